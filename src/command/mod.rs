@@ -1,0 +1,348 @@
+//! The builder: what the caller wants. Nothing here makes a system call.
+
+mod environment;
+mod shell;
+mod strings;
+
+pub use self::environment::Variables;
+pub(crate) use self::environment::{Changes, value_of};
+pub(crate) use self::strings::Strings;
+use crate::plan::Rest;
+use crate::rungs::Rungs;
+use crate::stdio::{Slot, SlotKind, Source, Stdio};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// How a child comes to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Launcher {
+    /// Clone where it works, fork elsewhere and where a `pre_exec` hook is set.
+    #[default]
+    Auto,
+    /// `clone(2)` with shared memory, on Linux: it costs the same however much memory the parent has.
+    Clone,
+    /// `fork(2)`: the child gets a copy of the parent's memory.
+    Fork,
+}
+
+/// A program to start, and the descriptor table to start it with.
+///
+/// It is `std::process::Command` with two differences: the descriptors that it does not name are closed in the child
+/// (unless [`Rest::Inherit`] is asked for), and it connects any number, not only 0, 1 and 2. A method with the name
+/// of one of std's does what that does.
+///
+/// A command can be spawned many times. Its pipes are made afresh each time. See [`Stdio`] for what becomes of the
+/// descriptors that it is given; `'fd` is how long those that it was lent live.
+///
+/// # Platform notes
+///
+/// On Linux the child is launched with `clone3(2)`, on other systems and with `pre_exec` by `fork(2)`: see [`Launcher`].
+///
+/// ```
+/// use fdspawn::Command;
+/// use std::io::Read;
+///
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "echo to standard output; echo to seven >&7"]);
+/// let seven = command.reader(7); // a pipe: the child writes at 7, we read
+/// let mut child = command.stdout(fdspawn::Stdio::null()).spawn()?;
+///
+/// let mut text = String::new();
+/// child.take(seven).expect("taken once").read_to_string(&mut text)?;
+/// assert_eq!(text, "to seven\n");
+/// assert!(child.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Command<'fd> {
+    pub(crate) program: Strings,
+    pub(crate) arg0: Option<Strings>,
+    pub(crate) args: Strings,
+    pub(crate) environment: Changes,
+    pub(crate) directory: Directory<'fd>,
+    /// Standard input, output and error; `None` leaves it to the method that spawns.
+    pub(crate) standard: [Option<Stdio<'fd>>; 3],
+    pub(crate) connections: Vec<(RawFd, Stdio<'fd>)>,
+    pub(crate) keep: Vec<BorrowedFd<'fd>>,
+    pub(crate) rest: Rest,
+    pub(crate) launcher: Launcher,
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) without: Rungs,
+}
+
+/// A function that runs in the forked child before exec.
+pub(crate) type Hook = Box<dyn FnMut() -> io::Result<()> + Send + Sync>;
+
+/// Where the child starts.
+#[derive(Debug, Default)]
+pub(crate) enum Directory<'fd> {
+    #[default]
+    Inherit,
+    Path(Strings),
+    Descriptor(BorrowedFd<'fd>),
+}
+
+impl<'fd> Command<'fd> {
+    /// A command for `program`, with no arguments, the parent's environment, working directory and standard streams,
+    /// and nothing else of the parent's descriptors.
+    ///
+    /// A program without `/` is looked up in the *child's* `PATH`, as `execvp(3)` does; where that is not set, in
+    /// `/bin` and `/usr/bin`. A relative program with `/` starts from the child's working directory. A script needs
+    /// its `#!` line: there is no fallback to a shell.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: Strings::one(program.as_ref()),
+            arg0: None,
+            args: Strings::default(),
+            environment: Changes::default(),
+            directory: Directory::default(),
+            standard: [const { None }; 3],
+            connections: Vec::new(),
+            keep: Vec::new(),
+            rest: Rest::default(),
+            launcher: Launcher::default(),
+            hooks: Vec::new(),
+            without: Rungs::empty(),
+        }
+    }
+
+    /// Adds an argument. It is passed as it is: no shell sees it.
+    pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.args.push(arg.as_ref());
+        self
+    }
+
+    /// Adds several arguments.
+    pub fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
+        for arg in args {
+            self.arg(arg);
+        }
+        self
+    }
+
+    /// Sets the argument that comes before all others, by convention the program's name, which is the default.
+    pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.arg0 = Some(Strings::one(arg.as_ref()));
+        self
+    }
+
+    /// Sets an environment variable of the child. A name that is empty or has a `=` inside fails the spawn.
+    pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.set(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Sets several environment variables of the child.
+    pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, variables: impl IntoIterator<Item = (N, V)>) -> &mut Self {
+        for (name, value) in variables {
+            self.env(name, value);
+        }
+        self
+    }
+
+    /// Removes an environment variable, whether set here or inherited.
+    pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.remove(name.as_ref());
+        self
+    }
+
+    /// Removes all environment variables, those inherited and those set here so far.
+    pub fn env_clear(&mut self) -> &mut Self {
+        self.environment.clear();
+        self
+    }
+
+    /// Sets the child's working directory. One that does not exist is an error of its own,
+    /// [`Failure::WorkingDirectory`], not to be taken for a missing program.
+    ///
+    /// [`Failure::WorkingDirectory`]: crate::Failure::WorkingDirectory
+    pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+        self.directory = Directory::Path(Strings::one(directory.as_ref().as_os_str()));
+        self
+    }
+
+    /// Sets the child's working directory to the one that a descriptor refers to (`fchdir(2)`). The descriptor is lent,
+    /// and is not open in the child.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let root = std::fs::File::open("/")?;
+    /// let output = Command::new("pwd").current_dir_fd(&root).output()?;
+    /// assert_eq!(output.stdout, b"/\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "fchdir")]
+    pub fn current_dir_fd(&mut self, directory: impl Lend<'fd>) -> &mut Self {
+        self.directory = Directory::Descriptor(directory.lend());
+        self
+    }
+
+    /// Connects standard input. The last call counts. The default is to inherit it, or `/dev/null` for `output`.
+    pub fn stdin(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
+        self.standard[0] = Some(stdio.into());
+        self
+    }
+
+    /// Connects standard output. The last call counts. The default is to inherit it, or a pipe for `output`.
+    pub fn stdout(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
+        self.standard[1] = Some(stdio.into());
+        self
+    }
+
+    /// Connects standard error. The last call counts. The default is to inherit it, or a pipe for `output`.
+    pub fn stderr(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
+        self.standard[2] = Some(stdio.into());
+        self
+    }
+
+    /// Connects the child's descriptor `target`, whatever its number. Sources may be targets of others at the same
+    /// time: all of them are renumbered at once, so a swap is two calls.
+    ///
+    /// A target given twice is refused by the spawn, and so is one that is not below the soft `RLIMIT_NOFILE`.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let motd = std::fs::File::open("/dev/null")?;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "cat <&5"]).fd(5, &motd); // lent: `motd` stays open here
+    /// assert!(command.status()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "dup2")]
+    pub fn fd(&mut self, target: RawFd, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
+        self.connections.push((target, stdio.into()));
+        self
+    }
+
+    /// A pipe that the child writes at `target` and the parent reads. Redeem the slot with [`Child::take`].
+    ///
+    /// [`Child::take`]: crate::Child::take
+    #[doc(alias = "pipe")]
+    pub fn reader(&mut self, target: RawFd) -> Slot<PipeReader> {
+        self.slot(target, SlotKind::Reader)
+    }
+
+    /// A pipe that the parent writes and the child reads at `target`. Redeem the slot with [`Child::take`].
+    ///
+    /// [`Child::take`]: crate::Child::take
+    #[doc(alias = "pipe")]
+    pub fn writer(&mut self, target: RawFd) -> Slot<PipeWriter> {
+        self.slot(target, SlotKind::Writer)
+    }
+
+    /// A connected pair of stream sockets, for both directions. Redeem the slot with [`Child::take`].
+    ///
+    /// [`Child::take`]: crate::Child::take
+    #[doc(alias = "socketpair")]
+    pub fn socket(&mut self, target: RawFd) -> Slot<UnixStream> {
+        self.slot(target, SlotKind::Socket)
+    }
+
+    fn slot<T>(&mut self, target: RawFd, kind: SlotKind) -> Slot<T> {
+        let slot = Slot::new();
+        self.connections.push((target, Stdio(Source::Slot { kind, id: slot.id })));
+        slot
+    }
+
+    /// Lends a descriptor that the child has under the same number. Close-on-exec is cleared in the child only.
+    ///
+    /// Keeping one twice is the same as once. One whose number is a target is refused by the spawn.
+    pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
+        self.keep.push(fd.lend());
+        self
+    }
+
+    /// Says what becomes of the descriptors that the command does not name: [`Rest::Close`] is the default.
+    pub fn rest(&mut self, rest: Rest) -> &mut Self {
+        self.rest = rest;
+        self
+    }
+
+    /// Chooses the launcher: [`Launcher::Auto`] is the default.
+    pub fn launcher(&mut self, launcher: Launcher) -> &mut Self {
+        self.launcher = launcher;
+        self
+    }
+
+    /// The program.
+    pub fn get_program(&self) -> &OsStr {
+        self.program.first()
+    }
+
+    /// The arguments, without the first.
+    pub fn get_args(&self) -> Args<'_> {
+        Args { strings: &self.args, next: 0 }
+    }
+
+    /// The changes to the environment: a variable without a value is removed.
+    pub fn get_envs(&self) -> Variables<'_> {
+        self.environment.iter()
+    }
+
+    /// The working directory, where it was given as a path.
+    pub fn get_current_dir(&self) -> Option<&Path> {
+        match &self.directory {
+            Directory::Path(path) => Some(Path::new(path.first())),
+            Directory::Inherit | Directory::Descriptor(_) => None,
+        }
+    }
+
+    /// Takes rungs of the fallback ladder away, for tests of the ones below.
+    #[doc(hidden)]
+    pub fn without(&mut self, rungs: Rungs) -> &mut Self {
+        self.without = rungs;
+        self
+    }
+}
+
+/// What can be lent to a command: a `BorrowedFd`, or a reference to anything that owns a descriptor.
+pub trait Lend<'fd> {
+    /// The descriptor, for as long as it is lent.
+    fn lend(self) -> BorrowedFd<'fd>;
+}
+
+impl<'fd> Lend<'fd> for BorrowedFd<'fd> {
+    fn lend(self) -> BorrowedFd<'fd> {
+        self
+    }
+}
+
+impl<'fd, T: std::os::fd::AsFd> Lend<'fd> for &'fd T {
+    fn lend(self) -> BorrowedFd<'fd> {
+        self.as_fd()
+    }
+}
+
+/// The arguments of a command, from [`Command::get_args`].
+#[derive(Clone)]
+pub struct Args<'a> {
+    strings: &'a Strings,
+    next: usize,
+}
+
+impl<'a> Iterator for Args<'a> {
+    type Item = &'a OsStr;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let arg = self.strings.get(self.next)?;
+        self.next += 1;
+        Some(arg)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.strings.len() - self.next;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Args<'_> {}
+
+impl fmt::Debug for Args<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}

@@ -1,0 +1,97 @@
+//! Strings for the kernel: NUL-terminated, in one block.
+
+use std::ffi::{OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+
+/// A list of NUL-terminated strings in one allocation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Strings {
+    bytes: Vec<u8>,
+    /// Where each string ends, its NUL included.
+    ends: Vec<usize>,
+    /// The first string with a NUL of its own, which is one string to Rust and two to the kernel.
+    nul_inside: Option<usize>,
+}
+
+impl Strings {
+    /// A list of one.
+    pub(crate) fn one(string: &OsStr) -> Self {
+        let mut strings = Self::default();
+        strings.push(string);
+        strings
+    }
+
+    pub(crate) fn push(&mut self, string: &OsStr) {
+        self.push_parts([string.as_bytes()]);
+    }
+
+    /// Adds one string that is put together from parts.
+    pub(crate) fn push_parts<const N: usize>(&mut self, parts: [&[u8]; N]) {
+        if self.nul_inside.is_none() && parts.iter().any(|part| part.contains(&0)) {
+            self.nul_inside = Some(self.ends.len());
+        }
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.bytes.push(0);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&OsStr> {
+        let end = *self.ends.get(index)?;
+        Some(OsStr::from_bytes(&self.bytes[self.start(index)..end - 1]))
+    }
+
+    /// The first string, or nothing.
+    pub(crate) fn first(&self) -> &OsStr {
+        self.get(0).unwrap_or_default()
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &OsStr> {
+        (0..self.len()).map(|index| self.get(index).unwrap_or_default())
+    }
+
+    /// The index of the first string that has a NUL inside.
+    pub(crate) fn nul_inside(&self) -> Option<usize> {
+        self.nul_inside
+    }
+
+    /// The address of each string. They hold until the list changes.
+    pub(crate) fn pointers(&self) -> impl Iterator<Item = *const c_char> {
+        (0..self.len()).map(|index| self.bytes[self.start(index)..].as_ptr().cast())
+    }
+
+    fn start(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_come_back_as_they_went_in() {
+        let mut strings = Strings::default();
+        for each in ["", "one", "", "two words"] {
+            strings.push(each.as_ref());
+        }
+        strings.push_parts([b"NAME", b"=", b"value"]);
+        let back: Vec<&OsStr> = strings.iter().collect();
+        assert_eq!(back, ["", "one", "", "two words", "NAME=value"]);
+        assert_eq!(strings.bytes, b"\0one\0\0two words\0NAME=value\0");
+        assert_eq!(strings.nul_inside(), None);
+    }
+
+    #[test]
+    fn the_first_nul_inside_is_remembered() {
+        let mut strings = Strings::one("fine".as_ref());
+        strings.push("a\0b".as_ref());
+        strings.push("\0".as_ref());
+        assert_eq!(strings.nul_inside(), Some(1));
+    }
+}

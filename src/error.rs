@@ -1,0 +1,283 @@
+//! What failed, where, and with which operands.
+
+use crate::command::Launcher;
+use crate::plan::{Refusal, Step};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::{fmt, io};
+
+/// A spawn, a wait or a signal that failed: the step, its operands, the system's error number and the program.
+///
+/// It converts into [`io::Error`] with the [`io::ErrorKind`] of the cause, so `?` works where `io::Result` is
+/// returned; the `Error` itself is then what [`io::Error::get_ref`] gives.
+///
+/// ```
+/// use fdspawn::{Command, Failure};
+///
+/// let error = Command::new("true").current_dir("/nope").spawn().unwrap_err();
+/// assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
+/// assert!(matches!(error.failure(), Failure::WorkingDirectory(Some(path)) if path.as_os_str() == "/nope"));
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    subject: Subject,
+    failure: Failure,
+    errno: Option<Errno>,
+}
+
+/// What was being done.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    Spawn(OsString),
+    Exec(OsString),
+    Wait(u32),
+    Signal(u32),
+    Read(u32),
+}
+
+/// The step that failed, with its operands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The descriptor plan was refused before anything was cloned.
+    Refused(Refusal),
+    /// A string has a NUL byte inside, which no system call can pass on.
+    NulByte(Text),
+    /// The name of an environment variable is empty or has a `=` inside.
+    VariableName(OsString),
+    /// `Launcher::Clone` was asked for, but a `pre_exec` hook needs the copied memory of fork.
+    HookNeedsFork,
+    /// `Launcher::Clone` was asked for, but clone is refused here or does not share memory.
+    CloneUnavailable,
+    /// The parent could not open what the child should have at a target.
+    Open {
+        /// The number in the child.
+        target: RawFd,
+        /// What was opened: "a pipe", "/dev/null".
+        what: &'static str,
+    },
+    /// The parent could not open something for its own use.
+    Parent {
+        /// What was opened: "a pipe for the report of errors".
+        what: &'static str,
+    },
+    /// The child could not be started.
+    Launch(Launcher),
+    /// A step in the child, none of those below.
+    Child(Step),
+    /// The working directory: its path, or `None` where it was given as a descriptor.
+    WorkingDirectory(Option<PathBuf>),
+    /// The program could not be executed, or was not found.
+    Exec,
+    /// A `pre_exec` hook returned an error, with its text where that is not a system's error.
+    Hook {
+        /// Which hook, in the order in which they were added, from 0.
+        index: usize,
+        /// The text of an error that has no error number.
+        message: Option<String>,
+    },
+    /// A `pre_exec` hook panicked. The child is gone.
+    HookPanicked {
+        /// Which hook, in the order in which they were added, from 0.
+        index: usize,
+    },
+    /// The child ended, or closed the library's descriptor, while the hooks ran.
+    HookEnded(ExitStatus),
+    /// A running child: the wait, the signal, or the reading of its output.
+    Running,
+}
+
+/// A string that the caller gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Text {
+    /// The program.
+    Program,
+    /// An argument, counted from 0 with `arg0`.
+    Argument(usize),
+    /// The name or the value of an environment variable.
+    Variable,
+    /// The working directory.
+    WorkingDirectory,
+}
+
+/// `Result` with this library's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn new(subject: Subject, failure: Failure, errno: Option<Errno>) -> Self {
+        Self(Box::new(Inner { subject, failure, errno }))
+    }
+
+    /// The step that failed, with its operands.
+    pub fn failure(&self) -> &Failure {
+        &self.0.failure
+    }
+
+    /// The system's error number, where a system call failed.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.0.errno.map(Errno::raw_os_error)
+    }
+
+    /// The program, where it was about to be spawned.
+    pub fn program(&self) -> Option<&OsStr> {
+        match &self.0.subject {
+            Subject::Spawn(program) | Subject::Exec(program) => Some(program),
+            Subject::Wait(_) | Subject::Signal(_) | Subject::Read(_) => None,
+        }
+    }
+
+    /// The kind that an [`io::Error`] made from this one has.
+    pub fn kind(&self) -> io::ErrorKind {
+        if let Some(errno) = self.0.errno {
+            return errno.kind();
+        }
+        match self.0.failure {
+            Failure::Refused(_) | Failure::NulByte(_) | Failure::VariableName(_) | Failure::HookNeedsFork => {
+                io::ErrorKind::InvalidInput
+            }
+            Failure::CloneUnavailable => io::ErrorKind::Unsupported,
+            _ => io::ErrorKind::Other,
+        }
+    }
+}
+
+/// The system's text for an error number, without the number.
+struct Reason(Errno);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = io::Error::from(self.0).to_string();
+        f.write_str(text.split(" (os error").next().unwrap_or(&text))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { subject, failure, errno } = &*self.0;
+        match subject {
+            Subject::Spawn(program) => write!(f, "cannot spawn `{}`: ", program.display())?,
+            Subject::Exec(program) => write!(f, "cannot exec `{}`: ", program.display())?,
+            Subject::Wait(pid) => write!(f, "cannot wait for process {pid}: ")?,
+            Subject::Signal(pid) => write!(f, "cannot signal process {pid}: ")?,
+            Subject::Read(pid) => write!(f, "cannot read the output of process {pid}: ")?,
+        }
+        let searched = self.program().is_some_and(|program| !program.as_encoded_bytes().contains(&b'/'));
+        match (failure, errno) {
+            (Failure::Exec, Some(Errno::NOENT)) if searched => f.write_str("program not found in PATH: ")?,
+            (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
+            (Failure::Running, Some(Errno::CHILD)) => {
+                return f.write_str("it was reaped by someone else, or SIGCHLD is ignored");
+            }
+            (Failure::Exec | Failure::Running | Failure::Hook { message: Some(_), .. }, _) => {}
+            _ => write!(f, "{failure}")?,
+        }
+        match (failure, errno) {
+            (Failure::Hook { index, message: Some(message) }, _) => write!(f, "pre_exec hook {index}: {message}"),
+            (Failure::Exec | Failure::Running, Some(errno)) => write!(f, "{}", Reason(*errno)),
+            (_, Some(errno)) => write!(f, ": {}", Reason(*errno)),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "{refusal}"),
+            Self::NulByte(text) => write!(f, "{text} has a NUL byte inside"),
+            Self::VariableName(name) if name.is_empty() => f.write_str("the name of an environment variable is empty"),
+            Self::VariableName(_) => f.write_str("the name of an environment variable has a `=` inside"),
+            Self::HookNeedsFork => {
+                f.write_str("a pre_exec hook needs the fork launcher, but Launcher::Clone was asked for")
+            }
+            Self::CloneUnavailable => {
+                f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
+            }
+            Self::Open { target, what } => write!(f, "cannot open {what} for descriptor {target}"),
+            Self::Parent { what } => write!(f, "cannot open {what}"),
+            Self::Launch(Launcher::Fork) => f.write_str("fork"),
+            Self::Launch(_) => f.write_str("clone"),
+            Self::Child(step) => write!(f, "cannot {step}"),
+            Self::WorkingDirectory(Some(path)) => write!(f, "working directory `{}`", path.display()),
+            Self::WorkingDirectory(None) => f.write_str("working directory given as a descriptor"),
+            Self::Exec => f.write_str("exec"),
+            Self::Hook { index, .. } => write!(f, "pre_exec hook {index}"),
+            Self::HookPanicked { index } => write!(f, "pre_exec hook {index} panicked"),
+            Self::HookEnded(status) => write!(f, "the child ended while the pre_exec hooks ran: {status}"),
+            Self::Running => f.write_str("running child"),
+        }
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program => f.write_str("the program's name"),
+            Self::Argument(index) => write!(f, "argument {index}"),
+            Self::Variable => f.write_str("an environment variable"),
+            Self::WorkingDirectory => f.write_str("the working directory"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NegativeTarget { target } => write!(f, "target {target} is below zero"),
+            Self::TargetBeyondLimit { target, limit } => {
+                write!(f, "target {target} is not below the limit of open descriptors (RLIMIT_NOFILE), {limit}")
+            }
+            Self::TargetTwice { target } => write!(f, "target {target} is given twice"),
+            Self::KeepCollides { target } => {
+                write!(f, "descriptor {target} cannot be kept: a target has the same number")
+            }
+            Self::SourceNotOpen { target, source } if target == source => {
+                write!(f, "descriptor {target} is not open in the parent")
+            }
+            Self::SourceNotOpen { target, source } => {
+                write!(f, "the source of target {target}, descriptor {source}, is not open in the parent")
+            }
+            Self::SourceGivenAway { target } => write!(
+                f,
+                "the source of target {target} was given away by an earlier spawn; lend it (a reference) or share it \
+                 (an Arc) to spawn again"
+            ),
+            Self::SameAsNothing { target, same_as } => {
+                write!(f, "target {target} is to be the same as {same_as}, which the plan does not open")
+            }
+            Self::SameAsItself { target } => write!(f, "target {target} is to be the same as itself"),
+            Self::PipedWhere { target } => {
+                write!(f, "target {target} is piped without a direction; use Command::reader or Command::writer")
+            }
+            Self::NoScratch { limit } => {
+                write!(f, "no number below the limit of open descriptors, {limit}, is free to break a cycle")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("subject", &self.0.subject)
+            .field("failure", &self.0.failure)
+            .field("errno", &self.0.errno)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(error.kind(), error)
+    }
+}

@@ -1,0 +1,280 @@
+//! The compiler: a descriptor plan becomes a flat list of steps.
+
+use super::renumber::{Duplicate, Move, order};
+use super::{Connection, DescriptorPlan, Refusal, Rest, Start, Step};
+use std::os::fd::RawFd;
+
+impl DescriptorPlan {
+    /// The steps that make a child's table what the plan says. Pure: the same plan gives the same steps.
+    ///
+    /// The count of `Duplicate` steps is minimal: one for each target that differs from its source, and one for each
+    /// cycle that no other target copies. The scratch number of a cycle is the smallest that is neither a source nor
+    /// a target, or, where the rest is inherited, [`DescriptorPlan::scratch`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Refusal`] that are about numbers: a target below zero, beyond the limit, or given twice, and a
+    /// cycle for which no scratch number is left.
+    pub fn compile(&self) -> Result<Vec<Step>, Refusal> {
+        let mut steps = Vec::with_capacity(self.connections.len() + 6);
+        self.compile_into(&mut steps)?;
+        Ok(steps)
+    }
+
+    pub(crate) fn compile_into(&self, steps: &mut Vec<Step>) -> Result<(), Refusal> {
+        let sorted_here;
+        let connections = if self.connections.is_sorted_by_key(|each| each.target) {
+            self.connections.as_slice()
+        } else {
+            let mut sorted = self.connections.clone();
+            sorted.sort_by_key(|each| each.target);
+            sorted_here = sorted;
+            sorted_here.as_slice()
+        };
+        check_numbers(connections, self.limit)?;
+
+        let moves: Vec<Move> = connections
+            .iter()
+            .filter(|each| each.target != each.source)
+            .map(|each| Move { target: each.target, source: each.source })
+            .collect();
+        let mut duplicates = Vec::with_capacity(moves.len() + 1);
+        let mut scratch = None;
+        order(
+            &moves,
+            || {
+                let number = self.scratch_number(connections)?;
+                scratch = Some(number);
+                Ok(number)
+            },
+            |each| duplicates.push(each),
+        )?;
+
+        match self.rest {
+            Rest::Close => {
+                let highest = self.numbers(connections).chain(scratch).max().unwrap_or(-1);
+                if let Some(first) = highest.checked_add(1) {
+                    steps.push(match self.start {
+                        Start::Shared => Step::Unshare { first },
+                        Start::Copied => Step::CloseFrom { first },
+                    });
+                }
+                push_table(connections, &duplicates, steps);
+                self.push_gaps(connections, highest, steps);
+            }
+            Rest::Inherit => {
+                push_table(connections, &duplicates, steps);
+                self.push_old_sources(connections, steps);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the plan has a cycle that takes a scratch number.
+    pub(crate) fn takes_scratch(&self) -> bool {
+        let placeholder = Self { scratch: Some(RawFd::MAX), ..self.clone() };
+        let steps = Self { rest: Rest::Inherit, ..placeholder }.compile();
+        steps.is_ok_and(|steps| steps.iter().any(|step| matches!(step, Step::Duplicate { close_on_exec: true, .. })))
+    }
+
+    /// Every number that the steps read or write, other than the scratch number.
+    fn numbers(&self, connections: &[Connection]) -> impl Iterator<Item = RawFd> {
+        connections.iter().flat_map(|each| [each.target, each.source]).chain(self.transient.iter().copied())
+    }
+
+    /// The smallest number that is neither source nor target; where the rest is inherited, the reserved one.
+    fn scratch_number(&self, connections: &[Connection]) -> Result<RawFd, Refusal> {
+        let refusal = Refusal::NoScratch { limit: self.limit };
+        if let Some(number) = self.scratch {
+            return Ok(number);
+        }
+        if self.rest == Rest::Inherit {
+            return Err(refusal);
+        }
+        let mut used: Vec<RawFd> = self.numbers(connections).collect();
+        used.sort_unstable();
+        let mut smallest = 0;
+        for number in used {
+            if number == smallest {
+                smallest += 1;
+            }
+        }
+        if smallest < self.limit { Ok(smallest) } else { Err(refusal) }
+    }
+
+    /// Closes what lies between the numbers that stay.
+    fn push_gaps(&self, connections: &[Connection], highest: RawFd, steps: &mut Vec<Step>) {
+        let mut close = |first: RawFd, last: RawFd| {
+            if first <= last {
+                steps.push(Step::Close { first, last });
+            }
+        };
+        let mut next = 0;
+        if self.transient.is_empty() {
+            for each in connections {
+                close(next, each.target - 1);
+                next = each.target + 1;
+            }
+        } else {
+            let mut stay: Vec<RawFd> =
+                connections.iter().map(|each| each.target).chain(self.transient.iter().copied()).collect();
+            stay.sort_unstable();
+            for number in stay {
+                close(next, number - 1);
+                next = number + 1;
+            }
+        }
+        close(next, highest);
+    }
+
+    /// Closes each source at its old number, unless the plan has something there. Holes are closed too.
+    fn push_old_sources(&self, connections: &[Connection], steps: &mut Vec<Step>) {
+        let mut old: Vec<RawFd> = connections
+            .iter()
+            .map(|each| each.source)
+            .chain(self.holes.iter().copied())
+            .filter(|&number| connections.binary_search_by_key(&number, |each| each.target).is_err())
+            .collect();
+        old.sort_unstable();
+        old.dedup();
+        steps.extend(old.into_iter().map(|fd| Step::Close { first: fd, last: fd }));
+    }
+}
+
+/// The steps that put every target in its place.
+fn push_table(connections: &[Connection], duplicates: &[Duplicate], steps: &mut Vec<Step>) {
+    let kept = connections.iter().filter(|each| each.target == each.source && each.close_on_exec);
+    steps.extend(kept.map(|each| Step::ClearCloseOnExec { fd: each.target }));
+    steps.extend(duplicates.iter().map(|each| Step::Duplicate {
+        source: each.source,
+        target: each.target,
+        close_on_exec: each.to_scratch,
+    }));
+}
+
+/// Refuses what no child could do: `connections` are sorted by target.
+fn check_numbers(connections: &[Connection], limit: RawFd) -> Result<(), Refusal> {
+    for (index, each) in connections.iter().enumerate() {
+        let target = each.target;
+        if target < 0 {
+            return Err(Refusal::NegativeTarget { target });
+        }
+        if target >= limit && target != each.source {
+            return Err(Refusal::TargetBeyondLimit { target, limit });
+        }
+        if index > 0 && connections[index - 1].target == target {
+            return Err(Refusal::TargetTwice { target });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn duplicate(source: RawFd, target: RawFd) -> Step {
+        Step::Duplicate { source, target, close_on_exec: false }
+    }
+
+    fn stand_in(source: RawFd, target: RawFd) -> Step {
+        Step::Duplicate { source, target, close_on_exec: true }
+    }
+
+    fn plan(pairs: &[(RawFd, RawFd)]) -> DescriptorPlan {
+        DescriptorPlan::new(pairs.iter().map(|&(target, source)| Connection::new(target, source)))
+    }
+
+    #[test]
+    fn standard_three_need_one_step() {
+        let plan = plan(&[(0, 0), (1, 1), (2, 2)]);
+        assert_eq!(plan.compile().unwrap(), [Step::CloseFrom { first: 3 }]);
+        let shared = DescriptorPlan { start: Start::Shared, ..plan.clone() };
+        assert_eq!(shared.compile().unwrap(), [Step::Unshare { first: 3 }]);
+        let inherit = DescriptorPlan { rest: Rest::Inherit, ..plan };
+        assert_eq!(inherit.compile().unwrap(), []);
+    }
+
+    #[test]
+    fn an_empty_table_is_a_plan_too() {
+        assert_eq!(plan(&[]).compile().unwrap(), [Step::CloseFrom { first: 0 }]);
+    }
+
+    #[test]
+    fn close_on_exec_is_cleared_where_source_and_target_are_one_number() {
+        let plan = DescriptorPlan::new([Connection::kept(0, false), Connection::kept(5, true)]);
+        assert_eq!(
+            plan.compile().unwrap(),
+            [Step::CloseFrom { first: 6 }, Step::ClearCloseOnExec { fd: 5 }, Step::Close { first: 1, last: 4 }]
+        );
+    }
+
+    #[test]
+    fn scratch_is_the_smallest_number_that_is_neither_source_nor_target() {
+        let steps = plan(&[(0, 1), (1, 0), (2, 3), (5, 5)]).compile().unwrap();
+        assert_eq!(
+            steps,
+            [
+                Step::CloseFrom { first: 6 },
+                duplicate(3, 2),
+                stand_in(0, 4),
+                duplicate(1, 0),
+                duplicate(4, 1),
+                Step::Close { first: 3, last: 4 },
+            ]
+        );
+    }
+
+    #[test]
+    fn scratch_must_be_below_the_limit() {
+        let full = DescriptorPlan { limit: 3, ..plan(&[(0, 1), (1, 0), (2, 2)]) };
+        assert_eq!(full.compile(), Err(Refusal::NoScratch { limit: 3 }));
+        let roomy = DescriptorPlan { limit: 4, ..full };
+        assert!(roomy.compile().is_ok());
+    }
+
+    #[test]
+    fn inherited_rest_takes_the_reserved_scratch_and_closes_old_sources() {
+        let swap = DescriptorPlan { rest: Rest::Inherit, ..plan(&[(1, 2), (2, 1), (7, 9), (8, 9)]) };
+        assert!(swap.takes_scratch());
+        assert_eq!(swap.compile(), Err(Refusal::NoScratch { limit: RawFd::MAX }));
+        let reserved = DescriptorPlan { scratch: Some(40), holes: vec![6], ..swap };
+        assert_eq!(
+            reserved.compile().unwrap(),
+            [
+                duplicate(9, 7),
+                duplicate(9, 8),
+                stand_in(1, 40),
+                duplicate(2, 1),
+                duplicate(40, 2),
+                Step::Close { first: 6, last: 6 },
+                Step::Close { first: 9, last: 9 },
+            ]
+        );
+    }
+
+    #[test]
+    fn transient_descriptors_are_neither_closed_nor_used_as_scratch() {
+        let plan = DescriptorPlan { transient: vec![3], ..plan(&[(0, 1), (1, 0), (2, 2)]) };
+        assert_eq!(
+            plan.compile().unwrap(),
+            [
+                Step::CloseFrom { first: 5 },
+                stand_in(0, 4),
+                duplicate(1, 0),
+                duplicate(4, 1),
+                Step::Close { first: 4, last: 4 },
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_that_no_child_can_have_are_refused() {
+        assert_eq!(plan(&[(-1, 3)]).compile(), Err(Refusal::NegativeTarget { target: -1 }));
+        assert_eq!(plan(&[(3, 4), (3, 5)]).compile(), Err(Refusal::TargetTwice { target: 3 }));
+        let limited = DescriptorPlan { limit: 10, ..plan(&[(10, 3)]) };
+        assert_eq!(limited.compile(), Err(Refusal::TargetBeyondLimit { target: 10, limit: 10 }));
+        let kept = DescriptorPlan { limit: 10, ..plan(&[(10, 10)]) };
+        assert!(kept.compile().is_ok(), "a kept descriptor may be above a limit that was lowered later");
+    }
+}

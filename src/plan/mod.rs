@@ -1,0 +1,185 @@
+//! Decisions about descriptors, as data: nothing here makes a system call.
+//!
+//! A [`DescriptorPlan`] says what the child's descriptor table has to be. [`DescriptorPlan::compile`] turns it
+//! into a flat list of [`Step`]s. [`Table`] is a descriptor table as data: it runs the same steps without a
+//! child, and tells what the plan has to end in, by another way than the compiler's.
+//!
+//! ```
+//! use fdspawn::plan::{Connection, DescriptorPlan, Step};
+//!
+//! // Swap 1 and 2, keep 0, close the rest.
+//! let plan = DescriptorPlan::new([
+//!     Connection::new(0, 0),
+//!     Connection::new(1, 2),
+//!     Connection::new(2, 1),
+//! ]);
+//! assert_eq!(
+//!     plan.compile()?,
+//!     [
+//!         Step::CloseFrom { first: 4 },
+//!         Step::Duplicate { source: 1, target: 3, close_on_exec: true },
+//!         Step::Duplicate { source: 2, target: 1, close_on_exec: false },
+//!         Step::Duplicate { source: 3, target: 2, close_on_exec: false },
+//!         Step::Close { first: 3, last: 3 },
+//!     ],
+//! );
+//! # Ok::<(), fdspawn::plan::Refusal>(())
+//! ```
+
+mod check;
+mod compile;
+mod model;
+mod renumber;
+mod step;
+
+use std::os::fd::RawFd;
+
+pub(crate) use self::check::{Want, Wish, check};
+pub use self::model::{Open, Table};
+pub use self::step::Step;
+
+/// What becomes of the rest: the descriptors that a plan does not name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rest {
+    /// Close them in the child, whether close-on-exec is set or not. The default.
+    #[default]
+    Close,
+    /// Leave them to close-on-exec, as `std::process` does: the child inherits each that does not have it set.
+    Inherit,
+}
+
+/// Whose descriptor table the child starts with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// A private copy of the parent's table: what fork gives.
+    #[default]
+    Copied,
+    /// The parent's own table, until the first step replaces it by a private one.
+    Shared,
+}
+
+/// One descriptor of the child: its number there, and the parent's descriptor that it is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Connection {
+    /// The number in the child.
+    pub target: RawFd,
+    /// The number in the parent.
+    pub source: RawFd,
+    /// Whether the source has close-on-exec set. It matters only where source and target are one number, since
+    /// a duplicate never has the flag.
+    pub close_on_exec: bool,
+}
+
+impl Connection {
+    /// Connects `target` in the child to the parent's `source`.
+    pub const fn new(target: RawFd, source: RawFd) -> Self {
+        Self { target, source, close_on_exec: false }
+    }
+
+    /// The child's `number` is the parent's, where close-on-exec may be set.
+    pub const fn kept(number: RawFd, close_on_exec: bool) -> Self {
+        Self { target: number, source: number, close_on_exec }
+    }
+}
+
+/// What a child's descriptor table has to be, as plain data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescriptorPlan {
+    /// The child's descriptors; no target is named twice.
+    pub connections: Vec<Connection>,
+    /// Numbers that must not be open in the child. They matter where the rest is inherited.
+    pub holes: Vec<RawFd>,
+    /// Descriptors that the child needs before exec and that close at exec. No target or hole is among them.
+    pub transient: Vec<RawFd>,
+    /// What becomes of all other descriptors.
+    pub rest: Rest,
+    /// Whose table the child starts with.
+    pub start: Start,
+    /// The soft limit of the child's numbers: a duplicate cannot be made at it or above.
+    pub limit: RawFd,
+    /// A number that nobody else uses and that closes at exec, for breaking cycles. Where the rest is closed the
+    /// plan chooses one itself; where it is inherited only the parent can reserve one.
+    pub scratch: Option<RawFd>,
+}
+
+impl DescriptorPlan {
+    /// A plan that closes the rest and starts with a copied table, with no limit and nothing transient.
+    pub fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
+        Self {
+            connections: connections.into_iter().collect(),
+            holes: Vec::new(),
+            transient: Vec::new(),
+            rest: Rest::Close,
+            start: Start::Copied,
+            limit: RawFd::MAX,
+            scratch: None,
+        }
+    }
+
+    /// Whether `number` is one that the plan decides about: a target or a hole.
+    pub fn decides(&self, number: RawFd) -> bool {
+        self.connections.iter().any(|connection| connection.target == number) || self.holes.contains(&number)
+    }
+}
+
+/// Why a plan is refused, before anything is cloned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A target is below zero.
+    NegativeTarget {
+        /// The number asked for.
+        target: RawFd,
+    },
+    /// A target is at the soft limit of descriptors (`RLIMIT_NOFILE`) or above.
+    TargetBeyondLimit {
+        /// The number asked for.
+        target: RawFd,
+        /// The soft limit: the first number that cannot be used.
+        limit: RawFd,
+    },
+    /// A target was given twice.
+    TargetTwice {
+        /// The number asked for.
+        target: RawFd,
+    },
+    /// A descriptor to keep has the number of a target.
+    KeepCollides {
+        /// The number asked for.
+        target: RawFd,
+    },
+    /// The source of a target is not open in the parent.
+    SourceNotOpen {
+        /// The number asked for.
+        target: RawFd,
+        /// The number that is not open.
+        source: RawFd,
+    },
+    /// The source of a target was moved into the command, and an earlier spawn gave it away.
+    SourceGivenAway {
+        /// The number asked for.
+        target: RawFd,
+    },
+    /// `Stdio::same_as` names a number that the plan does not open.
+    SameAsNothing {
+        /// The number asked for.
+        target: RawFd,
+        /// The number that it should be the same as.
+        same_as: RawFd,
+    },
+    /// `Stdio::same_as` comes back to its own target.
+    SameAsItself {
+        /// The number asked for.
+        target: RawFd,
+    },
+    /// `Stdio::piped` on a number other than 0, 1 and 2, where the direction is not known.
+    PipedWhere {
+        /// The number asked for.
+        target: RawFd,
+    },
+    /// No number below the limit is free for breaking a cycle.
+    NoScratch {
+        /// The soft limit.
+        limit: RawFd,
+    },
+}

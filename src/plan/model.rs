@@ -1,0 +1,218 @@
+//! A descriptor table as data: the oracle that the compiler and real children are compared with.
+
+use super::{DescriptorPlan, Rest, Step};
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+
+/// One open descriptor of a [`Table`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Open {
+    /// Which description it refers to; equal numbers are one description.
+    pub description: u64,
+    /// Whether it closes at exec.
+    pub close_on_exec: bool,
+}
+
+/// A descriptor table as data.
+///
+/// ```
+/// use fdspawn::plan::{Connection, DescriptorPlan, Open, Table};
+///
+/// let parent: Table = [0, 1, 2, 7]
+///     .map(|number| (number, Open { description: number as u64, close_on_exec: false }))
+///     .into_iter()
+///     .collect();
+/// let plan = DescriptorPlan::new([Connection::new(1, 7)]);
+///
+/// let mut child = parent.clone();
+/// child.run(&plan.compile()?)?;
+/// child.exec();
+/// assert_eq!(child, parent.after(&plan));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Table(BTreeMap<RawFd, Open>);
+
+/// A step that a table does not allow: it reads a number that is not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotOpen(pub Step);
+
+impl std::fmt::Display for NotOpen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cannot {}: the descriptor is not open", self.0)
+    }
+}
+
+impl std::error::Error for NotOpen {}
+
+impl Table {
+    /// What is open at `number`.
+    pub fn get(&self, number: RawFd) -> Option<Open> {
+        self.0.get(&number).copied()
+    }
+
+    /// The open descriptors, by number.
+    pub fn iter(&self) -> impl Iterator<Item = (RawFd, Open)> {
+        self.0.iter().map(|(&number, &open)| (number, open))
+    }
+
+    /// Does what the steps do to a table. Steps about other things pass it by.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOpen`] where a step would fail with `EBADF`. The steps before it are done.
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), NotOpen> {
+        for &step in steps {
+            match step {
+                Step::Unshare { first } | Step::CloseFrom { first } => {
+                    self.0.split_off(&first);
+                }
+                Step::Close { first, last } => self.0.retain(|&number, _| number < first || number > last),
+                Step::ClearCloseOnExec { fd } => {
+                    self.0.get_mut(&fd).ok_or(NotOpen(step))?.close_on_exec = false;
+                }
+                Step::Duplicate { source, target, close_on_exec } => {
+                    let open = self.get(source).ok_or(NotOpen(step))?;
+                    self.0.insert(target, Open { close_on_exec, ..open });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what an exec does: what has close-on-exec set is closed.
+    pub fn exec(&mut self) {
+        self.0.retain(|_, open| !open.close_on_exec);
+    }
+
+    /// The table that a program has to start with, said without steps: each target is what its source is here, and
+    /// the rest is gone, or, where it is inherited, what is left of it after exec.
+    pub fn after(&self, plan: &DescriptorPlan) -> Self {
+        let mut table = match plan.rest {
+            Rest::Close => Self::default(),
+            Rest::Inherit => {
+                let mut rest = self.clone();
+                rest.exec();
+                for number in plan.connections.iter().map(|each| each.source).chain(plan.holes.iter().copied()) {
+                    rest.0.remove(&number);
+                }
+                rest
+            }
+        };
+        for each in &plan.connections {
+            if let Some(open) = self.get(each.source) {
+                table.0.insert(each.target, Open { close_on_exec: false, ..open });
+            }
+        }
+        table
+    }
+}
+
+impl FromIterator<(RawFd, Open)> for Table {
+    fn from_iter<I: IntoIterator<Item = (RawFd, Open)>>(descriptors: I) -> Self {
+        Self(descriptors.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Connection, Start};
+
+    /// A parent with 0 to 5, the odd ones close-on-exec, and others that no plan here names.
+    fn parent() -> Table {
+        (0..6)
+            .chain([8, 63, 64, 1000])
+            .map(|number| (number, Open { description: 100 + number as u64, close_on_exec: number % 2 == 1 }))
+            .collect()
+    }
+
+    /// Every map of the targets 0 to 4 to nothing or to one of the sources 0 to 5.
+    fn every_map() -> impl Iterator<Item = Vec<Connection>> {
+        (0..7_usize.pow(5)).map(|code| {
+            (0..5)
+                .filter_map(|target: RawFd| {
+                    let source = (code / 7_usize.pow(target as u32) % 7) as RawFd - 1;
+                    (source >= 0).then(|| match source == target {
+                        true => Connection::kept(target, source % 2 == 1),
+                        false => Connection::new(target, source),
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn agrees(plan: &DescriptorPlan) {
+        let steps = plan.compile().unwrap_or_else(|refusal| panic!("{plan:?}: {refusal:?}"));
+        let mut child = parent();
+        if let Some(scratch) = plan.scratch {
+            child.0.insert(scratch, Open { description: 0, close_on_exec: true });
+        }
+        for &transient in &plan.transient {
+            child.0.insert(transient, Open { description: 1, close_on_exec: true });
+        }
+        child.run(&steps).unwrap_or_else(|error| panic!("{plan:?}: {error}"));
+        child.exec();
+        assert_eq!(child, parent().after(plan), "{plan:?}: {steps:?}");
+    }
+
+    #[test]
+    fn all_16807_maps_agree_with_the_model_however_the_child_starts() {
+        let mut count = 0;
+        for connections in every_map() {
+            for start in [Start::Copied, Start::Shared] {
+                agrees(&DescriptorPlan { start, ..DescriptorPlan::new(connections.clone()) });
+            }
+            let transient = vec![6, 70];
+            agrees(&DescriptorPlan { transient: transient.clone(), ..DescriptorPlan::new(connections.clone()) });
+            agrees(&DescriptorPlan {
+                rest: Rest::Inherit,
+                scratch: Some(9),
+                holes: vec![8],
+                transient,
+                ..DescriptorPlan::new(connections)
+            });
+            count += 1;
+        }
+        assert_eq!(count, 16_807);
+    }
+
+    #[test]
+    fn all_16807_maps_take_no_more_duplicates_than_targets_and_cycles() {
+        for connections in every_map() {
+            let plan = DescriptorPlan::new(connections.clone());
+            let steps = plan.compile().unwrap();
+            let count = steps.iter().filter(|step| matches!(step, Step::Duplicate { .. })).count();
+            let moved = connections.iter().filter(|each| each.target != each.source).count();
+            let source_of = |number| connections.iter().find(|each| each.target == number).map(|each| each.source);
+            // A cycle is found by its smallest member: follow the sources until they come back.
+            let cycles = connections
+                .iter()
+                .filter(|each| each.source != each.target)
+                .filter(|each| {
+                    let mut number = each.source;
+                    let mut members = vec![each.target];
+                    while number != each.target && !members.contains(&number) {
+                        members.push(number);
+                        match source_of(number) {
+                            Some(next) => number = next,
+                            None => return false,
+                        }
+                    }
+                    let copied = connections
+                        .iter()
+                        .any(|other| members.contains(&other.source) && !members.contains(&other.target));
+                    number == each.target && members.iter().min() == Some(&each.target) && !copied
+                })
+                .count();
+            assert_eq!(count, moved + cycles, "{connections:?}: {steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_reads_what_is_not_open_is_an_error() {
+        let step = Step::Duplicate { source: 7, target: 1, close_on_exec: false };
+        assert_eq!(parent().run(&[step]), Err(NotOpen(step)));
+    }
+}

@@ -1,0 +1,114 @@
+//! Reaping.
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, waitid};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::{Mutex, PoisonError};
+
+/// A child process, reaped at most once.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: i32,
+    pidfd: Option<OwnedFd>,
+    /// How it ended, once it is reaped. Who holds the lock may use the pid.
+    status: Mutex<Option<ExitStatus>>,
+}
+
+impl Process {
+    pub(crate) fn new(pid: i32, pidfd: Option<OwnedFd>) -> Self {
+        Self { pid, pidfd, status: Mutex::new(None) }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.pid.unsigned_abs()
+    }
+
+    pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Waits for the end. Nobody else can reap meanwhile, since this borrow is the only one.
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus, Errno> {
+        let known = *self.status.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(status) = known {
+            return Ok(status);
+        }
+        let status = loop {
+            match self.reap(WaitIdOptions::empty()) {
+                Ok(Some(status)) => break status,
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        };
+        *self.status.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(status);
+        Ok(status)
+    }
+
+    /// Reaps the child if it has ended.
+    pub(crate) fn try_wait(&self) -> Result<Option<ExitStatus>, Errno> {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if status.is_none() {
+            *status = self.reap(WaitIdOptions::NOHANG)?;
+        }
+        Ok(*status)
+    }
+
+    /// Sends a signal, unless the child has been reaped: then its pid may be another's, and nothing is done.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Errno> {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if status.is_some() {
+            return Ok(());
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(pidfd) = &self.pidfd {
+            match rustix::process::pidfd_send_signal(pidfd, signal) {
+                Err(Errno::NOSYS | Errno::PERM) => {} // Refused by a filter: by pid, then.
+                Err(Errno::SRCH) => return Ok(()),    // Reaped by someone else.
+                result => return result,
+            }
+        }
+        match self.pid() {
+            Some(pid) => kill_process(pid, signal),
+            None => Ok(()),
+        }
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.pid)
+    }
+
+    /// One wait, which counts children of any exit signal: one that was killed before exec sends none.
+    fn reap(&self, options: WaitIdOptions) -> Result<Option<ExitStatus>, Errno> {
+        let mut options = options | WaitIdOptions::EXITED;
+        if cfg!(any(target_os = "linux", target_os = "android")) {
+            options |= WaitIdOptions::from_bits_retain(ALL_CHILDREN);
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(pidfd) = &self.pidfd {
+            match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
+                Err(Errno::INVAL | Errno::NOSYS) => {} // Linux before 5.4
+                result => return result.map(|status| status.map(|status| exit_status(&status))),
+            }
+        }
+        let pid = self.pid().ok_or(Errno::CHILD)?;
+        waitid(WaitId::Pid(pid), options).map(|status| status.map(|status| exit_status(&status)))
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ALL_CHILDREN: u32 = libc::__WALL.cast_unsigned();
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const ALL_CHILDREN: u32 = 0;
+
+/// The status as `wait(2)` would encode it.
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    const CORE_DUMPED: i32 = 0x80;
+    ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => (code & 0xff) << 8,
+        (None, Some(signal)) if status.dumped() => signal | CORE_DUMPED,
+        (None, Some(signal)) => signal,
+        (None, None) => 0,
+    })
+}

@@ -1,0 +1,142 @@
+//! What the child runs between clone and exec.
+//!
+//! The law here: the child may share all memory with the parent, or be the only thread of a process whose locks are
+//! held by threads that are gone. So no allocation, no lock, no logging, no panic, no unwinding, no destructor with an
+//! effect; only plain data prepared by the parent, and system calls. There is one interpreter of steps, for all
+//! launchers, and one way out: `report`, then exit.
+
+use super::report::{SharedReport, wire};
+use super::{close_rest, hooks, sys};
+use crate::plan::Step;
+use crate::rungs::Rungs;
+use rustix::io::Errno;
+use std::ffi::{c_char, c_void};
+use std::os::fd::RawFd;
+
+/// Everything that the child needs: numbers, and pointers into memory that the parent keeps until the child has
+/// execed or ended.
+pub(super) struct Plan<'a> {
+    pub(super) steps: &'a [Step],
+    /// The paths to try, in their order.
+    pub(super) programs: &'a [*const c_char],
+    /// Whether the paths come from a search of PATH.
+    pub(super) searched: bool,
+    /// Ended by a null pointer.
+    pub(super) argv: &'a [*const c_char],
+    /// Ended by a null pointer.
+    pub(super) envp: &'a [*const c_char],
+    pub(super) directory: *const c_char,
+    pub(super) mask: sys::SignalSet,
+    pub(super) hooks: Option<hooks::Runner>,
+    pub(super) without: Rungs,
+    pub(super) reporter: Reporter<'a>,
+}
+
+/// The way to the parent.
+#[derive(Clone, Copy)]
+pub(super) enum Reporter<'a> {
+    /// Memory that child and parent share.
+    Memory(&'a SharedReport),
+    /// The write end of a pipe.
+    Pipe(RawFd),
+}
+
+/// The status of a child that could not become the program. The parent has reaped it before anybody sees it.
+const FAILED: i32 = 127;
+
+/// A child on the stack of a clone; `plan` is the address of a [`Plan`].
+pub(super) extern "C" fn process(plan: *mut c_void) -> ! {
+    // SAFETY: the launcher passes the address of a plan, which it keeps until the child has execed or ended.
+    run(unsafe { &*plan.cast::<Plan<'_>>() })
+}
+
+/// A thread on the stack of a clone; `plan` is the address of a [`Plan`].
+pub(super) extern "C" fn thread(plan: *mut c_void) -> ! {
+    // SAFETY: the launcher passes the address of a plan, which it keeps until the thread has execed or ended.
+    run_steps(unsafe { &*plan.cast::<Plan<'_>>() });
+    sys::exit_thread()
+}
+
+/// A child that runs the steps, or ends.
+pub(super) fn run(plan: &Plan<'_>) -> ! {
+    run_steps(plan);
+    sys::exit(FAILED)
+}
+
+/// Runs the steps. The last is exec, so it returns only if one has failed, and has told the parent of it.
+pub(super) fn run_steps(plan: &Plan<'_>) {
+    for (index, step) in plan.steps.iter().enumerate() {
+        if let Err(failed) = take(plan, *step, index) {
+            report(plan, index, failed);
+            break;
+        }
+    }
+}
+
+/// How a step failed.
+enum Failed {
+    System(Errno),
+    /// The hooks have told the parent themselves.
+    Reported,
+}
+
+impl From<Errno> for Failed {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+fn take(plan: &Plan<'_>, step: Step, index: usize) -> Result<(), Failed> {
+    match step {
+        Step::Unshare { first } => close_rest::unshare(first, plan.without)?,
+        Step::CloseFrom { first } => close_rest::close(first, RawFd::MAX, plan.without)?,
+        Step::Close { first, last } => close_rest::close(first, last, plan.without)?,
+        Step::ClearCloseOnExec { fd } => sys::clear_close_on_exec(fd)?,
+        Step::Duplicate { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
+        Step::DefaultHandlers => sys::default_handlers()?,
+        Step::DefaultSigpipe => sys::default_signal(libc::SIGPIPE)?,
+        // SAFETY: a plan with this step has a path.
+        Step::ChangeDirectory => unsafe { sys::change_directory(plan.directory) }?,
+        Step::ChangeDirectoryTo { fd } => sys::change_directory_to(fd)?,
+        Step::SignalMask => sys::set_signal_mask(&plan.mask).map(drop)?,
+        Step::Hooks => {
+            if let Some(runner) = plan.hooks
+                && !hooks::run(runner, plan.reporter, index)
+            {
+                return Err(Failed::Reported);
+            }
+        }
+        Step::Exec => return Err(exec(plan).into()),
+    }
+    Ok(())
+}
+
+/// Tells the parent.
+fn report(plan: &Plan<'_>, step: usize, failed: Failed) {
+    let Failed::System(errno) = failed else { return };
+    match plan.reporter {
+        Reporter::Memory(report) => report.set(step, errno),
+        Reporter::Pipe(fd) => {
+            let _ = sys::write(fd, &wire::head(wire::Kind::System, step, errno.raw_os_error(), 0));
+        }
+    }
+}
+
+/// Becomes the program; returns why not.
+///
+/// In a search of PATH the next path is tried where this one is not there, as `execvp(3)` does. A file that may not be
+/// executed is remembered, in case nothing better comes. Any other error ends the search.
+fn exec(plan: &Plan<'_>) -> Errno {
+    let mut kept = Errno::NOENT;
+    for &path in plan.programs {
+        // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
+        let errno = unsafe { sys::exec(path, plan.argv.as_ptr(), plan.envp.as_ptr()) };
+        match errno {
+            _ if !plan.searched => return errno,
+            Errno::ACCESS => kept = errno,
+            Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
+            _ => return errno,
+        }
+    }
+    kept
+}

@@ -1,0 +1,96 @@
+//! The clone launcher: a child that shares the parent's memory until it execs, while the parent's thread waits.
+
+use super::stack::Stack;
+use super::sys;
+use rustix::io::Errno;
+use std::ffi::{c_int, c_void};
+use std::os::fd::RawFd;
+
+/// How to clone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct How {
+    /// By `clone3(2)`, which also gives handled signals their default dispositions; else by libc's `clone`.
+    pub(super) clone3: bool,
+    /// The child starts with the parent's own table.
+    pub(super) shared_table: bool,
+    pub(super) kind: Kind,
+}
+
+/// What to clone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A child, with a pidfd for it or without.
+    Child { pidfd: bool },
+    /// A thread of this process that does not share its table and working directory: for `Command::exec`.
+    Thread,
+}
+
+/// A new process, or thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cloned {
+    pub(super) pid: i32,
+    /// A descriptor that the caller owns.
+    pub(super) pidfd: Option<RawFd>,
+}
+
+const NO_PIDFD: RawFd = -1;
+
+/// Linux 5.5. libc's constant does not fit its type.
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+
+/// Clones; returns when the child has execed or ended.
+///
+/// The child's end sends no signal, until exec makes it SIGCHLD: a child that fails before is nobody's business but
+/// the launcher's, which reaps it.
+///
+/// # Safety
+///
+/// All signals are blocked. `child` is sound to run with `data` in a process that shares this one's memory. Nobody
+/// else uses the stack.
+pub(super) unsafe fn clone(
+    how: How,
+    stack: &Stack,
+    child: extern "C" fn(*mut c_void) -> !,
+    data: *mut c_void,
+) -> Result<Cloned, Errno> {
+    let mut pidfd = NO_PIDFD;
+    let mut flags = libc::CLONE_VM | libc::CLONE_VFORK;
+    if how.shared_table {
+        flags |= libc::CLONE_FILES;
+    }
+    match how.kind {
+        Kind::Child { pidfd: true } => flags |= libc::CLONE_PIDFD,
+        Kind::Child { pidfd: false } => {}
+        Kind::Thread => flags |= libc::CLONE_THREAD | libc::CLONE_SIGHAND,
+    }
+    let pid = if how.clone3 {
+        // SAFETY: all zeros is a valid value.
+        let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+        args.flags = u64::from(flags.cast_unsigned());
+        if matches!(how.kind, Kind::Child { .. }) {
+            args.flags |= CLONE_CLEAR_SIGHAND;
+        }
+        args.pidfd = (&raw mut pidfd) as u64;
+        args.stack = stack.bottom() as u64;
+        args.stack_size = stack.size() as u64;
+        // SAFETY: the stack is the child's alone, and its top is aligned to a page; the rest is the caller's promise.
+        unsafe { sys::clone3(&sys::Clone3 { args: &args, child, data }) }?
+    } else {
+        let mut start = Start { child, data };
+        // SAFETY: as above; `start` lives until the child has execed or ended, since the parent waits for that.
+        unsafe { sys::clone(enter, stack.top(), flags, (&raw mut start).cast(), &raw mut pidfd) }?
+    };
+    Ok(Cloned { pid, pidfd: (pidfd != NO_PIDFD).then_some(pidfd) })
+}
+
+/// What libc's `clone` passes to its child.
+struct Start {
+    child: extern "C" fn(*mut c_void) -> !,
+    data: *mut c_void,
+}
+
+extern "C" fn enter(start: *mut c_void) -> c_int {
+    // SAFETY: `clone` passes the address of a `Start`, which lives until the child has execed or ended.
+    let start = unsafe { &*start.cast::<Start>() };
+    (start.child)(start.data)
+}

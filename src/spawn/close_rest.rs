@@ -1,0 +1,160 @@
+//! Closing a range of numbers, by whatever means there are.
+//!
+//! The ladder: `close_range(2)`; the list of `/proc/self/fd`; a search of all numbers that could be open. Each rung is
+//! complete, or it fails and the next is tried: there is no rung that may miss a descriptor. It runs in the child, so
+//! it keeps the law of `child.rs`.
+
+use super::sys;
+use crate::rungs::Rungs;
+use rustix::io::Errno;
+use std::os::fd::RawFd;
+
+/// Up to so many numbers are closed one by one where `close_range` is missing: cheaper than any search.
+const FEW: RawFd = 64;
+
+/// A search covers at least this many numbers, the default of Linux's `fs.nr_open`: a descriptor stays open when the
+/// limit is lowered below its number.
+const SEARCHED: u64 = 1 << 20;
+
+/// A limit above this is no bound: the search would take minutes. The spawn fails instead.
+const TOO_MANY: u64 = 1 << 24;
+
+/// Leaves the table that is shared with the parent, for a private one without `first` and above.
+pub(super) fn unshare(first: RawFd, without: Rungs) -> Result<(), Errno> {
+    if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, true).is_ok() {
+        return Ok(());
+    }
+    sys::unshare_table()?;
+    close(first, RawFd::MAX, without)
+}
+
+/// Closes all numbers from `first` to `last`.
+pub(super) fn close(first: RawFd, last: RawFd, without: Rungs) -> Result<(), Errno> {
+    if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, last, false).is_ok() {
+        return Ok(());
+    }
+    if last.saturating_sub(first) < FEW {
+        for fd in first..=last {
+            let _ = sys::close(fd); // Closed, whatever it says; or it was not open.
+        }
+        return Ok(());
+    }
+    if !without.contains(Rungs::PROC) && close_listed(first, last).is_ok() {
+        return Ok(());
+    }
+    if without.contains(Rungs::SEARCH) {
+        return Err(Errno::NOSYS);
+    }
+    search(first, last)
+}
+
+/// Closes what `/proc/self/fd` lists, until a whole list has nothing to close.
+fn close_listed(first: RawFd, last: RawFd) -> Result<(), Errno> {
+    loop {
+        let directory = sys::open_directory(c"/proc/self/fd")?;
+        let closed = close_entries(directory, first, last);
+        let _ = sys::close(directory);
+        if closed? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Closes each number in the range that `directory` lists, other than its own. Returns how many there were.
+fn close_entries(directory: RawFd, first: RawFd, last: RawFd) -> Result<usize, Errno> {
+    if !sys::is_in_proc(directory) {
+        return Err(Errno::NOENT);
+    }
+    let mut buffer = [0; 2048];
+    let mut closed = 0;
+    loop {
+        let length = sys::read_directory(directory, &mut buffer)?;
+        let Some(mut entries) = buffer.get(..length).filter(|entries| !entries.is_empty()) else {
+            return Ok(closed);
+        };
+        while let Some((name, rest)) = next_entry(entries) {
+            entries = rest;
+            if let Some(fd) = number(name)
+                && fd != directory
+                && (first..=last).contains(&fd)
+            {
+                let _ = sys::close(fd); // Closed, whatever it says.
+                closed += 1;
+            }
+        }
+    }
+}
+
+/// The name of the first entry of the kernel's `linux_dirent64` records, and the records after it.
+fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let length = u16::from_ne_bytes([*entries.get(LENGTH)?, *entries.get(LENGTH + 1)?]);
+    let (entry, rest) = entries.split_at_checked(usize::from(length))?;
+    Some((entry.get(NAME..)?, rest))
+}
+
+/// The number that a NUL-terminated name is, if it is one.
+fn number(name: &[u8]) -> Option<RawFd> {
+    let mut value: RawFd = 0;
+    for (index, byte) in name.iter().enumerate() {
+        match byte {
+            0 => return (index > 0).then_some(value),
+            b'0'..=b'9' => value = value.checked_mul(10)?.checked_add(RawFd::from(byte - b'0'))?,
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Tries every number that could be open.
+fn search(first: RawFd, last: RawFd) -> Result<(), Errno> {
+    const BATCH: usize = 256;
+    let bound = sys::hard_limit().filter(|&limit| limit <= TOO_MANY).ok_or(Errno::NOSYS)?.max(SEARCHED);
+    let end = u64::from(last.unsigned_abs()).saturating_add(1).min(bound);
+    let mut next = u64::from(first.unsigned_abs());
+    while next < end {
+        let mut polls = [libc::pollfd { fd: -1, events: 0, revents: 0 }; BATCH];
+        for poll in &mut polls {
+            if next < end {
+                poll.fd = next as RawFd;
+                next += 1;
+            }
+        }
+        // A limit below the size of the batch makes it fail; then all its numbers are closed.
+        let known = sys::poll_now(&mut polls).is_ok();
+        for poll in polls {
+            if poll.fd >= 0 && !(known && poll.revents & libc::POLLNVAL != 0) {
+                let _ = sys::close(poll.fd); // Closed, whatever it says; or it was not open.
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_numbers_are_numbers() {
+        assert_eq!(number(b"0\0"), Some(0));
+        assert_eq!(number(b"2147483647\0junk"), Some(RawFd::MAX));
+        for name in [&b"."[..], b".\0", b"..\0", b"\0", b"2147483648\0", b"12", b"1x\0"] {
+            assert_eq!(number(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn records_that_are_cut_short_end_the_list() {
+        let mut record = [0_u8; 24];
+        record[16..18].copy_from_slice(&24_u16.to_ne_bytes());
+        record[19..21].copy_from_slice(b"7\0");
+        let two = [record, record].concat();
+        let (name, rest) = next_entry(&two).unwrap();
+        assert_eq!(number(name), Some(7));
+        assert_eq!(rest, record);
+        assert_eq!(next_entry(&two[..20]), None);
+        assert_eq!(next_entry(&[]), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! `pre_exec` hooks: the caller's code in the forked child.
+
+use super::child::Reporter;
+use super::report::{Cause, Report, wire};
+use super::sys;
+use crate::command::{Command, Hook};
+use rustix::io::Errno;
+use std::fmt::Write;
+use std::io;
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+impl Command<'_> {
+    /// Adds a function that runs in the child before exec, after all other steps. It makes the launcher fork, so that
+    /// the function works on a copy of the parent's memory, as with `std::process`.
+    ///
+    /// The descriptors are already the plan's: one that the function needs has to be in the plan. Signals are as the
+    /// program will have them, so what the function changes of them stays. An error that it returns is the spawn's
+    /// error, with its text; a panic ends the child and the spawn with an error.
+    ///
+    /// ```
+    /// use fdspawn::Command;
+    ///
+    /// let mut command = Command::new("true");
+    /// // SAFETY: the function only returns an error that was made before the fork.
+    /// unsafe { command.pre_exec(|| Err(std::io::Error::from_raw_os_error(1))) };
+    /// let error = command.spawn().unwrap_err();
+    /// assert_eq!(error.to_string(), "cannot spawn `true`: pre_exec hook 0: Operation not permitted");
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// The function runs in a child of a possibly multithreaded process, between fork and exec: only async-signal-safe
+    /// calls are allowed there. Memory allocation and locks are not.
+    #[allow(unsafe_code, reason = "the contract is std's, and only the caller can keep it")]
+    pub unsafe fn pre_exec<F>(&mut self, hook: F) -> &mut Self
+    where
+        F: FnMut() -> io::Result<()> + Send + Sync + 'static,
+    {
+        self.hooks.push(Box::new(hook));
+        self
+    }
+}
+
+/// The hooks of a command, as plain data.
+#[derive(Clone, Copy)]
+pub(super) struct Runner {
+    first: *mut Hook,
+    count: usize,
+}
+
+impl Runner {
+    pub(super) fn new(hooks: &mut [Hook]) -> Option<Self> {
+        (!hooks.is_empty()).then_some(Self { first: hooks.as_mut_ptr(), count: hooks.len() })
+    }
+}
+
+/// Runs all hooks, in the child, and tells the parent how that went. Returns whether the child may go on.
+pub(super) fn run(runner: Runner, reporter: Reporter<'_>, step: usize) -> bool {
+    for index in 0..runner.count {
+        // SAFETY: the array lives until the spawn ends, and until then only the child uses it.
+        let hook = AssertUnwindSafe(|| unsafe { (*runner.first.add(index))() });
+        match catch_unwind(hook) {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => {
+                match reporter {
+                    Reporter::Pipe(fd) => send(&error, fd, step, index),
+                    Reporter::Memory(report) => report.set_hook(Report { step, cause: cause(&error, index) }),
+                }
+                // The error may own memory, and freeing it could take a lock.
+                std::mem::forget(error);
+            }
+            Err(payload) => {
+                match reporter {
+                    Reporter::Pipe(fd) => {
+                        let _ = sys::write(fd, &wire::head(wire::Kind::HookPanicked, step, 0, index));
+                    }
+                    Reporter::Memory(report) => report.set_hook(Report { step, cause: Cause::HookPanicked { index } }),
+                }
+                std::mem::forget(payload);
+            }
+        }
+        return false;
+    }
+    match reporter {
+        Reporter::Pipe(fd) => {
+            let done = wire::head(wire::Kind::HooksDone, step, 0, 0);
+            sys::write(fd, &done) == Ok(done.len())
+        }
+        Reporter::Memory(_) => true,
+    }
+}
+
+/// The cause as a value, where memory may be allocated.
+fn cause(error: &io::Error, index: usize) -> Cause {
+    match Errno::from_io_error(error) {
+        Some(errno) => Cause::Hook { index, errno },
+        None => Cause::HookMessage { index, message: error.to_string() },
+    }
+}
+
+/// The cause as a message, where memory may not be allocated.
+fn send(error: &io::Error, report: RawFd, step: usize, index: usize) {
+    if let Some(errno) = Errno::from_io_error(error) {
+        let _ = sys::write(report, &wire::head(wire::Kind::Hook, step, errno.raw_os_error(), index));
+        return;
+    }
+    let mut message = Message { bytes: [0; wire::MESSAGE], length: 0 };
+    message.push(&wire::head(wire::Kind::HookMessage, step, 0, index));
+    let _ = write!(message, "{error}");
+    let _ = sys::write(report, message.bytes.get(..message.length).unwrap_or_default());
+}
+
+/// A text of limited length; what does not fit is cut.
+struct Message {
+    bytes: [u8; wire::MESSAGE],
+    length: usize,
+}
+
+impl Message {
+    fn push(&mut self, bytes: &[u8]) {
+        for (room, byte) in self.bytes.iter_mut().skip(self.length).zip(bytes) {
+            *room = *byte;
+            self.length += 1;
+        }
+    }
+}
+
+impl Write for Message {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,356 @@
+//! From a command to a child: prepare, launch, and the child's own code.
+#![allow(unsafe_code, reason = "this is the room for it: clone, fork, and system calls in the child")]
+
+mod child;
+mod clone;
+mod close_rest;
+mod exec;
+mod explain;
+mod fork;
+mod hooks;
+mod prepare;
+mod probe;
+mod programs;
+mod report;
+mod signals;
+mod sources;
+mod stack;
+mod sys;
+
+use self::child::{Plan, Reporter};
+use self::clone::{Cloned, How, Kind};
+use self::prepare::{Defaults, Demands, Prepared, Problem};
+use self::report::{Cause, Report, SharedReport};
+use self::signals::Blocked;
+use crate::command::{Command, Launcher};
+use crate::error::{Error, Failure, Result, Subject};
+use crate::plan::{Rest, Start, Step};
+use crate::process::{Child, Handles, Process};
+use crate::rungs::Rungs;
+use crate::stdio::Source;
+use rustix::io::Errno;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::{ExitStatus, Output};
+
+impl Command<'_> {
+    /// Starts the child, and does not wait for it. 0, 1 and 2 are inherited unless the command says otherwise.
+    ///
+    /// When it returns, the child has become the program, or an error says which step failed and nothing is left of
+    /// the child. Descriptors that were moved into the command are then closed here; on an error the command is as it
+    /// was.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] has the steps: bad input is refused before anything is cloned.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let mut child = Command::new("sleep").arg("0").spawn()?;
+    /// assert!(child.wait()?.success());
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[doc(alias = "posix_spawn")]
+    #[doc(alias = "vfork")]
+    pub fn spawn(&mut self) -> Result<Child> {
+        let Started { process, handles, launcher } = self.start(Defaults::INHERIT, true)?;
+        Ok(Child::new(process, handles, launcher))
+    }
+
+    /// Starts the child and waits for it. 0, 1 and 2 are inherited unless the command says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::spawn`] and [`Child::wait`].
+    pub fn status(&mut self) -> Result<ExitStatus> {
+        let Started { process, handles, launcher } = self.start(Defaults::INHERIT, false)?;
+        Child::new(process, handles, launcher).wait()
+    }
+
+    /// Starts the child, waits for it and collects its output. Standard input is `/dev/null` and output and error are
+    /// piped, unless the command says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::spawn`] and [`Child::wait_with_output`].
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let output = Command::new("printf").arg("%s").arg("text").output()?;
+    /// assert_eq!(output.stdout, b"text");
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn output(&mut self) -> Result<Output> {
+        let Started { process, handles, launcher } = self.start(Defaults::OUTPUT, false)?;
+        Child::new(process, handles, launcher).wait_with_output()
+    }
+
+    fn start(&mut self, defaults: &Defaults, pidfd: bool) -> Result<Started> {
+        let span = tracing::debug_span!(
+            "spawn",
+            program = ?self.get_program(),
+            pid = tracing::field::Empty,
+            launcher = tracing::field::Empty
+        );
+        let _entered = span.enter();
+        let result = loop {
+            let way = match choose(self) {
+                Ok(way) => way,
+                Err(problem) => break Err(problem),
+            };
+            match launch(self, defaults, way, pidfd) {
+                Ok(Launched::Started(started)) => break Ok(started),
+                Ok(Launched::Refused(rung)) => probe::lost(rung),
+                Err(problem) => break Err(problem),
+            }
+        };
+        match result {
+            Ok(started) => {
+                span.record("pid", started.process.id());
+                span.record("launcher", tracing::field::debug(started.launcher));
+                self.give_away();
+                Ok(started)
+            }
+            Err(Problem { failure, errno }) => {
+                let error = Error::new(Subject::Spawn(self.get_program().to_owned()), failure, errno);
+                tracing::debug!(%error, "spawn failed");
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes what was moved into the command: the child has it now.
+    fn give_away(&mut self) {
+        let standard = self.standard.iter_mut().flatten();
+        for stdio in standard.chain(self.connections.iter_mut().map(|(_, stdio)| stdio)) {
+            if let Source::Moved(_) = stdio.0 {
+                stdio.0 = Source::GivenAway;
+            }
+        }
+    }
+}
+
+/// A child that has become its program.
+struct Started {
+    process: Process,
+    handles: Handles,
+    launcher: Launcher,
+}
+
+/// The way of launching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Clone { clone3: bool, shared_table: bool },
+    Fork,
+}
+
+impl Way {
+    fn demands(self) -> Demands {
+        match self {
+            Self::Clone { clone3, shared_table } => Demands {
+                start: if shared_table { Start::Shared } else { Start::Copied },
+                report_pipe: false,
+                reset_handlers: !clone3,
+            },
+            Self::Fork => Demands { start: Start::Copied, report_pipe: true, reset_handlers: true },
+        }
+    }
+
+    /// The rung that this way stands on.
+    fn rung(self) -> Rungs {
+        match self {
+            Self::Clone { clone3: true, .. } => Rungs::CLONE3,
+            Self::Clone { clone3: false, .. } | Self::Fork => Rungs::CLONE,
+        }
+    }
+
+    /// The best way that is left, for a command that asks for a launcher, where these rungs are missing.
+    fn choose(launcher: Launcher, hooks: bool, rest: Rest, missing: Rungs) -> std::result::Result<Self, Failure> {
+        let clone = Self::Clone {
+            clone3: !missing.contains(Rungs::CLONE3),
+            shared_table: !missing.contains(Rungs::SHARED_TABLE) && rest == Rest::Close,
+        };
+        match launcher {
+            Launcher::Clone if hooks => Err(Failure::HookNeedsFork),
+            Launcher::Clone if missing.contains(Rungs::CLONE) => Err(Failure::CloneUnavailable),
+            Launcher::Clone => Ok(clone),
+            Launcher::Auto if !hooks && !missing.contains(Rungs::CLONE) => Ok(clone),
+            Launcher::Auto | Launcher::Fork => Ok(Self::Fork),
+        }
+    }
+}
+
+fn choose(command: &Command<'_>) -> std::result::Result<Way, Problem> {
+    let hooks = !command.hooks.is_empty();
+    let may_clone = !hooks && command.launcher != Launcher::Fork;
+    let missing = if may_clone { command.without | probe::missing() } else { command.without };
+    Ok(Way::choose(command.launcher, hooks, command.rest, missing)?)
+}
+
+enum Launched {
+    Started(Started),
+    /// The system does not do this, whatever the probe said.
+    Refused(Rungs),
+}
+
+fn launch(
+    command: &mut Command<'_>,
+    defaults: &Defaults,
+    way: Way,
+    pidfd: bool,
+) -> std::result::Result<Launched, Problem> {
+    let prepared = prepare::prepare(command, defaults, way.demands())?;
+    trace(&prepared);
+    let memory = SharedReport::new();
+    let hooks = hooks::Runner::new(&mut command.hooks);
+    let pidfd = pidfd && !command.without.contains(Rungs::PIDFD);
+    let result = {
+        let blocked = Blocked::all();
+        let plan = plan(command, &prepared, hooks, &memory, blocked.before());
+        match way {
+            Way::Clone { clone3, shared_table } => {
+                let how = How { clone3, shared_table, kind: Kind::Child { pidfd } };
+                clone_child(how, &plan)
+            }
+            // SAFETY: all signals are blocked, and the plan is made for a child.
+            Way::Fork => unsafe { fork::fork(&plan) }.map(|pid| Cloned { pid, pidfd: None }),
+        }
+    };
+    let cloned = match result {
+        Ok(cloned) => cloned,
+        Err(errno) if way != Way::Fork && probe::is_refusal(errno) => return Ok(Launched::Refused(way.rung())),
+        Err(errno) => {
+            let launcher = if way == Way::Fork { Launcher::Fork } else { Launcher::Clone };
+            return Err(Problem::system(Failure::Launch(launcher), errno));
+        }
+    };
+    // SAFETY: the kernel has made the descriptor for this spawn.
+    let owned = cloned.pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    let Prepared { steps, handles, report: pipe, .. } = prepared;
+    let (report, ended_in_hooks) = match pipe {
+        None => (memory.get(), false),
+        Some(pipe) => {
+            let received = fork::receive(pipe);
+            let ended = hooks.is_some() && !received.hooks_done && received.report.is_none();
+            (received.report, ended)
+        }
+    };
+    if let Some(report) = report {
+        sys::reap(cloned.pid);
+        return Err(problem(report, &steps, command));
+    }
+    if ended_in_hooks {
+        let status = Process::new(cloned.pid, None).wait().map_err(|errno| Problem::system(Failure::Running, errno))?;
+        return Err(Failure::HookEnded(status).into());
+    }
+    let pidfd = match owned {
+        Some(fd) => sources::above_standard(fd).ok(),
+        None if pidfd => sys::open_pidfd(cloned.pid).ok().and_then(|fd| sources::above_standard(fd).ok()),
+        None => None,
+    };
+    let launcher = if way == Way::Fork { Launcher::Fork } else { Launcher::Clone };
+    Ok(Launched::Started(Started { process: Process::new(cloned.pid, pidfd), handles, launcher }))
+}
+
+fn plan<'a>(
+    command: &'a Command<'_>,
+    prepared: &'a Prepared,
+    hooks: Option<hooks::Runner>,
+    memory: &'a SharedReport,
+    mask: sys::SignalSet,
+) -> Plan<'a> {
+    Plan {
+        steps: &prepared.steps,
+        programs: &prepared.text.programs,
+        searched: prepared.text.searched,
+        argv: &prepared.text.argv,
+        envp: &prepared.text.envp,
+        directory: match &command.directory {
+            crate::command::Directory::Path(path) => path.pointers().next().unwrap_or(std::ptr::null()),
+            _ => std::ptr::null(),
+        },
+        mask,
+        hooks,
+        without: command.without | probe::known_missing() & Rungs::CLOSE_RANGE,
+        reporter: match &prepared.report {
+            Some(pipe) => Reporter::Pipe(pipe.writer.as_raw_fd()),
+            None => Reporter::Memory(memory),
+        },
+    }
+}
+
+/// Clones a child that runs the plan. Where no number is left for a pidfd, it does without.
+fn clone_child(how: How, plan: &Plan<'_>) -> std::result::Result<Cloned, Errno> {
+    let data = std::ptr::from_ref(plan).cast_mut().cast();
+    let clone = |how: How| {
+        // SAFETY: all signals are blocked by the caller; `process` takes a plan; nobody else uses the stack.
+        stack::with_small(|stack| unsafe { clone::clone(how, stack, child::process, data) }).flatten()
+    };
+    match clone(how) {
+        Err(Errno::MFILE | Errno::NFILE) if how.kind == (Kind::Child { pidfd: true }) => {
+            clone(How { kind: Kind::Child { pidfd: false }, ..how })
+        }
+        result => result,
+    }
+}
+
+/// The parent tells of the plan, before the signals are blocked.
+fn trace(prepared: &Prepared) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        for row in &prepared.rows {
+            tracing::debug!(target = ?row.target, source = ?row.source, origin = %row.origin, "descriptor");
+        }
+        for (index, step) in prepared.steps.iter().enumerate() {
+            tracing::debug!(index, %step, "step");
+        }
+    }
+}
+
+/// What a child's report means.
+fn problem(report: Report, steps: &[Step], command: &Command<'_>) -> Problem {
+    let step = steps.get(report.step).copied().unwrap_or(Step::Exec);
+    match report.cause {
+        Cause::System(errno) => {
+            let failure = match step {
+                Step::ChangeDirectory | Step::ChangeDirectoryTo { .. } => {
+                    Failure::WorkingDirectory(prepare::directory_path(command))
+                }
+                Step::Exec => Failure::Exec,
+                step => Failure::Child(step),
+            };
+            Problem::system(failure, errno)
+        }
+        Cause::Hook { index, errno } => Problem::system(Failure::Hook { index, message: None }, errno),
+        Cause::HookMessage { index, message } => Failure::Hook { index, message: Some(message) }.into(),
+        Cause::HookPanicked { index } => Failure::HookPanicked { index }.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_go_down_the_ladder_one_rung_at_a_time() {
+        let auto = |missing| Way::choose(Launcher::Auto, false, Rest::Close, missing).unwrap();
+        assert_eq!(auto(Rungs::empty()), Way::Clone { clone3: true, shared_table: true });
+        assert_eq!(auto(Rungs::SHARED_TABLE), Way::Clone { clone3: true, shared_table: false });
+        assert_eq!(auto(Rungs::CLONE3), Way::Clone { clone3: false, shared_table: true });
+        assert_eq!(auto(Rungs::CLONE3 | Rungs::SHARED_TABLE), Way::Clone { clone3: false, shared_table: false });
+        assert_eq!(auto(Rungs::CLONE), Way::Fork);
+    }
+
+    #[test]
+    fn an_inherited_rest_needs_a_copy_of_the_table() {
+        let way = Way::choose(Launcher::Clone, false, Rest::Inherit, Rungs::empty()).unwrap();
+        assert_eq!(way, Way::Clone { clone3: true, shared_table: false });
+    }
+
+    #[test]
+    fn hooks_fork_and_an_explicit_clone_is_not_replaced_in_silence() {
+        let choose = |launcher, hooks, missing| Way::choose(launcher, hooks, Rest::Close, missing);
+        assert_eq!(choose(Launcher::Auto, true, Rungs::empty()).unwrap(), Way::Fork);
+        assert_eq!(choose(Launcher::Fork, true, Rungs::empty()).unwrap(), Way::Fork);
+        assert!(matches!(choose(Launcher::Clone, true, Rungs::empty()), Err(Failure::HookNeedsFork)));
+        assert!(matches!(choose(Launcher::Clone, false, Rungs::CLONE), Err(Failure::CloneUnavailable)));
+    }
+}

@@ -1,0 +1,160 @@
+//! What this kernel can do, found out once per process by trying it.
+//!
+//! Three things cannot be known from an error number. Under some emulators `clone` with shared memory works and does
+//! not share. A filter may refuse one call and not another. And kernels from 5.9 to 6.10 without the fix for
+//! CVE-2024-45025 leave stale bits in the table that `close_range` makes with `CLOSE_RANGE_UNSHARE`: whoever opens more
+//! than 64 descriptors there gets wrong numbers.
+//!
+//! The probe is a child that fills the numbers 64 to 127 of its own table, and whose own child leaves that table below
+//! them and asks for the lowest free number from 64 on.
+
+use super::clone::{Cloned, How, Kind, clone};
+use super::signals::Blocked;
+use super::stack::{SMALL, Stack};
+use super::sys;
+use crate::rungs::Rungs;
+use rustix::io::Errno;
+use std::ffi::c_void;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// The missing rungs; `UNKNOWN` before the probe.
+static MISSING: AtomicU32 = AtomicU32::new(UNKNOWN);
+const UNKNOWN: u32 = u32::MAX;
+
+/// The rungs that are missing here, by a probe that runs once.
+pub(super) fn missing() -> Rungs {
+    match MISSING.load(Ordering::Relaxed) {
+        UNKNOWN => match probe() {
+            Ok(missing) => {
+                MISSING.store(missing.bits(), Ordering::Relaxed);
+                missing.iter().for_each(warn);
+                missing
+            }
+            // Not enough memory or processes now: another spawn may ask again.
+            Err(_) => Rungs::CLONE,
+        },
+        bits => Rungs::from_bits_retain(bits),
+    }
+}
+
+/// The rungs known to be missing, without a probe.
+pub(crate) fn known_missing() -> Rungs {
+    match MISSING.load(Ordering::Relaxed) {
+        UNKNOWN => Rungs::empty(),
+        bits => Rungs::from_bits_retain(bits),
+    }
+}
+
+/// Remembers that a rung was refused after all.
+pub(super) fn lost(rung: Rungs) {
+    let before = MISSING.fetch_or(rung.bits(), Ordering::Relaxed);
+    if !Rungs::from_bits_retain(before).contains(rung) {
+        warn(rung);
+    }
+}
+
+fn warn(rung: Rungs) {
+    let instead = match rung {
+        Rungs::CLONE3 => "clone3 is refused here: children are launched by clone",
+        Rungs::CLONE => "clone is refused here or does not share memory: children are launched by fork",
+        Rungs::SHARED_TABLE => {
+            "close_range does not make a right private table here: children start with a copy of the whole table"
+        }
+        Rungs::CLOSE_RANGE => "close_range is refused here: descriptors are closed one by one",
+        _ => return,
+    };
+    tracing::warn!("{instead}");
+}
+
+/// Whether an error of clone says that it cannot be had here, and not that something has run out.
+pub(super) fn is_refusal(errno: Errno) -> bool {
+    !matches!(errno, Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::NOSPC)
+}
+
+/// What the probe's two children find out, in the memory that they may or may not share.
+struct Findings {
+    clone3: bool,
+    second_stack: Stack,
+    shares_memory: AtomicBool,
+    has_close_range: AtomicBool,
+    has_right_table: AtomicBool,
+}
+
+fn probe() -> Result<Rungs, Errno> {
+    let stack = Stack::map(SMALL)?;
+    let mut findings = Findings {
+        clone3: true,
+        second_stack: Stack::map(SMALL)?,
+        shares_memory: AtomicBool::new(false),
+        has_close_range: AtomicBool::new(false),
+        has_right_table: AtomicBool::new(false),
+    };
+    let mut missing = Rungs::empty();
+    loop {
+        let result = {
+            let _blocked = Blocked::all();
+            launch(&findings, false, &stack, first)
+        };
+        match result {
+            Ok(()) => break,
+            Err(errno) if !is_refusal(errno) => return Err(errno),
+            Err(_) if findings.clone3 => {
+                missing |= Rungs::CLONE3;
+                findings.clone3 = false;
+            }
+            Err(_) => break,
+        }
+    }
+    missing.set(Rungs::CLONE, !findings.shares_memory.into_inner());
+    // What a child in memory of its own has found is not known here.
+    if !missing.contains(Rungs::CLONE) {
+        missing.set(Rungs::CLOSE_RANGE, !findings.has_close_range.into_inner());
+        missing.set(Rungs::SHARED_TABLE, !findings.has_right_table.into_inner());
+    }
+    Ok(missing)
+}
+
+/// Runs one of the two children to its end.
+fn launch(
+    findings: &Findings,
+    shared_table: bool,
+    stack: &Stack,
+    child: extern "C" fn(*mut c_void) -> !,
+) -> Result<(), Errno> {
+    let how = How { clone3: findings.clone3, shared_table, kind: Kind::Child { pidfd: false } };
+    // SAFETY: all signals are blocked, in the probe and so in its child. The children only make system calls and write
+    // to atomics; each has a stack of its own.
+    let Cloned { pid, .. } = unsafe { clone(how, stack, child, std::ptr::from_ref(findings).cast_mut().cast()) }?;
+    sys::reap(pid);
+    Ok(())
+}
+
+/// The first number of the second word of the kernel's table of numbers, and the first of the third.
+const WORD: RawFd = 64;
+const NEXT_WORD: RawFd = 128;
+
+/// Fills a word of its own table, and starts the second child with that table.
+extern "C" fn first(findings: *mut c_void) -> ! {
+    // SAFETY: the probe passes its findings and waits for this child.
+    let findings = unsafe { &*findings.cast::<Findings>() };
+    findings.shares_memory.store(true, Ordering::Relaxed);
+    let has_close_range = sys::close_range(RawFd::MAX - 1, RawFd::MAX - 1, false).is_ok();
+    findings.has_close_range.store(has_close_range, Ordering::Relaxed);
+    // The table is a copy. With 0 free, there is a number for the event counter even at the limit.
+    let _ = sys::close(0);
+    let filled = sys::event() == Ok(0) && (WORD..NEXT_WORD).all(|number| sys::duplicate(0, number, false).is_ok());
+    if filled {
+        let _ = launch(findings, true, &findings.second_stack, second);
+    }
+    sys::exit(0)
+}
+
+/// Leaves the first child's table below the word that is full there.
+extern "C" fn second(findings: *mut c_void) -> ! {
+    // SAFETY: the first child passes the findings on and waits for this child.
+    let findings = unsafe { &*findings.cast::<Findings>() };
+    let right = sys::close_range(1, RawFd::MAX, true).is_ok() && sys::duplicate_above(0, WORD) == Ok(WORD);
+    findings.has_right_table.store(right, Ordering::Relaxed);
+    sys::exit(0)
+}

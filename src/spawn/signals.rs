@@ -1,0 +1,29 @@
+//! The signal mask of the spawning thread.
+
+use super::sys;
+
+/// All signals are blocked in this thread for as long as it lives, those included that libc keeps for itself.
+///
+/// A child that shares the parent's memory must not run the parent's handlers; nor must a forked one.
+pub(super) struct Blocked {
+    before: sys::SignalSet,
+}
+
+impl Blocked {
+    pub(super) fn all() -> Self {
+        // The call fails only for a set of the wrong size.
+        let before = sys::set_signal_mask(&sys::every_signal()).unwrap_or(sys::every_signal());
+        Self { before }
+    }
+
+    /// The caller's mask.
+    pub(super) fn before(&self) -> sys::SignalSet {
+        self.before
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        let _ = sys::set_signal_mask(&self.before);
+    }
+}

@@ -1,0 +1,125 @@
+//! Opening what the child's descriptors are connected to.
+
+use super::prepare::Problem;
+use crate::error::Failure;
+use crate::process::End;
+use crate::rungs::Rungs;
+use crate::stdio::SlotKind;
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// The flags of the parent's descriptor `number`, as far as they matter: whether it closes at exec. `None` where it is
+/// not open.
+pub(super) fn close_on_exec(number: RawFd) -> Option<bool> {
+    // SAFETY: the number may be closed or another's; only its flags are asked for.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_getfd(fd).ok().map(|flags| flags.contains(rustix::io::FdFlags::CLOEXEC))
+}
+
+/// Moves a descriptor that landed on 0, 1 or 2 away from there. Where a standard stream is closed, a new descriptor
+/// takes its number, and whoever writes to that stream would write to it.
+pub(super) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
+}
+
+/// A duplicate of `fd`, which closes at exec, under a number that the child's plan decides nothing about.
+pub(super) fn apart(fd: impl AsFd, decided: impl Fn(RawFd) -> bool) -> io::Result<OwnedFd> {
+    let mut first = 3;
+    loop {
+        let duplicate = rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), first)?;
+        if !decided(duplicate.as_raw_fd()) {
+            return Ok(duplicate);
+        }
+        first = duplicate.as_raw_fd() + 1;
+    }
+}
+
+/// A pipe with both ends away from 0, 1 and 2, closing at exec.
+pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((above_standard(reader.into())?, above_standard(writer.into())?))
+}
+
+/// What connects parent and child at `target`: the child's end, and the parent's.
+pub(super) fn connect(target: RawFd, kind: SlotKind) -> Result<(OwnedFd, End), Problem> {
+    let ends = match kind {
+        SlotKind::Reader => pipe().map(|(reader, writer)| (writer, End::Reader(reader.into()))),
+        SlotKind::Writer => pipe().map(|(reader, writer)| (reader, End::Writer(writer.into()))),
+        SlotKind::Socket => socket().map(|(ours, theirs)| (theirs, End::Socket(ours.into()))),
+    };
+    let what = if kind == SlotKind::Socket { "a socket pair" } else { "a pipe" };
+    ends.map_err(|error| Problem::io(Failure::Open { target, what }, &error))
+}
+
+fn socket() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    Ok((above_standard(ours.into())?, above_standard(theirs.into())?))
+}
+
+pub(super) fn null(target: RawFd) -> Result<OwnedFd, Problem> {
+    std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .and_then(|file| above_standard(file.into()))
+        .map_err(|error| Problem::io(Failure::Open { target, what: "/dev/null" }, &error))
+}
+
+/// A descriptor from which the child reads `bytes`.
+pub(super) fn data(target: RawFd, bytes: &[u8], without: Rungs) -> Result<OwnedFd, Problem> {
+    let sealed = if without.contains(Rungs::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
+    let (result, what) = match sealed {
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => (filled_pipe(bytes), "a pipe for the data"),
+        result => (result.map_err(io::Error::from), "memory for the data"),
+    };
+    result.and_then(above_standard).map_err(|error| Problem::io(Failure::Open { target, what }, &error))
+}
+
+/// Memory that nobody can change any more.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn sealed_memory(bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memory = match memfd_create("fdspawn-data", flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => memfd_create("fdspawn-data", flags), // Linux before 6.3
+        result => result,
+    }?;
+    let mut written = 0;
+    while written < bytes.len() {
+        // At a position, so that the child starts to read at the beginning.
+        match rustix::io::pwrite(&memory, &bytes[written..], written as u64) {
+            Ok(count) => written += count,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    fcntl_add_seals(&memory, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(memory)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn sealed_memory(_: &[u8]) -> Result<OwnedFd, Errno> {
+    Err(Errno::NOSYS)
+}
+
+/// The read end of a pipe that holds all the bytes; an error where it cannot.
+fn filled_pipe(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let (reader, writer) = pipe()?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if bytes.len() > 65_536 {
+        // Where it is refused, the write below does not fit.
+        let _ = rustix::pipe::fcntl_setpipe_size(&writer, bytes.len());
+    }
+    rustix::io::ioctl_fionbio(&writer, true)?;
+    let mut left = bytes;
+    while !left.is_empty() {
+        match rustix::io::write(&writer, left) {
+            Ok(count) => left = &left[count..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Err(Errno::FBIG.into()),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(reader)
+}

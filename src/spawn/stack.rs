@@ -1,0 +1,73 @@
+//! The stack of a child that shares the parent's memory.
+
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use rustix::param::page_size;
+use std::cell::Cell;
+use std::ffi::c_void;
+
+/// Enough for the interpreter of steps, several times over.
+pub(super) const SMALL: usize = 64 * 1024;
+
+/// Enough for the caller's hooks.
+pub(super) const LARGE: usize = 1024 * 1024;
+
+/// A mapping with a page below it that faults.
+pub(super) struct Stack {
+    base: *mut c_void,
+    length: usize,
+}
+
+impl Stack {
+    /// Maps a new stack of `size` bytes, a multiple of the page's size.
+    pub(super) fn map(size: usize) -> Result<Self, Errno> {
+        let guard = page_size();
+        let length = size + guard;
+        // SAFETY: an anonymous mapping where the kernel finds room disturbs nobody.
+        let base = unsafe {
+            mmap_anonymous(std::ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE)
+        }?;
+        let stack = Self { base, length };
+        // SAFETY: the pages are this mapping's own.
+        unsafe { mprotect(base.byte_add(guard), size, MprotectFlags::READ | MprotectFlags::WRITE) }?;
+        Ok(stack)
+    }
+
+    /// The lowest address that can be used.
+    pub(super) fn bottom(&self) -> *mut c_void {
+        self.base.wrapping_byte_add(page_size())
+    }
+
+    /// How many bytes can be used.
+    pub(super) fn size(&self) -> usize {
+        self.length - page_size()
+    }
+
+    /// The address above the highest byte; it is aligned to a page.
+    pub(super) fn top(&self) -> *mut c_void {
+        self.base.wrapping_byte_add(self.length)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this stack's own, and nobody runs on it.
+        let _ = unsafe { munmap(self.base, self.length) };
+    }
+}
+
+thread_local! {
+    /// The stack of this thread's last spawn, for its next.
+    static SPARE: Cell<Option<Stack>> = const { Cell::new(None) };
+}
+
+/// Runs `launch` with a small stack that nobody else uses.
+pub(super) fn with_small<T>(launch: impl FnOnce(&Stack) -> T) -> Result<T, Errno> {
+    let stack = match SPARE.try_with(Cell::take).ok().flatten() {
+        Some(stack) => stack,
+        None => Stack::map(SMALL)?,
+    };
+    let result = launch(&stack);
+    let _ = SPARE.try_with(|spare| spare.set(Some(stack)));
+    Ok(result)
+}

@@ -1,0 +1,284 @@
+//! Linux.
+
+use super::raw::syscall;
+use rustix::io::Errno;
+use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::os::fd::{OwnedFd, RawFd};
+
+/// The kernel's set of signals, which has more than libc's: libc keeps some for itself.
+pub(in crate::spawn) type SignalSet = u64;
+
+/// The kernel's signals are 1 to this.
+const LAST_SIGNAL: c_int = 64;
+
+/// The error of the last call to libc that failed in this thread.
+pub(in crate::spawn) fn last_error() -> Errno {
+    // SAFETY: the address is that of the thread's own `errno`.
+    Errno::from_raw_os_error(unsafe { *errno_address() })
+}
+
+#[cfg(target_os = "android")]
+use libc::__errno as errno_address;
+#[cfg(not(target_os = "android"))]
+use libc::__errno_location as errno_address;
+
+/// A call whose arguments are numbers, or addresses that the caller below vouches for.
+///
+/// # Safety
+///
+/// What the call asks of its arguments.
+unsafe fn call<const N: usize>(number: c_long, args: [usize; N]) -> Result<usize, Errno> {
+    let mut all = [0; 6];
+    all[..N].copy_from_slice(&args);
+    // SAFETY: as the caller promises.
+    unsafe { syscall(number, all) }
+}
+
+/// Makes `target` a duplicate of `source`, which has another number.
+pub(in crate::spawn) fn duplicate(source: RawFd, target: RawFd, close_on_exec: bool) -> Result<(), Errno> {
+    let flags = if close_on_exec { libc::O_CLOEXEC } else { 0 };
+    // SAFETY: only numbers are passed. Which descriptors a step may replace is the plan's business.
+    unsafe { call(libc::SYS_dup3, [source as usize, target as usize, flags as usize]) }.map(drop)
+}
+
+/// The lowest free number from `first` on, as a duplicate of `source` that closes at exec.
+pub(in crate::spawn) fn duplicate_above(source: RawFd, first: RawFd) -> Result<RawFd, Errno> {
+    // SAFETY: only numbers are passed.
+    unsafe { call(libc::SYS_fcntl, [source as usize, libc::F_DUPFD_CLOEXEC as usize, first as usize]) }
+        .map(|fd| fd as RawFd)
+}
+
+pub(in crate::spawn) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: only numbers are passed.
+    unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, 0]) }.map(drop)
+}
+
+/// Closes one number. An interrupted close has closed all the same, and is not tried again: the number may already be
+/// another's.
+pub(in crate::spawn) fn close(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: only a number is passed. Which descriptors a step may close is the plan's business.
+    unsafe { call(libc::SYS_close, [fd as usize]) }.map(drop)
+}
+
+/// Closes a range of numbers.
+pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, unshare: bool) -> Result<(), Errno> {
+    const CLOSE_RANGE_UNSHARE: usize = 2;
+    let last = if last == RawFd::MAX { u32::MAX } else { last as u32 };
+    let flags = if unshare { CLOSE_RANGE_UNSHARE } else { 0 };
+    // SAFETY: only numbers are passed. Which descriptors a step may close is the plan's business.
+    unsafe { call(libc::SYS_close_range, [first as usize, last as usize, flags]) }.map(drop)
+}
+
+/// Takes a private copy of the descriptor table.
+pub(in crate::spawn) fn unshare_table() -> Result<(), Errno> {
+    // SAFETY: only numbers are passed.
+    unsafe { call(libc::SYS_unshare, [libc::CLONE_FILES as usize]) }.map(drop)
+}
+
+/// Opens a directory, closing at exec.
+pub(in crate::spawn) fn open_directory(path: &CStr) -> Result<RawFd, Errno> {
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call(libc::SYS_openat, [libc::AT_FDCWD as usize, path.as_ptr() as usize, flags as usize, 0]) }
+        .map(|fd| fd as RawFd)
+}
+
+/// Whether a descriptor refers to something in a proc file system, and not to what somebody put in its place.
+pub(in crate::spawn) fn is_in_proc(fd: RawFd) -> bool {
+    let mut buffer = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the kernel writes one statfs, of which all bit patterns are valid.
+    let (result, buffer) =
+        unsafe { (call(libc::SYS_fstatfs, [fd as usize, buffer.as_mut_ptr() as usize]), buffer.assume_init()) };
+    result.is_ok() && buffer.f_type as u32 == 0x9fa0
+}
+
+/// Reads entries of a directory in the kernel's format. Returns how many bytes there are.
+pub(in crate::spawn) fn read_directory(fd: RawFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes at most the buffer's length.
+    unsafe { call(libc::SYS_getdents64, [fd as usize, buffer.as_mut_ptr() as usize, buffer.len()]) }
+}
+
+/// The hard limit of descriptor numbers; `None` where it is unknown or infinite.
+pub(in crate::spawn) fn hard_limit() -> Option<u64> {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one rlimit64.
+    let result = unsafe { call(libc::SYS_prlimit64, [0, libc::RLIMIT_NOFILE as usize, 0, (&raw mut limit) as usize]) };
+    (result.is_ok() && limit.rlim_max != u64::MAX).then_some(limit.rlim_max)
+}
+
+/// Marks in `polls` which numbers are open: those that are not have `POLLNVAL`.
+pub(in crate::spawn) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno> {
+    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel reads and writes `polls`, and reads one timespec.
+    unsafe { call(libc::SYS_ppoll, [polls.as_mut_ptr() as usize, polls.len(), (&raw const now) as usize, 0, 8]) }
+        .map(drop)
+}
+
+/// Sets the thread's signal mask, and returns what it was.
+pub(in crate::spawn) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
+    let mut old = 0;
+    // SAFETY: the kernel reads one set and writes one.
+    unsafe {
+        call(
+            libc::SYS_rt_sigprocmask,
+            [
+                libc::SIG_SETMASK as usize,
+                std::ptr::from_ref(mask) as usize,
+                (&raw mut old) as usize,
+                size_of::<SignalSet>(),
+            ],
+        )
+    }
+    .map(|_| old)
+}
+
+/// All signals, those included that libc keeps for itself.
+pub(in crate::spawn) const fn every_signal() -> SignalSet {
+    u64::MAX
+}
+
+/// Room for the kernel's `sigaction` of any architecture. Its first word is the handler, on all but MIPS.
+type Action = [usize; 8];
+
+fn signal_action(signal: c_int, new: Option<&Action>, old: Option<&mut Action>) -> Result<(), Errno> {
+    let new = new.map_or(0, |action| std::ptr::from_ref(action) as usize);
+    let old = old.map_or(0, |action| std::ptr::from_mut(action) as usize);
+    // SAFETY: both are null or have room for the kernel's structure.
+    unsafe { call(libc::SYS_rt_sigaction, [signal as usize, new, old, size_of::<SignalSet>()]) }.map(drop)
+}
+
+/// Gives a signal its default disposition, which is all zeros.
+pub(in crate::spawn) fn default_signal(signal: c_int) -> Result<(), Errno> {
+    signal_action(signal, Some(&[0; 8]), None)
+}
+
+/// Gives each signal that has a handler its default disposition; those ignored stay ignored.
+pub(in crate::spawn) fn default_handlers() -> Result<(), Errno> {
+    let handler = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 1 } else { 0 };
+    for signal in 1..=LAST_SIGNAL {
+        let mut action = [0; 8];
+        signal_action(signal, None, Some(&mut action))?;
+        if action[handler] != libc::SIG_DFL && action[handler] != libc::SIG_IGN {
+            default_signal(signal)?;
+        }
+    }
+    Ok(())
+}
+
+/// # Safety
+///
+/// `path` is a NUL-terminated string.
+pub(in crate::spawn) unsafe fn change_directory(path: *const c_char) -> Result<(), Errno> {
+    // SAFETY: as the caller promises.
+    unsafe { call(libc::SYS_chdir, [path as usize]) }.map(drop)
+}
+
+pub(in crate::spawn) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: only a number is passed.
+    unsafe { call(libc::SYS_fchdir, [fd as usize]) }.map(drop)
+}
+
+/// Becomes another program; returns only if that fails.
+///
+/// # Safety
+///
+/// `path` is a NUL-terminated string; `argv` and `envp` are arrays of such, ended by a null pointer.
+pub(in crate::spawn) unsafe fn exec(
+    path: *const c_char,
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+) -> Errno {
+    // SAFETY: as the caller promises.
+    match unsafe { call(libc::SYS_execve, [path as usize, argv as usize, envp as usize]) } {
+        Err(errno) => errno,
+        Ok(_) => Errno::NOEXEC,
+    }
+}
+
+/// Writes the bytes, in one call.
+pub(in crate::spawn) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel reads the bytes.
+    unsafe { call(libc::SYS_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) }
+}
+
+/// Ends the process, and runs nothing of it.
+pub(in crate::spawn) fn exit(status: c_int) -> ! {
+    loop {
+        // SAFETY: the process ends.
+        let _ = unsafe { call(libc::SYS_exit_group, [status as usize]) };
+    }
+}
+
+/// Ends the thread only.
+pub(in crate::spawn) fn exit_thread() -> ! {
+    loop {
+        // SAFETY: the thread ends; its stack belongs to whoever waits for it.
+        let _ = unsafe { call(libc::SYS_exit, [0]) };
+    }
+}
+
+/// Waits for a child to end, whatever signal its end would send, and forgets how it ended.
+pub(in crate::spawn) fn reap(pid: i32) {
+    loop {
+        // SAFETY: only numbers and a null pointer are passed.
+        let result = unsafe { call(libc::SYS_wait4, [pid as usize, 0, libc::__WALL as usize, 0]) };
+        if result != Err(Errno::INTR) {
+            return;
+        }
+    }
+}
+
+/// A new event counter, which is as good a descriptor as any for trying a table.
+pub(in crate::spawn) fn event() -> Result<RawFd, Errno> {
+    // SAFETY: only numbers are passed.
+    unsafe { call(libc::SYS_eventfd2, [0, 0]) }.map(|fd| fd as RawFd)
+}
+
+/// libc's `clone`, for a child on a stack of its own, with no signal at its end.
+///
+/// # Safety
+///
+/// What `clone(2)` asks of its arguments; `child` is sound to run with `data` in the new process.
+pub(in crate::spawn) unsafe fn clone(
+    child: extern "C" fn(*mut c_void) -> c_int,
+    stack_top: *mut c_void,
+    flags: c_int,
+    data: *mut c_void,
+    pidfd: *mut RawFd,
+) -> Result<i32, Errno> {
+    // SAFETY: as the caller promises. The arguments for thread-local storage and the child's thread id are not read
+    // without their flags.
+    let pid = unsafe {
+        libc::clone(child, stack_top, flags, data, pidfd, std::ptr::null_mut::<c_void>(), std::ptr::null_mut::<c_int>())
+    };
+    match pid {
+        -1 => Err(last_error()),
+        pid => Ok(pid),
+    }
+}
+
+/// A descriptor for a child that nobody has reaped.
+pub(in crate::spawn) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
+    let pid = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+}
+
+/// What a signal does, to be put back.
+pub(in crate::spawn) struct Disposition {
+    signal: c_int,
+    action: Option<Action>,
+}
+
+impl Disposition {
+    pub(in crate::spawn) fn of(signal: c_int) -> Self {
+        let mut action = [0; 8];
+        let known = signal_action(signal, None, Some(&mut action)).is_ok();
+        Self { signal, action: known.then_some(action) }
+    }
+
+    pub(in crate::spawn) fn restore(self) {
+        if let Some(action) = self.action {
+            let _ = signal_action(self.signal, Some(&action), None);
+        }
+    }
+}

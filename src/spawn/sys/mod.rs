@@ -1,0 +1,18 @@
+//! The system calls of the child: each is async-signal-safe, allocates nothing, and returns its error.
+//!
+//! On Linux they go to the kernel without libc on x86-64 and AArch64, so that a child which shares the parent's
+//! memory does not write to the parent's `errno`.
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod raw;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod unix;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use self::linux::*;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use self::raw::{Clone3, clone3};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) use self::unix::*;

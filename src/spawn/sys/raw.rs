@@ -1,0 +1,167 @@
+//! The way into the kernel.
+
+use rustix::io::Errno;
+use std::ffi::{c_long, c_void};
+
+/// A system call with up to six arguments.
+///
+/// # Safety
+///
+/// What the call asks of its arguments.
+#[cfg(target_arch = "x86_64")]
+pub(super) unsafe fn syscall(number: c_long, args: [usize; 6]) -> Result<usize, Errno> {
+    let result: isize;
+    // SAFETY: the registers are those of the system call convention; the caller vouches for the arguments.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") args[0],
+            in("rsi") args[1],
+            in("rdx") args[2],
+            in("r10") args[3],
+            in("r8") args[4],
+            in("r9") args[5],
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    decode(result)
+}
+
+/// A system call with up to six arguments.
+///
+/// # Safety
+///
+/// What the call asks of its arguments.
+#[cfg(target_arch = "aarch64")]
+pub(super) unsafe fn syscall(number: c_long, args: [usize; 6]) -> Result<usize, Errno> {
+    let result: isize;
+    // SAFETY: the registers are those of the system call convention; the caller vouches for the arguments.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            in("x8") number,
+            inlateout("x0") args[0] => result,
+            in("x1") args[1],
+            in("x2") args[2],
+            in("x3") args[3],
+            in("x4") args[4],
+            in("x5") args[5],
+            options(nostack),
+        );
+    }
+    decode(result)
+}
+
+/// A system call with up to six arguments.
+///
+/// # Safety
+///
+/// What the call asks of its arguments.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) unsafe fn syscall(number: c_long, args: [usize; 6]) -> Result<usize, Errno> {
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: the caller vouches for the arguments.
+    let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+    match result {
+        -1 => Err(super::linux::last_error()),
+        result => Ok(result as usize),
+    }
+}
+
+/// The kernel returns errors as -4095 to -1.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn decode(result: isize) -> Result<usize, Errno> {
+    match result {
+        -4095..=-1 => Err(Errno::from_raw_os_error(-result as i32)),
+        result => Ok(result as usize),
+    }
+}
+
+/// The arguments of `clone3(2)`, and what the child runs.
+pub(in crate::spawn) struct Clone3<'a> {
+    /// Flags, stack, exit signal and the address for the pidfd.
+    pub(in crate::spawn) args: &'a libc::clone_args,
+    /// What the child runs on the stack given in `args`.
+    pub(in crate::spawn) child: extern "C" fn(*mut c_void) -> !,
+    /// Passed to `child`.
+    pub(in crate::spawn) data: *mut c_void,
+}
+
+/// `clone3(2)` for a child on a stack of its own. Returns its pid, in the parent.
+///
+/// # Safety
+///
+/// `args` is what `clone3(2)` asks for and names a stack that nobody else uses, aligned to 16 bytes at its top and
+/// large enough for `child`. `child` is sound to run with `data` in the new process.
+#[cfg(target_arch = "x86_64")]
+pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
+    let result: isize;
+    // SAFETY: the child leaves this frame at once for a stack of its own and never comes back, so that the parent's
+    // frame is as it was; the parent gets all registers back but those named.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r9",
+            "call r8",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 as isize => result,
+            in("rdi") call.args,
+            in("rsi") size_of::<libc::clone_args>(),
+            in("r8") call.child,
+            in("r9") call.data,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    decode(result).map(|pid| pid as i32)
+}
+
+/// `clone3(2)` for a child on a stack of its own. Returns its pid, in the parent.
+///
+/// # Safety
+///
+/// `args` is what `clone3(2)` asks for and names a stack that nobody else uses, aligned to 16 bytes at its top and
+/// large enough for `child`. `child` is sound to run with `data` in the new process.
+#[cfg(target_arch = "aarch64")]
+pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
+    let result: isize;
+    // SAFETY: the child leaves this frame at once for a stack of its own and never comes back, so that the parent's
+    // frame is as it was; the parent gets all registers back but those named.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x29, xzr",
+            "mov x30, xzr",
+            "mov x0, x10",
+            "blr x9",
+            "brk 1",
+            "2:",
+            in("x8") libc::SYS_clone3,
+            inlateout("x0") call.args => result,
+            in("x1") size_of::<libc::clone_args>(),
+            in("x9") call.child,
+            in("x10") call.data,
+            lateout("x30") _,
+        );
+    }
+    decode(result).map(|pid| pid as i32)
+}
+
+/// There is no assembly for this architecture: the next rung is libc's `clone`.
+///
+/// # Safety
+///
+/// None is needed.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
+    let Clone3 { args: _, child: _, data: _ } = call;
+    Err(Errno::NOSYS)
+}
