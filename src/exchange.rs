@@ -36,9 +36,8 @@ pub(crate) fn drain<const N: usize>(mut pipes: [Option<PipeReader>; N]) -> Resul
         let ready: Vec<usize> =
             places.iter().zip(&polls).filter(|(_, poll)| !poll.revents().is_empty()).map(|(&place, _)| place).collect();
         for place in ready {
-            if let Some(pipe) = &pipes[place]
-                && read_some(pipe, &mut bytes[place])? == 0
-            {
+            let left = pipes[place].as_ref().map(|pipe| read_some(pipe, &mut bytes[place])).transpose()?;
+            if left == Some(0) {
                 pipes[place] = None;
             }
         }

@@ -100,9 +100,8 @@ fn take(plan: &Plan<'_>, step: Step, index: usize) -> Result<(), Failed> {
         Step::ChangeDirectoryTo { fd } => sys::change_directory_to(fd)?,
         Step::SignalMask => sys::set_signal_mask(&plan.mask).map(drop)?,
         Step::Hooks => {
-            if let Some(runner) = plan.hooks
-                && !hooks::run(runner, plan.reporter, index)
-            {
+            let done = plan.hooks.is_none_or(|runner| hooks::run(runner, plan.reporter, index));
+            if !done {
                 return Err(Failed::Reported);
             }
         }

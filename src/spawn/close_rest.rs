@@ -74,12 +74,12 @@ fn close_entries(directory: RawFd, first: RawFd, last: RawFd) -> Result<usize, E
         };
         while let Some((name, rest)) = next_entry(entries) {
             entries = rest;
-            if let Some(fd) = number(name)
-                && fd != directory
-                && (first..=last).contains(&fd)
-            {
-                let _ = sys::close(fd); // Closed, whatever it says.
-                closed += 1;
+            match number(name) {
+                Some(fd) if fd != directory && (first..=last).contains(&fd) => {
+                    let _ = sys::close(fd); // Closed, whatever it says.
+                    closed += 1;
+                }
+                _ => {}
             }
         }
     }

@@ -283,7 +283,7 @@ fn clone_child(how: How, plan: &Plan<'_>) -> std::result::Result<Cloned, Errno> 
     let data = std::ptr::from_ref(plan).cast_mut().cast();
     let clone = |how: How| {
         // SAFETY: all signals are blocked by the caller; `process` takes a plan; nobody else uses the stack.
-        stack::with_small(|stack| unsafe { clone::clone(how, stack, child::process, data) }).flatten()
+        stack::with_small(|stack| unsafe { clone::clone(how, stack, child::process, data) }).and_then(|result| result)
     };
     match clone(how) {
         Err(Errno::MFILE | Errno::NFILE) if how.kind == (Kind::Child { pidfd: true }) => {

@@ -190,11 +190,9 @@ pub(in crate::spawn) fn default_handlers() -> Result<(), Errno> {
     /// No system has more; those that are not there are passed over.
     const LAST_SIGNAL: c_int = 128;
     for signal in 1..=LAST_SIGNAL {
-        if let Some(action) = Disposition::of(signal).action
-            && action.sa_sigaction != libc::SIG_DFL
-            && action.sa_sigaction != libc::SIG_IGN
-        {
-            default_signal(signal)?;
+        match Disposition::of(signal).action {
+            Some(action) if ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction) => default_signal(signal)?,
+            _ => {}
         }
     }
     Ok(())
