@@ -86,7 +86,7 @@ pub enum Failure {
         /// Which hook, in the order in which they were added, from 0.
         index: usize,
     },
-    /// The child ended, or closed the library's descriptor, while the hooks ran.
+    /// A `pre_exec` hook ended the child, or closed or replaced the library's descriptor; how the child ended.
     HookEnded(ExitStatus),
     /// A running child: the wait, the signal, or the reading of its output.
     Running,
@@ -167,7 +167,8 @@ impl fmt::Display for Error {
             Subject::Signal(pid) => write!(f, "cannot signal process {pid}: ")?,
             Subject::Read(pid) => write!(f, "cannot read the output of process {pid}: ")?,
         }
-        let searched = self.program().is_some_and(|program| !program.as_encoded_bytes().contains(&b'/'));
+        let searched =
+            self.program().is_some_and(|program| !program.is_empty() && !program.as_encoded_bytes().contains(&b'/'));
         match (failure, errno) {
             (Failure::Exec, Some(Errno::NOENT)) if searched => f.write_str("program not found in PATH: ")?,
             (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
@@ -209,7 +210,9 @@ impl fmt::Display for Failure {
             Self::Exec => f.write_str("exec"),
             Self::Hook { index, .. } => write!(f, "pre_exec hook {index}"),
             Self::HookPanicked { index } => write!(f, "pre_exec hook {index} panicked"),
-            Self::HookEnded(status) => write!(f, "the child ended while the pre_exec hooks ran: {status}"),
+            Self::HookEnded(status) => {
+                write!(f, "a pre_exec hook ended the child, or closed the library's descriptor: {status}")
+            }
             Self::Running => f.write_str("running child"),
         }
     }

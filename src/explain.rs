@@ -90,6 +90,18 @@ impl Explanation {
         rows.iter().filter(|row| row.origin != Origin::Hole).filter_map(|row| row.target).collect()
     }
 
+    /// The explanation of a plan that would be accepted, or the error of one that would not.
+    ///
+    /// # Errors
+    ///
+    /// What the spawn would return before anything is cloned.
+    pub fn into_result(self) -> crate::Result<Self> {
+        match self.outcome {
+            Ok(_) => Ok(self),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Why the spawn would be refused, if it would.
     pub fn error(&self) -> Option<&Error> {
         self.outcome.as_ref().err()

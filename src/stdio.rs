@@ -48,12 +48,8 @@ pub(crate) enum Source<'fd> {
     GivenAway,
     Shared(Arc<OwnedFd>),
     Lent(BorrowedFd<'fd>),
-    /// One of the parent's standard streams, by number.
-    Standard(RawFd),
-    Slot {
-        kind: SlotKind,
-        id: u64,
-    },
+    InheritFrom(RawFd),
+    Slot { kind: SlotKind, id: u64 },
 }
 
 impl<'fd> Stdio<'fd> {
@@ -63,6 +59,15 @@ impl<'fd> Stdio<'fd> {
     /// would fall into. Any other number has to be open, or the spawn is refused.
     pub const fn inherit() -> Self {
         Self(Source::Inherit)
+    }
+
+    /// The parent's descriptor `source`, whatever the number in the child. [`Stdio::inherit`] says what is inherited
+    /// where it is closed.
+    ///
+    /// It names the descriptor by number, as a user on a command line would: whoever owns it may close it before the
+    /// spawn, which is then refused, or the number may be another's by then. Code that has the descriptor lends it.
+    pub const fn inherit_from(source: RawFd) -> Self {
+        Self(Source::InheritFrom(source))
     }
 
     /// `/dev/null`, for reading and writing.
@@ -161,7 +166,7 @@ macro_rules! standard {
             /// The parent's standard stream, which is open for as long as the process runs.
             fn from(stream: $stream) -> Self {
                 use std::os::fd::AsRawFd;
-                Self(Source::Standard(stream.as_raw_fd()))
+                Self(Source::InheritFrom(stream.as_raw_fd()))
             }
         }
     )*};

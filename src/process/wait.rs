@@ -1,7 +1,7 @@
 //! Reaping.
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, waitid};
+use rustix::process::{Pid, Signal, kill_process};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -36,7 +36,7 @@ impl Process {
             return Ok(status);
         }
         let status = loop {
-            match self.reap(WaitIdOptions::empty()) {
+            match self.reap(Wait::Ended) {
                 Ok(Some(status)) => break status,
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
@@ -50,7 +50,7 @@ impl Process {
     pub(crate) fn try_wait(&self) -> Result<Option<ExitStatus>, Errno> {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         if status.is_none() {
-            *status = self.reap(WaitIdOptions::NOHANG)?;
+            *status = self.reap(Wait::Now)?;
         }
         Ok(*status)
     }
@@ -61,7 +61,7 @@ impl Process {
         if status.is_some() {
             return Ok(());
         }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+        #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
             match rustix::process::pidfd_send_signal(pidfd, signal) {
                 Err(Errno::NOSYS | Errno::PERM) => {} // Refused by a filter: by pid, then.
@@ -80,12 +80,12 @@ impl Process {
     }
 
     /// One wait, which counts children of any exit signal: one that was killed before exec sends none.
-    fn reap(&self, options: WaitIdOptions) -> Result<Option<ExitStatus>, Errno> {
-        let mut options = options | WaitIdOptions::EXITED;
-        if cfg!(any(target_os = "linux", target_os = "android")) {
-            options |= WaitIdOptions::from_bits_retain(ALL_CHILDREN);
-        }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn reap(&self, wait: Wait) -> Result<Option<ExitStatus>, Errno> {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let mut options = WaitIdOptions::EXITED | WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+        options.set(WaitIdOptions::NOHANG, wait == Wait::Now);
+        #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
             match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
                 Err(Errno::INVAL | Errno::NOSYS) => {} // Linux before 5.4
@@ -95,15 +95,30 @@ impl Process {
         let pid = self.pid().ok_or(Errno::CHILD)?;
         waitid(WaitId::Pid(pid), options).map(|status| status.map(|status| exit_status(&status)))
     }
+
+    /// One wait.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn reap(&self, wait: Wait) -> Result<Option<ExitStatus>, Errno> {
+        use rustix::process::{WaitOptions, waitpid};
+        let mut options = WaitOptions::empty();
+        options.set(WaitOptions::NOHANG, wait == Wait::Now);
+        let pid = self.pid().ok_or(Errno::CHILD)?;
+        waitpid(Some(pid), options).map(|ended| ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw())))
+    }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const ALL_CHILDREN: u32 = libc::__WALL.cast_unsigned();
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const ALL_CHILDREN: u32 = 0;
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// The end of the child.
+    Ended,
+    /// Nothing: how it is now.
+    Now,
+}
 
 /// The status as `wait(2)` would encode it.
-fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn exit_status(status: &rustix::process::WaitIdStatus) -> ExitStatus {
     const CORE_DUMPED: i32 = 0x80;
     ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => (code & 0xff) << 8,

@@ -5,12 +5,12 @@
 //! effect; only plain data prepared by the parent, and system calls. There is one interpreter of steps, for all
 //! launchers, and one way out: `report`, then exit.
 
-use super::report::{SharedReport, wire};
+use super::report::{PipeEnd, SharedReport, wire};
 use super::{close_rest, hooks, sys};
 use crate::plan::Step;
 use crate::rungs::Rungs;
 use rustix::io::Errno;
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 use std::os::fd::RawFd;
 
 /// Everything that the child needs: numbers, and pointers into memory that the parent keeps until the child has
@@ -38,24 +38,11 @@ pub(super) enum Reporter<'a> {
     /// Memory that child and parent share.
     Memory(&'a SharedReport),
     /// The write end of a pipe.
-    Pipe(RawFd),
+    Pipe(PipeEnd),
 }
 
 /// The status of a child that could not become the program. The parent has reaped it before anybody sees it.
 const FAILED: i32 = 127;
-
-/// A child on the stack of a clone; `plan` is the address of a [`Plan`].
-pub(super) extern "C" fn process(plan: *mut c_void) -> ! {
-    // SAFETY: the launcher passes the address of a plan, which it keeps until the child has execed or ended.
-    run(unsafe { &*plan.cast::<Plan<'_>>() })
-}
-
-/// A thread on the stack of a clone; `plan` is the address of a [`Plan`].
-pub(super) extern "C" fn thread(plan: *mut c_void) -> ! {
-    // SAFETY: the launcher passes the address of a plan, which it keeps until the thread has execed or ended.
-    run_steps(unsafe { &*plan.cast::<Plan<'_>>() });
-    sys::exit_thread()
-}
 
 /// A child that runs the steps, or ends.
 pub(super) fn run(plan: &Plan<'_>) -> ! {
@@ -115,8 +102,8 @@ fn report(plan: &Plan<'_>, step: usize, failed: Failed) {
     let Failed::System(errno) = failed else { return };
     match plan.reporter {
         Reporter::Memory(report) => report.set(step, errno),
-        Reporter::Pipe(fd) => {
-            let _ = sys::write(fd, &wire::head(wire::Kind::System, step, errno.raw_os_error(), 0));
+        Reporter::Pipe(pipe) => {
+            pipe.send(&wire::head(wire::Kind::System, step, errno.raw_os_error(), 0));
         }
     }
 }

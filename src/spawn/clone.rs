@@ -1,7 +1,8 @@
 //! The clone launcher: a child that shares the parent's memory until it execs, while the parent's thread waits.
 
-use super::stack::Stack;
-use super::sys;
+use super::child::{Plan, run, run_steps};
+use super::stack::{LARGE, Stack, with_small};
+use super::{Cloned, sys};
 use rustix::io::Errno;
 use std::ffi::{c_int, c_void};
 use std::os::fd::RawFd;
@@ -25,12 +26,49 @@ pub(super) enum Kind {
     Thread,
 }
 
-/// A new process, or thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cloned {
-    pub(super) pid: i32,
-    /// A descriptor that the caller owns.
-    pub(super) pidfd: Option<RawFd>,
+/// Clones a child that runs the plan; returns when it has execed or ended. Where no number is left for a pidfd, it does
+/// without.
+///
+/// # Safety
+///
+/// All signals are blocked, and the plan is sound to run in a process that shares this one's memory.
+pub(super) unsafe fn child(clone3: bool, shared_table: bool, pidfd: bool, plan: &Plan<'_>) -> Result<Cloned, Errno> {
+    let data = std::ptr::from_ref(plan).cast_mut().cast();
+    let launch = |pidfd: bool| {
+        let how = How { clone3, shared_table, kind: Kind::Child { pidfd } };
+        // SAFETY: as the caller promises; `run_process` takes a plan; nobody else uses the stack.
+        with_small(|stack| unsafe { clone(how, stack, run_process, data) }).and_then(|result| result)
+    };
+    match launch(pidfd) {
+        Err(Errno::MFILE | Errno::NFILE) if pidfd => launch(false),
+        result => result,
+    }
+}
+
+/// Clones a thread that runs the plan; returns when it has ended. If it execs, this process is gone.
+///
+/// # Safety
+///
+/// All signals are blocked, and the plan is sound to run in a thread of this process.
+pub(super) unsafe fn thread(clone3: bool, plan: &Plan<'_>) -> Result<(), Errno> {
+    let how = How { clone3, shared_table: false, kind: Kind::Thread };
+    let data = std::ptr::from_ref(plan).cast_mut().cast();
+    let stack = Stack::map(LARGE)?;
+    // SAFETY: as the caller promises; `run_thread` takes a plan; nobody else uses the stack.
+    unsafe { clone(how, &stack, run_thread, data) }.map(drop)
+}
+
+/// A child on the stack of a clone; `plan` is the address of a [`Plan`].
+extern "C" fn run_process(plan: *mut c_void) -> ! {
+    // SAFETY: the launcher passes the address of a plan, which it keeps until the child has execed or ended.
+    run(unsafe { &*plan.cast::<Plan<'_>>() })
+}
+
+/// A thread on the stack of a clone; `plan` is the address of a [`Plan`].
+extern "C" fn run_thread(plan: *mut c_void) -> ! {
+    // SAFETY: the launcher passes the address of a plan, which it keeps until the thread has execed or ended.
+    run_steps(unsafe { &*plan.cast::<Plan<'_>>() });
+    sys::exit_thread()
 }
 
 const NO_PIDFD: RawFd = -1;
@@ -64,15 +102,16 @@ pub(super) unsafe fn clone(
         Kind::Thread => flags |= libc::CLONE_THREAD | libc::CLONE_SIGHAND,
     }
     let pid = if how.clone3 {
-        // SAFETY: all zeros is a valid value.
-        let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-        args.flags = u64::from(flags.cast_unsigned());
+        let mut args = sys::CloneArgs {
+            flags: u64::from(flags.cast_unsigned()),
+            pidfd: (&raw mut pidfd) as u64,
+            stack: stack.bottom() as u64,
+            stack_size: stack.size() as u64,
+            ..sys::CloneArgs::default()
+        };
         if matches!(how.kind, Kind::Child { .. }) {
             args.flags |= CLONE_CLEAR_SIGHAND;
         }
-        args.pidfd = (&raw mut pidfd) as u64;
-        args.stack = stack.bottom() as u64;
-        args.stack_size = stack.size() as u64;
         // SAFETY: the stack is the child's alone, and its top is aligned to a page; the rest is the caller's promise.
         unsafe { sys::clone3(&sys::Clone3 { args: &args, child, data }) }?
     } else {

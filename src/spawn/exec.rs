@@ -1,11 +1,9 @@
 //! `Command::exec`: the plan, in this process.
 
-use super::clone::{How, Kind, clone};
 use super::prepare::{self, Defaults, Demands, Problem};
 use super::report::SharedReport;
 use super::signals::Blocked;
-use super::stack::{LARGE, Stack};
-use super::{child, hooks, plan, probe, problem, sys};
+use super::{child, clone, hooks, plan, probe, problem, sys};
 use crate::command::Command;
 use crate::error::{Error, Failure, Subject};
 use crate::plan::Start;
@@ -51,10 +49,8 @@ impl Command<'_> {
                 child::run_steps(&plan);
                 Ok(())
             } else {
-                let how = How { clone3: !missing.contains(Rungs::CLONE3), shared_table: false, kind: Kind::Thread };
-                let data = std::ptr::from_ref(&plan).cast_mut().cast();
-                // SAFETY: all signals are blocked; `thread` takes a plan, which lives until it has ended.
-                Stack::map(LARGE).and_then(|stack| unsafe { clone(how, &stack, child::thread, data) }).map(drop)
+                // SAFETY: all signals are blocked, and the plan is made for a thread.
+                unsafe { clone::thread(!missing.contains(Rungs::CLONE3), &plan) }
             }
         };
         sigpipe.restore();

@@ -1,20 +1,19 @@
 //! `pre_exec` hooks: the caller's code in the forked child.
 
 use super::child::Reporter;
-use super::report::{Cause, Report, wire};
-use super::sys;
+use super::report::{Cause, PipeEnd, Report, wire};
 use crate::command::{Command, Hook};
 use rustix::io::Errno;
 use std::fmt::Write;
 use std::io;
-use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Command<'_> {
     /// Adds a function that runs in the child before exec, after all other steps. It makes the launcher fork, so that
     /// the function works on a copy of the parent's memory, as with `std::process`.
     ///
-    /// The descriptors are already the plan's: one that the function needs has to be in the plan. Signals are as the
+    /// The descriptors are already the plan's: one that the function needs has to be in the plan. The library keeps one
+    /// more of its own until exec, at a high number: a function that closes or replaces it fails the spawn. Signals are as the
     /// program will have them, so what the function changes of them stays. An error that it returns is the spawn's
     /// error, with its text; a panic ends the child and the spawn with an error.
     ///
@@ -64,7 +63,7 @@ pub(super) fn run(runner: Runner, reporter: Reporter<'_>, step: usize) -> bool {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => {
                 match reporter {
-                    Reporter::Pipe(fd) => send(&error, fd, step, index),
+                    Reporter::Pipe(pipe) => send(&error, pipe, step, index),
                     Reporter::Memory(report) => report.set_hook(Report { step, cause: cause(&error, index) }),
                 }
                 // The error may own memory, and freeing it could take a lock.
@@ -72,8 +71,8 @@ pub(super) fn run(runner: Runner, reporter: Reporter<'_>, step: usize) -> bool {
             }
             Err(payload) => {
                 match reporter {
-                    Reporter::Pipe(fd) => {
-                        let _ = sys::write(fd, &wire::head(wire::Kind::HookPanicked, step, 0, index));
+                    Reporter::Pipe(pipe) => {
+                        pipe.send(&wire::head(wire::Kind::HookPanicked, step, 0, index));
                     }
                     Reporter::Memory(report) => report.set_hook(Report { step, cause: Cause::HookPanicked { index } }),
                 }
@@ -83,10 +82,7 @@ pub(super) fn run(runner: Runner, reporter: Reporter<'_>, step: usize) -> bool {
         return false;
     }
     match reporter {
-        Reporter::Pipe(fd) => {
-            let done = wire::head(wire::Kind::HooksDone, step, 0, 0);
-            sys::write(fd, &done) == Ok(done.len())
-        }
+        Reporter::Pipe(pipe) => pipe.send(&wire::head(wire::Kind::HooksDone, step, 0, 0)),
         Reporter::Memory(_) => true,
     }
 }
@@ -100,15 +96,15 @@ fn cause(error: &io::Error, index: usize) -> Cause {
 }
 
 /// The cause as a message, where memory may not be allocated.
-fn send(error: &io::Error, report: RawFd, step: usize, index: usize) {
+fn send(error: &io::Error, pipe: PipeEnd, step: usize, index: usize) {
     if let Some(errno) = Errno::from_io_error(error) {
-        let _ = sys::write(report, &wire::head(wire::Kind::Hook, step, errno.raw_os_error(), index));
+        pipe.send(&wire::head(wire::Kind::Hook, step, errno.raw_os_error(), index));
         return;
     }
     let mut message = Message { bytes: [0; wire::MESSAGE], length: 0 };
     message.push(&wire::head(wire::Kind::HookMessage, step, 0, index));
     let _ = write!(message, "{error}");
-    let _ = sys::write(report, message.bytes.get(..message.length).unwrap_or_default());
+    pipe.send(message.bytes.get(..message.length).unwrap_or_default());
 }
 
 /// A text of limited length; what does not fit is cut.

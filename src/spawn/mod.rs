@@ -2,25 +2,32 @@
 #![allow(unsafe_code, reason = "this is the room for it: clone, fork, and system calls in the child")]
 
 mod child;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod clone;
 mod close_rest;
 mod exec;
 mod explain;
 mod fork;
 mod hooks;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod no_clone;
 mod prepare;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod probe;
 mod programs;
 mod report;
 mod signals;
 mod sources;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod stack;
 mod sys;
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use self::{no_clone as clone, no_clone as probe};
+
 use self::child::{Plan, Reporter};
-use self::clone::{Cloned, How, Kind};
 use self::prepare::{Defaults, Demands, Prepared, Problem};
-use self::report::{Cause, Report, SharedReport};
+use self::report::{Cause, PipeEnd, Report, SharedReport};
 use self::signals::Blocked;
 use crate::command::{Command, Launcher};
 use crate::error::{Error, Failure, Result, Subject};
@@ -28,8 +35,7 @@ use crate::plan::{Rest, Start, Step};
 use crate::process::{Child, Handles, Process};
 use crate::rungs::Rungs;
 use crate::stdio::Source;
-use rustix::io::Errno;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::process::{ExitStatus, Output};
 
 impl Command<'_> {
@@ -186,6 +192,14 @@ fn choose(command: &Command<'_>) -> std::result::Result<Way, Problem> {
     Ok(Way::choose(command.launcher, hooks, command.rest, missing)?)
 }
 
+/// A new process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cloned {
+    pid: i32,
+    /// A descriptor that the caller owns.
+    pidfd: Option<RawFd>,
+}
+
 enum Launched {
     Started(Started),
     /// The system does not do this, whatever the probe said.
@@ -207,10 +221,8 @@ fn launch(
         let blocked = Blocked::all();
         let plan = plan(command, &prepared, hooks, &memory, blocked.before());
         match way {
-            Way::Clone { clone3, shared_table } => {
-                let how = How { clone3, shared_table, kind: Kind::Child { pidfd } };
-                clone_child(how, &plan)
-            }
+            // SAFETY: all signals are blocked, and the plan is made for a child.
+            Way::Clone { clone3, shared_table } => unsafe { clone::child(clone3, shared_table, pidfd, &plan) },
             // SAFETY: all signals are blocked, and the plan is made for a child.
             Way::Fork => unsafe { fork::fork(&plan) }.map(|pid| Cloned { pid, pidfd: None }),
         }
@@ -272,24 +284,9 @@ fn plan<'a>(
         hooks,
         without: command.without | probe::known_missing() & Rungs::CLOSE_RANGE,
         reporter: match &prepared.report {
-            Some(pipe) => Reporter::Pipe(pipe.writer.as_raw_fd()),
+            Some(pipe) => Reporter::Pipe(PipeEnd::new(pipe.writer.as_raw_fd())),
             None => Reporter::Memory(memory),
         },
-    }
-}
-
-/// Clones a child that runs the plan. Where no number is left for a pidfd, it does without.
-fn clone_child(how: How, plan: &Plan<'_>) -> std::result::Result<Cloned, Errno> {
-    let data = std::ptr::from_ref(plan).cast_mut().cast();
-    let clone = |how: How| {
-        // SAFETY: all signals are blocked by the caller; `process` takes a plan; nobody else uses the stack.
-        stack::with_small(|stack| unsafe { clone::clone(how, stack, child::process, data) }).and_then(|result| result)
-    };
-    match clone(how) {
-        Err(Errno::MFILE | Errno::NFILE) if how.kind == (Kind::Child { pidfd: true }) => {
-            clone(How { kind: Kind::Child { pidfd: false }, ..how })
-        }
-        result => result,
     }
 }
 

@@ -6,7 +6,8 @@ use crate::command::{Command, Directory, Strings, value_of};
 use crate::error::{Failure, Text};
 use crate::explain::{Origin, Row};
 use crate::plan::{Connection, DescriptorPlan, Refusal, Rest, Start, Step, Want, Wish, check};
-use crate::process::Handles;
+use crate::process::{End, Handles};
+use crate::rungs::Rungs;
 use crate::stdio::{SlotKind, Source, Stdio};
 use rustix::io::Errno;
 use std::ffi::c_char;
@@ -42,6 +43,12 @@ impl From<Refusal> for Problem {
         Failure::Refused(refusal).into()
     }
 }
+
+/// The first number that is no standard stream's.
+const ABOVE_STANDARD: RawFd = 3;
+
+/// Where the library's own descriptor is out of the way of hooks, which renumber as they like.
+const ABOVE_HOOKS: RawFd = 512;
 
 /// What a descriptor of 0, 1 and 2 is where the command does not say.
 #[derive(Debug)]
@@ -98,7 +105,7 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
 
     let mut directory = None;
     if let Directory::Descriptor(fd) = &command.directory {
-        let duplicate = sources::apart(fd, |number| plan.decides(number))
+        let duplicate = sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
             .map_err(|error| Problem::io(Failure::WorkingDirectory(None), &error))?;
         opening.transient(&mut plan, &duplicate, Origin::WorkingDirectory);
         directory = Some(duplicate.as_raw_fd());
@@ -108,9 +115,14 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
         let what = "a pipe for the report of errors";
         let parent = |error: io::Error| Problem::io(Failure::Parent { what }, &error);
         let (reader, writer) = sources::pipe().map_err(parent)?;
-        let writer = match plan.decides(writer.as_raw_fd()) {
-            true => sources::apart(writer, |number| plan.decides(number)).map_err(parent)?,
-            false => writer,
+        let writer = if !command.hooks.is_empty() {
+            sources::apart(&writer, ABOVE_HOOKS, |number| plan.decides(number))
+                .or_else(|_| sources::apart(&writer, ABOVE_STANDARD, |number| plan.decides(number)))
+                .map_err(parent)?
+        } else if plan.decides(writer.as_raw_fd()) {
+            sources::apart(writer, ABOVE_STANDARD, |number| plan.decides(number)).map_err(parent)?
+        } else {
+            writer
         };
         opening.transient(&mut plan, &writer, Origin::Report);
         Some(ReportPipe { reader, writer })
@@ -121,7 +133,7 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
         let what = "a scratch number for a cycle";
         let scratch = sources::null(0)
             .and_then(|fd| {
-                sources::apart(fd, |number| plan.decides(number))
+                sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
                     .map_err(|error| Problem::io(Failure::Parent { what }, &error))
             })
             .map_err(|problem| Problem { failure: Failure::Parent { what }, ..problem })?;
@@ -217,6 +229,39 @@ impl Opening {
         Ok(Connection { target, source, close_on_exec: true })
     }
 
+    /// Opens what a target is connected to.
+    fn open(&mut self, target: RawFd, source: &Source<'_>, without: Rungs) -> Result<(Connection, Origin), Problem> {
+        match source {
+            Source::Null => Ok((self.null(target)?, Origin::Null)),
+            Source::Data(bytes) => {
+                let fd = sources::data(target, bytes, without)?;
+                Ok((self.connect(target, fd), Origin::Data { bytes: bytes.len() }))
+            }
+            Source::Piped => {
+                let kind = if target == 0 { SlotKind::Writer } else { SlotKind::Reader };
+                let (connection, origin, end) = self.slot(target, kind)?;
+                self.handles.set_standard(target, end);
+                Ok((connection, origin))
+            }
+            Source::Slot { kind, id } => {
+                let (connection, origin, end) = self.slot(target, *kind)?;
+                self.handles.slots.push((*id, end));
+                Ok((connection, origin))
+            }
+            _ => unreachable!("{source:?} is not opened"),
+        }
+    }
+
+    fn slot(&mut self, target: RawFd, kind: SlotKind) -> Result<(Connection, Origin, End), Problem> {
+        let (child, parent) = sources::connect(target, kind)?;
+        let origin = match kind {
+            SlotKind::Reader => Origin::ReadByParent,
+            SlotKind::Writer => Origin::WrittenByParent,
+            SlotKind::Socket => Origin::Socket,
+        };
+        Ok((self.connect(target, child), origin, parent))
+    }
+
     /// Something that the child needs until exec.
     fn transient(&mut self, plan: &mut DescriptorPlan, fd: &OwnedFd, origin: Origin) {
         plan.transient.push(fd.as_raw_fd());
@@ -285,18 +330,27 @@ fn descriptor_plan(
     let mut plan = DescriptorPlan::new([]);
     plan.rest = command.rest;
     plan.start = demands.start;
-    plan.connections.reserve(wishes.len());
-    for wish in &wishes {
+    // What the parent has is looked at before anything is opened, or else what is opened here could be taken for it.
+    let given: Vec<Option<Given>> = wishes
+        .iter()
+        .map(|wish| match wish.want {
+            Want::Keep => given(wish.target, wish.target, Origin::Kept).map(Some),
+            _ => given_source(source_of(command, defaults, wish), wish.target),
+        })
+        .collect::<Result<_, _>>()?;
+    for (wish, given) in wishes.iter().zip(given) {
         let target = wish.target;
-        let (connection, origin) = match wish.want {
-            Want::Hole => {
+        let (connection, origin) = match (wish.want, given) {
+            (_, Some(Given::Open(connection, origin))) => (connection, origin),
+            (_, Some(Given::ClosedStream)) => (opening.null(target)?, Origin::ClosedInParent),
+            (Want::Hole, None) => {
                 plan.holes.push(target);
                 opening.rows.push(Row { target: Some(target), source: None, origin: Origin::Hole });
                 continue;
             }
             // The source is filled in below.
-            Want::SameAs(other) => (Connection::new(target, RawFd::MAX), Origin::SameAs(other)),
-            _ => connection(command, source_of(command, defaults, wish), wish, opening)?,
+            (Want::SameAs(other), None) => (Connection::new(target, RawFd::MAX), Origin::SameAs(other)),
+            (_, None) => opening.open(target, source_of(command, defaults, wish), command.without)?,
         };
         plan.connections.push(connection);
         opening.rows.push(Row { target: Some(target), source: Some(connection.source), origin });
@@ -317,62 +371,37 @@ fn descriptor_plan(
     Ok(plan)
 }
 
+/// A source that the parent has already.
+enum Given {
+    Open(Connection, Origin),
+    /// A standard stream that is closed in the parent.
+    ClosedStream,
+}
+
+fn given(target: RawFd, source: RawFd, origin: Origin) -> Result<Given, Refusal> {
+    match sources::close_on_exec(source) {
+        Some(close_on_exec) => Ok(Given::Open(Connection { target, source, close_on_exec }, origin)),
+        None => Err(Refusal::SourceNotOpen { target, source }),
+    }
+}
+
+/// The source of a target, if it is one that the parent has already.
+fn given_source(source: &Source<'_>, target: RawFd) -> Result<Option<Given>, Refusal> {
+    let inherited = |source: RawFd| match given(target, source, Origin::Inherited) {
+        Err(Refusal::SourceNotOpen { .. }) if (0..=2).contains(&source) => Ok(Given::ClosedStream),
+        result => result,
+    };
+    Ok(Some(match source {
+        Source::Inherit => inherited(target)?,
+        Source::InheritFrom(number) => inherited(*number)?,
+        Source::Moved(fd) => given(target, fd.as_raw_fd(), Origin::Moved)?,
+        Source::Shared(fd) => given(target, fd.as_raw_fd(), Origin::Shared)?,
+        Source::Lent(fd) => given(target, fd.as_raw_fd(), Origin::Lent)?,
+        _ => return Ok(None),
+    }))
+}
+
 fn soft_limit() -> RawFd {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(RawFd::MAX)
-}
-
-/// The source of one wish, opened if need be.
-fn connection(
-    command: &Command<'_>,
-    source: &Source<'_>,
-    wish: &Wish,
-    opening: &mut Opening,
-) -> Result<(Connection, Origin), Problem> {
-    let target = wish.target;
-    let given = |fd: RawFd, origin: Origin| match sources::close_on_exec(fd) {
-        Some(close_on_exec) => Ok((Connection { target, source: fd, close_on_exec }, origin)),
-        None => Err(Problem::from(Refusal::SourceNotOpen { target, source: fd })),
-    };
-    let slot = |kind: SlotKind, opening: &mut Opening| {
-        let (child, parent) = sources::connect(target, kind)?;
-        let origin = match kind {
-            SlotKind::Reader => Origin::ReadByParent,
-            SlotKind::Writer => Origin::WrittenByParent,
-            SlotKind::Socket => Origin::Socket,
-        };
-        Ok::<_, Problem>((opening.connect(target, child), origin, parent))
-    };
-    match source {
-        _ if wish.want == Want::Keep => given(target, Origin::Kept),
-        Source::Inherit | Source::Standard(_) => {
-            let number = if let Source::Standard(number) = source { *number } else { target };
-            match given(number, Origin::Inherited) {
-                Err(_) if number <= 2 => Ok((opening.null(target)?, Origin::ClosedInParent)),
-                result => result,
-            }
-        }
-        Source::Null => Ok((opening.null(target)?, Origin::Null)),
-        Source::Data(bytes) => {
-            let fd = sources::data(target, bytes, command.without)?;
-            Ok((opening.connect(target, fd), Origin::Data { bytes: bytes.len() }))
-        }
-        Source::Moved(fd) => given(fd.as_raw_fd(), Origin::Moved),
-        Source::Shared(fd) => given(fd.as_raw_fd(), Origin::Shared),
-        Source::Lent(fd) => given(fd.as_raw_fd(), Origin::Lent),
-        Source::Piped => {
-            let kind = if target == 0 { SlotKind::Writer } else { SlotKind::Reader };
-            let (connection, origin, parent) = slot(kind, opening)?;
-            opening.handles.set_standard(target, parent);
-            Ok((connection, origin))
-        }
-        Source::Slot { kind, id } => {
-            let (connection, origin, parent) = slot(*kind, opening)?;
-            opening.handles.slots.push((*id, parent));
-            Ok((connection, origin))
-        }
-        Source::Closed | Source::SameAs(_) | Source::GivenAway => {
-            unreachable!("{:?} has no source, and is handled before", wish.want)
-        }
-    }
 }

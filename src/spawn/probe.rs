@@ -5,10 +5,14 @@
 //! CVE-2024-45025 leave stale bits in the table that `close_range` makes with `CLOSE_RANGE_UNSHARE`: whoever opens more
 //! than 64 descriptors there gets wrong numbers.
 //!
+//! On Android a filter does not answer: it kills an app for a call that is newer than the filter. There nothing is
+//! tried that may be.
+//!
 //! The probe is a child that fills the numbers 64 to 127 of its own table, and whose own child leaves that table below
 //! them and asks for the lowest free number from 64 on.
 
-use super::clone::{Cloned, How, Kind, clone};
+use super::Cloned;
+use super::clone::{How, Kind, clone};
 use super::signals::Blocked;
 use super::stack::{SMALL, Stack};
 use super::sys;
@@ -22,17 +26,24 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 static MISSING: AtomicU32 = AtomicU32::new(UNKNOWN);
 const UNKNOWN: u32 = u32::MAX;
 
+/// The rungs that are taken for missing without a try.
+const UNTRIED: Rungs = if cfg!(target_os = "android") {
+    Rungs::CLONE3.union(Rungs::CLOSE_RANGE).union(Rungs::SHARED_TABLE)
+} else {
+    Rungs::empty()
+};
+
 /// The rungs that are missing here, by a probe that runs once.
 pub(super) fn missing() -> Rungs {
     match MISSING.load(Ordering::Relaxed) {
         UNKNOWN => match probe() {
             Ok(missing) => {
                 MISSING.store(missing.bits(), Ordering::Relaxed);
-                missing.iter().for_each(warn);
+                missing.difference(UNTRIED).iter().for_each(warn);
                 missing
             }
             // Not enough memory or processes now: another spawn may ask again.
-            Err(_) => Rungs::CLONE,
+            Err(_) => Rungs::CLONE | UNTRIED,
         },
         bits => Rungs::from_bits_retain(bits),
     }
@@ -41,7 +52,7 @@ pub(super) fn missing() -> Rungs {
 /// The rungs known to be missing, without a probe.
 pub(crate) fn known_missing() -> Rungs {
     match MISSING.load(Ordering::Relaxed) {
-        UNKNOWN => Rungs::empty(),
+        UNKNOWN => UNTRIED,
         bits => Rungs::from_bits_retain(bits),
     }
 }
@@ -84,13 +95,13 @@ struct Findings {
 fn probe() -> Result<Rungs, Errno> {
     let stack = Stack::map(SMALL)?;
     let mut findings = Findings {
-        clone3: true,
+        clone3: !UNTRIED.contains(Rungs::CLONE3),
         second_stack: Stack::map(SMALL)?,
         shares_memory: AtomicBool::new(false),
         has_close_range: AtomicBool::new(false),
         has_right_table: AtomicBool::new(false),
     };
-    let mut missing = Rungs::empty();
+    let mut missing = UNTRIED;
     loop {
         let result = {
             let _blocked = Blocked::all();
@@ -139,6 +150,9 @@ extern "C" fn first(findings: *mut c_void) -> ! {
     // SAFETY: the probe passes its findings and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };
     findings.shares_memory.store(true, Ordering::Relaxed);
+    if UNTRIED.contains(Rungs::CLOSE_RANGE) {
+        sys::exit(0);
+    }
     let has_close_range = sys::close_range(RawFd::MAX - 1, RawFd::MAX - 1, false).is_ok();
     findings.has_close_range.store(has_close_range, Ordering::Relaxed);
     // The table is a copy. With 0 free, there is a number for the event counter even at the limit.

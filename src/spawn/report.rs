@@ -1,6 +1,8 @@
 //! How the child tells the parent which step failed.
 
+use super::sys;
 use rustix::io::Errno;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -67,6 +69,36 @@ impl SharedReport {
             }),
         }
     }
+}
+
+/// The write end of the pipe on which a forked child reports.
+///
+/// A hook may have replaced or closed the number; then what is there now is somebody else's, and is not written to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PipeEnd {
+    fd: RawFd,
+    identity: Option<(u64, u64)>,
+}
+
+impl PipeEnd {
+    pub(super) fn new(fd: RawFd) -> Self {
+        Self { fd, identity: identity(fd) }
+    }
+
+    /// Writes a message, in the child. Returns whether it is written.
+    pub(super) fn send(self, message: &[u8]) -> bool {
+        self.identity.is_some()
+            && identity(self.fd) == self.identity
+            && sys::write(self.fd, message) == Ok(message.len())
+    }
+}
+
+/// What a number refers to, if anything.
+fn identity(fd: RawFd) -> Option<(u64, u64)> {
+    // SAFETY: the number may be closed or another's; only its file's identity is asked for.
+    let stat = rustix::fs::fstat(unsafe { BorrowedFd::borrow_raw(fd) }).ok()?;
+    #[allow(clippy::unnecessary_cast, reason = "other systems have other types")]
+    Some((stat.st_dev as u64, stat.st_ino as u64))
 }
 
 /// A message on the report pipe of a forked child: one write, small enough to be atomic.

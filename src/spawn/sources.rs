@@ -12,6 +12,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// The flags of the parent's descriptor `number`, as far as they matter: whether it closes at exec. `None` where it is
 /// not open.
 pub(super) fn close_on_exec(number: RawFd) -> Option<bool> {
+    if number < 0 {
+        return None;
+    }
     // SAFETY: the number may be closed or another's; only its flags are asked for.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
     rustix::io::fcntl_getfd(fd).ok().map(|flags| flags.contains(rustix::io::FdFlags::CLOEXEC))
@@ -23,9 +26,9 @@ pub(super) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
 }
 
-/// A duplicate of `fd`, which closes at exec, under a number that the child's plan decides nothing about.
-pub(super) fn apart(fd: impl AsFd, decided: impl Fn(RawFd) -> bool) -> io::Result<OwnedFd> {
-    let mut first = 3;
+/// A duplicate of `fd`, which closes at exec, under a number from `first` on that the child's plan decides nothing
+/// about.
+pub(super) fn apart(fd: impl AsFd, mut first: RawFd, decided: impl Fn(RawFd) -> bool) -> io::Result<OwnedFd> {
     loop {
         let duplicate = rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), first)?;
         if !decided(duplicate.as_raw_fd()) {

@@ -3,13 +3,16 @@
 use super::raw::syscall;
 use rustix::io::Errno;
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// The kernel's set of signals, which has more than libc's: libc keeps some for itself.
-pub(in crate::spawn) type SignalSet = u64;
+pub(in crate::spawn) type SignalSet = [u64; LAST_SIGNAL as usize / 64];
 
 /// The kernel's signals are 1 to this.
-const LAST_SIGNAL: c_int = 64;
+const LAST_SIGNAL: c_int = if MIPS { 128 } else { 64 };
+
+const MIPS: bool =
+    cfg!(any(target_arch = "mips", target_arch = "mips32r6", target_arch = "mips64", target_arch = "mips64r6"));
 
 /// The error of the last call to libc that failed in this thread.
 pub(in crate::spawn) fn last_error() -> Errno {
@@ -87,9 +90,29 @@ pub(in crate::spawn) fn open_directory(path: &CStr) -> Result<RawFd, Errno> {
 pub(in crate::spawn) fn is_in_proc(fd: RawFd) -> bool {
     let mut buffer = std::mem::MaybeUninit::<libc::statfs>::zeroed();
     // SAFETY: the kernel writes one statfs, of which all bit patterns are valid.
-    let (result, buffer) =
-        unsafe { (call(libc::SYS_fstatfs, [fd as usize, buffer.as_mut_ptr() as usize]), buffer.assume_init()) };
+    let (result, buffer) = unsafe { (file_system(fd, buffer.as_mut_ptr()), buffer.assume_init()) };
     result.is_ok() && buffer.f_type as u32 == 0x9fa0
+}
+
+/// # Safety
+///
+/// There is room for one statfs.
+#[cfg(not(target_os = "android"))]
+unsafe fn file_system(fd: RawFd, buffer: *mut libc::statfs) -> Result<(), Errno> {
+    // SAFETY: as the caller promises. Where libc's structure is larger than the kernel's, the type still comes first.
+    unsafe { call(libc::SYS_fstatfs, [fd as usize, buffer as usize]) }.map(drop)
+}
+
+/// # Safety
+///
+/// There is room for one statfs.
+#[cfg(target_os = "android")]
+unsafe fn file_system(fd: RawFd, buffer: *mut libc::statfs) -> Result<(), Errno> {
+    // SAFETY: as the caller promises. The libc crate has no number for this call here.
+    match unsafe { libc::fstatfs(fd, buffer) } {
+        0 => Ok(()),
+        _ => Err(last_error()),
+    }
 }
 
 /// Reads entries of a directory in the kernel's format. Returns how many bytes there are.
@@ -108,7 +131,8 @@ pub(in crate::spawn) fn hard_limit() -> Option<u64> {
 
 /// Marks in `polls` which numbers are open: those that are not have `POLLNVAL`.
 pub(in crate::spawn) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno> {
-    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // The kernel's timespec of any architecture, which is not libc's on all: two words, or less.
+    let now = [0_u64; 2];
     // SAFETY: the kernel reads and writes `polls`, and reads one timespec.
     unsafe { call(libc::SYS_ppoll, [polls.as_mut_ptr() as usize, polls.len(), (&raw const now) as usize, 0, 8]) }
         .map(drop)
@@ -116,7 +140,7 @@ pub(in crate::spawn) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno
 
 /// Sets the thread's signal mask, and returns what it was.
 pub(in crate::spawn) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
-    let mut old = 0;
+    let mut old = SignalSet::default();
     // SAFETY: the kernel reads one set and writes one.
     unsafe {
         call(
@@ -134,7 +158,7 @@ pub(in crate::spawn) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, E
 
 /// All signals, those included that libc keeps for itself.
 pub(in crate::spawn) const fn every_signal() -> SignalSet {
-    u64::MAX
+    [u64::MAX; LAST_SIGNAL as usize / 64]
 }
 
 /// Room for the kernel's `sigaction` of any architecture. Its first word is the handler, on all but MIPS.
@@ -154,7 +178,7 @@ pub(in crate::spawn) fn default_signal(signal: c_int) -> Result<(), Errno> {
 
 /// Gives each signal that has a handler its default disposition; those ignored stay ignored.
 pub(in crate::spawn) fn default_handlers() -> Result<(), Errno> {
-    let handler = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 1 } else { 0 };
+    let handler = if MIPS { 1 } else { 0 };
     for signal in 1..=LAST_SIGNAL {
         let mut action = [0; 8];
         signal_action(signal, None, Some(&mut action))?;
@@ -259,8 +283,11 @@ pub(in crate::spawn) unsafe fn clone(
 
 /// A descriptor for a child that nobody has reaped.
 pub(in crate::spawn) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
-    let pid = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
-    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+    if cfg!(target_os = "android") {
+        return Err(Errno::NOSYS); // A filter may kill for this call.
+    }
+    // SAFETY: only numbers are passed; the kernel makes the descriptor for this caller.
+    unsafe { call(libc::SYS_pidfd_open, [pid as usize, 0]).map(|fd| OwnedFd::from_raw_fd(fd as RawFd)) }
 }
 
 /// What a signal does, to be put back.

@@ -13,6 +13,6 @@ mod unix;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) use self::linux::*;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use self::raw::{Clone3, clone3};
+pub(super) use self::raw::{Clone3, CloneArgs, clone3};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) use self::unix::*;

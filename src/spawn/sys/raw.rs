@@ -80,10 +80,28 @@ fn decode(result: isize) -> Result<usize, Errno> {
     }
 }
 
+/// The kernel's `clone_args`, which libc does not have for all targets.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(in crate::spawn) struct CloneArgs {
+    pub(in crate::spawn) flags: u64,
+    pub(in crate::spawn) pidfd: u64,
+    pub(in crate::spawn) child_tid: u64,
+    pub(in crate::spawn) parent_tid: u64,
+    pub(in crate::spawn) exit_signal: u64,
+    pub(in crate::spawn) stack: u64,
+    pub(in crate::spawn) stack_size: u64,
+    pub(in crate::spawn) tls: u64,
+    pub(in crate::spawn) set_tid: u64,
+    pub(in crate::spawn) set_tid_size: u64,
+    pub(in crate::spawn) cgroup: u64,
+}
+
 /// The arguments of `clone3(2)`, and what the child runs.
+#[allow(dead_code, reason = "read by the assembly, where there is one")]
 pub(in crate::spawn) struct Clone3<'a> {
     /// Flags, stack, exit signal and the address for the pidfd.
-    pub(in crate::spawn) args: &'a libc::clone_args,
+    pub(in crate::spawn) args: &'a CloneArgs,
     /// What the child runs on the stack given in `args`.
     pub(in crate::spawn) child: extern "C" fn(*mut c_void) -> !,
     /// Passed to `child`.
@@ -113,7 +131,7 @@ pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
             "2:",
             inlateout("rax") libc::SYS_clone3 as isize => result,
             in("rdi") call.args,
-            in("rsi") size_of::<libc::clone_args>(),
+            in("rsi") size_of::<CloneArgs>(),
             in("r8") call.child,
             in("r9") call.data,
             lateout("rcx") _,
@@ -146,7 +164,7 @@ pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
             "2:",
             in("x8") libc::SYS_clone3,
             inlateout("x0") call.args => result,
-            in("x1") size_of::<libc::clone_args>(),
+            in("x1") size_of::<CloneArgs>(),
             in("x9") call.child,
             in("x10") call.data,
             lateout("x30") _,
@@ -161,7 +179,6 @@ pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
 ///
 /// None is needed.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
-    let Clone3 { args: _, child: _, data: _ } = call;
+pub(in crate::spawn) unsafe fn clone3(_: &Clone3<'_>) -> Result<i32, Errno> {
     Err(Errno::NOSYS)
 }

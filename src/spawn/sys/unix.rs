@@ -46,7 +46,7 @@ pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Resul
 }
 
 /// Closes a range of numbers, where the system can.
-#[cfg(any(target_os = "openbsd", target_os = "netbsd"))]
+#[cfg(any(target_os = "openbsd", target_os = "netbsd", target_os = "dragonfly"))]
 pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
     if last != RawFd::MAX {
         return Err(Errno::NOSYS);
@@ -94,7 +94,13 @@ pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Resul
 }
 
 /// Closes a range of numbers, where the system can.
-#[cfg(not(any(target_os = "freebsd", target_os = "openbsd", target_os = "netbsd", target_vendor = "apple")))]
+#[cfg(not(any(
+    target_os = "freebsd",
+    target_os = "openbsd",
+    target_os = "netbsd",
+    target_os = "dragonfly",
+    target_vendor = "apple"
+)))]
 pub(in crate::spawn) fn close_range(_: RawFd, _: RawFd, _: bool) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
@@ -125,7 +131,36 @@ pub(in crate::spawn) fn hard_limit() -> Option<u64> {
     // SAFETY: the kernel writes one rlimit.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     #[allow(clippy::unnecessary_cast, reason = "signed on FreeBSD")]
-    (result == 0 && limit.rlim_max != libc::RLIM_INFINITY).then_some(limit.rlim_max as u64)
+    match result {
+        0 if limit.rlim_max != libc::RLIM_INFINITY => Some(limit.rlim_max as u64),
+        _ => system_limit(),
+    }
+}
+
+/// The hard limit of a process that has none of its own.
+#[cfg(target_vendor = "apple")]
+fn system_limit() -> Option<u64> {
+    let mut name = [libc::CTL_KERN, libc::KERN_MAXFILESPERPROC];
+    let mut limit: c_int = 0;
+    let mut size = size_of::<c_int>();
+    // SAFETY: the kernel reads the name, and writes one integer and its size.
+    let result = unsafe {
+        libc::sysctl(
+            name.as_mut_ptr(),
+            name.len() as libc::c_uint,
+            (&raw mut limit).cast(),
+            &raw mut size,
+            std::ptr::null_mut(),
+            0,
+        )
+    };
+    if result == 0 { u64::try_from(limit).ok() } else { None }
+}
+
+/// The hard limit of a process that has none of its own.
+#[cfg(not(target_vendor = "apple"))]
+fn system_limit() -> Option<u64> {
+    None
 }
 
 /// Marks in `polls` which numbers are open: those that are not have `POLLNVAL`.

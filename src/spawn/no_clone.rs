@@ -1,0 +1,42 @@
+//! What stands for `clone.rs` and `probe.rs` on systems without clone: the launcher is always fork.
+
+use super::Cloned;
+use super::child::Plan;
+use crate::rungs::Rungs;
+use rustix::io::Errno;
+
+/// The rungs that are missing here.
+pub(super) const fn missing() -> Rungs {
+    Rungs::CLONE
+}
+
+/// The rungs known to be missing.
+pub(super) const fn known_missing() -> Rungs {
+    missing()
+}
+
+/// Nothing is refused here but what is missing anyway.
+pub(super) fn lost(_: Rungs) {}
+
+/// Nothing is refused here but what is missing anyway.
+pub(super) fn is_refusal(_: Errno) -> bool {
+    false
+}
+
+/// Never called, since [`missing`] says so.
+///
+/// # Safety
+///
+/// None is needed.
+pub(super) unsafe fn child(_: bool, _: bool, _: bool, _: &Plan<'_>) -> Result<Cloned, Errno> {
+    Err(Errno::NOSYS)
+}
+
+/// Never called, since [`missing`] says so.
+///
+/// # Safety
+///
+/// None is needed.
+pub(super) unsafe fn thread(_: bool, _: &Plan<'_>) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}

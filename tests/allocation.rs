@@ -1,0 +1,136 @@
+//! The child allocates nothing: an allocator that ends whoever asks it for memory in a child.
+#![cfg(target_os = "linux")]
+
+use fdspawn::{Command, Failure, Launcher, Rest, Rungs, Stdio};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+struct ParentOnly;
+
+static PARENT: AtomicI32 = AtomicI32::new(0);
+
+/// Ends a process that is not the parent, by a signal that nothing else here sends.
+fn check() {
+    let parent = PARENT.load(Ordering::Relaxed);
+    // SAFETY: the calls are async-signal-safe; raw, since a child that shares memory may share libc's cached number.
+    unsafe {
+        let pid = libc::syscall(libc::SYS_getpid) as i32;
+        if parent != 0 && pid != parent {
+            libc::syscall(libc::SYS_kill, pid, libc::SIGKILL);
+        }
+    }
+}
+
+// SAFETY: all work is the system allocator's.
+unsafe impl GlobalAlloc for ParentOnly {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        check();
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        check();
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        check();
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: ParentOnly = ParentOnly;
+
+fn arm() {
+    PARENT.store(std::process::id() as i32, Ordering::Relaxed);
+}
+
+const LADDER: [Rungs; 6] = [
+    Rungs::empty(),
+    Rungs::CLONE3,
+    Rungs::SHARED_TABLE,
+    Rungs::CLOSE_RANGE,
+    Rungs::CLOSE_RANGE.union(Rungs::PROC),
+    Rungs::CLOSE_RANGE.union(Rungs::SHARED_TABLE).union(Rungs::CLONE3),
+];
+
+/// A command with every kind of step.
+fn everything(program: &str, file: &File, launcher: Launcher, rungs: Rungs) -> Command<'static> {
+    let mut command = Command::new(program);
+    let copy = || file.try_clone().unwrap();
+    command.launcher(launcher).without(rungs).stdin(Stdio::data("data")).stdout(Stdio::null()).stderr(Stdio::null());
+    command.fd(5, copy()).fd(6, copy()).fd(300, copy()).fd(9, Stdio::closed()).fd(10, Stdio::same_as(5));
+    command.current_dir("/").env("NAME", "value").arg("argument");
+    let _ = command.reader(20);
+    command
+}
+
+#[test]
+fn children_that_succeed_allocate_nothing() {
+    arm();
+    let file = File::open("/dev/null").unwrap();
+    for launcher in [Launcher::Clone, Launcher::Fork] {
+        for rungs in LADDER {
+            let status = everything("true", &file, launcher, rungs).status().unwrap();
+            assert!(status.success(), "{launcher:?}, {rungs:?}: {status}");
+            let mut command = everything("true", &file, launcher, rungs);
+            assert!(command.rest(Rest::Inherit).current_dir_fd(file_of("/")).status().unwrap().success());
+        }
+    }
+}
+
+/// A directory that lives as long as the process.
+fn file_of(path: &str) -> &'static File {
+    Box::leak(Box::new(File::open(path).unwrap()))
+}
+
+#[test]
+fn children_that_fail_allocate_nothing() {
+    arm();
+    let file = File::open("/dev/null").unwrap();
+    for launcher in [Launcher::Clone, Launcher::Fork] {
+        for rungs in LADDER {
+            let error = everything("no-such-program", &file, launcher, rungs).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::Exec), "{launcher:?}, {rungs:?}: {error}");
+            let mut command = everything("true", &file, launcher, rungs);
+            let error = command.current_dir("/nope").spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::WorkingDirectory(_)), "{launcher:?}, {rungs:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn hooks_are_called_and_their_errors_are_told_without_an_allocation() {
+    arm();
+    let mut command = Command::new("true");
+    // SAFETY: the hook makes no call.
+    unsafe { command.pre_exec(|| Ok(())) };
+    assert!(command.status().unwrap().success());
+    // SAFETY: the error is made without an allocation.
+    unsafe { command.pre_exec(|| Err(std::io::ErrorKind::TimedOut.into())) };
+    let error = command.spawn().unwrap_err();
+    assert!(matches!(error.failure(), Failure::Hook { index: 1, message: Some(text) } if text == "timed out"));
+}
+
+#[test]
+fn allocator_would_notice() {
+    arm();
+    let mut command = Command::new("true");
+    // SAFETY: the allocator ends the child.
+    unsafe {
+        command.pre_exec(|| {
+            drop(std::hint::black_box(Box::new(1)));
+            Ok(())
+        })
+    };
+    let error = command.spawn().unwrap_err();
+    let killed =
+        |failure: &Failure| matches!(failure, Failure::HookEnded(status) if status.signal() == Some(libc::SIGKILL));
+    assert!(killed(error.failure()), "{error}");
+}

@@ -1,0 +1,211 @@
+//! The rest is closed, whatever the means; or the spawn fails.
+
+use crate::own_process;
+use crate::support::sources::{hard_limit, leaky, memory, memory_at, set_limit};
+use crate::support::table::Table;
+use crate::support::tools::skip;
+use crate::support::{LAUNCHERS, children, helper};
+use fdspawn::{Failure, Launcher, Rest, Rungs};
+use std::fs::File;
+use std::os::fd::{OwnedFd, RawFd};
+use std::path::Path;
+
+fn opens_with(out: &Path, launcher: Launcher, without: Rungs) -> Vec<RawFd> {
+    let mut command = helper("open");
+    command.args(["300"]).arg(out).launcher(launcher).without(without);
+    assert!(command.status().unwrap().success());
+    let text = std::fs::read_to_string(out).unwrap();
+    text.split(' ').map(|number| number.parse().unwrap()).collect()
+}
+
+own_process! {
+    fn child_that_opens_300_descriptors_gets_the_lowest_numbers() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("numbers");
+        let mut open: Vec<OwnedFd> = Vec::new();
+        for count in [0, 100, 1000] {
+            while open.len() < count {
+                open.push(leaky(memory("parent")).into());
+            }
+            for launcher in LAUNCHERS {
+                assert_eq!(opens_with(&out, launcher, Rungs::empty()), (3..303).collect::<Vec<_>>(), "{count}");
+            }
+            assert_eq!(opens_with(&out, Launcher::Clone, Rungs::SHARED_TABLE), (3..303).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// All that may be missing of the means to close, one after the other.
+const CLOSING: [Rungs; 6] = [
+    Rungs::empty(),
+    Rungs::SHARED_TABLE,
+    Rungs::CLOSE_RANGE,
+    Rungs::CLOSE_RANGE.union(Rungs::SHARED_TABLE),
+    Rungs::CLOSE_RANGE.union(Rungs::PROC),
+    Rungs::CLOSE_RANGE.union(Rungs::PROC).union(Rungs::SHARED_TABLE),
+];
+
+own_process! {
+    fn every_rung_closes_all_that_the_plan_does_not_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let source = memory_at(120, "source", false);
+        let _others: Vec<OwnedFd> = [3, 4, 50, 63, 64, 65, 119, 121, 128, 700, 4999, 15_000]
+            .iter()
+            .filter(|&&number| (number as u64) < hard_limit())
+            .map(|&number| memory_at(number, "other", false))
+            .collect();
+        for clone3 in [Rungs::empty(), Rungs::CLONE3] {
+            for without in CLOSING {
+                for launcher in LAUNCHERS {
+                    let mut command = helper("table");
+                    command.arg(&out).launcher(launcher).without(without | clone3).fd(7, &source);
+                    let mut child = command.spawn().unwrap();
+                    assert_eq!(child.launched_by(), launcher);
+                    assert!(child.wait().unwrap().success());
+                    let table = Table::read(&out);
+                    assert_eq!(table.numbers(), [0, 1, 2, 7], "{without:?}, {launcher:?}");
+                    assert_eq!(table.content(7), Some("source"));
+                }
+            }
+        }
+    }
+}
+
+own_process! {
+    fn spawn_fails_where_nothing_can_close_the_rest() {
+        let before = Table::current();
+        let without = Rungs::CLOSE_RANGE | Rungs::PROC | Rungs::SEARCH;
+        for launcher in LAUNCHERS {
+            for shared in [Rungs::empty(), Rungs::SHARED_TABLE] {
+                let mut command = helper("exit");
+                let error = command.arg("0").launcher(launcher).without(without | shared).spawn().unwrap_err();
+                assert!(matches!(error.failure(), Failure::Child(_)), "{error}");
+                assert_eq!(error.raw_os_error(), Some(libc::ENOSYS));
+            }
+        }
+        assert_eq!(Table::current(), before);
+        assert_eq!(children(), 0);
+    }
+}
+
+own_process! {
+    fn limit_of_a_billion_does_not_mean_a_billion_calls() {
+        // Root may raise the limit as far as fs.nr_open lets it.
+        let text = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap();
+        let most: u64 = text.trim().parse().unwrap();
+        let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+        // SAFETY: the limit is read.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+            skip("the limit of descriptors cannot be raised");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let _high = memory_at(most as RawFd - 1, "high", false);
+        for launcher in LAUNCHERS {
+            for without in CLOSING {
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher).without(without);
+                match command.status() {
+                    Ok(status) => {
+                        assert!(status.success());
+                        assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{without:?}");
+                    }
+                    // A search of that many numbers is refused, and the program does not run.
+                    Err(error) => {
+                        assert!(most > 1 << 24 && without.contains(Rungs::PROC), "{error}");
+                        assert!(matches!(error.failure(), Failure::Child(_)), "{error}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+own_process! {
+    fn search_finds_a_descriptor_above_a_limit_that_was_lowered() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let _high = memory_at(3000, "high", false);
+        for limit in [300, 10] {
+            set_limit(limit, 400);
+            for launcher in LAUNCHERS {
+                for without in CLOSING {
+                    let mut command = helper("table");
+                    assert!(command.arg(&out).launcher(launcher).without(without).status().unwrap().success());
+                    assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{without:?}");
+                }
+            }
+        }
+    }
+}
+
+own_process! {
+    fn rest_is_closed_without_proc() {
+        // SAFETY: a mount namespace of this process only, in which nothing spreads to others.
+        let unmounted = unsafe {
+            libc::unshare(libc::CLONE_NEWNS) == 0
+                && libc::mount(c"none".as_ptr(), c"/".as_ptr(), std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE, std::ptr::null()) == 0
+                && libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) == 0
+        };
+        if !unmounted {
+            skip("a mount namespace cannot be made");
+            return;
+        }
+        assert!(!Path::new("/proc/self").exists());
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let source = leaky(memory("source"));
+        let _other = leaky(memory("other"));
+        // current_exe() is a link in /proc.
+        let program = std::env::args_os().next().unwrap();
+        for launcher in LAUNCHERS {
+            for without in CLOSING {
+                let mut command = fdspawn::Command::new(&program);
+                command.args([crate::support::helper::MARK, "table"]).arg(&out).launcher(launcher).without(without);
+                assert!(command.fd(7, &source).status().unwrap().success());
+                assert_eq!(Table::read(&out).contents()[3..], [(7, "source")], "{without:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn inherited_rest_is_what_close_on_exec_leaves() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("table");
+    let _leaky = leaky(memory("leaky"));
+    let _private = memory("private");
+    let moved = leaky(memory("moved"));
+    for launcher in LAUNCHERS {
+        let mut command = helper("table");
+        assert!(command.arg(&out).launcher(launcher).rest(Rest::Inherit).fd(900, &moved).status().unwrap().success());
+        let table = Table::read(&out);
+        let contents: Vec<&str> = table.0.iter().map(|each| each.content.as_str()).collect();
+        assert!(contents.contains(&"leaky"));
+        assert!(!contents.contains(&"private"));
+        let places: Vec<RawFd> =
+            table.0.iter().filter(|each| each.content == "moved").map(|each| each.number).collect();
+        assert_eq!(places, [900], "a source does not stay open at its old number");
+        let mut command = helper("table");
+        assert!(command.arg(&out).launcher(launcher).status().unwrap().success());
+        assert_eq!(Table::read(&out).numbers(), [0, 1, 2]);
+    }
+}
+
+#[test]
+fn lock_is_released_by_the_parent_alone_since_no_child_holds_the_description() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lock");
+    for launcher in LAUNCHERS {
+        let file = leaky(File::create(&path).unwrap());
+        file.lock().unwrap();
+        let mut command = helper("wait");
+        let mut child = command.launcher(launcher).spawn().unwrap();
+        drop(file);
+        File::open(&path).unwrap().try_lock().expect("the child does not hold the lock");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,83 @@
+//! Arguments, environment and working directory.
+
+use crate::support::{LAUNCHERS, helper};
+use fdspawn::Command;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+#[test]
+fn arguments_arrive_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("arguments");
+    for launcher in LAUNCHERS {
+        let mut command = helper("arguments");
+        command.arg(&out).args(["", "two words", "$HOME", "\"quotes'"]).arg0("zeroth").launcher(launcher);
+        assert!(command.status().unwrap().success());
+        let text = fs::read_to_string(&out).unwrap();
+        let arguments: Vec<&str> = text.split('\n').collect();
+        assert_eq!(arguments[0], "zeroth");
+        assert_eq!(arguments[4..], ["", "two words", "$HOME", "\"quotes'"]);
+        let mut command = Command::new("/bin/sh");
+        let output = command.args(["-c", "cat /proc/$$/cmdline"]).arg0("").launcher(launcher).output().unwrap();
+        assert!(output.stdout.starts_with(b"\0-c\0"), "an empty arg0 is passed");
+    }
+}
+
+fn environment_of(command: &mut Command<'_>, out: &std::path::Path) -> Vec<Vec<u8>> {
+    assert!(command.status().unwrap().success());
+    let mut lines: Vec<Vec<u8>> = fs::read(out).unwrap().split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+    lines.retain(|line| !line.is_empty());
+    lines
+}
+
+#[test]
+fn environment_is_the_parents_with_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("environment");
+    let path = [b"PATH=".as_slice(), std::env::var_os("PATH").unwrap().as_bytes()].concat();
+    for launcher in LAUNCHERS {
+        let mut command = helper("environment");
+        command.arg(&out).launcher(launcher);
+        command.env("FDSPAWN_A", "1").env("FDSPAWN_A", "2").env("FDSPAWN_B", OsStr::from_bytes(b"\xff=x"));
+        command.envs([("FDSPAWN_C", "3"), ("FDSPAWN_D", "")]).env_remove("FDSPAWN_C").env_remove("HOME");
+        let lines = environment_of(&mut command, &out);
+        let has = |line: &[u8]| lines.iter().any(|found| found == line);
+        assert!(has(b"FDSPAWN_A=2") && has(b"FDSPAWN_B=\xff=x") && has(b"FDSPAWN_D=") && has(&path));
+        assert!(!lines.iter().any(|line| line.starts_with(b"FDSPAWN_C=") || line.starts_with(b"HOME=")));
+        let mut command = helper("environment");
+        command.arg(&out).launcher(launcher).env("FDSPAWN_BEFORE", "1").env_clear().env("FDSPAWN_AFTER", "2");
+        assert_eq!(environment_of(&mut command, &out), [b"FDSPAWN_AFTER=2"]);
+    }
+}
+
+#[test]
+fn working_directory_is_by_path_or_by_descriptor_and_the_last_call_counts() {
+    let root = tempfile::tempdir().unwrap();
+    let real = root.path().canonicalize().unwrap();
+    let out = real.join("out");
+    let opened = fs::File::open(&real).unwrap();
+    for launcher in LAUNCHERS {
+        let mut command = helper("directory");
+        command.arg(&out).launcher(launcher).current_dir("/");
+        assert!(command.status().unwrap().success());
+        assert_eq!(fs::read(&out).unwrap(), b"/");
+        assert!(command.current_dir_fd(&opened).status().unwrap().success());
+        assert_eq!(fs::read(&out).unwrap(), real.as_os_str().as_bytes());
+        assert!(command.current_dir("/usr").status().unwrap().success());
+        assert_eq!(fs::read(&out).unwrap(), b"/usr");
+    }
+}
+
+#[test]
+fn getters_return_what_was_set() {
+    let mut command = Command::new("program");
+    command.args(["a", "b"]).env("SET", "1").env_remove("GONE").current_dir("/somewhere");
+    assert_eq!(command.get_program(), "program");
+    assert_eq!(command.get_args().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(command.get_args().len(), 2);
+    let variables: Vec<_> = command.get_envs().collect();
+    assert_eq!(variables, [(OsStr::new("GONE"), None), (OsStr::new("SET"), Some(OsStr::new("1")))]);
+    assert_eq!(command.get_current_dir(), Some(std::path::Path::new("/somewhere")));
+    assert_eq!(format!("{command:?}"), "cd /somewhere && env -u GONE SET=1 program a b");
+}

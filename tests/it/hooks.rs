@@ -1,0 +1,181 @@
+//! `pre_exec` hooks.
+
+use crate::own_process;
+use crate::support::sources::{memory, memory_at};
+use crate::support::table::Table;
+use crate::support::{children, helper};
+use fdspawn::{Command, Failure, Launcher};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[test]
+fn hooks_run_in_their_order_after_the_descriptors_are_in_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("table");
+    let mut command = helper("table");
+    command.arg(&out).fd(5, memory("five"));
+    // SAFETY: the hooks make system calls only.
+    unsafe {
+        command.pre_exec(|| if libc::dup2(5, 6) == 6 { Ok(()) } else { Err(io::Error::last_os_error()) });
+        command.pre_exec(|| if libc::dup2(6, 7) == 7 { Ok(()) } else { Err(io::Error::last_os_error()) });
+    }
+    let mut child = command.spawn().unwrap();
+    assert_eq!(child.launched_by(), Launcher::Fork);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(Table::read(&out).contents()[3..], [(5, "five"), (6, "five"), (7, "five")]);
+}
+
+#[test]
+fn hook_works_on_a_copy_of_the_parents_memory() {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let mut command = helper("exit");
+    // SAFETY: the hook writes to the child's own copy.
+    unsafe {
+        command.arg("0").pre_exec(|| {
+            COUNT.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
+    };
+    assert!(command.status().unwrap().success());
+    assert_eq!(COUNT.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn hooks_error_keeps_its_number_or_its_text() {
+    type Make = fn() -> io::Error;
+    let cases: [(Make, &str); 3] = [
+        (|| io::Error::from_raw_os_error(libc::EXDEV), "pre_exec hook 1: Invalid cross-device link"),
+        (|| io::Error::other("no luck today"), "pre_exec hook 1: no luck today"),
+        (|| io::ErrorKind::TimedOut.into(), "pre_exec hook 1: timed out"),
+    ];
+    for (error, text) in cases {
+        let mut command = Command::new("true");
+        // SAFETY: a text's allocation is as safe here as in any single-threaded child: no lock is held in this test.
+        unsafe {
+            command.pre_exec(|| Ok(()));
+            command.pre_exec(move || Err(error()));
+        }
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::Hook { index: 1, .. }));
+        assert_eq!(error.to_string(), format!("cannot spawn `true`: {text}"));
+    }
+}
+
+#[test]
+fn long_text_of_a_hooks_error_is_cut_and_not_lost() {
+    static TEXT: [u8; 5000] = [b'x'; 5000];
+    let mut command = Command::new("true");
+    // SAFETY: see above.
+    unsafe { command.pre_exec(|| Err(io::Error::other(std::str::from_utf8(&TEXT).unwrap()))) };
+    let error = command.spawn().unwrap_err();
+    assert!(matches!(error.failure(), Failure::Hook { message: Some(text), .. } if text.len() == 1000));
+}
+
+#[test]
+fn error_number_that_no_system_has_is_passed_on_as_text() {
+    for code in [0, -5, 100_000] {
+        let mut command = Command::new("true");
+        // SAFETY: see above.
+        unsafe { command.pre_exec(move || Err(io::Error::from_raw_os_error(code))) };
+        let error = command.spawn().unwrap_err();
+        assert!(
+            matches!(error.failure(), Failure::Hook { message: Some(text), .. } if text.contains(&code.to_string()))
+        );
+    }
+}
+
+own_process! {
+    fn hook_that_panics_ends_the_child_and_never_unwinds_into_the_caller() {
+        // The panic's message comes from the child, by the process's own panic hook.
+        std::panic::set_hook(Box::new(|_| {}));
+        let mut command = Command::new("true");
+        // SAFETY: see above.
+        unsafe { command.pre_exec(|| Ok(())).pre_exec(|| panic!("in the hook")) };
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::HookPanicked { index: 1 }), "{error}");
+        assert_eq!(children(), 0);
+    }
+}
+
+own_process! {
+    fn hook_that_ends_the_child_is_an_error_with_the_status() {
+        let before = Table::current();
+        let mut command = Command::new("true");
+        // SAFETY: the child ends.
+        unsafe { command.pre_exec(|| libc::_exit(9)) };
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::HookEnded(status) if status.code() == Some(9)), "{error}");
+        let mut command = Command::new("true");
+        // SAFETY: the child ends.
+        unsafe { command.pre_exec(|| Err(io::Error::from_raw_os_error(libc::kill(libc::getpid(), libc::SIGKILL)))) };
+        assert!(command.spawn().unwrap_err().to_string().contains("SIGKILL"));
+        assert_eq!(children(), 0);
+        assert_eq!(Table::current(), before);
+    }
+}
+
+own_process! {
+    fn hook_that_replaces_the_librarys_descriptor_fails_the_spawn_and_gets_no_bytes_of_the_library() {
+        // Every number is replaced, the library's among them.
+        let file = memory_at(5, "", false);
+        let mut command = Command::new("true");
+        // SAFETY: the child renumbers descriptors of its own.
+        unsafe {
+            command.keep(&file).pre_exec(|| {
+                for number in 6..2000 {
+                    libc::dup2(5, number);
+                }
+                Err(io::Error::from_raw_os_error(libc::EXDEV))
+            })
+        };
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::HookEnded(_)), "{error}");
+        assert_eq!(rustix::fs::fstat(&file).unwrap().st_size, 0);
+        assert_eq!(children(), 0);
+    }
+}
+
+own_process! {
+    fn hook_that_closes_the_librarys_descriptor_fails_the_spawn() {
+        let mut command = Command::new("true");
+        // SAFETY: the child closes descriptors of its own.
+        unsafe {
+            command.pre_exec(|| {
+                libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0);
+                Ok(())
+            })
+        };
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::HookEnded(_)), "{error}");
+        assert_eq!(children(), 0);
+    }
+}
+
+#[test]
+fn hook_may_change_the_mask_for_the_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("signals");
+    let mut command = helper("signals");
+    // SAFETY: the hook makes system calls only.
+    unsafe {
+        command.arg(&out).pre_exec(|| {
+            let mut set = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGUSR2);
+            libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+            Ok(())
+        })
+    };
+    assert!(command.status().unwrap().success());
+    assert!(std::fs::read_to_string(&out).unwrap().contains(&format!("{} default blocked", libc::SIGUSR2)));
+}
+
+#[test]
+fn clone_that_was_asked_for_is_refused_with_a_hook() {
+    let mut command = Command::new("true");
+    // SAFETY: the hook does nothing.
+    unsafe { command.launcher(Launcher::Clone).pre_exec(|| Ok(())) };
+    let error = command.spawn().unwrap_err();
+    assert!(matches!(error.failure(), Failure::HookNeedsFork));
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}

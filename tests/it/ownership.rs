@@ -1,0 +1,119 @@
+//! What becomes of sources in the parent.
+
+use crate::support::sources::memory;
+use crate::support::table::Table;
+use crate::support::{LAUNCHERS, helper};
+use fdspawn::{Command, Failure, Stdio, plan::Refusal};
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+#[test]
+fn moved_source_is_closed_as_soon_as_the_spawn_has_succeeded() {
+    for launcher in LAUNCHERS {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = helper("print-on");
+        command.args(["5", "text"]).launcher(launcher).fd(5, writer);
+        let mut child = command.spawn().unwrap();
+        let mut text = String::new();
+        // The command lives on, and yet there is an end.
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "text");
+        assert!(child.wait().unwrap().success());
+        drop(command);
+    }
+}
+
+#[test]
+fn failed_spawn_leaves_the_command_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("table");
+    for launcher in LAUNCHERS {
+        let mut command = helper("table");
+        command.arg(&out).launcher(launcher).fd(5, memory("moved"));
+        command.current_dir("/nonexistent");
+        for _ in 0..2 {
+            assert!(matches!(command.spawn().unwrap_err().failure(), Failure::WorkingDirectory(Some(_))));
+        }
+        command.current_dir("/");
+        assert!(command.status().unwrap().success());
+        assert_eq!(Table::read(&out).content(5), Some("moved"));
+    }
+}
+
+#[test]
+fn second_spawn_with_a_source_that_was_given_away_is_refused_with_advice() {
+    for launcher in LAUNCHERS {
+        let mut command = Command::new("true");
+        command.launcher(launcher).fd(5, memory("moved"));
+        assert!(command.status().unwrap().success());
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::Refused(Refusal::SourceGivenAway { target: 5 })));
+        let text = error.to_string();
+        assert!(text.contains("target 5") && text.contains("lend it") && text.contains("Arc"), "{text}");
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    }
+}
+
+#[test]
+fn lent_and_shared_sources_serve_every_spawn_and_stay_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("table");
+    for launcher in LAUNCHERS {
+        let mut lent = memory("lent");
+        let shared: Arc<OwnedFd> = Arc::new(memory("shared").into());
+        let mut command = helper("table");
+        command.arg(&out).launcher(launcher).fd(5, &lent).fd(6, shared.clone());
+        for _ in 0..3 {
+            assert!(command.status().unwrap().success());
+            assert_eq!(Table::read(&out).contents()[3..], [(5, "lent"), (6, "shared")]);
+        }
+        drop(command);
+        assert_eq!(Arc::strong_count(&shared), 1);
+        let mut text = String::new();
+        std::io::Seek::rewind(&mut lent).unwrap();
+        lent.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "lent");
+    }
+}
+
+#[test]
+fn pipes_are_made_afresh_for_each_spawn() {
+    for launcher in LAUNCHERS {
+        let mut command = helper("print-on");
+        command.args(["7", "text"]).launcher(launcher);
+        let slot = command.reader(7);
+        for _ in 0..3 {
+            let mut child = command.spawn().unwrap();
+            let mut text = String::new();
+            child.take(slot).unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "text");
+            assert!(child.take(slot).is_none(), "a slot is redeemed once");
+            assert!(child.wait().unwrap().success());
+        }
+    }
+}
+
+#[test]
+fn slot_of_another_command_is_worth_nothing() {
+    let mut one = Command::new("true");
+    let mut other = Command::new("true");
+    let slot = one.reader(7);
+    let _ = other.reader(7);
+    let mut child = other.spawn().unwrap();
+    assert!(child.take(slot).is_none());
+    child.wait().unwrap();
+}
+
+#[test]
+fn std_streams_and_child_pipes_of_std_can_be_sources() {
+    for launcher in LAUNCHERS {
+        let mut first =
+            std::process::Command::new("echo").arg("text").stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut command = helper("cat");
+        command.launcher(launcher).stdin(first.stdout.take().unwrap()).stderr(std::io::stdout());
+        let output = command.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!(output.stdout, b"text\n");
+        first.wait().unwrap();
+    }
+}

@@ -1,0 +1,149 @@
+//! Each kind of `Stdio`.
+
+use crate::support::sources::memory;
+use crate::support::table::Table;
+use crate::support::{LAUNCHERS, helper};
+use fdspawn::{Command, Failure, Rungs, Stdio, plan::Refusal};
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+
+#[test]
+fn closed_is_a_hole_and_null_is_null() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("table");
+    for launcher in LAUNCHERS {
+        let mut command = helper("table");
+        command.arg(&out).launcher(launcher).stdin(Stdio::closed()).stdout(Stdio::null()).fd(9, Stdio::null());
+        assert!(command.status().unwrap().success());
+        let table = Table::read(&out);
+        assert_eq!(table.numbers(), [1, 2, 9]);
+        assert_eq!(table.0[0].status_flags & libc::O_ACCMODE, libc::O_RDWR);
+        assert_eq!(table.0[0].file, table.0[2].file);
+    }
+}
+
+#[test]
+fn data_is_read_from_its_beginning_by_each_child() {
+    for launcher in LAUNCHERS {
+        for without in [Rungs::empty(), Rungs::MEMFD] {
+            for length in [0, 1, 4096, 65_536, 200_000] {
+                let bytes: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+                let mut command = helper("cat");
+                command.launcher(launcher).without(without).stdin(Stdio::data(bytes.clone()));
+                for _ in 0..2 {
+                    let output = command.output().unwrap();
+                    assert!(output.status.success());
+                    assert!(output.stdout == bytes, "{length} bytes, {without:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn data_that_fits_no_pipe_is_an_error_where_there_is_no_memfd() {
+    for launcher in LAUNCHERS {
+        let mut command = Command::new("cat");
+        command.launcher(launcher).without(Rungs::MEMFD).fd(5, Stdio::data(vec![0; 64 << 20]));
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::Open { target: 5, .. }), "{error}");
+        assert_eq!(error.raw_os_error(), Some(libc::EFBIG));
+    }
+}
+
+#[test]
+fn data_cannot_be_changed_by_the_child() {
+    for launcher in LAUNCHERS {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo changed >&5; cat <&5"]).launcher(launcher).fd(5, Stdio::data("sealed"));
+        let output = command.output().unwrap();
+        assert_eq!(output.stdout, b"sealed");
+        assert!(!output.stderr.is_empty(), "the write fails");
+    }
+}
+
+#[test]
+fn socket_carries_both_directions() {
+    for launcher in LAUNCHERS {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "read line <&6; echo \"got $line\" >&6"]).launcher(launcher);
+        let slot = command.socket(6);
+        let mut child = command.spawn().unwrap();
+        let mut socket = child.take(slot).unwrap();
+        socket.write_all(b"hello\n").unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "got hello\n");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn writer_and_reader_connect_the_ends_that_their_names_say() {
+    for launcher in LAUNCHERS {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "cat <&8 >&9"]).launcher(launcher);
+        let (input, output) = (command.writer(8), command.reader(9));
+        let mut child = command.spawn().unwrap();
+        child.take(input).unwrap().write_all(b"through").unwrap();
+        let mut text = String::new();
+        child.take(output).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn last_call_for_a_standard_stream_counts() {
+    for launcher in LAUNCHERS {
+        let mut command = helper("cat");
+        command.launcher(launcher).stdin(memory("first")).stdin(Stdio::data("second"));
+        assert_eq!(command.output().unwrap().stdout, b"second");
+    }
+}
+
+#[test]
+fn output_defaults_are_those_of_std() {
+    for launcher in LAUNCHERS {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "cat; echo out; echo err >&2"]).launcher(launcher);
+        let output = command.output().unwrap();
+        assert_eq!((output.stdout, output.stderr), (b"out\n".to_vec(), b"err\n".to_vec()));
+        // What the command says of its streams stays.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo out; echo err >&2"]).launcher(launcher).stderr(Stdio::same_as(1));
+        let output = command.output().unwrap();
+        assert_eq!((output.stdout, output.stderr), (b"out\nerr\n".to_vec(), vec![]));
+        let mut command = helper("print-on");
+        let output = command.args(["1", "text"]).launcher(launcher).stdout(Stdio::null()).output().unwrap();
+        assert_eq!(output.stdout, b"");
+    }
+}
+
+#[test]
+fn wishes_that_contradict_each_other_are_refused_by_name() {
+    const CLOSED: i32 = 19_000;
+    let file = memory("file");
+    let number = file.as_raw_fd();
+    let refused = |command: &mut Command<'_>, refusal: Refusal| {
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}: {refusal:?}");
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert_eq!(command.explain().error().unwrap().to_string(), error.to_string());
+    };
+    for launcher in LAUNCHERS {
+        let command = || {
+            let mut command = Command::new("true");
+            command.launcher(launcher);
+            command
+        };
+        refused(command().fd(-1, Stdio::null()), Refusal::NegativeTarget { target: -1 });
+        refused(command().fd(7, Stdio::null()).fd(7, Stdio::null()), Refusal::TargetTwice { target: 7 });
+        refused(command().stdin(Stdio::null()).fd(0, Stdio::null()), Refusal::TargetTwice { target: 0 });
+        refused(command().keep(&file).fd(number, Stdio::null()), Refusal::KeepCollides { target: number });
+        refused(command().fd(CLOSED, Stdio::inherit()), Refusal::SourceNotOpen { target: CLOSED, source: CLOSED });
+        refused(command().fd(7, Stdio::same_as(7)), Refusal::SameAsItself { target: 7 });
+        refused(command().fd(7, Stdio::same_as(8)), Refusal::SameAsNothing { target: 7, same_as: 8 });
+        refused(command().fd(7, Stdio::piped()), Refusal::PipedWhere { target: 7 });
+    }
+}

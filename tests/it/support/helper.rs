@@ -1,0 +1,136 @@
+//! The test binary in the role of the programs that it spawns.
+//!
+//! It takes over before Rust's runtime starts, which would open 0 to 2 where they are closed and ignore SIGPIPE.
+
+use super::table::Table;
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+
+/// The first argument of a helper.
+pub const MARK: &str = "fdspawn-test-helper";
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static ENTER: extern "C" fn(c_int, *const *const c_char) = enter;
+
+extern "C" fn enter(argc: c_int, argv: *const *const c_char) {
+    // SAFETY: glibc passes main's arguments to these functions.
+    let args: Vec<String> = (0..argc as usize)
+        .map(|index| unsafe { CStr::from_ptr(*argv.add(index)) }.to_string_lossy().into_owned())
+        .collect();
+    if args.get(1).is_some_and(|mark| mark == MARK) {
+        let args: Vec<&str> = args[2..].iter().map(String::as_str).collect();
+        let status = run(&args);
+        // SAFETY: the process ends here.
+        unsafe { libc::_exit(status) };
+    }
+}
+
+fn run(args: &[&str]) -> i32 {
+    match *args {
+        ["exit", status] => return status.parse().unwrap(),
+        // What is open, and what it reads.
+        ["table", out] => std::fs::write(out, Table::current().to_string()).unwrap(),
+        ["table-on", fd] => write_to(fd.parse().unwrap(), Table::current().to_string().as_bytes()),
+        // The numbers that the next opens get.
+        ["open", count, out] => {
+            let count = count.parse().unwrap();
+            let numbers: Vec<String> = (0..count)
+                .map(|_| {
+                    // SAFETY: the path is NUL-terminated.
+                    unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) }.to_string()
+                })
+                .collect();
+            // SAFETY: makes room for the file below, at the limit too.
+            unsafe { libc::close(numbers.last().unwrap().parse().unwrap()) };
+            std::fs::write(out, numbers.join(" ")).unwrap();
+        }
+        ["signals", out] => std::fs::write(out, signals()).unwrap(),
+        ["environment", out] => {
+            let mut text = Vec::new();
+            for (name, value) in std::env::vars_os() {
+                text.extend([name.as_encoded_bytes(), b"=", value.as_encoded_bytes(), b"\n"].concat());
+            }
+            std::fs::write(out, text).unwrap();
+        }
+        ["directory", out] => {
+            std::fs::write(out, std::env::current_dir().unwrap().as_os_str().as_encoded_bytes()).unwrap();
+        }
+        ["arguments", out, ..] => {
+            let arguments: Vec<String> = std::env::args().collect();
+            std::fs::write(out, arguments.join("\n")).unwrap();
+        }
+        // Copies 0 to 1.
+        ["cat"] => {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).unwrap();
+            write_to(1, &bytes);
+        }
+        ["print", text] => write_to(1, text.as_bytes()),
+        ["print-on", fd, text] => write_to(fd.parse().unwrap(), text.as_bytes()),
+        ["flood", stdout, stderr] => flood(stdout.parse().unwrap(), stderr.parse().unwrap()),
+        ["wait"] => loop {
+            // SAFETY: waits for a signal.
+            unsafe { libc::pause() };
+        },
+        // Spawns a program again and again, for counting system calls.
+        ["repeat", launcher, count, program] => {
+            let launcher = match launcher {
+                "clone" => fdspawn::Launcher::Clone,
+                _ => fdspawn::Launcher::Fork,
+            };
+            let mut command = fdspawn::Command::new(program);
+            command.launcher(launcher);
+            for _ in 0..count.parse().unwrap() {
+                assert!(command.status().unwrap().success());
+            }
+        }
+        _ => panic!("no such helper: {args:?}"),
+    }
+    0
+}
+
+fn write_to(fd: i32, bytes: &[u8]) {
+    use std::os::fd::FromRawFd;
+    // SAFETY: the helper was told of the descriptor, and nobody else uses it.
+    let mut file = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
+    file.write_all(bytes).unwrap();
+}
+
+/// Writes so many bytes to 1 and to 2, a little at a time.
+fn flood(stdout: usize, stderr: usize) {
+    let mut left = [stdout, stderr];
+    while left != [0, 0] {
+        for (left, fd) in left.iter_mut().zip([1, 2]) {
+            let count = (*left).min(5000);
+            write_to(fd, &vec![b'0' + fd as u8; count]);
+            *left -= count;
+        }
+    }
+}
+
+/// The mask, and the disposition of each signal.
+fn signals() -> String {
+    let mut text = String::new();
+    for signal in 1..=64 {
+        // SAFETY: all zeros is valid, and the calls only read the state.
+        let (blocked, handler) = unsafe {
+            let mut mask = 0_u64;
+            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, 0, &raw mut mask, 8);
+            let mut action = [0_usize; 8];
+            libc::syscall(libc::SYS_rt_sigaction, signal, 0, action.as_mut_ptr(), 8);
+            (mask >> (signal - 1) & 1 == 1, action[0])
+        };
+        let disposition = match handler {
+            libc::SIG_DFL => "default",
+            libc::SIG_IGN => "ignored",
+            _ => "handled",
+        };
+        if blocked || disposition != "default" {
+            let blocked = if blocked { " blocked" } else { "" };
+            writeln!(text, "{signal} {disposition}{blocked}").unwrap();
+        }
+    }
+    text
+}

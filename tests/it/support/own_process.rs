@@ -1,0 +1,56 @@
+//! Tests in a process of their own: the test binary runs itself for one test.
+
+use std::io::Write;
+use std::os::fd::FromRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+const VARIABLE: &str = "FDSPAWN_TEST_OWN_PROCESS";
+
+/// Defines a test that runs in a process of its own, in which it may do what it likes to descriptors and limits.
+#[macro_export]
+macro_rules! own_process {
+    ($(#[$attribute:meta])* fn $name:ident() $body:block) => {
+        #[test]
+        $(#[$attribute])*
+        fn $name() {
+            $crate::support::own_process::run(module_path!(), stringify!($name), || $body);
+        }
+    };
+}
+
+/// Runs the body here, if this is the process for it, or else starts that process.
+pub fn run(module: &str, name: &str, body: fn()) {
+    let (_, module) = module.split_once("::").expect("a test is in a module");
+    let test = format!("{module}::{name}");
+    if std::env::var(VARIABLE).is_ok_and(|own| own == test) {
+        run_here(body);
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([&test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, &test)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    if let Some(reason) = text.lines().find(|line| line.starts_with("skipped: ")) {
+        println!("{reason}");
+    }
+    assert!(output.status.success(), "{}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stdout));
+}
+
+/// Runs the body with its own way to standard error, whatever it does to 2.
+fn run_here(body: fn()) -> ! {
+    // Whatever the test's other threads had open without close-on-exec.
+    // SAFETY: this process has opened nothing above 2 yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    // SAFETY: 2 is open when the process starts; the number is far from those that tests use, where the limit allows.
+    let fd = unsafe { libc::fcntl(2, libc::F_DUPFD_CLOEXEC, 4000) };
+    assert!(fd >= 0);
+    std::panic::set_hook(Box::new(move |panic| {
+        // SAFETY: the number is this hook's own, unless the test has closed it, and then the write fails.
+        let mut file = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
+        let _ = writeln!(file, "{panic}\n{}", std::backtrace::Backtrace::capture());
+    }));
+    let result = catch_unwind(AssertUnwindSafe(body));
+    // SAFETY: the process ends here, without the test harness's report.
+    unsafe { libc::_exit(if result.is_ok() { 0 } else { 101 }) }
+}

@@ -1,0 +1,68 @@
+//! How many system calls a spawn takes, counted by strace.
+
+use crate::support::helper;
+use crate::support::tools::has;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+/// A static program that does nothing but exit with status 0.
+pub fn tiny_program() -> tempfile::TempPath {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&tiny_image()).unwrap();
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o755)).unwrap();
+    file.into_temp_path()
+}
+
+/// An ELF file of two headers and a few instructions.
+fn tiny_image() -> Vec<u8> {
+    const BASE: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 56;
+    #[cfg(target_arch = "x86_64")]
+    let (machine, code) = (62_u16, [0x31, 0xff, 0xb8, 231, 0, 0, 0, 0x0f, 0x05]); // exit_group(0)
+    #[cfg(target_arch = "aarch64")]
+    let (machine, code) = (183_u16, [0x00, 0x00, 0x80, 0xd2, 0xc8, 0x0b, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4]);
+    let size = HEADERS + code.len() as u64;
+    let mut image = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    image.extend(2_u16.to_le_bytes()); // executable
+    image.extend(machine.to_le_bytes());
+    image.extend(1_u32.to_le_bytes());
+    for word in [BASE + HEADERS, 64, 0] {
+        image.extend(word.to_le_bytes()); // entry, program headers, no sections
+    }
+    image.extend(0_u32.to_le_bytes());
+    for half in [64_u16, 56, 1, 0, 0, 0] {
+        image.extend(half.to_le_bytes());
+    }
+    image.extend(1_u32.to_le_bytes()); // load
+    image.extend(5_u32.to_le_bytes()); // readable, executable
+    for word in [0, BASE, BASE, size, size, 0x1000] {
+        image.extend(word.to_le_bytes());
+    }
+    image.extend(code);
+    image
+}
+
+/// All system calls of a helper that spawns `count` times, its own start included.
+fn calls(launcher: &str, count: u32, program: &std::path::Path) -> u32 {
+    let repeat = helper("repeat");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-c", "-U", "calls,name"]).arg(repeat.get_program()).args(repeat.get_args());
+    let output = strace.args([launcher, &count.to_string()]).arg(program).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}");
+    let total = text.lines().rev().find(|line| line.ends_with("total")).unwrap_or_else(|| panic!("{text}"));
+    total.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn plain_status_takes_12_calls_in_parent_and_child_together() {
+    if !has("strace") {
+        return;
+    }
+    let program = tiny_program();
+    let (few, many) = (calls("clone", 50, &program), calls("clone", 150, &program));
+    // Parent: three fcntl, two rt_sigprocmask, clone3, waitid. Child: close_range, rt_sigaction, rt_sigprocmask, execve,
+    // and exit_group, which strace -c does not count since it does not return.
+    assert_eq!((many - few) as f64 / 100.0, 11.0);
+}

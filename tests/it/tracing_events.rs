@@ -1,0 +1,99 @@
+//! What a subscriber hears, and what it must not.
+
+use crate::own_process;
+use crate::support::LAUNCHERS;
+use fdspawn::{Command, Rungs};
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is logged while `body` runs.
+fn logged(body: impl FnOnce()) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, body);
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn span_names_program_pid_and_launcher_and_events_show_plan_and_steps() {
+    for launcher in LAUNCHERS {
+        let mut id = 0;
+        let text = logged(|| {
+            let mut child = Command::new("true").launcher(launcher).spawn().unwrap();
+            id = child.id();
+            child.wait().unwrap();
+        });
+        let span = format!("spawn{{program=\"true\" pid={id} launcher={launcher:?}}}");
+        assert!(text.contains(&span), "{text}");
+        assert!(text.contains("descriptor target=Some(0) source=Some(0) origin=inherited"), "{text}");
+        assert!(text.contains("exec the program"), "{text}");
+    }
+}
+
+#[test]
+fn arguments_and_environment_are_never_logged() {
+    for launcher in LAUNCHERS {
+        let text = logged(|| {
+            let mut command = Command::new("true");
+            command.launcher(launcher).arg("s3cret").env("TOKEN", "s3cret").stdin(fdspawn::Stdio::data("s3cret"));
+            assert!(command.status().unwrap().success());
+            command.current_dir("/nope").arg("\0").spawn().unwrap_err();
+        });
+        assert!(text.contains("spawn"), "{text}");
+        assert!(!text.contains("s3cret") && !text.contains("TOKEN"), "{text}");
+    }
+}
+
+own_process! {
+    fn missing_rung_is_warned_of_once() {
+        let rules = std::collections::BTreeMap::from([(libc::SYS_clone3, vec![])]);
+        let filter = seccompiler::SeccompFilter::new(
+            rules,
+            seccompiler::SeccompAction::Allow,
+            seccompiler::SeccompAction::Errno(libc::ENOSYS as u32),
+            std::env::consts::ARCH.try_into().unwrap(),
+        );
+        let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
+        if seccompiler::apply_filter_all_threads(&program).is_err() {
+            crate::support::tools::skip("a seccomp filter cannot be installed");
+            return;
+        }
+        let text = logged(|| {
+            for _ in 0..3 {
+                assert!(Command::new("true").status().unwrap().success());
+            }
+        });
+        let warnings: Vec<&str> = text.lines().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(warnings.len(), 1, "{text}");
+        assert!(warnings[0].contains("clone3 is refused"), "{text}");
+    }
+}
+
+own_process! {
+    fn rungs_that_a_test_takes_away_are_no_news() {
+        let text = logged(|| {
+            assert!(Command::new("true").without(Rungs::CLONE3).status().unwrap().success());
+        });
+        assert!(!text.contains("WARN"), "{text}");
+    }
+}
