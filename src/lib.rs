@@ -58,3 +58,7 @@ pub use self::process::{Child, Handle};
 #[doc(hidden)]
 pub use self::rungs::Rungs;
 pub use self::stdio::{Slot, Stdio};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,7 +35,7 @@ mod step;
 use std::os::fd::RawFd;
 
 pub(crate) use self::check::{Want, Wish, check};
-pub use self::model::{Open, Table};
+pub use self::model::{NotOpen, Open, Table};
 pub use self::step::Step;
 
 /// What becomes of the rest: the descriptors that a plan does not name.

@@ -107,11 +107,15 @@ fn number(name: &[u8]) -> Option<RawFd> {
     None
 }
 
+/// The number at which a search may stop; `None` where the hard limit bounds nothing.
+fn bound(hard_limit: Option<u64>) -> Option<u64> {
+    hard_limit.filter(|&limit| limit <= TOO_MANY).map(|limit| limit.max(SEARCHED))
+}
+
 /// Tries every number that could be open.
 fn search(first: RawFd, last: RawFd) -> Result<(), Errno> {
     const BATCH: usize = 256;
-    let bound = sys::hard_limit().filter(|&limit| limit <= TOO_MANY).ok_or(Errno::NOSYS)?.max(SEARCHED);
-    let end = u64::from(last.unsigned_abs()).saturating_add(1).min(bound);
+    let end = u64::from(last.unsigned_abs()).saturating_add(1).min(bound(sys::hard_limit()).ok_or(Errno::NOSYS)?);
     let mut next = u64::from(first.unsigned_abs());
     while next < end {
         let mut polls = [libc::pollfd { fd: -1, events: 0, revents: 0 }; BATCH];
@@ -143,6 +147,15 @@ mod tests {
         for name in [&b"."[..], b".\0", b"..\0", b"\0", b"2147483648\0", b"12", b"1x\0"] {
             assert_eq!(number(name), None, "{name:?}");
         }
+    }
+
+    #[test]
+    fn limit_of_a_billion_is_no_bound_and_a_low_one_hides_nothing_below_the_kernels_default() {
+        assert_eq!(bound(Some(1_000_000_000)), None);
+        assert_eq!(bound(None), None);
+        assert_eq!(bound(Some(0)), Some(1 << 20));
+        assert_eq!(bound(Some(20_000)), Some(1 << 20));
+        assert_eq!(bound(Some(1 << 21)), Some(1 << 21));
     }
 
     #[test]
