@@ -158,12 +158,10 @@ own_process! {
         let out = directory.path().join("table");
         let source = leaky(memory("source"));
         let _other = leaky(memory("other"));
-        // current_exe() is a link in /proc.
-        let program = std::env::args_os().next().unwrap();
         for launcher in LAUNCHERS {
             for without in CLOSING {
-                let mut command = fdspawn::Command::new(&program);
-                command.args([crate::support::helper::MARK, "table"]).arg(&out).launcher(launcher).without(without);
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher).without(without);
                 assert!(command.fd(7, &source).status().unwrap().success());
                 assert_eq!(Table::read(&out).contents()[3..], [(7, "source")], "{without:?}");
             }

@@ -3,7 +3,7 @@
 use crate::own_process;
 use crate::support::sources::{hard_limit, memory, memory_at, set_limit};
 use crate::support::table::Table;
-use crate::support::{LAUNCHERS, children, helper};
+use crate::support::{LAUNCHERS, Planned, children, helper};
 use fdspawn::{Command, Error, Failure, Launcher, Stdio, Text};
 use std::ffi::OsStr;
 use std::fs;
@@ -146,9 +146,10 @@ own_process! {
             for room in 0..16 {
                 let before = Table::current();
                 let most = before.numbers().iter().filter(|&&number| number < 1000).count() as u64;
-                set_limit(most + room, hard_limit());
                 let mut command = helper("exit");
                 command.arg("0").launcher(launcher).stdin(Stdio::piped()).stdout(Stdio::piped()).fd(3, Stdio::data("x"));
+                command.planned();
+                set_limit(most + room, hard_limit());
                 let result = command.status();
                 set_limit(hard_limit(), hard_limit());
                 match result {

@@ -2,7 +2,7 @@
 
 use crate::support::sources::memory;
 use crate::support::table::Table;
-use crate::support::{LAUNCHERS, helper};
+use crate::support::{LAUNCHERS, Planned, helper};
 use fdspawn::{Command, Failure, Stdio, plan::Refusal};
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -13,7 +13,7 @@ fn moved_source_is_closed_as_soon_as_the_spawn_has_succeeded() {
     for launcher in LAUNCHERS {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut command = helper("print-on");
-        command.args(["5", "text"]).launcher(launcher).fd(5, writer);
+        command.args(["5", "text"]).launcher(launcher).fd(5, writer).planned();
         let mut child = command.spawn().unwrap();
         let mut text = String::new();
         // The command lives on, and yet there is an end.
@@ -83,6 +83,7 @@ fn pipes_are_made_afresh_for_each_spawn() {
         let mut command = helper("print-on");
         command.args(["7", "text"]).launcher(launcher);
         let slot = command.reader(7);
+        command.planned();
         for _ in 0..3 {
             let mut child = command.spawn().unwrap();
             let mut text = String::new();

@@ -3,7 +3,7 @@
 use crate::own_process;
 use crate::support::sources::{leaky, memory};
 use crate::support::table::Table;
-use crate::support::{LAUNCHERS, helper};
+use crate::support::{LAUNCHERS, Planned, helper};
 use fdspawn::{Command, Rest, Stdio};
 use std::os::fd::AsRawFd;
 
@@ -57,7 +57,7 @@ own_process! {
             let before = Table::current();
             let moved = memory("moved");
             let mut command = helper("exit");
-            command.arg("0").launcher(launcher).fd(9, moved);
+            command.arg("0").launcher(launcher).fd(9, moved).planned();
             assert!(command.status().unwrap().success());
             assert_eq!(Table::current(), before);
         }

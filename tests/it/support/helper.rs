@@ -21,10 +21,26 @@ extern "C" fn enter(argc: c_int, argv: *const *const c_char) {
         .collect();
     if args.get(1).is_some_and(|mark| mark == MARK) {
         let args: Vec<&str> = args[2..].iter().map(String::as_str).collect();
-        let status = run(&args);
+        let status = if has_what_was_planned() { run(&args) } else { UNPLANNED };
         // SAFETY: the process ends here.
         unsafe { libc::_exit(status) };
     }
+}
+
+/// The numbers that a helper has to find open, and no others.
+pub const PLANNED: &str = "FDSPAWN_TEST_PLANNED";
+
+/// The status of a helper that found others.
+const UNPLANNED: i32 = 97;
+
+/// Lists the descriptors, whatever the helper is for.
+fn has_what_was_planned() -> bool {
+    let Ok(planned) = std::env::var(PLANNED) else { return true };
+    let found = Table::current().numbers().iter().map(i32::to_string).collect::<Vec<_>>().join(" ");
+    if found != planned {
+        eprintln!("planned: {planned}; found: {found}");
+    }
+    found == planned
 }
 
 fn run(args: &[&str]) -> i32 {

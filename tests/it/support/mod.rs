@@ -12,10 +12,29 @@ use fdspawn::{Command, Launcher};
 pub const LAUNCHERS: [Launcher; 2] = [Launcher::Clone, Launcher::Fork];
 
 /// A command for the test binary itself, in the role of `helper`'s `mode`.
+///
+/// In every mode the helper first looks at what is open, and fails if that is not what was planned. A helper that lists
+/// its table leaves that to the test; others have 0 to 2, or what [`Planned::planned`] says.
 pub fn helper<'fd>(mode: &str) -> Command<'fd> {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = Command::new(std::env::args_os().next().unwrap());
     command.args([helper::MARK, mode]);
+    if !mode.starts_with("table") {
+        command.env(helper::PLANNED, "0 1 2");
+    }
     command
+}
+
+/// For helpers whose plan is not 0 to 2.
+pub trait Planned {
+    /// Tells the helper what the plan is now.
+    fn planned(&mut self) -> &mut Self;
+}
+
+impl Planned for Command<'_> {
+    fn planned(&mut self) -> &mut Self {
+        let targets: Vec<String> = self.explain().targets().iter().map(i32::to_string).collect();
+        self.env(helper::PLANNED, targets.join(" "))
+    }
 }
 
 /// How many processes have this one as their parent, zombies included.
