@@ -88,6 +88,8 @@ pub enum Failure {
     },
     /// A `pre_exec` hook ended the child, or closed or replaced the library's descriptor; how the child ended.
     HookEnded(ExitStatus),
+    /// Something killed the child before it became the program, and this is how it ended.
+    Killed(ExitStatus),
     /// A running child: the wait, the signal, or the reading of its output.
     Running,
 }
@@ -213,6 +215,7 @@ impl fmt::Display for Failure {
             Self::HookEnded(status) => {
                 write!(f, "a pre_exec hook ended the child, or closed the library's descriptor: {status}")
             }
+            Self::Killed(status) => write!(f, "the child was killed before it became the program: {status}"),
             Self::Running => f.write_str("running child"),
         }
     }

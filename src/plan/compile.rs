@@ -53,11 +53,12 @@ impl DescriptorPlan {
         match self.rest {
             Rest::Close => {
                 let highest = self.numbers(connections).chain(scratch).max().unwrap_or(-1);
-                if let Some(first) = highest.checked_add(1) {
-                    steps.push(match self.start {
-                        Start::Shared => Step::Unshare { first },
-                        Start::Copied => Step::CloseFrom { first },
-                    });
+                let first = highest.saturating_add(1);
+                match self.start {
+                    Start::Shared => steps.push(Step::Unshare { first }),
+                    // No number is above the last.
+                    Start::Copied if highest == RawFd::MAX => {}
+                    Start::Copied => steps.push(Step::CloseFrom { first }),
                 }
                 push_table(connections, &duplicates, steps);
                 self.push_gaps(connections, highest, steps);
@@ -113,7 +114,7 @@ impl DescriptorPlan {
         if self.transient.is_empty() {
             for each in connections {
                 close(next, each.target - 1);
-                next = each.target + 1;
+                next = each.target.saturating_add(1);
             }
         } else {
             let mut stay: Vec<RawFd> =
@@ -121,7 +122,7 @@ impl DescriptorPlan {
             stay.sort_unstable();
             for number in stay {
                 close(next, number - 1);
-                next = number + 1;
+                next = number.saturating_add(1);
             }
         }
         close(next, highest);
@@ -159,7 +160,10 @@ fn check_numbers(connections: &[Connection], limit: RawFd) -> Result<(), Refusal
         if target < 0 {
             return Err(Refusal::NegativeTarget { target });
         }
-        if target >= limit && target != each.source {
+        if each.source < 0 {
+            return Err(Refusal::SourceNotOpen { target, source: each.source });
+        }
+        if target == RawFd::MAX || (target >= limit && target != each.source) {
             return Err(Refusal::TargetBeyondLimit { target, limit });
         }
         if index > 0 && connections[index - 1].target == target {
@@ -272,6 +276,12 @@ mod tests {
     fn numbers_that_no_child_can_have_are_refused() {
         assert_eq!(plan(&[(-1, 3)]).compile(), Err(Refusal::NegativeTarget { target: -1 }));
         assert_eq!(plan(&[(3, 4), (3, 5)]).compile(), Err(Refusal::TargetTwice { target: 3 }));
+        assert_eq!(plan(&[(3, -1)]).compile(), Err(Refusal::SourceNotOpen { target: 3, source: -1 }));
+        // The last number of all cannot be open on any system, and nothing could be closed above it.
+        let last = RawFd::MAX;
+        let beyond = Err(Refusal::TargetBeyondLimit { target: last, limit: last });
+        assert_eq!(plan(&[(last, last)]).compile(), beyond);
+        assert!(plan(&[(3, last)]).compile().is_ok());
         let limited = DescriptorPlan { limit: 10, ..plan(&[(10, 3)]) };
         assert_eq!(limited.compile(), Err(Refusal::TargetBeyondLimit { target: 10, limit: 10 }));
         let kept = DescriptorPlan { limit: 10, ..plan(&[(10, 10)]) };

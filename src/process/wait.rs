@@ -83,7 +83,7 @@ impl Process {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn reap(&self, wait: Wait) -> Result<Option<ExitStatus>, Errno> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
-        let mut options = WaitIdOptions::EXITED | WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+        let mut options = WaitIdOptions::EXITED | ALL_CHILDREN;
         options.set(WaitIdOptions::NOHANG, wait == Wait::Now);
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
@@ -93,7 +93,44 @@ impl Process {
             }
         }
         let pid = self.pid().ok_or(Errno::CHILD)?;
-        waitid(WaitId::Pid(pid), options).map(|status| status.map(|status| exit_status(&status)))
+        let result = match waitid(WaitId::Pid(pid), options) {
+            Err(Errno::INVAL) => waitid(WaitId::Pid(pid), options & !ALL_CHILDREN), // Linux before 4.7
+            result => result,
+        };
+        result.map(|status| status.map(|status| exit_status(&status)))
+    }
+
+    /// How a child of the clone launcher ended, if it was killed before exec, and reaps it.
+    ///
+    /// Until exec its end sends no signal, and after that SIGCHLD, which this wait does not look for.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn ended_before_exec(pid: i32) -> Option<ExitStatus> {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let silent = WaitIdOptions::from_bits_retain(libc::__WCLONE.cast_unsigned());
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | silent;
+        let status = waitid(WaitId::Pid(Pid::from_raw(pid)?), options).ok()??;
+        Some(exit_status(&status))
+    }
+
+    /// There is no clone launcher here.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn ended_before_exec(_: i32) -> Option<ExitStatus> {
+        None
+    }
+
+    /// Whether a pidfd refers to a child that nobody has reaped.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_child(pidfd: &OwnedFd) -> bool {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | ALL_CHILDREN;
+        // Linux before 5.4 waits for no pidfd, and is believed.
+        !matches!(waitid(WaitId::PidFd(pidfd.as_fd()), options), Err(Errno::CHILD))
+    }
+
+    /// There are no pidfds here.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn is_child(_: &OwnedFd) -> bool {
+        true
     }
 
     /// One wait.
@@ -106,6 +143,11 @@ impl Process {
         waitpid(Some(pid), options).map(|ended| ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw())))
     }
 }
+
+/// Children of any exit signal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ALL_CHILDREN: rustix::process::WaitIdOptions =
+    rustix::process::WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
 
 /// What to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The clone launcher: a child that shares the parent's memory until it execs, while the parent's thread waits.
 
-use super::child::{Plan, run, run_steps};
-use super::stack::{LARGE, Stack, with_small};
+use super::child::{Plan, run};
+use super::stack::{Stack, with_small};
 use super::{Cloned, sys};
 use rustix::io::Errno;
 use std::ffi::{c_int, c_void};
@@ -14,16 +14,8 @@ pub(super) struct How {
     pub(super) clone3: bool,
     /// The child starts with the parent's own table.
     pub(super) shared_table: bool,
-    pub(super) kind: Kind,
-}
-
-/// What to clone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A child, with a pidfd for it or without.
-    Child { pidfd: bool },
-    /// A thread of this process that does not share its table and working directory: for `Command::exec`.
-    Thread,
+    /// With a pidfd.
+    pub(super) pidfd: bool,
 }
 
 /// Clones a child that runs the plan; returns when it has execed or ended. Where no number is left for a pidfd, it does
@@ -35,7 +27,7 @@ pub(super) enum Kind {
 pub(super) unsafe fn child(clone3: bool, shared_table: bool, pidfd: bool, plan: &Plan<'_>) -> Result<Cloned, Errno> {
     let data = std::ptr::from_ref(plan).cast_mut().cast();
     let launch = |pidfd: bool| {
-        let how = How { clone3, shared_table, kind: Kind::Child { pidfd } };
+        let how = How { clone3, shared_table, pidfd };
         // SAFETY: as the caller promises; `run_process` takes a plan; nobody else uses the stack.
         with_small(|stack| unsafe { clone(how, stack, run_process, data) }).and_then(|result| result)
     };
@@ -45,30 +37,10 @@ pub(super) unsafe fn child(clone3: bool, shared_table: bool, pidfd: bool, plan: 
     }
 }
 
-/// Clones a thread that runs the plan; returns when it has ended. If it execs, this process is gone.
-///
-/// # Safety
-///
-/// All signals are blocked, and the plan is sound to run in a thread of this process.
-pub(super) unsafe fn thread(clone3: bool, plan: &Plan<'_>) -> Result<(), Errno> {
-    let how = How { clone3, shared_table: false, kind: Kind::Thread };
-    let data = std::ptr::from_ref(plan).cast_mut().cast();
-    let stack = Stack::map(LARGE)?;
-    // SAFETY: as the caller promises; `run_thread` takes a plan; nobody else uses the stack.
-    unsafe { clone(how, &stack, run_thread, data) }.map(drop)
-}
-
 /// A child on the stack of a clone; `plan` is the address of a [`Plan`].
 extern "C" fn run_process(plan: *mut c_void) -> ! {
     // SAFETY: the launcher passes the address of a plan, which it keeps until the child has execed or ended.
     run(unsafe { &*plan.cast::<Plan<'_>>() })
-}
-
-/// A thread on the stack of a clone; `plan` is the address of a [`Plan`].
-extern "C" fn run_thread(plan: *mut c_void) -> ! {
-    // SAFETY: the launcher passes the address of a plan, which it keeps until the thread has execed or ended.
-    run_steps(unsafe { &*plan.cast::<Plan<'_>>() });
-    sys::exit_thread()
 }
 
 const NO_PIDFD: RawFd = -1;
@@ -96,22 +68,17 @@ pub(super) unsafe fn clone(
     if how.shared_table {
         flags |= libc::CLONE_FILES;
     }
-    match how.kind {
-        Kind::Child { pidfd: true } => flags |= libc::CLONE_PIDFD,
-        Kind::Child { pidfd: false } => {}
-        Kind::Thread => flags |= libc::CLONE_THREAD | libc::CLONE_SIGHAND,
+    if how.pidfd {
+        flags |= libc::CLONE_PIDFD;
     }
     let pid = if how.clone3 {
-        let mut args = sys::CloneArgs {
-            flags: u64::from(flags.cast_unsigned()),
+        let args = sys::CloneArgs {
+            flags: u64::from(flags.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
             pidfd: (&raw mut pidfd) as u64,
             stack: stack.bottom() as u64,
             stack_size: stack.size() as u64,
             ..sys::CloneArgs::default()
         };
-        if matches!(how.kind, Kind::Child { .. }) {
-            args.flags |= CLONE_CLEAR_SIGHAND;
-        }
         // SAFETY: the stack is the child's alone, and its top is aligned to a page; the rest is the caller's promise.
         unsafe { sys::clone3(&sys::Clone3 { args: &args, child, data }) }?
     } else {

@@ -4,10 +4,10 @@
 //! complete, or it fails and the next is tried: there is no rung that may miss a descriptor. It runs in the child, so
 //! it keeps the law of `child.rs`.
 
-use super::sys;
+use super::{sources, sys};
 use crate::rungs::Rungs;
 use rustix::io::Errno;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 /// Up to so many numbers are closed one by one where `close_range` is missing: cheaper than any search.
 const FEW: RawFd = 64;
@@ -48,14 +48,18 @@ pub(super) fn close(first: RawFd, last: RawFd, without: Rungs) -> Result<(), Err
     search(first, last)
 }
 
-/// Closes what `/proc/self/fd` lists, until a whole list has nothing to close.
+/// Closes what `/proc/self/fd` lists, until a whole list has nothing to close. A list that does not get shorter is not
+/// this process's, or its descriptors cannot be closed.
 fn close_listed(first: RawFd, last: RawFd) -> Result<(), Errno> {
+    let mut before = usize::MAX;
     loop {
         let directory = sys::open_directory(c"/proc/self/fd")?;
         let closed = close_entries(directory, first, last);
         let _ = sys::close(directory);
-        if closed? == 0 {
-            return Ok(());
+        match closed? {
+            0 => return Ok(()),
+            count if count >= before => return Err(Errno::NOSYS),
+            count => before = count,
         }
     }
 }
@@ -134,6 +138,33 @@ fn search(first: RawFd, last: RawFd) -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+/// All open numbers of this thread's table, in the parent.
+pub(super) fn open_numbers(without: Rungs) -> Result<Vec<RawFd>, Errno> {
+    let listed = if without.contains(Rungs::PROC) { Err(Errno::NOSYS.into()) } else { listed_numbers() };
+    if let Ok(numbers) = listed {
+        return Ok(numbers);
+    }
+    if without.contains(Rungs::SEARCH) {
+        return Err(Errno::NOSYS);
+    }
+    let end = bound(sys::hard_limit()).and_then(|end| RawFd::try_from(end).ok()).ok_or(Errno::NOSYS)?;
+    Ok((0..end).filter(|&number| sources::close_on_exec(number).is_some()).collect())
+}
+
+/// What the kernel lists of this thread, which may have another table than the process's first.
+fn listed_numbers() -> std::io::Result<Vec<RawFd>> {
+    let directory = std::fs::File::open("/proc/thread-self/fd")?;
+    if !sys::is_in_proc(directory.as_raw_fd()) {
+        return Err(Errno::NOENT.into());
+    }
+    drop(directory);
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir("/proc/thread-self/fd")? {
+        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
+    }
+    Ok(numbers)
 }
 
 #[cfg(test)]

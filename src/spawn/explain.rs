@@ -2,7 +2,7 @@
 
 use super::prepare::{Defaults, Prepared, Problem, prepare};
 use super::{Way, probe};
-use crate::command::{Command, Launcher};
+use crate::command::Command;
 use crate::error::{Error, Subject};
 use crate::explain::{Explained, Explanation};
 
@@ -24,12 +24,11 @@ impl Command<'_> {
         let missing = self.without | probe::known_missing();
         let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.rest, missing)
             .map_err(Problem::from)
-            .and_then(|way| Ok((way, prepare(self, Defaults::INHERIT, way.demands())?)))
+            .and_then(|way| Ok((way, prepare(self, Defaults::INHERIT, way.demands(true))?)))
             .map(|(way, prepared)| {
                 let Prepared { mut rows, steps, .. } = prepared;
                 rows.sort_by_key(|row| (row.target.is_none(), row.target));
-                let launcher = if way == Way::Fork { Launcher::Fork } else { Launcher::Clone };
-                Explained { launcher, rest: self.rest, rows, steps }
+                Explained { launcher: way.launcher(), rest: self.rest, rows, steps }
             })
             .map_err(|problem| {
                 Error::new(Subject::Spawn(self.get_program().to_owned()), problem.failure, problem.errno)

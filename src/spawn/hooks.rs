@@ -3,10 +3,13 @@
 use super::child::Reporter;
 use super::report::{Cause, PipeEnd, Report, wire};
 use crate::command::{Command, Hook};
+use crate::process::Process;
 use rustix::io::Errno;
 use std::fmt::Write;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
+use std::time::Duration;
 
 impl Command<'_> {
     /// Adds a function that runs in the child before exec, after all other steps. It makes the launcher fork, so that
@@ -15,7 +18,10 @@ impl Command<'_> {
     /// The descriptors are already the plan's: one that the function needs has to be in the plan. The library keeps one
     /// more of its own until exec, at a high number: a function that closes or replaces it fails the spawn. Signals are as the
     /// program will have them, so what the function changes of them stays. An error that it returns is the spawn's
-    /// error, with its text; a panic ends the child and the spawn with an error.
+    /// error, with its text.
+    ///
+    /// A panic ends the child, and is the spawn's error too. But it is first told to the process's panic hook, in the
+    /// child: Rust's own takes locks, and waits for ever for one that another thread held at the fork.
     ///
     /// ```
     /// use fdspawn::Command;
@@ -105,6 +111,33 @@ fn send(error: &io::Error, pipe: PipeEnd, step: usize, index: usize) {
     message.push(&wire::head(wire::Kind::HookMessage, step, 0, index));
     let _ = write!(message, "{error}");
     pipe.send(message.bytes.get(..message.length).unwrap_or_default());
+}
+
+/// How a child ended whose report pipe is closed, but not by an exec of the library's: a hook has ended the child, or
+/// has closed the pipe, which ends it too. `None` where a hook has executed a program of its own, which now runs.
+pub(super) fn ended(pid: i32) -> Option<ExitStatus> {
+    let process = Process::new(pid, None);
+    loop {
+        match process.try_wait() {
+            Ok(None) if has_execed(pid) => return None,
+            // It is about to end, or to execute something.
+            Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+            Ok(Some(status)) => return Some(status),
+            // Reaped by someone else: nothing more is known.
+            Err(_) => return Some(ExitStatus::default()),
+        }
+    }
+}
+
+/// Whether a forked child has execed since. Where that cannot be known it is believed to have.
+fn has_execed(pid: i32) -> bool {
+    /// The kernel's flag for "forked, and has not execed" (`PF_FORKNOEXEC`).
+    const FORK_NO_EXEC: u64 = 0x40;
+    let flags = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| {
+        // After the name, which may have anything inside: state, parent, group, session, terminal, its group, flags.
+        stat.rsplit(") ").next()?.split(' ').nth(6)?.parse::<u64>().ok()
+    });
+    flags.is_none_or(|flags| flags & FORK_NO_EXEC == 0)
 }
 
 /// A text of limited length; what does not fit is cut.

@@ -58,7 +58,7 @@ impl Command<'_> {
     #[doc(alias = "posix_spawn")]
     #[doc(alias = "vfork")]
     pub fn spawn(&mut self) -> Result<Child> {
-        let Started { process, handles, launcher } = self.start(Defaults::INHERIT, true)?;
+        let Started { process, handles, launcher } = self.start(Defaults::INHERIT, Purpose::Handle)?;
         Ok(Child::new(process, handles, launcher))
     }
 
@@ -68,7 +68,7 @@ impl Command<'_> {
     ///
     /// Those of [`Command::spawn`] and [`Child::wait`].
     pub fn status(&mut self) -> Result<ExitStatus> {
-        let Started { process, handles, launcher } = self.start(Defaults::INHERIT, false)?;
+        let Started { process, handles, launcher } = self.start(Defaults::INHERIT, Purpose::Status)?;
         Child::new(process, handles, launcher).wait()
     }
 
@@ -86,11 +86,11 @@ impl Command<'_> {
     /// # Ok::<(), fdspawn::Error>(())
     /// ```
     pub fn output(&mut self) -> Result<Output> {
-        let Started { process, handles, launcher } = self.start(Defaults::OUTPUT, false)?;
+        let Started { process, handles, launcher } = self.start(Defaults::OUTPUT, Purpose::Status)?;
         Child::new(process, handles, launcher).wait_with_output()
     }
 
-    fn start(&mut self, defaults: &Defaults, pidfd: bool) -> Result<Started> {
+    fn start(&mut self, defaults: &Defaults, purpose: Purpose) -> Result<Started> {
         let span = tracing::debug_span!(
             "spawn",
             program = ?self.get_program(),
@@ -103,7 +103,7 @@ impl Command<'_> {
                 Ok(way) => way,
                 Err(problem) => break Err(problem),
             };
-            match launch(self, defaults, way, pidfd) {
+            match launch(self, defaults, way, purpose) {
                 Ok(Launched::Started(started)) => break Ok(started),
                 Ok(Launched::Refused(rung)) => probe::lost(rung),
                 Err(problem) => break Err(problem),
@@ -111,9 +111,9 @@ impl Command<'_> {
         };
         match result {
             Ok(started) => {
+                self.give_away();
                 span.record("pid", started.process.id());
                 span.record("launcher", tracing::field::debug(started.launcher));
-                self.give_away();
                 Ok(started)
             }
             Err(Problem { failure, errno }) => {
@@ -135,6 +135,15 @@ impl Command<'_> {
     }
 }
 
+/// What the child is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To be handed out, with a pidfd.
+    Handle,
+    /// To be waited for at once, by the library itself.
+    Status,
+}
+
 /// A child that has become its program.
 struct Started {
     process: Process,
@@ -150,14 +159,19 @@ enum Way {
 }
 
 impl Way {
-    fn demands(self) -> Demands {
+    fn demands(self, pidfd: bool) -> Demands {
+        let (start, report_pipe, reset_handlers) = match self {
+            Self::Clone { clone3, shared_table: true } => (Start::Shared, false, !clone3),
+            Self::Clone { clone3, shared_table: false } => (Start::Copied, false, !clone3),
+            Self::Fork => (Start::Copied, true, true),
+        };
+        Demands { start, report_pipe, reset_handlers, pidfd, in_place: false }
+    }
+
+    fn launcher(self) -> Launcher {
         match self {
-            Self::Clone { clone3, shared_table } => Demands {
-                start: if shared_table { Start::Shared } else { Start::Copied },
-                report_pipe: false,
-                reset_handlers: !clone3,
-            },
-            Self::Fork => Demands { start: Start::Copied, report_pipe: true, reset_handlers: true },
+            Self::Clone { .. } => Launcher::Clone,
+            Self::Fork => Launcher::Fork,
         }
     }
 
@@ -188,7 +202,16 @@ impl Way {
 fn choose(command: &Command<'_>) -> std::result::Result<Way, Problem> {
     let hooks = !command.hooks.is_empty();
     let may_clone = !hooks && command.launcher != Launcher::Fork;
-    let missing = if may_clone { command.without | probe::missing() } else { command.without };
+    let missing = match may_clone.then(probe::missing) {
+        Some(Ok(missing)) => missing,
+        // It is not known whether clone works, but that it would not work now.
+        Some(Err(errno)) if command.launcher == Launcher::Clone => {
+            return Err(Problem::system(Failure::Launch(Launcher::Clone), errno));
+        }
+        Some(Err(_)) => Rungs::CLONE,
+        None => Rungs::empty(),
+    };
+    let missing = missing | command.without;
     Ok(Way::choose(command.launcher, hooks, command.rest, missing)?)
 }
 
@@ -210,57 +233,69 @@ fn launch(
     command: &mut Command<'_>,
     defaults: &Defaults,
     way: Way,
-    pidfd: bool,
+    purpose: Purpose,
 ) -> std::result::Result<Launched, Problem> {
-    let prepared = prepare::prepare(command, defaults, way.demands())?;
+    let pidfd = purpose == Purpose::Handle && !command.without.contains(Rungs::PIDFD);
+    let prepared = prepare::prepare(command, defaults, way.demands(pidfd))?;
     trace(&prepared);
     let memory = SharedReport::new();
     let hooks = hooks::Runner::new(&mut command.hooks);
-    let pidfd = pidfd && !command.without.contains(Rungs::PIDFD);
     let result = {
         let blocked = Blocked::all();
         let plan = plan(command, &prepared, hooks, &memory, blocked.before());
         match way {
-            // SAFETY: all signals are blocked, and the plan is made for a child.
-            Way::Clone { clone3, shared_table } => unsafe { clone::child(clone3, shared_table, pidfd, &plan) },
+            Way::Clone { clone3, shared_table } => {
+                let pidfd = pidfd && !prepared.standard_closed;
+                // SAFETY: all signals are blocked, and the plan is made for a child.
+                unsafe { clone::child(clone3, shared_table, pidfd, &plan) }
+            }
             // SAFETY: all signals are blocked, and the plan is made for a child.
             Way::Fork => unsafe { fork::fork(&plan) }.map(|pid| Cloned { pid, pidfd: None }),
         }
     };
-    let cloned = match result {
+    let Cloned { pid, pidfd: cloned } = match result {
         Ok(cloned) => cloned,
         Err(errno) if way != Way::Fork && probe::is_refusal(errno) => return Ok(Launched::Refused(way.rung())),
-        Err(errno) => {
-            let launcher = if way == Way::Fork { Launcher::Fork } else { Launcher::Clone };
-            return Err(Problem::system(Failure::Launch(launcher), errno));
-        }
+        Err(errno) => return Err(Problem::system(Failure::Launch(way.launcher()), errno)),
     };
     // SAFETY: the kernel has made the descriptor for this spawn.
-    let owned = cloned.pidfd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    let cloned = cloned.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     let Prepared { steps, handles, report: pipe, .. } = prepared;
-    let (report, ended_in_hooks) = match pipe {
-        None => (memory.get(), false),
+    let (report, hooks_done) = match pipe {
+        None => (memory.get(), true),
         Some(pipe) => {
             let received = fork::receive(pipe);
-            let ended = hooks.is_some() && !received.hooks_done && received.report.is_none();
-            (received.report, ended)
+            (received.report, received.hooks_done || hooks.is_none())
         }
     };
     if let Some(report) = report {
-        sys::reap(cloned.pid);
+        sys::reap(pid);
         return Err(problem(report, &steps, command));
     }
-    if ended_in_hooks {
-        let status = Process::new(cloned.pid, None).wait().map_err(|errno| Problem::system(Failure::Running, errno))?;
-        return Err(Failure::HookEnded(status).into());
+    if !hooks_done {
+        if let Some(status) = hooks::ended(pid) {
+            return Err(Failure::HookEnded(status).into());
+        }
     }
-    let pidfd = match owned {
-        Some(fd) => sources::above_standard(fd).ok(),
-        None if pidfd => sys::open_pidfd(cloned.pid).ok().and_then(|fd| sources::above_standard(fd).ok()),
+    if purpose == Purpose::Handle && way != Way::Fork {
+        if let Some(status) = Process::ended_before_exec(pid) {
+            return Err(Failure::Killed(status).into());
+        }
+    }
+    let pidfd = match cloned {
+        Some(fd) => Some(fd),
+        None if pidfd => open_pidfd(pid),
         None => None,
     };
-    let launcher = if way == Way::Fork { Launcher::Fork } else { Launcher::Clone };
-    Ok(Launched::Started(Started { process: Process::new(cloned.pid, pidfd), handles, launcher }))
+    Ok(Launched::Started(Started { process: Process::new(pid, pidfd), handles, launcher: way.launcher() }))
+}
+
+/// A pidfd for a child that is there already.
+fn open_pidfd(pid: i32) -> Option<OwnedFd> {
+    let _guard = sources::opening();
+    let pidfd = sources::above_standard(sys::open_pidfd(pid).ok()?).ok()?;
+    // Where the kernel reaps children by itself (SIGCHLD is ignored), the number may be another process's by now.
+    Process::is_child(&pidfd).then_some(pidfd)
 }
 
 fn plan<'a>(

@@ -6,13 +6,13 @@ use crate::rungs::Rungs;
 use rustix::io::Errno;
 
 /// The rungs that are missing here.
-pub(super) const fn missing() -> Rungs {
-    Rungs::CLONE
+pub(super) fn missing() -> Result<Rungs, Errno> {
+    Ok(known_missing())
 }
 
 /// The rungs known to be missing.
 pub(super) const fn known_missing() -> Rungs {
-    missing()
+    Rungs::CLONE
 }
 
 /// Nothing is refused here but what is missing anyway.
@@ -29,14 +29,5 @@ pub(super) fn is_refusal(_: Errno) -> bool {
 ///
 /// None is needed.
 pub(super) unsafe fn child(_: bool, _: bool, _: bool, _: &Plan<'_>) -> Result<Cloned, Errno> {
-    Err(Errno::NOSYS)
-}
-
-/// Never called, since [`missing`] says so.
-///
-/// # Safety
-///
-/// None is needed.
-pub(super) unsafe fn thread(_: bool, _: &Plan<'_>) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }

@@ -45,7 +45,7 @@ impl From<Refusal> for Problem {
 }
 
 /// The first number that is no standard stream's.
-const ABOVE_STANDARD: RawFd = 3;
+pub(super) const ABOVE_STANDARD: RawFd = 3;
 
 /// Where the library's own descriptor is out of the way of hooks, which renumber as they like.
 const ABOVE_HOOKS: RawFd = 512;
@@ -67,6 +67,16 @@ pub(super) struct Demands {
     pub(super) report_pipe: bool,
     /// Whether the child has to reset handled signals itself.
     pub(super) reset_handlers: bool,
+    /// Whether a pidfd is wanted.
+    pub(super) pidfd: bool,
+    /// Whether the steps run in this process: then they close nothing and leave signals alone.
+    pub(super) in_place: bool,
+}
+
+impl Demands {
+    /// For `Command::exec`.
+    pub(super) const IN_PLACE: Self =
+        Self { start: Start::Copied, report_pipe: false, reset_handlers: false, pidfd: false, in_place: true };
 }
 
 /// Everything that the launch needs. What it opened is closed when it is dropped.
@@ -75,6 +85,10 @@ pub(super) struct Prepared {
     pub(super) text: ChildText,
     pub(super) handles: Handles,
     pub(super) report: Option<ReportPipe>,
+    pub(super) plan: DescriptorPlan,
+    /// Whether 0, 1 or 2 is closed in the parent, so that a new descriptor would land there. Known where a pidfd is
+    /// wanted.
+    pub(super) standard_closed: bool,
     pub(super) rows: Vec<Row>,
     /// The child's ends, and what else only the child needs.
     _opened: Vec<OwnedFd>,
@@ -100,6 +114,7 @@ pub(super) struct ChildText {
 /// launch is over.
 pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Demands) -> Result<Prepared, Problem> {
     let text = child_text(command)?;
+    let _guard = sources::opening();
     let mut opening = Opening::default();
     let mut plan = descriptor_plan(command, defaults, demands, &mut opening)?;
 
@@ -129,7 +144,7 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
     } else {
         None
     };
-    if plan.rest == Rest::Inherit && plan.takes_scratch() {
+    if (demands.in_place || plan.rest == Rest::Inherit) && plan.takes_scratch() {
         let what = "a scratch number for a cycle";
         let scratch = sources::null(0)
             .and_then(|fd| {
@@ -143,24 +158,31 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
     }
 
     let mut steps = Vec::with_capacity(plan.connections.len() + 12);
-    plan.compile_into(&mut steps)?;
-    if demands.reset_handlers {
-        steps.push(Step::DefaultHandlers);
+    if demands.in_place {
+        DescriptorPlan { rest: Rest::Inherit, ..plan.clone() }.compile_into(&mut steps)?;
+        steps.retain(|step| !matches!(step, Step::Close { .. }));
+    } else {
+        plan.compile_into(&mut steps)?;
+        if demands.reset_handlers {
+            steps.push(Step::DefaultHandlers);
+        }
+        steps.push(Step::DefaultSigpipe);
     }
-    steps.push(Step::DefaultSigpipe);
     match directory {
         Some(fd) => steps.push(Step::ChangeDirectoryTo { fd }),
         None if matches!(command.directory, Directory::Path(_)) => steps.push(Step::ChangeDirectory),
         None => {}
     }
-    steps.push(Step::SignalMask);
+    if !demands.in_place {
+        steps.push(Step::SignalMask);
+    }
     if !command.hooks.is_empty() {
         steps.push(Step::Hooks);
     }
     steps.push(Step::Exec);
 
-    let Opening { opened, handles, rows, .. } = opening;
-    Ok(Prepared { steps, text, handles, report, rows, _opened: opened })
+    let Opening { opened, handles, rows, standard_closed, .. } = opening;
+    Ok(Prepared { steps, text, handles, report, plan, standard_closed, rows, _opened: opened })
 }
 
 /// The path of the working directory, for errors.
@@ -204,6 +226,7 @@ struct Opening {
     rows: Vec<Row>,
     /// One `/dev/null` serves all that want it.
     null: Option<RawFd>,
+    standard_closed: bool,
 }
 
 impl Opening {
@@ -338,6 +361,7 @@ fn descriptor_plan(
             _ => given_source(source_of(command, defaults, wish), wish.target),
         })
         .collect::<Result<_, _>>()?;
+    opening.standard_closed = demands.pidfd && is_standard_closed(&wishes, &given);
     for (wish, given) in wishes.iter().zip(given) {
         let target = wish.target;
         let (connection, origin) = match (wish.want, given) {
@@ -371,6 +395,16 @@ fn descriptor_plan(
     Ok(plan)
 }
 
+/// Whether 0, 1 or 2 is closed in the parent. What is known from the sources is not asked again.
+fn is_standard_closed(wishes: &[Wish], given: &[Option<Given>]) -> bool {
+    let known_open = |number: RawFd| {
+        wishes.iter().zip(given).any(|(wish, given)| {
+            wish.target == number && matches!(given, Some(Given::Open(connection, _)) if connection.source == number)
+        })
+    };
+    (0..=2).any(|number| !known_open(number) && sources::close_on_exec(number).is_none())
+}
+
 /// A source that the parent has already.
 enum Given {
     Open(Connection, Origin),
@@ -380,7 +414,12 @@ enum Given {
 
 fn given(target: RawFd, source: RawFd, origin: Origin) -> Result<Given, Refusal> {
     match sources::close_on_exec(source) {
-        Some(close_on_exec) => Ok(Given::Open(Connection { target, source, close_on_exec }, origin)),
+        // The flag of a kept descriptor is cleared whether set now or not: another thread may be about to set it. For a
+        // standard stream, of which every child has three, that is not worth a call each.
+        Some(is_set) => {
+            let close_on_exec = is_set || target > 2;
+            Ok(Given::Open(Connection { target, source, close_on_exec }, origin))
+        }
         None => Err(Refusal::SourceNotOpen { target, source }),
     }
 }

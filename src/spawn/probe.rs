@@ -12,7 +12,7 @@
 //! them and asks for the lowest free number from 64 on.
 
 use super::Cloned;
-use super::clone::{How, Kind, clone};
+use super::clone::{How, clone};
 use super::signals::Blocked;
 use super::stack::{SMALL, Stack};
 use super::sys;
@@ -33,19 +33,34 @@ const UNTRIED: Rungs = if cfg!(target_os = "android") {
     Rungs::empty()
 };
 
-/// The rungs that are missing here, by a probe that runs once.
-pub(super) fn missing() -> Rungs {
-    match MISSING.load(Ordering::Relaxed) {
-        UNKNOWN => match probe() {
-            Ok(missing) => {
-                MISSING.store(missing.bits(), Ordering::Relaxed);
-                missing.difference(UNTRIED).iter().for_each(warn);
-                missing
-            }
-            // Not enough memory or processes now: another spawn may ask again.
-            Err(_) => Rungs::CLONE | UNTRIED,
-        },
-        bits => Rungs::from_bits_retain(bits),
+/// The rungs that are missing here, by a probe that runs once. An error is one of having run out of something now.
+pub(super) fn missing() -> Result<Rungs, Errno> {
+    let known = MISSING.load(Ordering::Relaxed);
+    if known != UNKNOWN {
+        return Ok(Rungs::from_bits_retain(known));
+    }
+    if pid_namespace_is_pending() {
+        return Ok(Rungs::CLONE | UNTRIED);
+    }
+    let Probed { missing, is_final } = probe()?;
+    if is_final {
+        MISSING.store(missing.bits(), Ordering::Relaxed);
+        missing.difference(UNTRIED).iter().for_each(warn);
+    }
+    Ok(missing)
+}
+
+/// Whether this thread's next child is the first process of a new PID namespace (`unshare(CLONE_NEWPID)`). Such a
+/// namespace ends with its first process, which therefore must not be a probe's.
+fn pid_namespace_is_pending() -> bool {
+    let own = std::fs::read_link("/proc/thread-self/ns/pid");
+    let childrens = std::fs::read_link("/proc/thread-self/ns/pid_for_children");
+    match (own, childrens) {
+        (Ok(own), Ok(childrens)) => own != childrens,
+        // The kernel shows no namespace for children until the first one is there.
+        (Ok(_), Err(_)) => std::path::Path::new("/proc/thread-self/ns/pid_for_children").is_symlink(),
+        // Without /proc it is not known; the usual case is that there is none.
+        (Err(_), _) => false,
     }
 }
 
@@ -90,9 +105,18 @@ struct Findings {
     shares_memory: AtomicBool,
     has_close_range: AtomicBool,
     has_right_table: AtomicBool,
+    /// Whether the last one was tried at all.
+    has_tried_table: AtomicBool,
 }
 
-fn probe() -> Result<Rungs, Errno> {
+/// What a probe has found out.
+struct Probed {
+    missing: Rungs,
+    /// Whether another probe would find the same.
+    is_final: bool,
+}
+
+fn probe() -> Result<Probed, Errno> {
     let stack = Stack::map(SMALL)?;
     let mut findings = Findings {
         clone3: !UNTRIED.contains(Rungs::CLONE3),
@@ -100,6 +124,7 @@ fn probe() -> Result<Rungs, Errno> {
         shares_memory: AtomicBool::new(false),
         has_close_range: AtomicBool::new(false),
         has_right_table: AtomicBool::new(false),
+        has_tried_table: AtomicBool::new(false),
     };
     let mut missing = UNTRIED;
     loop {
@@ -118,12 +143,15 @@ fn probe() -> Result<Rungs, Errno> {
         }
     }
     missing.set(Rungs::CLONE, !findings.shares_memory.into_inner());
+    let mut is_final = true;
     // What a child in memory of its own has found is not known here.
     if !missing.contains(Rungs::CLONE) {
-        missing.set(Rungs::CLOSE_RANGE, !findings.has_close_range.into_inner());
+        let has_close_range = findings.has_close_range.into_inner();
+        missing.set(Rungs::CLOSE_RANGE, !has_close_range);
         missing.set(Rungs::SHARED_TABLE, !findings.has_right_table.into_inner());
+        is_final = !has_close_range || findings.has_tried_table.into_inner();
     }
-    Ok(missing)
+    Ok(Probed { missing, is_final })
 }
 
 /// Runs one of the two children to its end.
@@ -133,7 +161,7 @@ fn launch(
     stack: &Stack,
     child: extern "C" fn(*mut c_void) -> !,
 ) -> Result<(), Errno> {
-    let how = How { clone3: findings.clone3, shared_table, kind: Kind::Child { pidfd: false } };
+    let how = How { clone3: findings.clone3, shared_table, pidfd: false };
     // SAFETY: all signals are blocked, in the probe and so in its child. The children only make system calls and write
     // to atomics; each has a stack of its own.
     let Cloned { pid, .. } = unsafe { clone(how, stack, child, std::ptr::from_ref(findings).cast_mut().cast()) }?;
@@ -155,7 +183,8 @@ extern "C" fn first(findings: *mut c_void) -> ! {
     }
     let has_close_range = sys::close_range(RawFd::MAX - 1, RawFd::MAX - 1, false).is_ok();
     findings.has_close_range.store(has_close_range, Ordering::Relaxed);
-    // The table is a copy. With 0 free, there is a number for the event counter even at the limit.
+    // The limit is this process's own, and the table is a copy. With 0 free, there is a number for the event counter even at the limit.
+    sys::raise_limit();
     let _ = sys::close(0);
     let filled = sys::event() == Ok(0) && (WORD..NEXT_WORD).all(|number| sys::duplicate(0, number, false).is_ok());
     if filled {
@@ -168,6 +197,7 @@ extern "C" fn first(findings: *mut c_void) -> ! {
 extern "C" fn second(findings: *mut c_void) -> ! {
     // SAFETY: the first child passes the findings on and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };
+    findings.has_tried_table.store(true, Ordering::Relaxed);
     let right = sys::close_range(1, RawFd::MAX, true).is_ok() && sys::duplicate_above(0, WORD) == Ok(WORD);
     findings.has_right_table.store(right, Ordering::Relaxed);
     sys::exit(0)

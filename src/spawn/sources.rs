@@ -8,6 +8,22 @@ use crate::stdio::SlotKind;
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Opens a directory for its name only, where there is such a thing: no right to read it is needed.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(super) const PATH_ONLY: rustix::fs::OFlags = rustix::fs::OFlags::PATH;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(super) const PATH_ONLY: rustix::fs::OFlags = rustix::fs::OFlags::RDONLY;
+
+/// Held while the parent looks at 0, 1 and 2 and while it opens something.
+///
+/// Where one of them is closed, whatever is opened lands there, until it is moved away; another thread's spawn would
+/// take it for a standard stream.
+pub(super) fn opening() -> MutexGuard<'static, ()> {
+    static OPENING: Mutex<()> = Mutex::new(());
+    OPENING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The flags of the parent's descriptor `number`, as far as they matter: whether it closes at exec. `None` where it is
 /// not open.
@@ -73,7 +89,7 @@ pub(super) fn null(target: RawFd) -> Result<OwnedFd, Problem> {
 pub(super) fn data(target: RawFd, bytes: &[u8], without: Rungs) -> Result<OwnedFd, Problem> {
     let sealed = if without.contains(Rungs::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
     let (result, what) = match sealed {
-        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => (filled_pipe(bytes), "a pipe for the data"),
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::FBIG) => (filled_pipe(bytes), "a pipe for the data"),
         result => (result.map_err(io::Error::from), "memory for the data"),
     };
     result.and_then(above_standard).map_err(|error| Problem::io(Failure::Open { target, what }, &error))
@@ -83,6 +99,11 @@ pub(super) fn data(target: RawFd, bytes: &[u8], without: Rungs) -> Result<OwnedF
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn sealed_memory(bytes: &[u8]) -> Result<OwnedFd, Errno> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    // Beyond the limit of file sizes, which memory counts against too, a write is a signal (SIGXFSZ).
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    if limit.is_some_and(|limit| bytes.len() as u64 > limit) {
+        return Err(Errno::FBIG);
+    }
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let memory = match memfd_create("fdspawn-data", flags | MemfdFlags::NOEXEC_SEAL) {
         Err(Errno::INVAL) => memfd_create("fdspawn-data", flags), // Linux before 6.3

@@ -2,15 +2,17 @@
 
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
-use rustix::param::page_size;
 use std::cell::Cell;
 use std::ffi::c_void;
 
 /// Enough for the interpreter of steps, several times over.
 pub(super) const SMALL: usize = 64 * 1024;
 
-/// Enough for the caller's hooks.
-pub(super) const LARGE: usize = 1024 * 1024;
+/// The page's size, from libc: rustix's way to find it does not run under valgrind 3.19.
+fn page_size() -> usize {
+    // SAFETY: the call only reads a number, which is known for all systems.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
 
 /// A mapping with a page below it that faults.
 pub(super) struct Stack {
@@ -57,6 +59,7 @@ impl Drop for Stack {
 }
 
 thread_local! {
+    #[allow(clippy::missing_const_for_thread_local, reason = "it is const, which clippy does not see on Android")]
     /// The stack of this thread's last spawn, for its next.
     static SPARE: Cell<Option<Stack>> = const { Cell::new(None) };
 }

@@ -3,7 +3,7 @@
 use crate::own_process;
 use crate::support::sources::{hard_limit, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
-use crate::support::tools::skip;
+use crate::support::tools::unmount_proc;
 use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::{Failure, Launcher, Rest, Rungs};
 use std::fs::File;
@@ -143,17 +143,9 @@ own_process! {
 
 own_process! {
     fn rest_is_closed_without_proc() {
-        // SAFETY: a mount namespace of this process only, in which nothing spreads to others.
-        let unmounted = unsafe {
-            libc::unshare(libc::CLONE_NEWNS) == 0
-                && libc::mount(c"none".as_ptr(), c"/".as_ptr(), std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE, std::ptr::null()) == 0
-                && libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) == 0
-        };
-        if !unmounted {
-            skip("a mount namespace cannot be made");
+        if !unmount_proc() {
             return;
         }
-        assert!(!Path::new("/proc/self").exists());
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
         let source = leaky(memory("source"));

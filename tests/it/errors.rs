@@ -3,6 +3,7 @@
 use crate::own_process;
 use crate::support::sources::{hard_limit, memory, memory_at, set_limit};
 use crate::support::table::Table;
+use crate::support::tools::skip;
 use crate::support::{LAUNCHERS, Planned, children, helper};
 use fdspawn::{Command, Error, Failure, Launcher, Stdio, Text};
 use std::ffi::OsStr;
@@ -204,4 +205,18 @@ fn writing_a_program_and_executing_it_at_once_from_many_threads_never_finds_it_b
             });
         }
     });
+}
+
+own_process! {
+    fn first_spawn_after_a_new_pid_namespace_is_its_first_process() {
+        // SAFETY: only a number is passed.
+        if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
+            skip("a PID namespace cannot be made");
+            return;
+        }
+        // A probe that ran there would end the namespace with it.
+        let mut command = Command::new("/bin/sh");
+        let output = command.args(["-c", "echo $$"]).output().unwrap();
+        assert_eq!(output.stdout, b"1\n");
+    }
 }

@@ -31,7 +31,7 @@ own_process! {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
         let (one, other) = (leaky(memory("one")), leaky(memory("other")));
-        for without in [Rungs::empty(), Rungs::CLONE3, Rungs::CLONE] {
+        for without in [Rungs::empty(), Rungs::PROC] {
             let status = status_of(|| {
                 let mut command = helper("table");
                 command.arg(&out).without(without);
@@ -76,8 +76,8 @@ own_process! {
             (Table::current(), signals, std::env::current_dir().unwrap())
         };
         let before = state();
-        for without in [Rungs::empty(), Rungs::CLONE3] {
-            for _ in 0..10 {
+        for without in [Rungs::empty(), Rungs::PROC] {
+            for _ in 0..3 {
                 let mut command = Command::new("/no/such");
                 command.without(without).fd(6, Stdio::null()).fd(5, Stdio::same_as(1)).fd(7, Stdio::data("data"));
                 let error = command.current_dir("/usr").exec();
@@ -87,10 +87,6 @@ own_process! {
             }
         }
         drop(directory);
-        // The thread that ran the steps may take a moment to be gone from the kernel's list.
-        while std::fs::read_dir("/proc/self/task").unwrap().count() > 2 {
-            std::thread::yield_now();
-        }
         assert_eq!(state(), before);
     }
 }
@@ -99,9 +95,8 @@ own_process! {
     fn hooks_run_in_the_process_and_their_errors_return() {
         std::panic::set_hook(Box::new(|_| {}));
         static RAN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-        for without in [Rungs::empty(), Rungs::CLONE3] {
+        {
             let mut command = Command::new("true");
-            command.without(without);
             // SAFETY: the hook runs in this process.
             unsafe {
                 command.pre_exec(|| {
@@ -114,7 +109,7 @@ own_process! {
             assert!(RAN.swap(false, std::sync::atomic::Ordering::Relaxed));
             let mut command = Command::new("true");
             // SAFETY: the hook runs in this process.
-            unsafe { command.without(without).pre_exec(|| panic!("in the hook")) };
+            unsafe { command.pre_exec(|| panic!("in the hook")) };
             assert!(matches!(command.exec().failure(), Failure::HookPanicked { index: 0 }));
         }
     }
@@ -127,5 +122,73 @@ own_process! {
         assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
         // Were it closed, dropping the file would abort the process in a debug build.
         assert_eq!(Table::current().content(file.as_raw_fd()), Some("content"));
+    }
+}
+
+own_process! {
+    fn nothing_is_executed_where_the_rest_cannot_be_found() {
+        let before = Table::current();
+        let error = Command::new("true").without(Rungs::PROC | Rungs::SEARCH).exec();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOSYS));
+        assert_eq!(Table::current(), before);
+    }
+}
+
+own_process! {
+    fn record_locks_and_the_parent_death_signal_survive() {
+        use std::os::unix::fs::MetadataExt;
+        let directory = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(directory.path().join("locked")).unwrap();
+        let script = format!("grep -q ':{} ' /proc/locks", file.metadata().unwrap().ino());
+        let lock = || {
+            // SAFETY: all zeros is a valid value; a lock of the whole file.
+            let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+            lock.l_type = libc::F_WRLCK as i16;
+            // SAFETY: the lock is read.
+            assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) }, 0);
+        };
+        // A record lock goes with any close of the file by its process: the program has to keep it.
+        let status = status_of(|| {
+            lock();
+            panic!("{}", Command::new("/bin/sh").args(["-c", &script]).keep(&file).exec());
+        });
+        assert_eq!(status, 0, "the lock is there");
+        let status = status_of(|| {
+            // SAFETY: only numbers are passed.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGUSR1) };
+            panic!("{}", helper("parent-death-signal").exec());
+        });
+        assert_eq!(status, libc::SIGUSR1);
+    }
+}
+
+own_process! {
+    fn broken_pipe_of_another_thread_does_not_kill_the_process_while_exec_fails() {
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (reader, mut writer) = std::io::pipe().unwrap();
+                drop(reader);
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let error = std::io::Write::write(&mut writer, b"x").unwrap_err();
+                    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+                }
+            });
+            for _ in 0..500 {
+                Command::new("/no/such").exec();
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+}
+
+own_process! {
+    fn sigpipe_is_default_in_the_program() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("signals");
+        let status = status_of(|| panic!("{}", helper("signals").arg(&out).exec()));
+        assert_eq!(status, 0);
+        let text = std::fs::read_to_string(&out).unwrap();
+        assert!(!text.lines().any(|line| line.starts_with(&format!("{} ", libc::SIGPIPE))), "{text}");
     }
 }

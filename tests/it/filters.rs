@@ -3,11 +3,12 @@
 use crate::own_process;
 use crate::support::sources::{leaky, memory};
 use crate::support::table::Table;
-use crate::support::tools::skip;
+use crate::support::tools::{REFUSED, skip};
 use crate::support::{children, helper};
 use fdspawn::{Command, Failure, Launcher, Stdio};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 
 /// From now on, `calls` answer with `errno` in this process and its children.
 fn refuse(calls: &[i64], errno: i32) -> bool {
@@ -20,6 +21,67 @@ fn refuse(calls: &[i64], errno: i32) -> bool {
     );
     let program: BpfProgram = filter.unwrap().try_into().unwrap();
     apply_filter_all_threads(&program).is_ok() || skip("a seccomp filter cannot be installed")
+}
+
+/// Tests that only count or time, or that need what is refused here to work.
+const NOT_UNDER_A_FILTER: [&str; 9] = [
+    "filters::",
+    "system_calls::",
+    "leaks::",
+    "storm_of_signals",
+    "all_3125_maps",
+    "writing_a_program_and_executing_it_at_once", // Only a shared table closes that race.
+    "missing_rung_is_warned_of_once",
+    "rungs_that_a_test_takes_away_are_no_news",
+    "limit_of_a_billion",
+];
+
+/// Runs the other tests in a process to which the kernel refuses something.
+fn suite_passes(skip: &[&str]) {
+    let mut command = std::process::Command::new(std::env::args_os().next().unwrap());
+    command.env_remove(crate::support::own_process::VARIABLE).env(REFUSED, "1");
+    for name in NOT_UNDER_A_FILTER.iter().chain(skip) {
+        command.args(["--skip", name]);
+    }
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let result = text.lines().find(|line| line.starts_with("test result: ok. ")).unwrap();
+    let passed: usize = result.split(' ').nth(3).unwrap().parse().unwrap();
+    assert!(passed > 60, "{result}");
+}
+
+macro_rules! suites {
+    ($($name:ident: $calls:expr, $errno:ident;)*) => {$(
+        own_process! {
+            fn $name() {
+                if refuse(&$calls, libc::$errno) {
+                    suite_passes(&[]);
+                }
+            }
+        }
+    )*};
+}
+
+suites! {
+    suite_passes_where_close_range_answers_enosys: [libc::SYS_close_range], ENOSYS;
+    suite_passes_where_close_range_answers_eperm: [libc::SYS_close_range], EPERM;
+    suite_passes_where_clone3_answers_enosys: [libc::SYS_clone3], ENOSYS;
+    suite_passes_where_clone3_answers_eperm: [libc::SYS_clone3], EPERM;
+    suite_passes_where_pidfd_open_answers_enosys: [libc::SYS_pidfd_open], ENOSYS;
+    suite_passes_where_pidfd_open_answers_eperm: [libc::SYS_pidfd_open], EPERM;
+}
+
+own_process! {
+    fn suite_passes_without_proc() {
+        if crate::support::tools::unmount_proc() {
+            // These look at the process through /proc themselves.
+            suite_passes(&[
+                "storm", "tables::", "exec::", "failures_leave", "full_table", "nothing_can_close", "rest_is_closed_without_proc",
+                "hook_that", "ignored_sigchld", "arguments_arrive",
+            ]);
+        }
+    }
 }
 
 /// All that a spawn promises, whatever is refused.
@@ -123,8 +185,35 @@ own_process! {
     fn clones_that_run_out_of_processes_are_an_error_and_no_missing_rung() {
         if refuse(&[libc::SYS_clone3], libc::EAGAIN) {
             let error = Command::new("true").launcher(Launcher::Clone).spawn().unwrap_err();
-            assert!(error.raw_os_error() == Some(libc::EAGAIN) || matches!(error.failure(), Failure::CloneUnavailable));
+            assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+            assert!(matches!(error.failure(), Failure::Launch(Launcher::Clone)), "{error}");
             assert_eq!(children(), 0);
         }
+    }
+}
+
+own_process! {
+    fn child_that_is_killed_before_exec_is_an_error_and_no_zombie() {
+        let rules = BTreeMap::from([(libc::SYS_execve, vec![])]);
+        let filter = SeccompFilter::new(
+            rules,
+            SeccompAction::Allow,
+            SeccompAction::KillProcess,
+            std::env::consts::ARCH.try_into().unwrap(),
+        );
+        let program: BpfProgram = filter.unwrap().try_into().unwrap();
+        if apply_filter_all_threads(&program).is_err() {
+            skip("a seccomp filter cannot be installed");
+            return;
+        }
+        let before = Table::current();
+        let error = Command::new("true").launcher(Launcher::Clone).spawn().unwrap_err();
+        let sigsys = |status: &std::process::ExitStatus| status.signal() == Some(libc::SIGSYS);
+        assert!(matches!(error.failure(), Failure::Killed(status) if sigsys(status)), "{error}");
+        // Whoever waits at once sees it as the status, as with fork.
+        assert!(sigsys(&Command::new("true").launcher(Launcher::Clone).status().unwrap()));
+        assert!(sigsys(&Command::new("true").launcher(Launcher::Fork).spawn().unwrap().wait().unwrap()));
+        assert_eq!(Table::current(), before);
+        assert_eq!(children(), 0);
     }
 }

@@ -4,8 +4,9 @@ use crate::own_process;
 use crate::support::sources::{memory, memory_at};
 use crate::support::table::Table;
 use crate::support::{children, helper};
-use fdspawn::{Command, Failure, Launcher};
-use std::io;
+use fdspawn::{Command, Failure, Launcher, Stdio};
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
@@ -103,19 +104,22 @@ own_process! {
         let mut command = Command::new("true");
         // SAFETY: the child ends.
         unsafe { command.pre_exec(|| libc::_exit(9)) };
-        let error = command.spawn().unwrap_err();
-        assert!(matches!(error.failure(), Failure::HookEnded(status) if status.code() == Some(9)), "{error}");
+        let status = |command: &mut Command<'_>| match command.spawn().unwrap_err().failure() {
+            Failure::HookEnded(status) => *status,
+            failure => panic!("{failure}"),
+        };
+        assert_eq!(status(&mut command).code(), Some(9));
         let mut command = Command::new("true");
         // SAFETY: the child ends.
         unsafe { command.pre_exec(|| Err(io::Error::from_raw_os_error(libc::kill(libc::getpid(), libc::SIGKILL)))) };
-        assert!(command.spawn().unwrap_err().to_string().contains("SIGKILL"));
+        assert_eq!(status(&mut command).signal(), Some(libc::SIGKILL));
         assert_eq!(children(), 0);
         assert_eq!(Table::current(), before);
     }
 }
 
 own_process! {
-    fn hook_that_replaces_the_librarys_descriptor_fails_the_spawn_and_gets_no_bytes_of_the_library() {
+    fn hook_that_replaces_the_librarys_descriptor_gets_no_bytes_of_the_library() {
         // Every number is replaced, the library's among them.
         let file = memory_at(5, "", false);
         let mut command = Command::new("true");
@@ -135,9 +139,29 @@ own_process! {
     }
 }
 
+#[test]
+fn hook_may_execute_a_program_of_its_own() {
+    let mut command = Command::new("/no/such");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    // SAFETY: the hook makes a system call only.
+    unsafe {
+        command.pre_exec(|| {
+            let argv = [c"/bin/cat".as_ptr(), std::ptr::null()];
+            libc::execv(argv[0], argv.as_ptr());
+            Err(io::Error::last_os_error())
+        })
+    };
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"through").unwrap();
+    assert_eq!(child.wait_with_output().unwrap().stdout, b"through");
+}
+
 own_process! {
-    fn hook_that_closes_the_librarys_descriptor_fails_the_spawn() {
-        let mut command = Command::new("true");
+    fn hook_that_closes_the_librarys_descriptor_keeps_the_program_from_running() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("touched");
+        let mut command = Command::new("touch");
+        command.arg(&path);
         // SAFETY: the child closes descriptors of its own.
         unsafe {
             command.pre_exec(|| {
@@ -147,6 +171,7 @@ own_process! {
         };
         let error = command.spawn().unwrap_err();
         assert!(matches!(error.failure(), Failure::HookEnded(_)), "{error}");
+        assert!(!path.exists());
         assert_eq!(children(), 0);
     }
 }

@@ -439,3 +439,31 @@ own_process! {
         }
     }
 }
+
+own_process! {
+    fn closed_stream_is_null_however_many_spawns_open_pipes_at_the_same_time() {
+        close(0);
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let directory = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for launcher in LAUNCHERS {
+                let over = &over;
+                scope.spawn(move || {
+                    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                        let mut command = Command::new("true");
+                        command.launcher(launcher).stdout(Stdio::piped()).stderr(Stdio::null());
+                        command.spawn().unwrap().wait().unwrap();
+                    }
+                });
+            }
+            for index in 0..200 {
+                let out = directory.path().join("table");
+                let mut command = helper("table");
+                assert!(command.arg(&out).launcher(LAUNCHERS[index % 2]).status().unwrap().success());
+                let table = Table::read(&out);
+                assert_eq!(table.0[0].file, null_file(), "{table}");
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+}

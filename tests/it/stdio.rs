@@ -1,5 +1,6 @@
 //! Each kind of `Stdio`.
 
+use crate::own_process;
 use crate::support::sources::memory;
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, helper};
@@ -145,5 +146,17 @@ fn wishes_that_contradict_each_other_are_refused_by_name() {
         refused(command().fd(7, Stdio::same_as(7)), Refusal::SameAsItself { target: 7 });
         refused(command().fd(7, Stdio::same_as(8)), Refusal::SameAsNothing { target: 7, same_as: 8 });
         refused(command().fd(7, Stdio::piped()), Refusal::PipedWhere { target: 7 });
+    }
+}
+
+own_process! {
+    fn data_above_the_limit_of_file_sizes_is_no_signal() {
+        let limit = libc::rlimit { rlim_cur: 4, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: the limit is read.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0);
+        for launcher in LAUNCHERS {
+            let output = helper("cat").launcher(launcher).stdin(Stdio::data("fourteen bytes")).output().unwrap();
+            assert_eq!(output.stdout, b"fourteen bytes");
+        }
     }
 }

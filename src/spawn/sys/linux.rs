@@ -91,7 +91,9 @@ pub(in crate::spawn) fn is_in_proc(fd: RawFd) -> bool {
     let mut buffer = std::mem::MaybeUninit::<libc::statfs>::zeroed();
     // SAFETY: the kernel writes one statfs, of which all bit patterns are valid.
     let (result, buffer) = unsafe { (file_system(fd, buffer.as_mut_ptr()), buffer.assume_init()) };
-    result.is_ok() && buffer.f_type as u32 == 0x9fa0
+    #[allow(clippy::unnecessary_cast, reason = "other architectures have other types")]
+    let kind = buffer.f_type as u32;
+    result.is_ok() && kind == 0x9fa0
 }
 
 /// # Safety
@@ -127,6 +129,15 @@ pub(in crate::spawn) fn hard_limit() -> Option<u64> {
     // SAFETY: the kernel writes one rlimit64.
     let result = unsafe { call(libc::SYS_prlimit64, [0, libc::RLIMIT_NOFILE as usize, 0, (&raw mut limit) as usize]) };
     (result.is_ok() && limit.rlim_max != u64::MAX).then_some(limit.rlim_max)
+}
+
+/// Raises the soft limit of descriptor numbers to the hard one.
+pub(in crate::spawn) fn raise_limit() {
+    if let Some(hard) = hard_limit() {
+        let limit = libc::rlimit64 { rlim_cur: hard, rlim_max: hard };
+        // SAFETY: the kernel reads one rlimit64.
+        let _ = unsafe { call(libc::SYS_prlimit64, [0, libc::RLIMIT_NOFILE as usize, (&raw const limit) as usize, 0]) };
+    }
 }
 
 /// Marks in `polls` which numbers are open: those that are not have `POLLNVAL`.
@@ -233,14 +244,6 @@ pub(in crate::spawn) fn exit(status: c_int) -> ! {
     }
 }
 
-/// Ends the thread only.
-pub(in crate::spawn) fn exit_thread() -> ! {
-    loop {
-        // SAFETY: the thread ends; its stack belongs to whoever waits for it.
-        let _ = unsafe { call(libc::SYS_exit, [0]) };
-    }
-}
-
 /// Waits for a child to end, whatever signal its end would send, and forgets how it ended.
 pub(in crate::spawn) fn reap(pid: i32) {
     loop {
@@ -288,24 +291,4 @@ pub(in crate::spawn) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
     }
     // SAFETY: only numbers are passed; the kernel makes the descriptor for this caller.
     unsafe { call(libc::SYS_pidfd_open, [pid as usize, 0]).map(|fd| OwnedFd::from_raw_fd(fd as RawFd)) }
-}
-
-/// What a signal does, to be put back.
-pub(in crate::spawn) struct Disposition {
-    signal: c_int,
-    action: Option<Action>,
-}
-
-impl Disposition {
-    pub(in crate::spawn) fn of(signal: c_int) -> Self {
-        let mut action = [0; 8];
-        let known = signal_action(signal, None, Some(&mut action)).is_ok();
-        Self { signal, action: known.then_some(action) }
-    }
-
-    pub(in crate::spawn) fn restore(self) {
-        if let Some(action) = self.action {
-            let _ = signal_action(self.signal, Some(&action), None);
-        }
-    }
 }

@@ -59,7 +59,7 @@ pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Resul
 }
 
 /// Closes a range of numbers: what the kernel lists of this process, until nothing in the range is listed.
-#[cfg(target_vendor = "apple")]
+#[cfg(target_os = "macos")]
 pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
     const COUNT: usize = 256;
     const SIZE: c_int = size_of::<libc::proc_fdinfo>() as c_int;
@@ -99,7 +99,7 @@ pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Resul
     target_os = "openbsd",
     target_os = "netbsd",
     target_os = "dragonfly",
-    target_vendor = "apple"
+    target_os = "macos"
 )))]
 pub(in crate::spawn) fn close_range(_: RawFd, _: RawFd, _: bool) -> Result<(), Errno> {
     Err(Errno::NOSYS)
@@ -188,29 +188,6 @@ pub(in crate::spawn) fn every_signal() -> SignalSet {
     }
 }
 
-/// What a signal does, to be put back.
-pub(in crate::spawn) struct Disposition {
-    signal: c_int,
-    action: Option<libc::sigaction>,
-}
-
-impl Disposition {
-    pub(in crate::spawn) fn of(signal: c_int) -> Self {
-        // SAFETY: all zeros is a valid value.
-        let mut action = unsafe { std::mem::zeroed() };
-        // SAFETY: one action is written.
-        let result = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
-        Self { signal, action: (result == 0).then_some(action) }
-    }
-
-    pub(in crate::spawn) fn restore(self) {
-        if let Some(action) = self.action {
-            // SAFETY: it is what the signal had before.
-            unsafe { libc::sigaction(self.signal, &raw const action, std::ptr::null_mut()) };
-        }
-    }
-}
-
 /// Gives a signal its default disposition.
 pub(in crate::spawn) fn default_signal(signal: c_int) -> Result<(), Errno> {
     // SAFETY: all zeros is a valid value; the handler is set to the default.
@@ -225,9 +202,13 @@ pub(in crate::spawn) fn default_handlers() -> Result<(), Errno> {
     /// No system has more; those that are not there are passed over.
     const LAST_SIGNAL: c_int = 128;
     for signal in 1..=LAST_SIGNAL {
-        match Disposition::of(signal).action {
-            Some(action) if ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction) => default_signal(signal)?,
-            _ => {}
+        // SAFETY: all zeros is a valid value, and one action is written.
+        let (result, action) = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            (libc::sigaction(signal, std::ptr::null(), &raw mut action), action)
+        };
+        if result == 0 && ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction) {
+            default_signal(signal)?;
         }
     }
     Ok(())

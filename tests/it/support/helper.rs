@@ -77,6 +77,12 @@ fn run(args: &[&str]) -> i32 {
             let arguments: Vec<String> = std::env::args().collect();
             std::fs::write(out, arguments.join("\n")).unwrap();
         }
+        ["parent-death-signal"] => {
+            let mut signal = 0;
+            // SAFETY: one number is written.
+            unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) };
+            return signal;
+        }
         // Copies 0 to 1.
         ["cat"] => {
             let mut bytes = Vec::new();

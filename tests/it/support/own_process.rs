@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::fd::FromRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-const VARIABLE: &str = "FDSPAWN_TEST_OWN_PROCESS";
+pub const VARIABLE: &str = "FDSPAWN_TEST_OWN_PROCESS";
 
 /// Defines a test that runs in a process of its own, in which it may do what it likes to descriptors and limits.
 #[macro_export]
@@ -25,7 +25,7 @@ pub fn run(module: &str, name: &str, body: fn()) {
     if std::env::var(VARIABLE).is_ok_and(|own| own == test) {
         run_here(body);
     }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let output = std::process::Command::new(std::env::args_os().next().unwrap())
         .args([&test, "--exact", "--nocapture", "--test-threads=1"])
         .env(VARIABLE, &test)
         .output()

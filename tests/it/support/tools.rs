@@ -16,3 +16,24 @@ pub fn skip(reason: &str) -> bool {
     eprintln!("skipped: {reason}");
     false
 }
+
+/// Set in a process to which the kernel refuses some system calls.
+pub const REFUSED: &str = "FDSPAWN_TEST_REFUSED";
+
+/// Unmounts /proc, for this process only.
+pub fn unmount_proc() -> bool {
+    // SAFETY: a mount namespace of this process, in which nothing spreads to others.
+    let unmounted = unsafe {
+        libc::unshare(libc::CLONE_NEWNS) == 0
+            && libc::mount(
+                c"none".as_ptr(),
+                c"/".as_ptr(),
+                std::ptr::null(),
+                libc::MS_REC | libc::MS_PRIVATE,
+                std::ptr::null(),
+            ) == 0
+            && libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) == 0
+    };
+    assert!(!unmounted || !std::path::Path::new("/proc/self").exists());
+    unmounted || skip("a mount namespace cannot be made")
+}
