@@ -1,9 +1,9 @@
 //! `Command::exec`: the plan in this process, and what is left of it when that fails.
 
 use crate::own_process;
-use crate::support::helper;
 use crate::support::sources::{leaky, memory, memory_at};
 use crate::support::table::Table;
+use crate::support::{Over, helper};
 use fdspawn::{Command, Failure, Rungs, Stdio};
 use std::os::fd::AsRawFd;
 
@@ -71,7 +71,7 @@ own_process! {
         let _other = memory_at(6, "other", true);
         let state = || {
             let status = std::fs::read_to_string("/proc/self/status").unwrap();
-            let signals: Vec<String> = status.lines().filter(|line| line.starts_with("Sig") || line.starts_with("Threads"))
+            let signals: Vec<String> = status.lines().filter(|line| ["SigBlk", "SigIgn", "SigCgt", "Threads"].contains(&line.split(':').next().unwrap()))
                 .map(str::to_owned).collect();
             (Table::current(), signals, std::env::current_dir().unwrap())
         };
@@ -174,10 +174,10 @@ own_process! {
                     assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
                 }
             });
+            let _over = Over(&over);
             for _ in 0..500 {
                 Command::new("/no/such").exec();
             }
-            over.store(true, std::sync::atomic::Ordering::Relaxed);
         });
     }
 }

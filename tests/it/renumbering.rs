@@ -3,7 +3,7 @@
 use crate::own_process;
 use crate::support::sources::{close, hard_limit, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
-use crate::support::{LAUNCHERS, helper};
+use crate::support::{LAUNCHERS, Over, helper};
 use fdspawn::{Command, Failure, Launcher, Rest, Stdio, plan::Refusal};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -443,11 +443,11 @@ own_process! {
 own_process! {
     fn closed_stream_is_null_however_many_spawns_open_pipes_at_the_same_time() {
         close(0);
-        let over = std::sync::atomic::AtomicBool::new(false);
+        let over = &std::sync::atomic::AtomicBool::new(false);
         let directory = tempfile::tempdir().unwrap();
+        let outs: Vec<_> = (0..200).map(|index| directory.path().join(index.to_string())).collect();
         std::thread::scope(|scope| {
             for launcher in LAUNCHERS {
-                let over = &over;
                 scope.spawn(move || {
                     while !over.load(std::sync::atomic::Ordering::Relaxed) {
                         let mut command = Command::new("true");
@@ -456,14 +456,16 @@ own_process! {
                     }
                 });
             }
-            for index in 0..200 {
-                let out = directory.path().join("table");
+            // Nothing else may be opened here meanwhile: it would land on 0, and be inherited rightly.
+            let _over = Over(over);
+            for (index, out) in outs.iter().enumerate() {
                 let mut command = helper("table");
-                assert!(command.arg(&out).launcher(LAUNCHERS[index % 2]).status().unwrap().success());
-                let table = Table::read(&out);
-                assert_eq!(table.0[0].file, null_file(), "{table}");
+                assert!(command.arg(out).launcher(LAUNCHERS[index % 2]).status().unwrap().success());
             }
-            over.store(true, std::sync::atomic::Ordering::Relaxed);
         });
+        for out in &outs {
+            let table = Table::read(out);
+            assert_eq!(table.0[0].file, null_file(), "{table}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Masks, dispositions, and handlers that must not run in a child.
 
 use crate::own_process;
-use crate::support::{LAUNCHERS, children, helper};
+use crate::support::{LAUNCHERS, Over, children, helper};
 use fdspawn::{Command, Rungs};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -117,6 +117,7 @@ own_process! {
                     std::thread::yield_now();
                 }
             });
+            let _over = Over(&over);
             for launcher in LAUNCHERS {
                 let mut command = Command::new(&tiny);
                 command.launcher(launcher);
@@ -125,7 +126,6 @@ own_process! {
                     assert!(status.success(), "{status}");
                 }
             }
-            over.store(true, Ordering::Relaxed);
         });
         assert_eq!(state(), before);
         assert_eq!(ELSEWHERE.load(Ordering::Relaxed), 0);
@@ -151,6 +151,7 @@ own_process! {
                     std::thread::yield_now();
                 }
             });
+            let _over = Over(&over);
             for launcher in LAUNCHERS {
                 for without in [Rungs::empty(), Rungs::CLONE3] {
                     let mut command = Command::new(&tiny);
@@ -161,7 +162,6 @@ own_process! {
                     }
                 }
             }
-            over.store(true, Ordering::Relaxed);
         });
         assert_eq!(ELSEWHERE.load(Ordering::Relaxed), 0);
         assert!(HERE.load(Ordering::Relaxed) > 100);

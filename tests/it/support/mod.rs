@@ -37,6 +37,15 @@ impl Planned for Command<'_> {
     }
 }
 
+/// Says that something is over when it is dropped, by a panic too: threads that wait for that must not wait for ever.
+pub struct Over<'a>(pub &'a std::sync::atomic::AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 /// How many processes have this one as their parent, zombies included.
 pub fn children() -> usize {
     let me = std::process::id().to_string();

@@ -25,7 +25,7 @@ pub fn run(module: &str, name: &str, body: fn()) {
     if std::env::var(VARIABLE).is_ok_and(|own| own == test) {
         run_here(body);
     }
-    let output = std::process::Command::new(std::env::args_os().next().unwrap())
+    let output = fdspawn::Command::new(std::env::args_os().next().unwrap())
         .args([&test, "--exact", "--nocapture", "--test-threads=1"])
         .env(VARIABLE, &test)
         .output()
@@ -35,6 +35,20 @@ pub fn run(module: &str, name: &str, body: fn()) {
         println!("{reason}");
     }
     assert!(output.status.success(), "{}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stdout));
+}
+
+/// Set where clone3 answers EPERM in the body of each such test.
+pub const WITHOUT_CLONE3: &str = "FDSPAWN_TEST_WITHOUT_CLONE3";
+
+fn refuse_clone3() {
+    let filter = seccompiler::SeccompFilter::new(
+        [(libc::SYS_clone3, vec![])].into(),
+        seccompiler::SeccompAction::Allow,
+        seccompiler::SeccompAction::Errno(libc::EPERM as u32),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
+    seccompiler::apply_filter(&program).unwrap();
 }
 
 /// Runs the body with its own way to standard error, whatever it does to 2.
@@ -50,6 +64,9 @@ fn run_here(body: fn()) -> ! {
         let mut file = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
         let _ = writeln!(file, "{panic}\n{}", std::backtrace::Backtrace::capture());
     }));
+    if std::env::var_os(WITHOUT_CLONE3).is_some() {
+        refuse_clone3();
+    }
     let result = catch_unwind(AssertUnwindSafe(body));
     // SAFETY: the process ends here, without the test harness's report.
     unsafe { libc::_exit(if result.is_ok() { 0 } else { 101 }) }

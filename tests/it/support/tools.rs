@@ -17,9 +17,6 @@ pub fn skip(reason: &str) -> bool {
     false
 }
 
-/// Set in a process to which the kernel refuses some system calls.
-pub const REFUSED: &str = "FDSPAWN_TEST_REFUSED";
-
 /// Unmounts /proc, for this process only.
 pub fn unmount_proc() -> bool {
     // SAFETY: a mount namespace of this process, in which nothing spreads to others.
