@@ -102,14 +102,18 @@ impl Process {
 
     /// How a child of the clone launcher ended, if it was killed before exec, and reaps it.
     ///
-    /// Until exec its end sends no signal, and after that SIGCHLD, which this wait does not look for.
+    /// Until exec its end sends no signal, and this waits for such a child: one that has been killed may take a moment
+    /// to end. After exec its end sends SIGCHLD, and there is no child to wait for.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn ended_before_exec(pid: i32) -> Option<ExitStatus> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
         let silent = WaitIdOptions::from_bits_retain(libc::__WCLONE.cast_unsigned());
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | silent;
-        let status = waitid(WaitId::Pid(Pid::from_raw(pid)?), options).ok()??;
-        Some(exit_status(&status))
+        loop {
+            match waitid(WaitId::Pid(Pid::from_raw(pid)?), WaitIdOptions::EXITED | silent) {
+                Err(Errno::INTR) => {}
+                result => return result.ok()?.map(|status| exit_status(&status)),
+            }
+        }
     }
 
     /// There is no clone launcher here.
