@@ -116,8 +116,15 @@ fn bound(hard_limit: Option<u64>) -> Option<u64> {
     hard_limit.filter(|&limit| limit <= TOO_MANY).map(|limit| limit.max(SEARCHED))
 }
 
-/// Tries every number that could be open.
+/// Closes every number that could be open.
 fn search(first: RawFd, last: RawFd) -> Result<(), Errno> {
+    for_each_that_may_be_open(first, last, |fd| {
+        let _ = sys::close(fd); // Closed, whatever it says; or it was not open.
+    })
+}
+
+/// Tries every number that could be open, many at a time.
+fn for_each_that_may_be_open(first: RawFd, last: RawFd, mut found: impl FnMut(RawFd)) -> Result<(), Errno> {
     const BATCH: usize = 256;
     let end = u64::from(last.unsigned_abs()).saturating_add(1).min(bound(sys::hard_limit()).ok_or(Errno::NOSYS)?);
     let mut next = u64::from(first.unsigned_abs());
@@ -129,11 +136,11 @@ fn search(first: RawFd, last: RawFd) -> Result<(), Errno> {
                 next += 1;
             }
         }
-        // A limit below the size of the batch makes it fail; then all its numbers are closed.
+        // A limit below the size of the batch makes it fail; then any of its numbers may be open.
         let known = sys::poll_now(&mut polls).is_ok();
         for poll in polls {
             if poll.fd >= 0 && !(known && poll.revents & libc::POLLNVAL != 0) {
-                let _ = sys::close(poll.fd); // Closed, whatever it says; or it was not open.
+                found(poll.fd);
             }
         }
     }
@@ -149,8 +156,13 @@ pub(super) fn open_numbers(without: Rungs) -> Result<Vec<RawFd>, Errno> {
     if without.contains(Rungs::SEARCH) {
         return Err(Errno::NOSYS);
     }
-    let end = bound(sys::hard_limit()).and_then(|end| RawFd::try_from(end).ok()).ok_or(Errno::NOSYS)?;
-    Ok((0..end).filter(|&number| sources::close_on_exec(number).is_some()).collect())
+    let mut numbers = Vec::new();
+    for_each_that_may_be_open(0, RawFd::MAX, |number| {
+        if sources::close_on_exec(number).is_some() {
+            numbers.push(number);
+        }
+    })?;
+    Ok(numbers)
 }
 
 /// What the kernel lists of this thread, which may have another table than the process's first.

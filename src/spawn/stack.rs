@@ -8,7 +8,8 @@ use std::ffi::c_void;
 /// Enough for the interpreter of steps, several times over.
 pub(super) const SMALL: usize = 64 * 1024;
 
-/// The page's size, from libc: rustix's way to find it does not run under valgrind 3.19.
+/// The page's size, from libc: rustix reads it from /proc/self/auxv on kernels before 6.4, and panics where that cannot be
+/// opened (no /proc, no free descriptor, another user).
 fn page_size() -> usize {
     // SAFETY: the call only reads a number, which is known for all systems.
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)

@@ -219,6 +219,12 @@ own_process! {
             return;
         }
         let before = Table::current();
+        // Such a death dumps a core, and old kernels (5.10, but not 6.1) end all who share the memory.
+        let old = |release: &str| release.split('.').next().unwrap().parse::<u32>().unwrap() < 6;
+        if old(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap()) {
+            eprintln!("skipped: a core dump of the child ends the parent here");
+            return;
+        }
         let error = Command::new("true").launcher(Launcher::Clone).spawn().unwrap_err();
         let sigsys = |status: &std::process::ExitStatus| status.signal() == Some(libc::SIGSYS);
         assert!(matches!(error.failure(), Failure::Killed(status) if sigsys(status)), "{error}");

@@ -15,7 +15,7 @@ pub fn tiny_program() -> tempfile::TempPath {
 }
 
 /// An ELF file of two headers and a few instructions.
-fn tiny_image() -> Vec<u8> {
+pub fn tiny_image() -> Vec<u8> {
     const BASE: u64 = 0x40_0000;
     const HEADERS: u64 = 64 + 56;
     #[cfg(target_arch = "x86_64")]

@@ -83,7 +83,7 @@ own_process! {
                 assert!(Command::new("true").status().unwrap().success());
             }
         });
-        let warnings: Vec<&str> = text.lines().filter(|line| line.contains("WARN")).collect();
+        let warnings: Vec<&str> = text.lines().filter(|line| line.contains("WARN") && !line.contains("private table")).collect();
         assert_eq!(warnings.len(), 1, "{text}");
         assert!(warnings[0].contains("clone3 is refused"), "{text}");
     }
@@ -94,6 +94,6 @@ own_process! {
         let text = logged(|| {
             assert!(Command::new("true").without(Rungs::CLONE3).status().unwrap().success());
         });
-        assert!(!text.contains("WARN"), "{text}");
+        assert!(!text.contains("clone3 is refused"), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! Tests in a process of their own: the test binary runs itself for one test.
 
+use super::sources::{hard_limit, set_limit};
 use std::io::Write;
 use std::os::fd::FromRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,6 +57,9 @@ fn run_here(body: fn()) -> ! {
     // Whatever the test's other threads had open without close-on-exec.
     // SAFETY: this process has opened nothing above 2 yet.
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    // Tests use high numbers: soft limits are mostly 1024. A hard limit of a billion is more than can be searched.
+    let limit = hard_limit().min(20_000);
+    set_limit(limit, limit);
     // SAFETY: 2 is open when the process starts; the number is far from those that tests use, where the limit allows.
     let fd = unsafe { libc::fcntl(2, libc::F_DUPFD_CLOEXEC, 4000) };
     assert!(fd >= 0);
