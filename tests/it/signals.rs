@@ -1,7 +1,7 @@
 //! Masks, dispositions, and handlers that must not run in a child.
 
 use crate::own_process;
-use crate::support::{LAUNCHERS, Over, children, helper};
+use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::{Command, Rungs};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -76,6 +76,39 @@ static PARENT: AtomicI32 = AtomicI32::new(0);
 static ELSEWHERE: AtomicUsize = AtomicUsize::new(0);
 static HERE: AtomicUsize = AtomicUsize::new(0);
 
+/// The event counter on which the sender of the storm waits: one that spins would take the processor from the children.
+static HANDLED: AtomicI32 = AtomicI32::new(-1);
+
+fn tell_sender() {
+    // SAFETY: the call is async-signal-safe, and reads eight bytes.
+    unsafe { libc::write(HANDLED.load(Ordering::Relaxed), (&raw const ONE).cast(), 8) };
+}
+
+static ONE: u64 = 1;
+
+/// Sends signals, each when the one before has been handled, until it is over.
+fn send(over: &AtomicBool, mut signal: impl FnMut(usize)) {
+    let mut count = 0_u64;
+    for sent in 0.. {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        signal(sent);
+        // SAFETY: eight bytes are written.
+        unsafe { libc::read(HANDLED.load(Ordering::Relaxed), (&raw mut count).cast(), 8) };
+    }
+}
+
+/// Ends a storm, by a panic too.
+struct Calm<'a>(&'a AtomicBool);
+
+impl Drop for Calm<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        tell_sender();
+    }
+}
+
 /// Counts where it runs. A child that shares this memory would be seen; so would a forked one, which says so by its
 /// exit.
 extern "C" fn storm(_: i32) {
@@ -83,6 +116,7 @@ extern "C" fn storm(_: i32) {
     unsafe {
         if libc::syscall(libc::SYS_getpid) as i32 == PARENT.load(Ordering::Relaxed) {
             HERE.fetch_add(1, Ordering::Relaxed);
+            tell_sender();
         } else {
             ELSEWHERE.fetch_add(1, Ordering::Relaxed);
             libc::_exit(99);
@@ -94,6 +128,8 @@ own_process! {
     fn storm_of_signals_during_10000_spawns_runs_no_handler_in_a_child() {
         const SIGNALS: [i32; 3] = [libc::SIGUSR1, libc::SIGALRM, libc::SIGIO];
         PARENT.store(std::process::id() as i32, Ordering::Relaxed);
+        // SAFETY: only numbers are passed.
+        HANDLED.store(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }, Ordering::Relaxed);
         for signal in SIGNALS {
             handle(signal, storm as *const () as usize);
         }
@@ -108,16 +144,12 @@ own_process! {
         let tiny = crate::system_calls::tiny_program();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let mut sent = 0_usize;
-                while !over.load(Ordering::Relaxed) {
-                    // To the process group of one thread: a signal for whoever runs as this thread.
-                    // SAFETY: the signals have handlers.
-                    unsafe { libc::syscall(libc::SYS_tgkill, PARENT.load(Ordering::Relaxed), thread, SIGNALS[sent % 3]) };
-                    sent += 1;
-                    std::thread::yield_now();
-                }
+                // SAFETY: the signals have handlers.
+                send(&over, |sent| unsafe {
+                    libc::syscall(libc::SYS_tgkill, PARENT.load(Ordering::Relaxed), thread, SIGNALS[sent % 3]);
+                });
             });
-            let _over = Over(&over);
+            let _calm = Calm(&over);
             for launcher in LAUNCHERS {
                 let mut command = Command::new(&tiny);
                 command.launcher(launcher);
@@ -137,6 +169,8 @@ own_process! {
 own_process! {
     fn signals_to_the_whole_group_run_no_handler_in_a_child() {
         PARENT.store(std::process::id() as i32, Ordering::Relaxed);
+        // SAFETY: only numbers are passed.
+        HANDLED.store(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }, Ordering::Relaxed);
         // SAFETY: a group of its own, so that nobody else is hit.
         assert_eq!(unsafe { libc::setpgid(0, 0) }, 0);
         handle(libc::SIGURG, storm as *const () as usize);
@@ -144,14 +178,13 @@ own_process! {
         let tiny = crate::system_calls::tiny_program();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    // A child gets it too; its default is to ignore it, but a handler left over would run.
-                    // SAFETY: the group is this test's own.
-                    unsafe { libc::kill(0, libc::SIGURG) };
-                    std::thread::yield_now();
-                }
+                // A child gets it too; its default is to ignore it, but a handler left over would run.
+                // SAFETY: the group is this test's own.
+                send(&over, |_| unsafe {
+                    libc::kill(0, libc::SIGURG);
+                });
             });
-            let _over = Over(&over);
+            let _calm = Calm(&over);
             for launcher in LAUNCHERS {
                 for without in [Rungs::empty(), Rungs::CLONE3] {
                     let mut command = Command::new(&tiny);
