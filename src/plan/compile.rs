@@ -73,8 +73,8 @@ impl DescriptorPlan {
 
     /// Whether the plan has a cycle that takes a scratch number.
     pub(crate) fn takes_scratch(&self) -> bool {
-        let placeholder = Self { scratch: Some(RawFd::MAX), ..self.clone() };
-        let steps = Self { rest: Rest::Inherit, ..placeholder }.compile();
+        // Only whether the number is used matters here, not which it is.
+        let steps = Self { rest: Rest::Inherit, scratch: Some(RawFd::MAX), ..self.clone() }.compile();
         steps.is_ok_and(|steps| steps.iter().any(|step| matches!(step, Step::Duplicate { close_on_exec: true, .. })))
     }
 
