@@ -41,6 +41,7 @@
 #![deny(unsafe_code)]
 
 mod command;
+mod descriptor;
 mod error;
 mod exchange;
 mod explain;
@@ -49,6 +50,7 @@ mod process;
 mod rungs;
 mod spawn;
 mod stdio;
+mod sys;
 
 pub use self::command::{Args, Command, Launcher, Lend, Variables};
 pub use self::error::{Error, Failure, Result, Text};

@@ -5,10 +5,12 @@
 //! effect; only plain data prepared by the parent, and system calls. There is one interpreter of steps, for all
 //! launchers, and one way out: `report`, then exit.
 
+use super::hooks;
 use super::report::{PipeEnd, SharedReport, wire};
-use super::{close_rest, hooks, sys};
+use crate::descriptor::ladder;
 use crate::plan::Step;
 use crate::rungs::Rungs;
+use crate::sys;
 use rustix::io::Errno;
 use std::ffi::c_char;
 use std::os::fd::RawFd;
@@ -75,9 +77,9 @@ impl From<Errno> for Failed {
 
 fn take(plan: &Plan<'_>, step: Step, index: usize) -> Result<(), Failed> {
     match step {
-        Step::Unshare { first } => close_rest::unshare(first, plan.without)?,
-        Step::CloseFrom { first } => close_rest::close(first, RawFd::MAX, plan.without)?,
-        Step::Close { first, last } => close_rest::close(first, last, plan.without)?,
+        Step::Unshare { first } => ladder::unshare(first, plan.without)?,
+        Step::CloseFrom { first } => ladder::close(first, RawFd::MAX, plan.without)?,
+        Step::Close { first, last } => ladder::close(first, last, plan.without)?,
         Step::ClearCloseOnExec { fd } => sys::clear_close_on_exec(fd)?,
         Step::Duplicate { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,

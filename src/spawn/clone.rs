@@ -1,8 +1,9 @@
 //! The clone launcher: a child that shares the parent's memory until it execs, while the parent's thread waits.
 
+use super::Cloned;
 use super::child::{Plan, run};
 use super::stack::{Stack, with_small};
-use super::{Cloned, sys};
+use crate::sys;
 use rustix::io::Errno;
 use std::ffi::{c_int, c_void};
 use std::os::fd::RawFd;

@@ -2,12 +2,14 @@
 
 use super::prepare::{self, Defaults, Demands, Prepared, Problem};
 use super::report::SharedReport;
-use super::{child, close_rest, hooks, plan, problem, sources, sys};
+use super::{child, hooks, plan, problem, sources};
 use crate::command::{Command, Directory};
+use crate::descriptor::{close_on_exec, ladder, set_close_on_exec};
 use crate::error::{Error, Failure, Subject};
 use crate::plan::{Rest, Step};
+use crate::sys;
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::io::{Errno, FdFlags};
+use rustix::io::Errno;
 use std::convert::Infallible;
 use std::ffi::c_int;
 use std::io;
@@ -55,16 +57,16 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
     let parent = |what: &'static str| move |errno: Errno| Problem::system(Failure::Parent { what }, errno);
     let mut undo = Undo::default();
     for number in numbers_to_mark(prepared, command)? {
-        if sources::close_on_exec(number) == Some(false) {
+        if close_on_exec(number) == Some(false) {
             set_close_on_exec(number, true).map_err(parent("a descriptor to mark it close-on-exec"))?;
             undo.marked.push(number);
         }
     }
     for step in &prepared.steps {
         match *step {
-            Step::ClearCloseOnExec { fd } if sources::close_on_exec(fd) == Some(true) => undo.cleared.push(fd),
+            Step::ClearCloseOnExec { fd } if close_on_exec(fd) == Some(true) => undo.cleared.push(fd),
             Step::Duplicate { target, close_on_exec: false, .. } => {
-                let saved = match sources::close_on_exec(target) {
+                let saved = match close_on_exec(target) {
                     Some(close_on_exec) => Some((save(target, prepared)?, close_on_exec)),
                     None => None,
                 };
@@ -90,7 +92,7 @@ fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<Raw
     let plan = &prepared.plan;
     let stays = |number: RawFd| plan.connections.iter().any(|each| each.target == number);
     let candidates = match plan.rest {
-        Rest::Close => close_rest::open_numbers(command.without)
+        Rest::Close => ladder::open_numbers(command.without)
             .map_err(|errno| Problem::system(Failure::Child(Step::CloseFrom { first: 0 }), errno))?,
         Rest::Inherit => plan.connections.iter().map(|each| each.source).chain(plan.holes.iter().copied()).collect(),
     };
@@ -148,12 +150,6 @@ impl Drop for Undo {
             unsafe { libc::sigaction(libc::SIGPIPE, action, std::ptr::null_mut()) };
         }
     }
-}
-
-fn set_close_on_exec(number: RawFd, set: bool) -> Result<(), Errno> {
-    // SAFETY: the number is in the process's table; only its flag is set.
-    let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    rustix::io::fcntl_setfd(fd, if set { FdFlags::CLOEXEC } else { FdFlags::empty() })
 }
 
 extern "C" fn nothing(_: c_int) {}

@@ -3,7 +3,7 @@
 use super::child::{self, Plan};
 use super::prepare::ReportPipe;
 use super::report::wire::{Received, decode};
-use super::sys;
+use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 

@@ -4,7 +4,6 @@
 mod child;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod clone;
-mod close_rest;
 mod exec;
 mod explain;
 mod fork;
@@ -20,7 +19,6 @@ mod signals;
 mod sources;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod stack;
-mod sys;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use self::{no_clone as clone, no_clone as probe};
@@ -35,6 +33,7 @@ use crate::plan::{Rest, Start, Step};
 use crate::process::{Child, Handles, Process};
 use crate::rungs::Rungs;
 use crate::stdio::Source;
+use crate::sys;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::process::{ExitStatus, Output};
 

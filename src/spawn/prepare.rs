@@ -3,6 +3,7 @@
 
 use super::{programs, sources};
 use crate::command::{Command, Directory, Strings, value_of};
+use crate::descriptor::close_on_exec;
 use crate::error::{Failure, Text};
 use crate::explain::{Origin, Row};
 use crate::plan::{Connection, DescriptorPlan, Refusal, Rest, Start, Step, Want, Wish, check};
@@ -402,7 +403,7 @@ fn is_standard_closed(wishes: &[Wish], given: &[Option<Given>]) -> bool {
             wish.target == number && matches!(given, Some(Given::Open(connection, _)) if connection.source == number)
         })
     };
-    (0..=2).any(|number| !known_open(number) && sources::close_on_exec(number).is_none())
+    (0..=2).any(|number| !known_open(number) && close_on_exec(number).is_none())
 }
 
 /// A source that the parent has already.
@@ -413,7 +414,7 @@ enum Given {
 }
 
 fn given(target: RawFd, source: RawFd, origin: Origin) -> Result<Given, Refusal> {
-    match sources::close_on_exec(source) {
+    match close_on_exec(source) {
         // The flag of a kept descriptor is cleared whether set now or not: another thread may be about to set it. For a
         // standard stream, of which every child has three, that is not worth a call each.
         Some(is_set) => {

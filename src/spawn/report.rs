@@ -1,6 +1,6 @@
 //! How the child tells the parent which step failed.
 
-use super::sys;
+use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::OnceLock;

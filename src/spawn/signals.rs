@@ -1,6 +1,6 @@
 //! The signal mask of the spawning thread.
 
-use super::sys;
+use crate::sys;
 
 /// All signals are blocked in this thread for as long as it lives, those included that libc keeps for itself.
 ///

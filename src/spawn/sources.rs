@@ -7,7 +7,7 @@ use crate::rungs::Rungs;
 use crate::stdio::SlotKind;
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Opens a directory for its name only, where there is such a thing: no right to read it is needed.
@@ -23,17 +23,6 @@ pub(super) const PATH_ONLY: rustix::fs::OFlags = rustix::fs::OFlags::RDONLY;
 pub(super) fn opening() -> MutexGuard<'static, ()> {
     static OPENING: Mutex<()> = Mutex::new(());
     OPENING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The flags of the parent's descriptor `number`, as far as they matter: whether it closes at exec. `None` where it is
-/// not open.
-pub(super) fn close_on_exec(number: RawFd) -> Option<bool> {
-    if number < 0 {
-        return None;
-    }
-    // SAFETY: the number may be closed or another's; only its flags are asked for.
-    let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    rustix::io::fcntl_getfd(fd).ok().map(|flags| flags.contains(rustix::io::FdFlags::CLOEXEC))
 }
 
 /// Moves a descriptor that landed on 0, 1 or 2 away from there. Where a standard stream is closed, a new descriptor

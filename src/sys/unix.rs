@@ -4,10 +4,10 @@ use rustix::io::Errno;
 use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::{OwnedFd, RawFd};
 
-pub(in crate::spawn) type SignalSet = libc::sigset_t;
+pub(crate) type SignalSet = libc::sigset_t;
 
 /// The error of the last call to libc that failed in this thread.
-pub(in crate::spawn) fn last_error() -> Errno {
+pub(crate) fn last_error() -> Errno {
     let code = std::io::Error::last_os_error().raw_os_error();
     code.map_or(Errno::INVAL, Errno::from_raw_os_error)
 }
@@ -17,7 +17,7 @@ fn checked(result: c_int) -> Result<c_int, Errno> {
 }
 
 /// Makes `target` a duplicate of `source`, which has another number.
-pub(in crate::spawn) fn duplicate(source: RawFd, target: RawFd, close_on_exec: bool) -> Result<(), Errno> {
+pub(crate) fn duplicate(source: RawFd, target: RawFd, close_on_exec: bool) -> Result<(), Errno> {
     // SAFETY: only numbers are passed. Which descriptors a step may replace is the plan's business.
     checked(unsafe { libc::dup2(source, target) })?;
     if close_on_exec {
@@ -27,27 +27,27 @@ pub(in crate::spawn) fn duplicate(source: RawFd, target: RawFd, close_on_exec: b
     Ok(())
 }
 
-pub(in crate::spawn) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
+pub(crate) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only numbers are passed.
     checked(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
 }
 
 /// Closes one number. An interrupted close is not tried again: on most systems the number is free by then.
-pub(in crate::spawn) fn close(fd: RawFd) -> Result<(), Errno> {
+pub(crate) fn close(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only a number is passed. Which descriptors a step may close is the plan's business.
     checked(unsafe { libc::close(fd) }).map(drop)
 }
 
 /// Closes a range of numbers, where the system can.
 #[cfg(target_os = "freebsd")]
-pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
+pub(crate) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
     // SAFETY: only numbers are passed. Which descriptors a step may close is the plan's business.
     checked(unsafe { libc::close_range(first.unsigned_abs(), last.unsigned_abs(), 0) }).map(drop)
 }
 
 /// Closes a range of numbers, where the system can.
 #[cfg(any(target_os = "openbsd", target_os = "netbsd", target_os = "dragonfly"))]
-pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
+pub(crate) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
     if last != RawFd::MAX {
         return Err(Errno::NOSYS);
     }
@@ -60,7 +60,7 @@ pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Resul
 
 /// Closes a range of numbers: what the kernel lists of this process, until nothing in the range is listed.
 #[cfg(target_os = "macos")]
-pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
+pub(crate) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
     const COUNT: usize = 256;
     const SIZE: c_int = size_of::<libc::proc_fdinfo>() as c_int;
     loop {
@@ -101,32 +101,32 @@ pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, _: bool) -> Resul
     target_os = "dragonfly",
     target_os = "macos"
 )))]
-pub(in crate::spawn) fn close_range(_: RawFd, _: RawFd, _: bool) -> Result<(), Errno> {
+pub(crate) fn close_range(_: RawFd, _: RawFd, _: bool) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
 
 /// A forked child has a table of its own.
-pub(in crate::spawn) fn unshare_table() -> Result<(), Errno> {
+pub(crate) fn unshare_table() -> Result<(), Errno> {
     Ok(())
 }
 
 /// No list of descriptors is read here.
-pub(in crate::spawn) fn open_directory(_: &CStr) -> Result<RawFd, Errno> {
+pub(crate) fn open_directory(_: &CStr) -> Result<RawFd, Errno> {
     Err(Errno::NOSYS)
 }
 
 /// No list of descriptors is read here.
-pub(in crate::spawn) fn is_in_proc(_: RawFd) -> bool {
+pub(crate) fn is_in_proc(_: RawFd) -> bool {
     false
 }
 
 /// No list of descriptors is read here.
-pub(in crate::spawn) fn read_directory(_: RawFd, _: &mut [u8]) -> Result<usize, Errno> {
+pub(crate) fn read_directory(_: RawFd, _: &mut [u8]) -> Result<usize, Errno> {
     Err(Errno::NOSYS)
 }
 
 /// The hard limit of descriptor numbers; `None` where it is unknown or infinite.
-pub(in crate::spawn) fn hard_limit() -> Option<u64> {
+pub(crate) fn hard_limit() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes one rlimit.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
@@ -164,13 +164,13 @@ fn system_limit() -> Option<u64> {
 }
 
 /// Marks in `polls` which numbers are open: those that are not have `POLLNVAL`.
-pub(in crate::spawn) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno> {
+pub(crate) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno> {
     // SAFETY: the kernel reads and writes `polls`.
     checked(unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, 0) }).map(drop)
 }
 
 /// Sets the thread's signal mask, and returns what it was.
-pub(in crate::spawn) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
+pub(crate) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
     let mut old = every_signal();
     // SAFETY: one set is read and one written.
     match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, &raw mut old) } {
@@ -179,7 +179,7 @@ pub(in crate::spawn) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, E
     }
 }
 
-pub(in crate::spawn) fn every_signal() -> SignalSet {
+pub(crate) fn every_signal() -> SignalSet {
     // SAFETY: all zeros is a valid value, and the call fills it.
     unsafe {
         let mut set = std::mem::zeroed();
@@ -189,7 +189,7 @@ pub(in crate::spawn) fn every_signal() -> SignalSet {
 }
 
 /// Gives a signal its default disposition.
-pub(in crate::spawn) fn default_signal(signal: c_int) -> Result<(), Errno> {
+pub(crate) fn default_signal(signal: c_int) -> Result<(), Errno> {
     // SAFETY: all zeros is a valid value; the handler is set to the default.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = libc::SIG_DFL;
@@ -198,7 +198,7 @@ pub(in crate::spawn) fn default_signal(signal: c_int) -> Result<(), Errno> {
 }
 
 /// Gives each signal that has a handler its default disposition; those ignored stay ignored.
-pub(in crate::spawn) fn default_handlers() -> Result<(), Errno> {
+pub(crate) fn default_handlers() -> Result<(), Errno> {
     /// No system has more; those that are not there are passed over.
     const LAST_SIGNAL: c_int = 128;
     for signal in 1..=LAST_SIGNAL {
@@ -217,12 +217,12 @@ pub(in crate::spawn) fn default_handlers() -> Result<(), Errno> {
 /// # Safety
 ///
 /// `path` is a NUL-terminated string.
-pub(in crate::spawn) unsafe fn change_directory(path: *const c_char) -> Result<(), Errno> {
+pub(crate) unsafe fn change_directory(path: *const c_char) -> Result<(), Errno> {
     // SAFETY: as the caller promises.
     checked(unsafe { libc::chdir(path) }).map(drop)
 }
 
-pub(in crate::spawn) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
+pub(crate) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only a number is passed.
     checked(unsafe { libc::fchdir(fd) }).map(drop)
 }
@@ -232,36 +232,32 @@ pub(in crate::spawn) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
 /// # Safety
 ///
 /// `path` is a NUL-terminated string; `argv` and `envp` are arrays of such, ended by a null pointer.
-pub(in crate::spawn) unsafe fn exec(
-    path: *const c_char,
-    argv: *const *const c_char,
-    envp: *const *const c_char,
-) -> Errno {
+pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> Errno {
     // SAFETY: as the caller promises.
     unsafe { libc::execve(path, argv, envp) };
     last_error()
 }
 
 /// Writes the bytes, in one call.
-pub(in crate::spawn) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the bytes are read.
     let count = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
     usize::try_from(count).map_err(|_| last_error())
 }
 
 /// Ends the process, and runs nothing of it.
-pub(in crate::spawn) fn exit(status: c_int) -> ! {
+pub(crate) fn exit(status: c_int) -> ! {
     // SAFETY: the process ends.
     unsafe { libc::_exit(status) }
 }
 
 /// Waits for a child to end, and forgets how it ended.
-pub(in crate::spawn) fn reap(pid: i32) {
+pub(crate) fn reap(pid: i32) {
     // SAFETY: only numbers and a null pointer are passed.
     while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1 && last_error() == Errno::INTR {}
 }
 
 /// There are none on this system, or none that a wait takes.
-pub(in crate::spawn) fn open_pidfd(_: i32) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_pidfd(_: i32) -> Result<OwnedFd, Errno> {
     Err(Errno::NOSYS)
 }

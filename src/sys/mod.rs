@@ -1,7 +1,9 @@
-//! The system calls of the child: each is async-signal-safe, allocates nothing, and returns its error.
+//! System calls that a child can make between clone and exec: each is async-signal-safe, allocates nothing, and
+//! returns its error.
 //!
 //! On Linux they go to the kernel without libc on x86-64 and AArch64, so that a child which shares the parent's
 //! memory does not write to the parent's `errno`.
+#![allow(unsafe_code, reason = "this is a room for it: the way into the kernel")]
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
@@ -11,8 +13,8 @@ mod raw;
 mod unix;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use self::linux::*;
+pub(crate) use self::linux::*;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use self::raw::{Clone3, CloneArgs, clone3};
+pub(crate) use self::raw::{Clone3, CloneArgs, clone3};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use self::unix::*;
+pub(crate) use self::unix::*;

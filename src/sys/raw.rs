@@ -83,29 +83,29 @@ fn decode(result: isize) -> Result<usize, Errno> {
 /// The kernel's `clone_args`, which libc does not have for all targets.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-pub(in crate::spawn) struct CloneArgs {
-    pub(in crate::spawn) flags: u64,
-    pub(in crate::spawn) pidfd: u64,
-    pub(in crate::spawn) child_tid: u64,
-    pub(in crate::spawn) parent_tid: u64,
-    pub(in crate::spawn) exit_signal: u64,
-    pub(in crate::spawn) stack: u64,
-    pub(in crate::spawn) stack_size: u64,
-    pub(in crate::spawn) tls: u64,
-    pub(in crate::spawn) set_tid: u64,
-    pub(in crate::spawn) set_tid_size: u64,
-    pub(in crate::spawn) cgroup: u64,
+pub(crate) struct CloneArgs {
+    pub(crate) flags: u64,
+    pub(crate) pidfd: u64,
+    pub(crate) child_tid: u64,
+    pub(crate) parent_tid: u64,
+    pub(crate) exit_signal: u64,
+    pub(crate) stack: u64,
+    pub(crate) stack_size: u64,
+    pub(crate) tls: u64,
+    pub(crate) set_tid: u64,
+    pub(crate) set_tid_size: u64,
+    pub(crate) cgroup: u64,
 }
 
 /// The arguments of `clone3(2)`, and what the child runs.
 #[allow(dead_code, reason = "read by the assembly, where there is one")]
-pub(in crate::spawn) struct Clone3<'a> {
+pub(crate) struct Clone3<'a> {
     /// Flags, stack, exit signal and the address for the pidfd.
-    pub(in crate::spawn) args: &'a CloneArgs,
+    pub(crate) args: &'a CloneArgs,
     /// What the child runs on the stack given in `args`.
-    pub(in crate::spawn) child: extern "C" fn(*mut c_void) -> !,
+    pub(crate) child: extern "C" fn(*mut c_void) -> !,
     /// Passed to `child`.
-    pub(in crate::spawn) data: *mut c_void,
+    pub(crate) data: *mut c_void,
 }
 
 /// `clone3(2)` for a child on a stack of its own. Returns its pid, in the parent.
@@ -115,7 +115,7 @@ pub(in crate::spawn) struct Clone3<'a> {
 /// `args` is what `clone3(2)` asks for and names a stack that nobody else uses, aligned to 16 bytes at its top and
 /// large enough for `child`. `child` is sound to run with `data` in the new process.
 #[cfg(target_arch = "x86_64")]
-pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
+pub(crate) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
     let result: isize;
     // SAFETY: the child leaves this frame at once for a stack of its own and never comes back, so that the parent's
     // frame is as it was; the parent gets all registers back but those named.
@@ -148,7 +148,7 @@ pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
 /// `args` is what `clone3(2)` asks for and names a stack that nobody else uses, aligned to 16 bytes at its top and
 /// large enough for `child`. `child` is sound to run with `data` in the new process.
 #[cfg(target_arch = "aarch64")]
-pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
+pub(crate) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
     let result: isize;
     // SAFETY: the child leaves this frame at once for a stack of its own and never comes back, so that the parent's
     // frame is as it was; the parent gets all registers back but those named.
@@ -179,6 +179,6 @@ pub(in crate::spawn) unsafe fn clone3(call: &Clone3<'_>) -> Result<i32, Errno> {
 ///
 /// None is needed.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(in crate::spawn) unsafe fn clone3(_: &Clone3<'_>) -> Result<i32, Errno> {
+pub(crate) unsafe fn clone3(_: &Clone3<'_>) -> Result<i32, Errno> {
     Err(Errno::NOSYS)
 }

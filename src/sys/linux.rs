@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// The kernel's set of signals, which has more than libc's: libc keeps some for itself.
-pub(in crate::spawn) type SignalSet = [u64; LAST_SIGNAL as usize / 64];
+pub(crate) type SignalSet = [u64; LAST_SIGNAL as usize / 64];
 
 /// The kernel's signals are 1 to this.
 const LAST_SIGNAL: c_int = if MIPS { 128 } else { 64 };
@@ -15,7 +15,7 @@ const MIPS: bool =
     cfg!(any(target_arch = "mips", target_arch = "mips32r6", target_arch = "mips64", target_arch = "mips64r6"));
 
 /// The error of the last call to libc that failed in this thread.
-pub(in crate::spawn) fn last_error() -> Errno {
+pub(crate) fn last_error() -> Errno {
     // SAFETY: the address is that of the thread's own `errno`.
     Errno::from_raw_os_error(unsafe { *errno_address() })
 }
@@ -38,33 +38,33 @@ unsafe fn call<const N: usize>(number: c_long, args: [usize; N]) -> Result<usize
 }
 
 /// Makes `target` a duplicate of `source`, which has another number.
-pub(in crate::spawn) fn duplicate(source: RawFd, target: RawFd, close_on_exec: bool) -> Result<(), Errno> {
+pub(crate) fn duplicate(source: RawFd, target: RawFd, close_on_exec: bool) -> Result<(), Errno> {
     let flags = if close_on_exec { libc::O_CLOEXEC } else { 0 };
     // SAFETY: only numbers are passed. Which descriptors a step may replace is the plan's business.
     unsafe { call(libc::SYS_dup3, [source as usize, target as usize, flags as usize]) }.map(drop)
 }
 
 /// The lowest free number from `first` on, as a duplicate of `source` that closes at exec.
-pub(in crate::spawn) fn duplicate_above(source: RawFd, first: RawFd) -> Result<RawFd, Errno> {
+pub(crate) fn duplicate_above(source: RawFd, first: RawFd) -> Result<RawFd, Errno> {
     // SAFETY: only numbers are passed.
     unsafe { call(libc::SYS_fcntl, [source as usize, libc::F_DUPFD_CLOEXEC as usize, first as usize]) }
         .map(|fd| fd as RawFd)
 }
 
-pub(in crate::spawn) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
+pub(crate) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only numbers are passed.
     unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, 0]) }.map(drop)
 }
 
 /// Closes one number. An interrupted close has closed all the same, and is not tried again: the number may already be
 /// another's.
-pub(in crate::spawn) fn close(fd: RawFd) -> Result<(), Errno> {
+pub(crate) fn close(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only a number is passed. Which descriptors a step may close is the plan's business.
     unsafe { call(libc::SYS_close, [fd as usize]) }.map(drop)
 }
 
 /// Closes a range of numbers.
-pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, unshare: bool) -> Result<(), Errno> {
+pub(crate) fn close_range(first: RawFd, last: RawFd, unshare: bool) -> Result<(), Errno> {
     const CLOSE_RANGE_UNSHARE: usize = 2;
     let last = if last == RawFd::MAX { u32::MAX } else { last as u32 };
     let flags = if unshare { CLOSE_RANGE_UNSHARE } else { 0 };
@@ -73,13 +73,13 @@ pub(in crate::spawn) fn close_range(first: RawFd, last: RawFd, unshare: bool) ->
 }
 
 /// Takes a private copy of the descriptor table.
-pub(in crate::spawn) fn unshare_table() -> Result<(), Errno> {
+pub(crate) fn unshare_table() -> Result<(), Errno> {
     // SAFETY: only numbers are passed.
     unsafe { call(libc::SYS_unshare, [libc::CLONE_FILES as usize]) }.map(drop)
 }
 
 /// Opens a directory, closing at exec.
-pub(in crate::spawn) fn open_directory(path: &CStr) -> Result<RawFd, Errno> {
+pub(crate) fn open_directory(path: &CStr) -> Result<RawFd, Errno> {
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
     // SAFETY: the path is NUL-terminated.
     unsafe { call(libc::SYS_openat, [libc::AT_FDCWD as usize, path.as_ptr() as usize, flags as usize, 0]) }
@@ -87,7 +87,7 @@ pub(in crate::spawn) fn open_directory(path: &CStr) -> Result<RawFd, Errno> {
 }
 
 /// Whether a descriptor refers to something in a proc file system, and not to what somebody put in its place.
-pub(in crate::spawn) fn is_in_proc(fd: RawFd) -> bool {
+pub(crate) fn is_in_proc(fd: RawFd) -> bool {
     let mut buffer = std::mem::MaybeUninit::<libc::statfs>::zeroed();
     // SAFETY: the kernel writes one statfs, of which all bit patterns are valid.
     let (result, buffer) = unsafe { (file_system(fd, buffer.as_mut_ptr()), buffer.assume_init()) };
@@ -118,13 +118,13 @@ unsafe fn file_system(fd: RawFd, buffer: *mut libc::statfs) -> Result<(), Errno>
 }
 
 /// Reads entries of a directory in the kernel's format. Returns how many bytes there are.
-pub(in crate::spawn) fn read_directory(fd: RawFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+pub(crate) fn read_directory(fd: RawFd, buffer: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: the kernel writes at most the buffer's length.
     unsafe { call(libc::SYS_getdents64, [fd as usize, buffer.as_mut_ptr() as usize, buffer.len()]) }
 }
 
 /// The hard limit of descriptor numbers; `None` where it is unknown or infinite.
-pub(in crate::spawn) fn hard_limit() -> Option<u64> {
+pub(crate) fn hard_limit() -> Option<u64> {
     let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes one rlimit64.
     let result = unsafe { call(libc::SYS_prlimit64, [0, libc::RLIMIT_NOFILE as usize, 0, (&raw mut limit) as usize]) };
@@ -132,7 +132,7 @@ pub(in crate::spawn) fn hard_limit() -> Option<u64> {
 }
 
 /// Raises the soft limit of descriptor numbers to the hard one.
-pub(in crate::spawn) fn raise_limit() {
+pub(crate) fn raise_limit() {
     if let Some(hard) = hard_limit() {
         let limit = libc::rlimit64 { rlim_cur: hard, rlim_max: hard };
         // SAFETY: the kernel reads one rlimit64.
@@ -141,7 +141,7 @@ pub(in crate::spawn) fn raise_limit() {
 }
 
 /// Marks in `polls` which numbers are open: those that are not have `POLLNVAL`.
-pub(in crate::spawn) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno> {
+pub(crate) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno> {
     // The kernel's timespec of any architecture, which is not libc's on all: two words, or less.
     let now = [0_u64; 2];
     // SAFETY: the kernel reads and writes `polls`, and reads one timespec.
@@ -150,7 +150,7 @@ pub(in crate::spawn) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno
 }
 
 /// Sets the thread's signal mask, and returns what it was.
-pub(in crate::spawn) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
+pub(crate) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
     let mut old = SignalSet::default();
     // SAFETY: the kernel reads one set and writes one.
     unsafe {
@@ -168,7 +168,7 @@ pub(in crate::spawn) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, E
 }
 
 /// All signals, those included that libc keeps for itself.
-pub(in crate::spawn) const fn every_signal() -> SignalSet {
+pub(crate) const fn every_signal() -> SignalSet {
     [u64::MAX; LAST_SIGNAL as usize / 64]
 }
 
@@ -183,12 +183,12 @@ fn signal_action(signal: c_int, new: Option<&Action>, old: Option<&mut Action>) 
 }
 
 /// Gives a signal its default disposition, which is all zeros.
-pub(in crate::spawn) fn default_signal(signal: c_int) -> Result<(), Errno> {
+pub(crate) fn default_signal(signal: c_int) -> Result<(), Errno> {
     signal_action(signal, Some(&[0; 8]), None)
 }
 
 /// Gives each signal that has a handler its default disposition; those ignored stay ignored.
-pub(in crate::spawn) fn default_handlers() -> Result<(), Errno> {
+pub(crate) fn default_handlers() -> Result<(), Errno> {
     let handler = if MIPS { 1 } else { 0 };
     for signal in 1..=LAST_SIGNAL {
         let mut action = [0; 8];
@@ -203,12 +203,12 @@ pub(in crate::spawn) fn default_handlers() -> Result<(), Errno> {
 /// # Safety
 ///
 /// `path` is a NUL-terminated string.
-pub(in crate::spawn) unsafe fn change_directory(path: *const c_char) -> Result<(), Errno> {
+pub(crate) unsafe fn change_directory(path: *const c_char) -> Result<(), Errno> {
     // SAFETY: as the caller promises.
     unsafe { call(libc::SYS_chdir, [path as usize]) }.map(drop)
 }
 
-pub(in crate::spawn) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
+pub(crate) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only a number is passed.
     unsafe { call(libc::SYS_fchdir, [fd as usize]) }.map(drop)
 }
@@ -218,11 +218,7 @@ pub(in crate::spawn) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
 /// # Safety
 ///
 /// `path` is a NUL-terminated string; `argv` and `envp` are arrays of such, ended by a null pointer.
-pub(in crate::spawn) unsafe fn exec(
-    path: *const c_char,
-    argv: *const *const c_char,
-    envp: *const *const c_char,
-) -> Errno {
+pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> Errno {
     // SAFETY: as the caller promises.
     match unsafe { call(libc::SYS_execve, [path as usize, argv as usize, envp as usize]) } {
         Err(errno) => errno,
@@ -231,13 +227,13 @@ pub(in crate::spawn) unsafe fn exec(
 }
 
 /// Writes the bytes, in one call.
-pub(in crate::spawn) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
+pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     // SAFETY: the kernel reads the bytes.
     unsafe { call(libc::SYS_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) }
 }
 
 /// Ends the process, and runs nothing of it.
-pub(in crate::spawn) fn exit(status: c_int) -> ! {
+pub(crate) fn exit(status: c_int) -> ! {
     loop {
         // SAFETY: the process ends.
         let _ = unsafe { call(libc::SYS_exit_group, [status as usize]) };
@@ -245,7 +241,7 @@ pub(in crate::spawn) fn exit(status: c_int) -> ! {
 }
 
 /// Waits for a child to end, whatever signal its end would send, and forgets how it ended.
-pub(in crate::spawn) fn reap(pid: i32) {
+pub(crate) fn reap(pid: i32) {
     loop {
         // SAFETY: only numbers and a null pointer are passed.
         let result = unsafe { call(libc::SYS_wait4, [pid as usize, 0, libc::__WALL as usize, 0]) };
@@ -256,7 +252,7 @@ pub(in crate::spawn) fn reap(pid: i32) {
 }
 
 /// A new event counter, which is as good a descriptor as any for trying a table.
-pub(in crate::spawn) fn event() -> Result<RawFd, Errno> {
+pub(crate) fn event() -> Result<RawFd, Errno> {
     // SAFETY: only numbers are passed.
     unsafe { call(libc::SYS_eventfd2, [0, 0]) }.map(|fd| fd as RawFd)
 }
@@ -266,7 +262,7 @@ pub(in crate::spawn) fn event() -> Result<RawFd, Errno> {
 /// # Safety
 ///
 /// What `clone(2)` asks of its arguments; `child` is sound to run with `data` in the new process.
-pub(in crate::spawn) unsafe fn clone(
+pub(crate) unsafe fn clone(
     child: extern "C" fn(*mut c_void) -> c_int,
     stack_top: *mut c_void,
     flags: c_int,
@@ -285,7 +281,7 @@ pub(in crate::spawn) unsafe fn clone(
 }
 
 /// A descriptor for a child that nobody has reaped.
-pub(in crate::spawn) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
     if cfg!(target_os = "android") {
         return Err(Errno::NOSYS); // A filter may kill for this call.
     }

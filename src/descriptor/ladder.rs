@@ -4,8 +4,9 @@
 //! complete, or it fails and the next is tried: there is no rung that may miss a descriptor. It runs in the child, so
 //! it keeps the law of `child.rs`.
 
-use super::{sources, sys};
+use super::close_on_exec;
 use crate::rungs::Rungs;
+use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -20,7 +21,7 @@ const SEARCHED: u64 = 1 << 20;
 const TOO_MANY: u64 = 1 << 24;
 
 /// Leaves the table that is shared with the parent, for a private one without `first` and above.
-pub(super) fn unshare(first: RawFd, without: Rungs) -> Result<(), Errno> {
+pub(crate) fn unshare(first: RawFd, without: Rungs) -> Result<(), Errno> {
     if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, true).is_ok() {
         return Ok(());
     }
@@ -29,7 +30,7 @@ pub(super) fn unshare(first: RawFd, without: Rungs) -> Result<(), Errno> {
 }
 
 /// Closes all numbers from `first` to `last`.
-pub(super) fn close(first: RawFd, last: RawFd, without: Rungs) -> Result<(), Errno> {
+pub(crate) fn close(first: RawFd, last: RawFd, without: Rungs) -> Result<(), Errno> {
     if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, last, false).is_ok() {
         return Ok(());
     }
@@ -148,7 +149,7 @@ fn for_each_that_may_be_open(first: RawFd, last: RawFd, mut found: impl FnMut(Ra
 }
 
 /// All open numbers of this thread's table, in the parent.
-pub(super) fn open_numbers(without: Rungs) -> Result<Vec<RawFd>, Errno> {
+pub(crate) fn open_numbers(without: Rungs) -> Result<Vec<RawFd>, Errno> {
     let listed = if without.contains(Rungs::PROC) { Err(Errno::NOSYS.into()) } else { listed_numbers() };
     if let Ok(numbers) = listed {
         return Ok(numbers);
@@ -158,7 +159,7 @@ pub(super) fn open_numbers(without: Rungs) -> Result<Vec<RawFd>, Errno> {
     }
     let mut numbers = Vec::new();
     for_each_that_may_be_open(0, RawFd::MAX, |number| {
-        if sources::close_on_exec(number).is_some() {
+        if close_on_exec(number).is_some() {
             numbers.push(number);
         }
     })?;
