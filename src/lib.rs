@@ -52,7 +52,7 @@ mod spawn;
 mod stdio;
 mod sys;
 
-pub use self::command::{Args, Command, Launcher, Lend, Variables};
+pub use self::command::{Args, Command, Launcher, Lend, Plan, Variables};
 pub use self::error::{Error, Failure, Result, Text};
 pub use self::explain::Explanation;
 pub use self::plan::Rest;

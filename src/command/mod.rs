@@ -1,15 +1,17 @@
 //! The builder: what the caller wants. Nothing here makes a system call.
 
 mod environment;
+mod plan;
 mod shell;
 mod strings;
 
 pub use self::environment::Variables;
 pub(crate) use self::environment::{Changes, value_of};
+pub use self::plan::{Lend, Plan};
 pub(crate) use self::strings::Strings;
 use crate::plan::Rest;
 use crate::rungs::Rungs;
-use crate::stdio::{Slot, SlotKind, Source, Stdio};
+use crate::stdio::{Slot, Stdio};
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter};
@@ -64,14 +66,9 @@ pub struct Command<'fd> {
     pub(crate) args: Strings,
     pub(crate) environment: Changes,
     pub(crate) directory: Directory<'fd>,
-    /// Standard input, output and error; `None` leaves it to the method that spawns.
-    pub(crate) standard: [Option<Stdio<'fd>>; 3],
-    pub(crate) connections: Vec<(RawFd, Stdio<'fd>)>,
-    pub(crate) keep: Vec<BorrowedFd<'fd>>,
-    pub(crate) rest: Rest,
+    pub(crate) plan: Plan<'fd>,
     pub(crate) launcher: Launcher,
     pub(crate) hooks: Vec<Hook>,
-    pub(crate) without: Rungs,
 }
 
 /// A function that runs in the forked child before exec.
@@ -100,13 +97,9 @@ impl<'fd> Command<'fd> {
             args: Strings::default(),
             environment: Changes::default(),
             directory: Directory::default(),
-            standard: [const { None }; 3],
-            connections: Vec::new(),
-            keep: Vec::new(),
-            rest: Rest::default(),
+            plan: Plan::default(),
             launcher: Launcher::default(),
             hooks: Vec::new(),
-            without: Rungs::empty(),
         }
     }
 
@@ -183,26 +176,23 @@ impl<'fd> Command<'fd> {
 
     /// Connects standard input. The last call counts. The default is to inherit it, or `/dev/null` for `output`.
     pub fn stdin(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.standard[0] = Some(stdio.into());
+        self.plan.stdin(stdio);
         self
     }
 
     /// Connects standard output. The last call counts. The default is to inherit it, or a pipe for `output`.
     pub fn stdout(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.standard[1] = Some(stdio.into());
+        self.plan.stdout(stdio);
         self
     }
 
     /// Connects standard error. The last call counts. The default is to inherit it, or a pipe for `output`.
     pub fn stderr(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.standard[2] = Some(stdio.into());
+        self.plan.stderr(stdio);
         self
     }
 
-    /// Connects the child's descriptor `target`, whatever its number. Sources may be targets of others at the same
-    /// time: all of them are renumbered at once, so a swap is two calls.
-    ///
-    /// A target given twice is refused by the spawn, and so is one that is not below the soft `RLIMIT_NOFILE`.
+    /// Connects the child's descriptor `target`, whatever its number: see [`Plan::fd`].
     ///
     /// ```
     /// # use fdspawn::Command;
@@ -214,7 +204,7 @@ impl<'fd> Command<'fd> {
     /// ```
     #[doc(alias = "dup2")]
     pub fn fd(&mut self, target: RawFd, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.connections.push((target, stdio.into()));
+        self.plan.fd(target, stdio);
         self
     }
 
@@ -223,7 +213,7 @@ impl<'fd> Command<'fd> {
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "pipe")]
     pub fn reader(&mut self, target: RawFd) -> Slot<PipeReader> {
-        self.slot(target, SlotKind::Reader)
+        self.plan.reader(target)
     }
 
     /// A pipe that the parent writes and the child reads at `target`. Redeem the slot with [`Child::take`].
@@ -231,7 +221,7 @@ impl<'fd> Command<'fd> {
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "pipe")]
     pub fn writer(&mut self, target: RawFd) -> Slot<PipeWriter> {
-        self.slot(target, SlotKind::Writer)
+        self.plan.writer(target)
     }
 
     /// A connected pair of stream sockets, for both directions. Redeem the slot with [`Child::take`].
@@ -239,26 +229,24 @@ impl<'fd> Command<'fd> {
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "socketpair")]
     pub fn socket(&mut self, target: RawFd) -> Slot<UnixStream> {
-        self.slot(target, SlotKind::Socket)
+        self.plan.socket(target)
     }
 
-    fn slot<T>(&mut self, target: RawFd, kind: SlotKind) -> Slot<T> {
-        let slot = Slot::new();
-        self.connections.push((target, Stdio(Source::Slot { kind, id: slot.id })));
-        slot
-    }
-
-    /// Lends a descriptor that the child has under the same number. Close-on-exec is cleared in the child only.
-    ///
-    /// Keeping one twice is the same as once. One whose number is a target is refused by the spawn.
+    /// Lends a descriptor that the child has under the same number: see [`Plan::keep`].
     pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
-        self.keep.push(fd.lend());
+        self.plan.keep(fd);
         self
     }
 
     /// Says what becomes of the descriptors that the command does not name: [`Rest::Close`] is the default.
     pub fn rest(&mut self, rest: Rest) -> &mut Self {
-        self.rest = rest;
+        self.plan.rest(rest);
+        self
+    }
+
+    /// Replaces all that the command says of descriptors.
+    pub fn plan(&mut self, plan: Plan<'fd>) -> &mut Self {
+        self.plan = plan;
         self
     }
 
@@ -294,26 +282,8 @@ impl<'fd> Command<'fd> {
     /// Takes rungs of the fallback ladder away, for tests of the ones below.
     #[doc(hidden)]
     pub fn without(&mut self, rungs: Rungs) -> &mut Self {
-        self.without = rungs;
+        self.plan.without(rungs);
         self
-    }
-}
-
-/// What can be lent to a command: a `BorrowedFd`, or a reference to anything that owns a descriptor.
-pub trait Lend<'fd> {
-    /// The descriptor, for as long as it is lent.
-    fn lend(self) -> BorrowedFd<'fd>;
-}
-
-impl<'fd> Lend<'fd> for BorrowedFd<'fd> {
-    fn lend(self) -> BorrowedFd<'fd> {
-        self
-    }
-}
-
-impl<'fd, T: std::os::fd::AsFd> Lend<'fd> for &'fd T {
-    fn lend(self) -> BorrowedFd<'fd> {
-        self.as_fd()
     }
 }
 

@@ -17,7 +17,7 @@ use std::os::fd::RawFd;
 
 /// Everything that the child needs: numbers, and pointers into memory that the parent keeps until the child has
 /// execed or ended.
-pub(super) struct Plan<'a> {
+pub(super) struct Orders<'a> {
     pub(super) steps: &'a [Step],
     /// The paths to try, in their order.
     pub(super) programs: &'a [*const c_char],
@@ -47,16 +47,16 @@ pub(super) enum Reporter<'a> {
 const FAILED: i32 = 127;
 
 /// A child that runs the steps, or ends.
-pub(super) fn run(plan: &Plan<'_>) -> ! {
-    run_steps(plan);
+pub(super) fn run(orders: &Orders<'_>) -> ! {
+    run_steps(orders);
     sys::exit(FAILED)
 }
 
 /// Runs the steps. The last is exec, so it returns only if one has failed, and has told the parent of it.
-pub(super) fn run_steps(plan: &Plan<'_>) {
-    for (index, step) in plan.steps.iter().enumerate() {
-        if let Err(failed) = take(plan, *step, index) {
-            report(plan, index, failed);
+pub(super) fn run_steps(orders: &Orders<'_>) {
+    for (index, step) in orders.steps.iter().enumerate() {
+        if let Err(failed) = take(orders, *step, index) {
+            report(orders, index, failed);
             break;
         }
     }
@@ -75,34 +75,34 @@ impl From<Errno> for Failed {
     }
 }
 
-fn take(plan: &Plan<'_>, step: Step, index: usize) -> Result<(), Failed> {
+fn take(orders: &Orders<'_>, step: Step, index: usize) -> Result<(), Failed> {
     match step {
-        Step::Unshare { first } => ladder::unshare(first, plan.without)?,
-        Step::CloseFrom { first } => ladder::close(first, RawFd::MAX, plan.without)?,
-        Step::Close { first, last } => ladder::close(first, last, plan.without)?,
+        Step::Unshare { first } => ladder::unshare(first, orders.without)?,
+        Step::CloseFrom { first } => ladder::close(first, RawFd::MAX, orders.without)?,
+        Step::Close { first, last } => ladder::close(first, last, orders.without)?,
         Step::ClearCloseOnExec { fd } => sys::clear_close_on_exec(fd)?,
         Step::Duplicate { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,
         Step::DefaultSigpipe => sys::default_signal(libc::SIGPIPE)?,
-        // SAFETY: a plan with this step has a path.
-        Step::ChangeDirectory => unsafe { sys::change_directory(plan.directory) }?,
+        // SAFETY: orders with this step have a path.
+        Step::ChangeDirectory => unsafe { sys::change_directory(orders.directory) }?,
         Step::ChangeDirectoryTo { fd } => sys::change_directory_to(fd)?,
-        Step::SignalMask => sys::set_signal_mask(&plan.mask).map(drop)?,
+        Step::SignalMask => sys::set_signal_mask(&orders.mask).map(drop)?,
         Step::Hooks => {
-            let done = plan.hooks.is_none_or(|runner| hooks::run(runner, plan.reporter, index));
+            let done = orders.hooks.is_none_or(|runner| hooks::run(runner, orders.reporter, index));
             if !done {
                 return Err(Failed::Reported);
             }
         }
-        Step::Exec => return Err(exec(plan).into()),
+        Step::Exec => return Err(exec(orders).into()),
     }
     Ok(())
 }
 
 /// Tells the parent.
-fn report(plan: &Plan<'_>, step: usize, failed: Failed) {
+fn report(orders: &Orders<'_>, step: usize, failed: Failed) {
     let Failed::System(errno) = failed else { return };
-    match plan.reporter {
+    match orders.reporter {
         Reporter::Memory(report) => report.set(step, errno),
         Reporter::Pipe(pipe) => {
             pipe.send(&wire::head(wire::Kind::System, step, errno.raw_os_error(), 0));
@@ -114,13 +114,13 @@ fn report(plan: &Plan<'_>, step: usize, failed: Failed) {
 ///
 /// In a search of PATH the next path is tried where this one is not there, as `execvp(3)` does. A file that may not be
 /// executed is remembered, in case nothing better comes. Any other error ends the search.
-fn exec(plan: &Plan<'_>) -> Errno {
+fn exec(orders: &Orders<'_>) -> Errno {
     let mut kept = Errno::NOENT;
-    for &path in plan.programs {
+    for &path in orders.programs {
         // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
-        let errno = unsafe { sys::exec(path, plan.argv.as_ptr(), plan.envp.as_ptr()) };
+        let errno = unsafe { sys::exec(path, orders.argv.as_ptr(), orders.envp.as_ptr()) };
         match errno {
-            _ if !plan.searched => return errno,
+            _ if !orders.searched => return errno,
             Errno::ACCESS => kept = errno,
             Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
             _ => return errno,

@@ -1,7 +1,7 @@
 //! The clone launcher: a child that shares the parent's memory until it execs, while the parent's thread waits.
 
 use super::Cloned;
-use super::child::{Plan, run};
+use super::child::{Orders, run};
 use super::stack::{Stack, with_small};
 use crate::sys;
 use rustix::io::Errno;
@@ -19,17 +19,22 @@ pub(super) struct How {
     pub(super) pidfd: bool,
 }
 
-/// Clones a child that runs the plan; returns when it has execed or ended. Where no number is left for a pidfd, it does
+/// Clones a child that runs the orders; returns when it has execed or ended. Where no number is left for a pidfd, it does
 /// without.
 ///
 /// # Safety
 ///
-/// All signals are blocked, and the plan is sound to run in a process that shares this one's memory.
-pub(super) unsafe fn child(clone3: bool, shared_table: bool, pidfd: bool, plan: &Plan<'_>) -> Result<Cloned, Errno> {
-    let data = std::ptr::from_ref(plan).cast_mut().cast();
+/// All signals are blocked, and the orders are sound to run in a process that shares this one's memory.
+pub(super) unsafe fn child(
+    clone3: bool,
+    shared_table: bool,
+    pidfd: bool,
+    orders: &Orders<'_>,
+) -> Result<Cloned, Errno> {
+    let data = std::ptr::from_ref(orders).cast_mut().cast();
     let launch = |pidfd: bool| {
         let how = How { clone3, shared_table, pidfd };
-        // SAFETY: as the caller promises; `run_process` takes a plan; nobody else uses the stack.
+        // SAFETY: as the caller promises; `run_process` takes orders; nobody else uses the stack.
         with_small(|stack| unsafe { clone(how, stack, run_process, data) }).and_then(|result| result)
     };
     match launch(pidfd) {
@@ -38,10 +43,10 @@ pub(super) unsafe fn child(clone3: bool, shared_table: bool, pidfd: bool, plan: 
     }
 }
 
-/// A child on the stack of a clone; `plan` is the address of a [`Plan`].
-extern "C" fn run_process(plan: *mut c_void) -> ! {
-    // SAFETY: the launcher passes the address of a plan, which it keeps until the child has execed or ended.
-    run(unsafe { &*plan.cast::<Plan<'_>>() })
+/// A child on the stack of a clone; `orders` is the address of [`Orders`].
+extern "C" fn run_process(orders: *mut c_void) -> ! {
+    // SAFETY: the launcher passes the address of orders, which it keeps until the child has execed or ended.
+    run(unsafe { &*orders.cast::<Orders<'_>>() })
 }
 
 const NO_PIDFD: RawFd = -1;

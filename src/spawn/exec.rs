@@ -2,7 +2,7 @@
 
 use super::prepare::{self, Defaults, Demands, Prepared, Problem};
 use super::report::SharedReport;
-use super::{child, hooks, plan, problem, sources};
+use super::{child, hooks, orders, problem, sources};
 use crate::command::{Command, Directory};
 use crate::descriptor::{close_on_exec, ladder, set_close_on_exec};
 use crate::error::{Error, Failure, Subject};
@@ -43,7 +43,7 @@ impl Command<'_> {
         let undo = change(self, &prepared)?;
         let memory = SharedReport::new();
         let runner = hooks::Runner::new(&mut self.hooks);
-        child::run_steps(&plan(self, &prepared, runner, &memory, sys::every_signal()));
+        child::run_steps(&orders(self, &prepared, runner, &memory, sys::every_signal()));
         drop(undo);
         Err(match memory.get() {
             Some(report) => problem(report, &prepared.steps, self),
@@ -92,7 +92,7 @@ fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<Raw
     let plan = &prepared.plan;
     let stays = |number: RawFd| plan.connections.iter().any(|each| each.target == number);
     let candidates = match plan.rest {
-        Rest::Close => ladder::open_numbers(command.without)
+        Rest::Close => ladder::open_numbers(command.plan.without)
             .map_err(|errno| Problem::system(Failure::Child(Step::CloseFrom { first: 0 }), errno))?,
         Rest::Inherit => plan.connections.iter().map(|each| each.source).chain(plan.holes.iter().copied()).collect(),
     };

@@ -21,14 +21,14 @@ impl Command<'_> {
     /// print!("{explanation}");
     /// ```
     pub fn explain(&self) -> Explanation {
-        let missing = self.without | probe::known_missing();
-        let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.rest, missing)
+        let missing = self.plan.without | probe::known_missing();
+        let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.plan.rest, missing)
             .map_err(Problem::from)
             .and_then(|way| Ok((way, prepare(self, Defaults::INHERIT, way.demands(true))?)))
             .map(|(way, prepared)| {
                 let Prepared { mut rows, steps, .. } = prepared;
                 rows.sort_by_key(|row| (row.target.is_none(), row.target));
-                Explained { launcher: way.launcher(), rest: self.rest, rows, steps }
+                Explained { launcher: way.launcher(), rest: self.plan.rest, rows, steps }
             })
             .map_err(|problem| {
                 Error::new(Subject::Spawn(self.get_program().to_owned()), problem.failure, problem.errno)

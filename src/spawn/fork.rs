@@ -1,22 +1,22 @@
 //! The fork launcher: a child with a copy of the parent's memory, which reports on a pipe.
 
-use super::child::{self, Plan};
+use super::child::{self, Orders};
 use super::prepare::ReportPipe;
 use super::report::wire::{Received, decode};
 use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 
-/// Forks; the child runs the plan.
+/// Forks; the child runs the orders.
 ///
 /// # Safety
 ///
-/// All signals are blocked, and the plan is sound to run in a forked child.
-pub(super) unsafe fn fork(plan: &Plan<'_>) -> Result<i32, Errno> {
-    // SAFETY: the child does nothing but run the plan.
+/// All signals are blocked, and the orders are sound to run in a forked child.
+pub(super) unsafe fn fork(orders: &Orders<'_>) -> Result<i32, Errno> {
+    // SAFETY: the child does nothing but run the orders.
     match unsafe { libc::fork() } {
         -1 => Err(sys::last_error()),
-        0 => child::run(plan),
+        0 => child::run(orders),
         pid => Ok(pid),
     }
 }

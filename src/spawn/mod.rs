@@ -4,6 +4,7 @@
 mod child;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod clone;
+mod descriptors;
 mod exec;
 mod explain;
 mod fork;
@@ -23,7 +24,7 @@ mod stack;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use self::{no_clone as clone, no_clone as probe};
 
-use self::child::{Plan, Reporter};
+use self::child::{Orders, Reporter};
 use self::prepare::{Defaults, Demands, Prepared, Problem};
 use self::report::{Cause, PipeEnd, Report, SharedReport};
 use self::signals::Blocked;
@@ -32,7 +33,6 @@ use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::{Rest, Start, Step};
 use crate::process::{Child, Handles, Process};
 use crate::rungs::Rungs;
-use crate::stdio::Source;
 use crate::sys;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::process::{ExitStatus, Output};
@@ -110,7 +110,7 @@ impl Command<'_> {
         };
         match result {
             Ok(started) => {
-                self.give_away();
+                self.plan.give_away();
                 span.record("pid", started.process.id());
                 span.record("launcher", tracing::field::debug(started.launcher));
                 Ok(started)
@@ -119,16 +119,6 @@ impl Command<'_> {
                 let error = Error::new(Subject::Spawn(self.get_program().to_owned()), failure, errno);
                 tracing::debug!(%error, "spawn failed");
                 Err(error)
-            }
-        }
-    }
-
-    /// Closes what was moved into the command: the child has it now.
-    fn give_away(&mut self) {
-        let standard = self.standard.iter_mut().flatten();
-        for stdio in standard.chain(self.connections.iter_mut().map(|(_, stdio)| stdio)) {
-            if let Source::Moved(_) = stdio.0 {
-                stdio.0 = Source::GivenAway;
             }
         }
     }
@@ -210,8 +200,8 @@ fn choose(command: &Command<'_>) -> std::result::Result<Way, Problem> {
         Some(Err(_)) => Rungs::CLONE,
         None => Rungs::empty(),
     };
-    let missing = missing | command.without;
-    Ok(Way::choose(command.launcher, hooks, command.rest, missing)?)
+    let missing = missing | command.plan.without;
+    Ok(Way::choose(command.launcher, hooks, command.plan.rest, missing)?)
 }
 
 /// A new process.
@@ -234,22 +224,22 @@ fn launch(
     way: Way,
     purpose: Purpose,
 ) -> std::result::Result<Launched, Problem> {
-    let pidfd = purpose == Purpose::Handle && !command.without.contains(Rungs::PIDFD);
+    let pidfd = purpose == Purpose::Handle && !command.plan.without.contains(Rungs::PIDFD);
     let prepared = prepare::prepare(command, defaults, way.demands(pidfd))?;
     trace(&prepared);
     let memory = SharedReport::new();
     let hooks = hooks::Runner::new(&mut command.hooks);
     let result = {
         let blocked = Blocked::all();
-        let plan = plan(command, &prepared, hooks, &memory, blocked.before());
+        let orders = orders(command, &prepared, hooks, &memory, blocked.before());
         match way {
             Way::Clone { clone3, shared_table } => {
                 let pidfd = pidfd && !prepared.standard_closed;
-                // SAFETY: all signals are blocked, and the plan is made for a child.
-                unsafe { clone::child(clone3, shared_table, pidfd, &plan) }
+                // SAFETY: all signals are blocked, and the orders are made for a child.
+                unsafe { clone::child(clone3, shared_table, pidfd, &orders) }
             }
-            // SAFETY: all signals are blocked, and the plan is made for a child.
-            Way::Fork => unsafe { fork::fork(&plan) }.map(|pid| Cloned { pid, pidfd: None }),
+            // SAFETY: all signals are blocked, and the orders are made for a child.
+            Way::Fork => unsafe { fork::fork(&orders) }.map(|pid| Cloned { pid, pidfd: None }),
         }
     };
     let Cloned { pid, pidfd: cloned } = match result {
@@ -297,14 +287,14 @@ fn open_pidfd(pid: i32) -> Option<OwnedFd> {
     Process::is_child(&pidfd).then_some(pidfd)
 }
 
-fn plan<'a>(
+fn orders<'a>(
     command: &'a Command<'_>,
     prepared: &'a Prepared,
     hooks: Option<hooks::Runner>,
     memory: &'a SharedReport,
     mask: sys::SignalSet,
-) -> Plan<'a> {
-    Plan {
+) -> Orders<'a> {
+    Orders {
         steps: &prepared.steps,
         programs: &prepared.text.programs,
         searched: prepared.text.searched,
@@ -316,7 +306,7 @@ fn plan<'a>(
         },
         mask,
         hooks,
-        without: command.without | probe::known_missing() & Rungs::CLOSE_RANGE,
+        without: command.plan.without | probe::known_missing() & Rungs::CLOSE_RANGE,
         reporter: match &prepared.report {
             Some(pipe) => Reporter::Pipe(PipeEnd::new(pipe.writer.as_raw_fd())),
             None => Reporter::Memory(memory),

@@ -1,0 +1,240 @@
+//! From a plan in the caller's words to one in numbers: looks at what the caller gave, and opens what is missing.
+
+use super::prepare::{Defaults, Demands, Problem};
+use super::sources;
+use crate::command::Plan;
+use crate::descriptor::close_on_exec;
+use crate::explain::{Origin, Row};
+use crate::plan::{Connection, DescriptorPlan, Refusal, Want, Wish, check};
+use crate::process::{End, Handles};
+use crate::rungs::Rungs;
+use crate::stdio::{SlotKind, Source};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// What has been opened so far.
+#[derive(Default)]
+pub(super) struct Opening {
+    pub(super) opened: Vec<OwnedFd>,
+    pub(super) handles: Handles,
+    pub(super) rows: Vec<Row>,
+    /// One `/dev/null` serves all that want it.
+    null: Option<RawFd>,
+    /// Whether 0, 1 or 2 is closed in the parent, where that was asked for.
+    pub(super) standard_closed: bool,
+}
+
+impl Opening {
+    fn own(&mut self, fd: OwnedFd) -> RawFd {
+        let number = fd.as_raw_fd();
+        self.opened.push(fd);
+        number
+    }
+
+    /// Connects a target to what was opened for it, which closes at exec as all that the library opens does.
+    fn connect(&mut self, target: RawFd, fd: OwnedFd) -> Connection {
+        Connection { target, source: self.own(fd), close_on_exec: true }
+    }
+
+    fn null(&mut self, target: RawFd) -> Result<Connection, Problem> {
+        let source = match self.null {
+            Some(number) => number,
+            None => {
+                let number = self.own(sources::null(target)?);
+                *self.null.insert(number)
+            }
+        };
+        Ok(Connection { target, source, close_on_exec: true })
+    }
+
+    /// Opens what a target is connected to.
+    fn open(&mut self, target: RawFd, source: &Source<'_>, without: Rungs) -> Result<(Connection, Origin), Problem> {
+        match source {
+            Source::Null => Ok((self.null(target)?, Origin::Null)),
+            Source::Data(bytes) => {
+                let fd = sources::data(target, bytes, without)?;
+                Ok((self.connect(target, fd), Origin::Data { bytes: bytes.len() }))
+            }
+            Source::Piped => {
+                let kind = if target == 0 { SlotKind::Writer } else { SlotKind::Reader };
+                let (connection, origin, end) = self.slot(target, kind)?;
+                self.handles.set_standard(target, end);
+                Ok((connection, origin))
+            }
+            Source::Slot { kind, id } => {
+                let (connection, origin, end) = self.slot(target, *kind)?;
+                self.handles.slots.push((*id, end));
+                Ok((connection, origin))
+            }
+            _ => unreachable!("{source:?} is not opened"),
+        }
+    }
+
+    fn slot(&mut self, target: RawFd, kind: SlotKind) -> Result<(Connection, Origin, End), Problem> {
+        let (child, parent) = sources::connect(target, kind)?;
+        let origin = match kind {
+            SlotKind::Reader => Origin::ReadByParent,
+            SlotKind::Writer => Origin::WrittenByParent,
+            SlotKind::Socket => Origin::Socket,
+        };
+        Ok((self.connect(target, child), origin, parent))
+    }
+
+    /// Something that the child needs until exec.
+    pub(super) fn transient(&mut self, plan: &mut DescriptorPlan, fd: &OwnedFd, origin: Origin) {
+        plan.transient.push(fd.as_raw_fd());
+        self.rows.push(Row { target: None, source: Some(fd.as_raw_fd()), origin });
+    }
+}
+
+/// Where the caller's plan keeps the source of a wish.
+fn source_of<'a, 'fd>(wanted: &'a Plan<'fd>, defaults: &'a Defaults, wish: &Wish) -> &'a Source<'fd> {
+    match (wanted.standard.get(wish.place), wish.place.checked_sub(3)) {
+        (Some(Some(stdio)), _) => &stdio.0,
+        (Some(None), _) => &defaults.0[wish.place].0,
+        (None, Some(index)) if index < wanted.connections.len() => &wanted.connections[index].1.0,
+        (None, _) => &Source::Inherit, // a kept descriptor
+    }
+}
+
+/// All wishes of a plan, in no order.
+fn wishes(wanted: &Plan<'_>, defaults: &Defaults) -> Vec<Wish> {
+    let mut wishes = Vec::with_capacity(3 + wanted.connections.len() + wanted.keep.len());
+    let mut add = |target: RawFd, source: &Source<'_>, place: usize| {
+        let want = match source {
+            Source::Inherit => Want::Inherit,
+            Source::Closed => Want::Hole,
+            Source::SameAs(target) => Want::SameAs(*target),
+            Source::GivenAway => Want::GivenAway,
+            Source::Piped if !(0..=2).contains(&target) => Want::PipeOfNoDirection,
+            _ => Want::Source,
+        };
+        wishes.push(Wish { target, want, place });
+    };
+    for (place, (stdio, default)) in wanted.standard.iter().zip(&defaults.0).enumerate() {
+        let target = place as RawFd;
+        let mentioned = || {
+            wanted.connections.iter().any(|(number, _)| *number == target)
+                || wanted.keep.iter().any(|fd| fd.as_raw_fd() == target)
+        };
+        match stdio {
+            Some(stdio) => add(target, &stdio.0, place),
+            None if mentioned() => {}
+            None => add(target, &default.0, place),
+        }
+    }
+    for (index, (target, stdio)) in wanted.connections.iter().enumerate() {
+        add(*target, &stdio.0, 3 + index);
+    }
+    let kept = wanted.keep.iter().enumerate();
+    wishes.extend(kept.map(|(index, fd)| Wish {
+        target: fd.as_raw_fd(),
+        want: Want::Keep,
+        place: 3 + wanted.connections.len() + index,
+    }));
+    wishes
+}
+
+/// Checks the wishes, opens what they need, and puts them into numbers.
+pub(super) fn descriptor_plan(
+    wanted: &Plan<'_>,
+    defaults: &Defaults,
+    demands: Demands,
+    opening: &mut Opening,
+) -> Result<DescriptorPlan, Problem> {
+    let mut wishes = wishes(wanted, defaults);
+    check(&mut wishes)?;
+
+    let mut plan = DescriptorPlan::new([]);
+    plan.rest = wanted.rest;
+    plan.start = demands.start;
+    // What the parent has is looked at before anything is opened, or else what is opened here could be taken for it.
+    let given: Vec<Option<Given>> = wishes
+        .iter()
+        .map(|wish| match wish.want {
+            Want::Keep => given(wish.target, wish.target, Origin::Kept).map(Some),
+            _ => given_source(source_of(wanted, defaults, wish), wish.target),
+        })
+        .collect::<Result<_, _>>()?;
+    opening.standard_closed = demands.pidfd && is_standard_closed(&wishes, &given);
+    for (wish, given) in wishes.iter().zip(given) {
+        let target = wish.target;
+        let (connection, origin) = match (wish.want, given) {
+            (_, Some(Given::Open(connection, origin))) => (connection, origin),
+            (_, Some(Given::ClosedStream)) => (opening.null(target)?, Origin::ClosedInParent),
+            (Want::Hole, None) => {
+                plan.holes.push(target);
+                opening.rows.push(Row { target: Some(target), source: None, origin: Origin::Hole });
+                continue;
+            }
+            // The source is filled in below.
+            (Want::SameAs(other), None) => (Connection::new(target, RawFd::MAX), Origin::SameAs(other)),
+            (_, None) => opening.open(target, source_of(wanted, defaults, wish), wanted.without)?,
+        };
+        plan.connections.push(connection);
+        opening.rows.push(Row { target: Some(target), source: Some(connection.source), origin });
+    }
+    for wish in &wishes {
+        if let Want::SameAs(other) = wish.want {
+            let find = |number| plan.connections.binary_search_by_key(&number, |each| each.target);
+            if let (Ok(index), Ok(found)) = (find(wish.target), find(other)) {
+                plan.connections[index] = Connection { target: wish.target, ..plan.connections[found] };
+                let row = opening.rows.iter_mut().find(|row| row.target == Some(wish.target));
+                row.into_iter().for_each(|row| row.source = Some(plan.connections[found].source));
+            }
+        }
+    }
+    if plan.connections.iter().any(|each| each.target != each.source) {
+        plan.limit = soft_limit();
+    }
+    Ok(plan)
+}
+
+/// Whether 0, 1 or 2 is closed in the parent. What is known from the sources is not asked again.
+fn is_standard_closed(wishes: &[Wish], given: &[Option<Given>]) -> bool {
+    let known_open = |number: RawFd| {
+        wishes.iter().zip(given).any(|(wish, given)| {
+            wish.target == number && matches!(given, Some(Given::Open(connection, _)) if connection.source == number)
+        })
+    };
+    (0..=2).any(|number| !known_open(number) && close_on_exec(number).is_none())
+}
+
+/// A source that the parent has already.
+enum Given {
+    Open(Connection, Origin),
+    /// A standard stream that is closed in the parent.
+    ClosedStream,
+}
+
+fn given(target: RawFd, source: RawFd, origin: Origin) -> Result<Given, Refusal> {
+    match close_on_exec(source) {
+        // The flag of a kept descriptor is cleared whether set now or not: another thread may be about to set it. For a
+        // standard stream, of which every child has three, that is not worth a call each.
+        Some(is_set) => {
+            let close_on_exec = is_set || target > 2;
+            Ok(Given::Open(Connection { target, source, close_on_exec }, origin))
+        }
+        None => Err(Refusal::SourceNotOpen { target, source }),
+    }
+}
+
+/// The source of a target, if it is one that the parent has already.
+fn given_source(source: &Source<'_>, target: RawFd) -> Result<Option<Given>, Refusal> {
+    let inherited = |source: RawFd| match given(target, source, Origin::Inherited) {
+        Err(Refusal::SourceNotOpen { .. }) if (0..=2).contains(&source) => Ok(Given::ClosedStream),
+        result => result,
+    };
+    Ok(Some(match source {
+        Source::Inherit => inherited(target)?,
+        Source::InheritFrom(number) => inherited(*number)?,
+        Source::Moved(fd) => given(target, fd.as_raw_fd(), Origin::Moved)?,
+        Source::Shared(fd) => given(target, fd.as_raw_fd(), Origin::Shared)?,
+        Source::Lent(fd) => given(target, fd.as_raw_fd(), Origin::Lent)?,
+        _ => return Ok(None),
+    }))
+}
+
+fn soft_limit() -> RawFd {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(RawFd::MAX)
+}
