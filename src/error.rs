@@ -35,6 +35,7 @@ struct Inner {
 pub(crate) enum Subject {
     Spawn(OsString),
     Exec(OsString),
+    Run,
     Wait(u32),
     Signal(u32),
     Read(u32),
@@ -66,6 +67,8 @@ pub enum Failure {
         /// What was opened: "a pipe for the report of errors".
         what: &'static str,
     },
+    /// The parent's standard output could not be flushed before a fork; the child would write its buffer again.
+    Flush,
     /// The child could not be started.
     Launch(Launcher),
     /// A step in the child, none of those below.
@@ -130,7 +133,7 @@ impl Error {
     pub fn program(&self) -> Option<&OsStr> {
         match &self.0.subject {
             Subject::Spawn(program) | Subject::Exec(program) => Some(program),
-            Subject::Wait(_) | Subject::Signal(_) | Subject::Read(_) => None,
+            Subject::Run | Subject::Wait(_) | Subject::Signal(_) | Subject::Read(_) => None,
         }
     }
 
@@ -165,6 +168,7 @@ impl fmt::Display for Error {
         match subject {
             Subject::Spawn(program) => write!(f, "cannot spawn `{}`: ", program.display())?,
             Subject::Exec(program) => write!(f, "cannot exec `{}`: ", program.display())?,
+            Subject::Run => f.write_str("cannot run a function in a child: ")?,
             Subject::Wait(pid) => write!(f, "cannot wait for process {pid}: ")?,
             Subject::Signal(pid) => write!(f, "cannot signal process {pid}: ")?,
             Subject::Read(pid) => write!(f, "cannot read the output of process {pid}: ")?,
@@ -204,6 +208,7 @@ impl fmt::Display for Failure {
             }
             Self::Open { target, what } => write!(f, "cannot open {what} for descriptor {target}"),
             Self::Parent { what } => write!(f, "cannot open {what}"),
+            Self::Flush => f.write_str("cannot flush standard output"),
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),
             Self::Child(step) => write!(f, "cannot {step}"),

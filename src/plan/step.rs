@@ -61,6 +61,8 @@ pub enum Step {
     Hooks,
     /// Become the program.
     Exec,
+    /// Run the function of a `fork_run`.
+    Run,
 }
 
 impl fmt::Display for Step {
@@ -82,6 +84,7 @@ impl fmt::Display for Step {
             Self::SignalMask => f.write_str("restore the signal mask"),
             Self::Hooks => f.write_str("run the hooks"),
             Self::Exec => f.write_str("exec the program"),
+            Self::Run => f.write_str("run the function"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::stdio::Slot;
 use std::io::{PipeReader, PipeWriter};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 /// One of the parent's ends.
@@ -32,6 +32,17 @@ impl Handles {
             (2, End::Reader(end)) => self.stderr = Some(end),
             (target, end) => debug_assert!(false, "{end:?} is not a standard stream's end for {target}"),
         }
+    }
+
+    /// The numbers of all ends.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = RawFd> {
+        let readers = [&self.stdout, &self.stderr].into_iter().flatten().map(AsRawFd::as_raw_fd);
+        let slots = self.slots.iter().map(|(_, end)| match end {
+            End::Reader(end) => end.as_raw_fd(),
+            End::Writer(end) => end.as_raw_fd(),
+            End::Socket(end) => end.as_raw_fd(),
+        });
+        self.stdin.iter().map(AsRawFd::as_raw_fd).chain(readers).chain(slots)
     }
 
     /// Takes what a slot stands for, once.

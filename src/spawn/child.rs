@@ -5,8 +5,8 @@
 //! effect; only plain data prepared by the parent, and system calls. There is one interpreter of steps, for all
 //! launchers, and one way out: `report`, then exit.
 
-use super::hooks;
 use super::report::{PipeEnd, SharedReport, wire};
+use super::{hooks, run};
 use crate::descriptor::ladder;
 use crate::plan::Step;
 use crate::rungs::Rungs;
@@ -30,8 +30,29 @@ pub(super) struct Orders<'a> {
     pub(super) directory: *const c_char,
     pub(super) mask: sys::SignalSet,
     pub(super) hooks: Option<hooks::Runner>,
+    /// What to run instead of a program.
+    pub(super) function: Option<*mut (dyn FnMut() -> i32 + 'a)>,
     pub(super) without: Rungs,
     pub(super) reporter: Reporter<'a>,
+}
+
+impl<'a> Orders<'a> {
+    /// Orders to do nothing, which have no program.
+    pub(super) fn without_program(reporter: Reporter<'a>) -> Self {
+        Self {
+            steps: &[],
+            programs: &[],
+            searched: false,
+            argv: &[],
+            envp: &[],
+            directory: std::ptr::null(),
+            mask: sys::every_signal(),
+            hooks: None,
+            function: None,
+            without: Rungs::empty(),
+            reporter,
+        }
+    }
 }
 
 /// The way to the parent.
@@ -44,15 +65,15 @@ pub(super) enum Reporter<'a> {
 }
 
 /// The status of a child that could not become the program. The parent has reaped it before anybody sees it.
-const FAILED: i32 = 127;
+pub(super) const FAILED: i32 = 127;
 
 /// A child that runs the steps, or ends.
-pub(super) fn run(orders: &Orders<'_>) -> ! {
+pub(super) fn obey(orders: &Orders<'_>) -> ! {
     run_steps(orders);
     sys::exit(FAILED)
 }
 
-/// Runs the steps. The last is exec, so it returns only if one has failed, and has told the parent of it.
+/// Runs the steps. The last does not come back, so it returns only if one has failed, and has told the parent of it.
 pub(super) fn run_steps(orders: &Orders<'_>) {
     for (index, step) in orders.steps.iter().enumerate() {
         if let Err(failed) = take(orders, *step, index) {
@@ -95,6 +116,7 @@ fn take(orders: &Orders<'_>, step: Step, index: usize) -> Result<(), Failed> {
             }
         }
         Step::Exec => return Err(exec(orders).into()),
+        Step::Run => return Err(run::run(orders, index).into()),
     }
     Ok(())
 }

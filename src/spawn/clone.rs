@@ -1,7 +1,7 @@
 //! The clone launcher: a child that shares the parent's memory until it execs, while the parent's thread waits.
 
 use super::Cloned;
-use super::child::{Orders, run};
+use super::child::{Orders, obey};
 use super::stack::{Stack, with_small};
 use crate::sys;
 use rustix::io::Errno;
@@ -46,7 +46,7 @@ pub(super) unsafe fn child(
 /// A child on the stack of a clone; `orders` is the address of [`Orders`].
 extern "C" fn run_process(orders: *mut c_void) -> ! {
     // SAFETY: the launcher passes the address of orders, which it keeps until the child has execed or ended.
-    run(unsafe { &*orders.cast::<Orders<'_>>() })
+    obey(unsafe { &*orders.cast::<Orders<'_>>() })
 }
 
 const NO_PIDFD: RawFd = -1;

@@ -16,7 +16,7 @@ pub(super) unsafe fn fork(orders: &Orders<'_>) -> Result<i32, Errno> {
     // SAFETY: the child does nothing but run the orders.
     match unsafe { libc::fork() } {
         -1 => Err(sys::last_error()),
-        0 => child::run(orders),
+        0 => child::obey(orders),
         pid => Ok(pid),
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn run(runner: Runner, reporter: Reporter<'_>, step: usize) -> bool {
         return false;
     }
     match reporter {
-        Reporter::Pipe(pipe) => pipe.send(&wire::head(wire::Kind::HooksDone, step, 0, 0)),
+        Reporter::Pipe(pipe) => pipe.send(&wire::head(wire::Kind::Done, step, 0, 0)),
         Reporter::Memory(_) => true,
     }
 }

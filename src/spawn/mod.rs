@@ -16,6 +16,7 @@ mod prepare;
 mod probe;
 mod programs;
 mod report;
+mod run;
 mod signals;
 mod sources;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -23,6 +24,8 @@ mod stack;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use self::{no_clone as clone, no_clone as probe};
+
+pub use self::run::fork_run;
 
 use self::child::{Orders, Reporter};
 use self::prepare::{Defaults, Demands, Prepared, Problem};
@@ -250,18 +253,18 @@ fn launch(
     // SAFETY: the kernel has made the descriptor for this spawn.
     let cloned = cloned.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     let Prepared { steps, handles, report: pipe, .. } = prepared;
-    let (report, hooks_done) = match pipe {
+    let (report, done) = match pipe {
         None => (memory.get(), true),
         Some(pipe) => {
             let received = fork::receive(pipe);
-            (received.report, received.hooks_done || hooks.is_none())
+            (received.report, received.done || hooks.is_none())
         }
     };
     if let Some(report) = report {
         sys::reap(pid);
         return Err(problem(report, &steps, command));
     }
-    if !hooks_done {
+    if !done {
         if let Some(status) = hooks::ended(pid) {
             return Err(Failure::HookEnded(status).into());
         }
@@ -300,6 +303,7 @@ fn orders<'a>(
         searched: prepared.text.searched,
         argv: &prepared.text.argv,
         envp: &prepared.text.envp,
+        function: None,
         directory: match &command.directory {
             crate::command::Directory::Path(path) => path.pointers().next().unwrap_or(std::ptr::null()),
             _ => std::ptr::null(),

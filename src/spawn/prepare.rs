@@ -74,6 +74,10 @@ pub(super) struct Demands {
 }
 
 impl Demands {
+    /// For `fork_run`.
+    pub(super) const RUN: Self =
+        Self { start: Start::Copied, report_pipe: true, reset_handlers: false, pidfd: true, in_place: false };
+
     /// For `Command::exec`.
     pub(super) const IN_PLACE: Self =
         Self { start: Start::Copied, report_pipe: false, reset_handlers: false, pidfd: false, in_place: true };
@@ -143,6 +147,8 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
 pub(super) enum Finish<'a, 'fd> {
     /// Becomes a program, in a directory, after its hooks.
     Exec { directory: &'a Directory<'fd>, hooks: bool },
+    /// Runs a function of this process.
+    Run,
 }
 
 /// Prepares a child's descriptors and steps, without what a program needs.
@@ -152,7 +158,10 @@ pub(super) fn arrange(
     demands: Demands,
     finish: Finish<'_, '_>,
 ) -> Result<Prepared, Problem> {
-    let Finish::Exec { directory, hooks } = finish;
+    let (directory, hooks) = match finish {
+        Finish::Exec { directory, hooks } => (directory, hooks),
+        Finish::Run => (&Directory::Inherit, false),
+    };
     let _guard = sources::opening();
     let mut opening = Opening::default();
     let mut plan = descriptor_plan(wanted, defaults, demands, &mut opening)?;
@@ -185,6 +194,12 @@ pub(super) fn arrange(
         opening.rows.push(Row { target: None, source: Some(scratch.as_raw_fd()), origin: Origin::Scratch });
         opening.opened.push(scratch);
     }
+    if matches!(finish, Finish::Run) {
+        // No exec closes these; where the rest is closed they go with it.
+        plan.holes.extend(plan.scratch);
+        plan.holes.extend(report.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
+        plan.holes.extend(opening.handles.numbers());
+    }
 
     let mut steps = Vec::with_capacity(plan.connections.len() + 12);
     if demands.in_place {
@@ -195,7 +210,9 @@ pub(super) fn arrange(
         if demands.reset_handlers {
             steps.push(Step::DefaultHandlers);
         }
-        steps.push(Step::DefaultSigpipe);
+        if !matches!(finish, Finish::Run) {
+            steps.push(Step::DefaultSigpipe);
+        }
     }
     match directory_number {
         Some(fd) => steps.push(Step::ChangeDirectoryTo { fd }),
@@ -208,7 +225,7 @@ pub(super) fn arrange(
     if hooks {
         steps.push(Step::Hooks);
     }
-    steps.push(Step::Exec);
+    steps.push(if matches!(finish, Finish::Run) { Step::Run } else { Step::Exec });
 
     let Opening { opened, handles, rows, standard_closed, .. } = opening;
     Ok(Prepared { steps, text: ChildText::default(), handles, report, plan, standard_closed, rows, _opened: opened })

@@ -91,6 +91,11 @@ impl PipeEnd {
             && identity(self.fd) == self.identity
             && sys::write(self.fd, message) == Ok(message.len())
     }
+
+    /// Closes the number, in the child.
+    pub(super) fn close(self) {
+        let _ = sys::close(self.fd); // A pipe has nothing to lose.
+    }
 }
 
 /// What a number refers to, if anything.
@@ -120,8 +125,8 @@ pub(super) mod wire {
         Hook = 2,
         HookMessage = 3,
         HookPanicked = 4,
-        /// No failure: all hooks have run, and only exec is left.
-        HooksDone = 5,
+        /// No failure: only exec is left, or the function that is run instead.
+        Done = 5,
     }
 
     /// The head of a message; a hook's text follows it. In the child.
@@ -136,7 +141,7 @@ pub(super) mod wire {
     /// What came through the pipe, in the parent.
     #[derive(Debug, Default, PartialEq, Eq)]
     pub(in crate::spawn) struct Received {
-        pub(in crate::spawn) hooks_done: bool,
+        pub(in crate::spawn) done: bool,
         pub(in crate::spawn) report: Option<Report>,
     }
 
@@ -149,8 +154,8 @@ pub(super) mod wire {
             // The child never sends another number, but a hook could write to this pipe.
             let errno = if (1..4096).contains(&errno) { Errno::from_raw_os_error(errno) } else { Errno::INVAL };
             bytes = &[];
-            let cause = if kind == Kind::HooksDone as u32 {
-                received.hooks_done = true;
+            let cause = if kind == Kind::Done as u32 {
+                received.done = true;
                 bytes = text;
                 continue;
             } else if kind == Kind::Hook as u32 {
@@ -174,14 +179,14 @@ pub(super) mod wire {
         #[test]
         fn messages_come_back_as_they_were_sent() {
             assert_eq!(decode(&[]), Received::default());
-            let done = head(Kind::HooksDone, 0, 0, 0);
-            assert_eq!(decode(&done), Received { hooks_done: true, report: None });
+            let done = head(Kind::Done, 0, 0, 0);
+            assert_eq!(decode(&done), Received { done: true, report: None });
             let failed = [&done[..], &head(Kind::System, 7, 2, 0)].concat();
             let report = Report { step: 7, cause: Cause::System(Errno::NOENT) };
-            assert_eq!(decode(&failed), Received { hooks_done: true, report: Some(report) });
+            assert_eq!(decode(&failed), Received { done: true, report: Some(report) });
             let text = [&head(Kind::HookMessage, 5, 0, 1)[..], b"no luck"].concat();
             let report = Report { step: 5, cause: Cause::HookMessage { index: 1, message: "no luck".into() } };
-            assert_eq!(decode(&text), Received { hooks_done: false, report: Some(report) });
+            assert_eq!(decode(&text), Received { done: false, report: Some(report) });
         }
     }
 }

@@ -13,13 +13,14 @@ use std::os::unix::process::ExitStatusExt;
 
 /// From now on, `calls` answer with `errno` in this process and its children.
 fn refuse(calls: &[i64], errno: i32) -> bool {
+    answer(calls, SeccompAction::Errno(errno as u32))
+}
+
+/// From now on, this is what becomes of `calls` in this process and its children.
+pub fn answer(calls: &[i64], action: SeccompAction) -> bool {
     let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> = calls.iter().map(|&call| (call, vec![])).collect();
-    let filter = SeccompFilter::new(
-        rules,
-        SeccompAction::Allow,
-        SeccompAction::Errno(errno as u32),
-        std::env::consts::ARCH.try_into().unwrap(),
-    );
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch);
     let program: BpfProgram = filter.unwrap().try_into().unwrap();
     apply_filter_all_threads(&program).is_ok() || skip("a seccomp filter cannot be installed")
 }
@@ -207,16 +208,7 @@ own_process! {
 
 own_process! {
     fn child_that_is_killed_before_exec_is_an_error_and_no_zombie() {
-        let rules = BTreeMap::from([(libc::SYS_execve, vec![])]);
-        let filter = SeccompFilter::new(
-            rules,
-            SeccompAction::Allow,
-            SeccompAction::KillProcess,
-            std::env::consts::ARCH.try_into().unwrap(),
-        );
-        let program: BpfProgram = filter.unwrap().try_into().unwrap();
-        if apply_filter_all_threads(&program).is_err() {
-            skip("a seccomp filter cannot be installed");
+        if !answer(&[libc::SYS_execve], SeccompAction::KillProcess) {
             return;
         }
         let before = Table::current();

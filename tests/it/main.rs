@@ -13,6 +13,7 @@ mod errors;
 mod exec;
 mod explain;
 mod filters;
+mod fork_run;
 mod hooks;
 mod leaks;
 mod ownership;
