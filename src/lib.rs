@@ -53,6 +53,9 @@ mod stdio;
 mod sys;
 
 pub use self::command::{Args, Command, Launcher, Lend, Plan, Variables};
+pub use self::descriptor::{
+    CloseRange, Flags, close_from, close_ranges_except, duplicate_from, set_close_on_exec_from, with_close_on_exec,
+};
 pub use self::error::{Error, Failure, Result, Text};
 pub use self::explain::Explanation;
 pub use self::plan::Rest;

@@ -1,8 +1,8 @@
-//! Closing a range of numbers, by whatever means there are.
+//! Closing a range of numbers, or marking it close-on-exec, by whatever means there are.
 //!
-//! The ladder: `close_range(2)`; the list of `/proc/self/fd`; a search of all numbers that could be open. Each rung is
-//! complete, or it fails and the next is tried: there is no rung that may miss a descriptor. It runs in the child, so
-//! it keeps the law of `child.rs`.
+//! The ladder: `close_range(2)`; the list of `/proc/thread-self/fd`; a search of all numbers that could be open. Each rung
+//! is complete, or it fails and the next is tried: there is no rung that may miss a descriptor. What works on a range runs
+//! in the child too, so it keeps the law of `spawn/child.rs`.
 
 use super::close_on_exec;
 use crate::rungs::Rungs;
@@ -10,7 +10,7 @@ use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd, RawFd};
 
-/// Up to so many numbers are closed one by one where `close_range` is missing: cheaper than any search.
+/// Up to so many numbers are tried one by one where `close_range` is missing: cheaper than any search.
 const FEW: RawFd = 64;
 
 /// A search covers at least this many numbers, the default of Linux's `fs.nr_open`: a descriptor stays open when the
@@ -20,9 +20,37 @@ const SEARCHED: u64 = 1 << 20;
 /// A limit above this is no bound: the search would take minutes. The spawn fails instead.
 const TOO_MANY: u64 = 1 << 24;
 
+/// What becomes of the descriptors of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Close,
+    SetCloseOnExec,
+}
+
+impl Act {
+    fn flags(self) -> u32 {
+        match self {
+            Self::Close => 0,
+            Self::SetCloseOnExec => sys::CLOSE_RANGE_CLOEXEC,
+        }
+    }
+
+    /// Acts on a number that may be open. Returns whether there was something to do.
+    fn on(self, fd: RawFd) -> bool {
+        match self {
+            Self::Close => {
+                let _ = sys::close(fd); // Closed, whatever it says; or it was not open.
+                true
+            }
+            Self::SetCloseOnExec => sys::set_close_on_exec(fd) == Ok(true),
+        }
+    }
+}
+
 /// Leaves the table that is shared with the parent, for a private one without `first` and above.
 pub(crate) fn unshare(first: RawFd, without: Rungs) -> Result<(), Errno> {
-    if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, true).is_ok() {
+    let flags = sys::CLOSE_RANGE_UNSHARE;
+    if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, flags).is_ok() {
         return Ok(());
     }
     sys::unshare_table()?;
@@ -31,33 +59,40 @@ pub(crate) fn unshare(first: RawFd, without: Rungs) -> Result<(), Errno> {
 
 /// Closes all numbers from `first` to `last`.
 pub(crate) fn close(first: RawFd, last: RawFd, without: Rungs) -> Result<(), Errno> {
-    if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, last, false).is_ok() {
+    act(Act::Close, first, last, without)
+}
+
+/// Acts on all numbers from `first` to `last`.
+pub(crate) fn act(act: Act, first: RawFd, last: RawFd, without: Rungs) -> Result<(), Errno> {
+    if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, last, act.flags()).is_ok() {
         return Ok(());
     }
     if last.saturating_sub(first) < FEW {
         for fd in first..=last {
-            let _ = sys::close(fd); // Closed, whatever it says; or it was not open.
+            act.on(fd);
         }
         return Ok(());
     }
-    if !without.contains(Rungs::PROC) && close_listed(first, last).is_ok() {
+    if !without.contains(Rungs::PROC) && act_on_listed(act, first, last).is_ok() {
         return Ok(());
     }
     if without.contains(Rungs::SEARCH) {
         return Err(Errno::NOSYS);
     }
-    search(first, last)
+    for_each_that_may_be_open(first, last, |fd| {
+        act.on(fd);
+    })
 }
 
-/// Closes what `/proc/self/fd` lists, until a whole list has nothing to close. A list that does not get shorter is not
-/// this process's, or its descriptors cannot be closed.
-fn close_listed(first: RawFd, last: RawFd) -> Result<(), Errno> {
+/// Acts on what `/proc/thread-self/fd` lists, until a whole list has nothing to act on. A list that does not get shorter is
+/// not this thread's, or its descriptors cannot be closed.
+fn act_on_listed(act: Act, first: RawFd, last: RawFd) -> Result<(), Errno> {
     let mut before = usize::MAX;
     loop {
-        let directory = sys::open_directory(c"/proc/self/fd")?;
-        let closed = close_entries(directory, first, last);
+        let directory = sys::open_directory(c"/proc/thread-self/fd")?;
+        let acted = act_on_entries(act, directory, first, last);
         let _ = sys::close(directory);
-        match closed? {
+        match acted? {
             0 => return Ok(()),
             count if count >= before => return Err(Errno::NOSYS),
             count => before = count,
@@ -65,25 +100,23 @@ fn close_listed(first: RawFd, last: RawFd) -> Result<(), Errno> {
     }
 }
 
-/// Closes each number in the range that `directory` lists, other than its own. Returns how many there were.
-fn close_entries(directory: RawFd, first: RawFd, last: RawFd) -> Result<usize, Errno> {
+/// Acts on each number in the range that `directory` lists, other than its own. Returns for how many there was something to
+/// do.
+fn act_on_entries(act: Act, directory: RawFd, first: RawFd, last: RawFd) -> Result<usize, Errno> {
     if !sys::is_in_proc(directory) {
         return Err(Errno::NOENT);
     }
     let mut buffer = [0; 2048];
-    let mut closed = 0;
+    let mut acted = 0;
     loop {
         let length = sys::read_directory(directory, &mut buffer)?;
         let Some(mut entries) = buffer.get(..length).filter(|entries| !entries.is_empty()) else {
-            return Ok(closed);
+            return Ok(acted);
         };
         while let Some((name, rest)) = next_entry(entries) {
             entries = rest;
             match number(name) {
-                Some(fd) if fd != directory && (first..=last).contains(&fd) => {
-                    let _ = sys::close(fd); // Closed, whatever it says.
-                    closed += 1;
-                }
+                Some(fd) if fd != directory && (first..=last).contains(&fd) => acted += usize::from(act.on(fd)),
                 _ => {}
             }
         }
@@ -115,13 +148,6 @@ fn number(name: &[u8]) -> Option<RawFd> {
 /// The number at which a search may stop; `None` where the hard limit bounds nothing.
 fn bound(hard_limit: Option<u64>) -> Option<u64> {
     hard_limit.filter(|&limit| limit <= TOO_MANY).map(|limit| limit.max(SEARCHED))
-}
-
-/// Closes every number that could be open.
-fn search(first: RawFd, last: RawFd) -> Result<(), Errno> {
-    for_each_that_may_be_open(first, last, |fd| {
-        let _ = sys::close(fd); // Closed, whatever it says; or it was not open.
-    })
 }
 
 /// Tries every number that could be open, many at a time.

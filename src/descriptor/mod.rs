@@ -1,6 +1,9 @@
-//! Descriptors themselves: closing them, their flags.
+//! Descriptors themselves: closing them, their flags, their duplicates.
 
 mod flags;
 pub(crate) mod ladder;
+mod ranges;
 
+pub use self::flags::{Flags, duplicate_from, with_close_on_exec};
 pub(crate) use self::flags::{close_on_exec, set_close_on_exec};
+pub use self::ranges::{CloseRange, close_from, close_ranges_except, set_close_on_exec_from};

@@ -181,7 +181,7 @@ extern "C" fn first(findings: *mut c_void) -> ! {
     if UNTRIED.contains(Rungs::CLOSE_RANGE) {
         sys::exit(0);
     }
-    let has_close_range = sys::close_range(RawFd::MAX - 1, RawFd::MAX - 1, false).is_ok();
+    let has_close_range = sys::close_range(RawFd::MAX - 1, RawFd::MAX - 1, 0).is_ok();
     findings.has_close_range.store(has_close_range, Ordering::Relaxed);
     // The limit is this process's own, and the table is a copy. With 0 free, there is a number for the event counter even at the limit.
     sys::raise_limit();
@@ -198,7 +198,8 @@ extern "C" fn second(findings: *mut c_void) -> ! {
     // SAFETY: the first child passes the findings on and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };
     findings.has_tried_table.store(true, Ordering::Relaxed);
-    let right = sys::close_range(1, RawFd::MAX, true).is_ok() && sys::duplicate_above(0, WORD) == Ok(WORD);
+    let right =
+        sys::close_range(1, RawFd::MAX, sys::CLOSE_RANGE_UNSHARE).is_ok() && sys::duplicate_above(0, WORD) == Ok(WORD);
     findings.has_right_table.store(right, Ordering::Relaxed);
     sys::exit(0)
 }

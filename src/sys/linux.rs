@@ -56,6 +56,18 @@ pub(crate) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
     unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, 0]) }.map(drop)
 }
 
+/// Sets close-on-exec. Returns whether that changes anything.
+pub(crate) fn set_close_on_exec(fd: RawFd) -> Result<bool, Errno> {
+    // SAFETY: only numbers are passed.
+    let flags = unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_GETFD as usize, 0]) }?;
+    if flags & libc::FD_CLOEXEC as usize != 0 {
+        return Ok(false);
+    }
+    let flags = flags | libc::FD_CLOEXEC as usize;
+    // SAFETY: only numbers are passed.
+    unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, flags]) }.map(|_| true)
+}
+
 /// Closes one number. An interrupted close has closed all the same, and is not tried again: the number may already be
 /// another's.
 pub(crate) fn close(fd: RawFd) -> Result<(), Errno> {
@@ -63,14 +75,17 @@ pub(crate) fn close(fd: RawFd) -> Result<(), Errno> {
     unsafe { call(libc::SYS_close, [fd as usize]) }.map(drop)
 }
 
-/// Closes a range of numbers.
-pub(crate) fn close_range(first: RawFd, last: RawFd, unshare: bool) -> Result<(), Errno> {
-    const CLOSE_RANGE_UNSHARE: usize = 2;
+/// Closes a range of numbers, as `close_range(2)` does with these flags.
+pub(crate) fn close_range(first: RawFd, last: RawFd, flags: u32) -> Result<(), Errno> {
     let last = if last == RawFd::MAX { u32::MAX } else { last as u32 };
-    let flags = if unshare { CLOSE_RANGE_UNSHARE } else { 0 };
-    // SAFETY: only numbers are passed. Which descriptors a step may close is the plan's business.
-    unsafe { call(libc::SYS_close_range, [first as usize, last as usize, flags]) }.map(drop)
+    // SAFETY: only numbers are passed. Which descriptors may be closed is the caller's business.
+    unsafe { call(libc::SYS_close_range, [first as usize, last as usize, flags as usize]) }.map(drop)
 }
+
+/// The flag of [`close_range`] that takes a private table first.
+pub(crate) const CLOSE_RANGE_UNSHARE: u32 = 2;
+/// The flag of [`close_range`] that sets close-on-exec instead. Since Linux 5.11.
+pub(crate) const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
 /// Takes a private copy of the descriptor table.
 pub(crate) fn unshare_table() -> Result<(), Errno> {

@@ -32,6 +32,17 @@ pub(crate) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
     checked(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
 }
 
+/// Sets close-on-exec. Returns whether that changes anything.
+pub(crate) fn set_close_on_exec(fd: RawFd) -> Result<bool, Errno> {
+    // SAFETY: only numbers are passed.
+    let flags = checked(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Ok(false);
+    }
+    // SAFETY: only numbers are passed.
+    checked(unsafe { libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC) }).map(|_| true)
+}
+
 /// Closes one number. An interrupted close is not tried again: on most systems the number is free by then.
 pub(crate) fn close(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only a number is passed. Which descriptors a step may close is the plan's business.
@@ -40,15 +51,18 @@ pub(crate) fn close(fd: RawFd) -> Result<(), Errno> {
 
 /// Closes a range of numbers, where the system can.
 #[cfg(target_os = "freebsd")]
-pub(crate) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
+pub(crate) fn close_range(first: RawFd, last: RawFd, flags: u32) -> Result<(), Errno> {
+    if flags != 0 {
+        return Err(Errno::NOSYS);
+    }
     // SAFETY: only numbers are passed. Which descriptors a step may close is the plan's business.
     checked(unsafe { libc::close_range(first.unsigned_abs(), last.unsigned_abs(), 0) }).map(drop)
 }
 
 /// Closes a range of numbers, where the system can.
 #[cfg(any(target_os = "openbsd", target_os = "netbsd", target_os = "dragonfly"))]
-pub(crate) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
-    if last != RawFd::MAX {
+pub(crate) fn close_range(first: RawFd, last: RawFd, flags: u32) -> Result<(), Errno> {
+    if last != RawFd::MAX || flags != 0 {
         return Err(Errno::NOSYS);
     }
     // SAFETY: only a number is passed. Which descriptors a step may close is the plan's business.
@@ -60,7 +74,10 @@ pub(crate) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errn
 
 /// Closes a range of numbers: what the kernel lists of this process, until nothing in the range is listed.
 #[cfg(target_os = "macos")]
-pub(crate) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errno> {
+pub(crate) fn close_range(first: RawFd, last: RawFd, flags: u32) -> Result<(), Errno> {
+    if flags != 0 {
+        return Err(Errno::NOSYS);
+    }
     const COUNT: usize = 256;
     const SIZE: c_int = size_of::<libc::proc_fdinfo>() as c_int;
     loop {
@@ -101,13 +118,18 @@ pub(crate) fn close_range(first: RawFd, last: RawFd, _: bool) -> Result<(), Errn
     target_os = "dragonfly",
     target_os = "macos"
 )))]
-pub(crate) fn close_range(_: RawFd, _: RawFd, _: bool) -> Result<(), Errno> {
+pub(crate) fn close_range(_: RawFd, _: RawFd, _: u32) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
 
-/// A forked child has a table of its own.
+/// The flag of [`close_range`] that takes a private table first: there is none here.
+pub(crate) const CLOSE_RANGE_UNSHARE: u32 = 2;
+/// The flag of [`close_range`] that sets close-on-exec instead: it is not used here.
+pub(crate) const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
+/// Threads have no tables of their own here.
 pub(crate) fn unshare_table() -> Result<(), Errno> {
-    Ok(())
+    Err(Errno::NOTSUP)
 }
 
 /// No list of descriptors is read here.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 
 /// From now on, `calls` answer with `errno` in this process and its children.
-fn refuse(calls: &[i64], errno: i32) -> bool {
+pub fn refuse(calls: &[i64], errno: i32) -> bool {
     answer(calls, SeccompAction::Errno(errno as u32))
 }
 
