@@ -145,6 +145,17 @@ fn unshares() {
         };
     });
     assert_eq!(theirs.last().unwrap().0, 64);
+
+    // What only the thread has is in no list of the process's.
+    let theirs = in_a_thread(|| {
+        // SAFETY: the thread uses none of these.
+        unsafe {
+            close_ranges_except(0..20_000, CloseRange::UNSHARE).unwrap();
+            let _ = memory_at(16_000, "the thread's own", false).into_raw_fd();
+            close_from(15_500).unwrap();
+        };
+    });
+    assert_eq!(theirs.last().unwrap().0, 15_000);
 }
 
 fn unshares_and_marks() {
