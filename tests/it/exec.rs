@@ -70,7 +70,8 @@ own_process! {
         let _one = memory_at(5, "one", false);
         let _other = memory_at(6, "other", true);
         let state = || {
-            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            // Of this thread: the harness's may still be starting it, with all signals blocked.
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
             let signals: Vec<String> = status.lines().filter(|line| ["SigBlk", "SigIgn", "SigCgt", "Threads"].contains(&line.split(':').next().unwrap()))
                 .map(str::to_owned).collect();
             (Table::current(), signals, std::env::current_dir().unwrap())
