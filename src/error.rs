@@ -153,7 +153,7 @@ impl Error {
 }
 
 /// The system's text for an error number, without the number.
-struct Reason(Errno);
+pub(crate) struct Reason(pub(crate) Errno);
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

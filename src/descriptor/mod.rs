@@ -1,9 +1,13 @@
 //! Descriptors themselves: closing them, their flags, their duplicates.
 
+mod close;
+mod close_error;
 mod flags;
 pub(crate) mod ladder;
 mod ranges;
 
+pub use self::close::{close, close_all, sync_and_close};
+pub use self::close_error::{CloseAllError, CloseCause, CloseError, SyncAndCloseError};
 pub use self::flags::{Flags, duplicate_from, with_close_on_exec};
 pub(crate) use self::flags::{close_on_exec, set_close_on_exec};
 pub use self::ranges::{CloseRange, close_from, close_ranges_except, set_close_on_exec_from};
