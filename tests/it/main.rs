@@ -7,6 +7,7 @@
 mod support;
 
 mod child;
+mod close;
 mod closing;
 mod environment;
 mod errors;

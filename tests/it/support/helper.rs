@@ -91,6 +91,8 @@ fn run(args: &[&str]) -> i32 {
         }
         ["print", text] => write_to(1, text.as_bytes()),
         ["print-on", fd, text] => write_to(fd.parse().unwrap(), text.as_bytes()),
+        ["fuse-server"] => super::fuse::serve(),
+        ["close", ref paths @ ..] => close_each_way(paths),
         ["flood", stdout, stderr] => flood(stdout.parse().unwrap(), stderr.parse().unwrap()),
         ["wait"] => loop {
             // SAFETY: waits for a signal.
@@ -118,6 +120,22 @@ fn write_to(fd: i32, bytes: &[u8]) {
     // SAFETY: the helper was told of the descriptor, and nobody else uses it.
     let mut file = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
     file.write_all(bytes).unwrap();
+}
+
+/// Closes the first file by `close`, the last by `sync_and_close`, and those between by `close_all`. Prints each number,
+/// the error's, and whether the number is free then.
+fn close_each_way(paths: &[&str]) {
+    let open = |path: &&str| std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    let [first, between @ .., last] = paths else { panic!("too few files") };
+    let (first, between, last) = (open(first), between.iter().map(open).collect::<Vec<_>>(), open(last));
+    let mut errors: Vec<fdspawn::CloseError> = fdspawn::close(first).err().into_iter().collect();
+    errors.extend(fdspawn::close_all(between).err().into_iter().flatten());
+    errors.extend(fdspawn::sync_and_close(last).err().and_then(|error| error.close_error()));
+    for error in errors {
+        // SAFETY: the call only asks about the number.
+        let free = unsafe { libc::fcntl(error.number(), libc::F_GETFD) } == -1;
+        println!("{} {} {}", error.number(), error.raw_os_error(), if free { "free" } else { "open" });
+    }
 }
 
 /// Writes so many bytes to 1 and to 2, a little at a time.

@@ -1,8 +1,11 @@
 //! What the tests share.
 
+pub mod fuse;
 pub mod helper;
+pub mod mounts;
 pub mod own_process;
 pub mod sources;
+pub mod supervised;
 pub mod table;
 pub mod tools;
 

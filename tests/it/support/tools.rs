@@ -1,5 +1,7 @@
 //! Other programs and powers that some tests need.
 
+use super::mounts;
+
 /// Set in CI: what is missing there fails its tests.
 const DEMAND: &str = "FDSPAWN_TEST_DEMAND_TOOLS";
 
@@ -19,18 +21,8 @@ pub fn skip(reason: &str) -> bool {
 
 /// Unmounts /proc, for this process only.
 pub fn unmount_proc() -> bool {
-    // SAFETY: a mount namespace of this process, in which nothing spreads to others.
-    let unmounted = unsafe {
-        libc::unshare(libc::CLONE_NEWNS) == 0
-            && libc::mount(
-                c"none".as_ptr(),
-                c"/".as_ptr(),
-                std::ptr::null(),
-                libc::MS_REC | libc::MS_PRIVATE,
-                std::ptr::null(),
-            ) == 0
-            && libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) == 0
-    };
-    assert!(!unmounted || !std::path::Path::new("/proc/self").exists());
+    let proc = std::path::Path::new("/proc");
+    let unmounted = mounts::private().and_then(|()| mounts::unmount(proc)).is_ok();
+    assert!(!unmounted || !proc.join("self").exists());
     unmounted || skip("a mount namespace cannot be made")
 }
