@@ -6,9 +6,9 @@ use std::error::Error;
 use std::os::fd::RawFd;
 use std::{fmt, io, slice, vec};
 
-/// An error of [`close`](super::close): the number, and the system's error number.
+/// An error of [`close`](super::close()): the number, and the system's error number.
 ///
-/// The descriptor is closed all the same; [`close`](super::close) names the systems on which an interrupted one is not.
+/// The descriptor is closed all the same; [`close`](super::close()) names the systems on which an interrupted one is not.
 /// It converts into [`io::Error`] with its [`io::ErrorKind`], so `?` works where `io::Result` is returned; the
 /// `CloseError` itself is then what [`io::Error::get_ref`] gives.
 ///

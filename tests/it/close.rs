@@ -15,7 +15,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The errors that a close may have, as the caller is told of them.
 const CAUSES: [(i32, CloseCause); 6] = [
@@ -48,16 +48,14 @@ fn is_open(number: RawFd) -> bool {
 own_process! {
     fn whatever_owns_a_descriptor_is_closed() {
         let before = Table::current();
-        let number_of = |fd: OwnedFd| {
-            let number = fd.as_raw_fd();
-            close(fd).unwrap();
-            assert!(!is_open(number));
-        };
-        let file = tempfile::tempfile().unwrap();
-        let number = file.as_raw_fd();
-        close(file).unwrap();
-        assert_eq!(taking(number).as_raw_fd(), number);
-
+        let opened: [fn() -> io::Result<File>; 3] =
+            [tempfile::tempfile, || File::open("/dev/null"), || File::open("/")];
+        for open in opened {
+            let owner = open().unwrap();
+            let number = owner.as_raw_fd();
+            close(owner).unwrap();
+            taking(number);
+        }
         let (mut reader, writer) = io::pipe().unwrap();
         close(writer).unwrap();
         assert_eq!(reader.read(&mut [0]).unwrap(), 0, "the reader sees the end");
@@ -72,9 +70,7 @@ own_process! {
         close(listener).unwrap();
         close(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
         close(UnixDatagram::unbound().unwrap()).unwrap();
-        close(File::open("/").unwrap()).unwrap();
-        number_of(File::open("/dev/null").unwrap().into());
-        number_of(memory("memory").into());
+        close(OwnedFd::from(memory("memory"))).unwrap();
         assert_eq!(Table::current(), before);
     }
 }
@@ -396,7 +392,7 @@ own_process! {
         assert_eq!(file.metadata().unwrap().len(), SIZE as u64);
         // The kernel has told the writer; there is nothing more to tell.
         close(file).unwrap();
-        assert_eq!(taking(number).as_raw_fd(), number);
+        taking(number);
         sync_and_close(OpenOptions::new().append(true).open(directory.path().join("fills it")).unwrap()).unwrap();
 
         // What is buffered has not been written, so no close can know of it.
@@ -418,8 +414,10 @@ own_process! {
     }
 }
 
-/// The closes of the given paths in a helper that closes them in each way, by strace; and what the helper says.
-fn traced(paths: &[impl AsRef<Path>], error: Option<&str>) -> Option<(Vec<String>, String)> {
+/// All closes of a helper that closes the given files in each way, by strace; and what the helper says.
+///
+/// With an error to inject, strace answers each close of these files with it, in the kernel's place.
+fn traced(paths: &[PathBuf], inject: Option<&str>) -> Option<(Vec<String>, String)> {
     if !has("strace") {
         return None;
     }
@@ -429,22 +427,21 @@ fn traced(paths: &[impl AsRef<Path>], error: Option<&str>) -> Option<(Vec<String
     }
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-y", "-e", "trace=close", "-o"]).arg(trace.path());
-    for path in paths {
-        strace.arg("-P").arg(path.as_ref());
-    }
-    if let Some(error) = error {
+    strace.args(["-f", "-y", "-e", "trace=openat,close", "-o"]).arg(trace.path());
+    if let Some(error) = inject {
         strace.args(["-e", &format!("inject=close:error={error}")]);
+        for path in paths {
+            strace.arg("-P").arg(path);
+        }
     }
     let close = helper("close");
-    strace.arg(close.get_program()).args(close.get_args());
-    for path in paths {
-        strace.arg(path.as_ref());
-    }
-    let output = strace.output().unwrap();
+    let output = strace.arg(close.get_program()).args(close.get_args()).args(paths).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = std::fs::read_to_string(trace.path()).unwrap();
-    let closes = text.lines().filter(|line| line.contains("close(")).map(str::to_owned).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines.iter().rposition(|line| line.contains("openat(")).unwrap();
+    assert!(lines[last].contains(paths.last().unwrap().to_str().unwrap()), "{text}");
+    let closes = lines[last..].iter().filter(|line| line.contains("close(")).map(|line| (*line).to_owned()).collect();
     Some((closes, String::from_utf8(output.stdout).unwrap()))
 }
 
@@ -481,7 +478,7 @@ fn strace_shows_one_close_of_each_whatever_the_error() {
     for (name, errno) in NAMES {
         let Some((closes, said)) = traced(&paths, Some(name)) else { return };
         let expected: Vec<(&Path, &str, i32)> = paths.iter().map(|path| (path.as_path(), name, errno)).collect();
-        // strace answers in the kernel's place, which closes nothing.
+        // The kernel has closed nothing.
         assert_closed_once(&closes, &said, &expected, "open");
     }
     let Some((closes, said)) = traced(&paths, None) else { return };

@@ -125,6 +125,8 @@ fn write_to(fd: i32, bytes: &[u8]) {
 /// Closes the first file by `close`, the last by `sync_and_close`, and those between by `close_all`. Prints each number,
 /// the error's, and whether the number is free then.
 fn close_each_way(paths: &[&str]) {
+    // SAFETY: ends the helper, should it close again for as long as strace says that the close was interrupted.
+    unsafe { libc::alarm(60) };
     let open = |path: &&str| std::fs::OpenOptions::new().write(true).open(path).unwrap();
     let [first, between @ .., last] = paths else { panic!("too few files") };
     let (first, between, last) = (open(first), between.iter().map(open).collect::<Vec<_>>(), open(last));
