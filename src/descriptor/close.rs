@@ -59,10 +59,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 /// # Interrupted closes
 ///
 /// An interrupted `close` is never made again. On Linux and Android the number is free before anything is waited for, so
-/// another thread may have it already, and a second `close` would close *that* file. The same holds on FreeBSD, NetBSD,
-/// OpenBSD, DragonFly, illumos and macOS. (The kernel of macOS also returns `EINTR` before it closes, but only to a
-/// thread that `pthread_cancel` has cancelled.) HP-UX and QNX document that the number stays open; AIX does not say. There
-/// it is open until the process ends, which is the lesser harm.
+/// another thread may have it already, and a second `close` would close *that* file. On FreeBSD, NetBSD, OpenBSD, illumos
+/// and macOS the number is free too when the error comes back. (The kernel of macOS also returns `EINTR` before it
+/// closes, but only to a thread that `pthread_cancel` has cancelled.) HP-UX and QNX document that the number stays open;
+/// there it is open until the process ends, which is the lesser harm.
 ///
 /// POSIX.1-2024 lets a system choose: `EINTR` for a descriptor that is still open, `EINPROGRESS` for one that is closed.
 /// Linux says `EINTR` of one that is closed. musl's own `close` hides it; this one asks the kernel itself, and returns
