@@ -1,8 +1,9 @@
 //! Linux.
 
+use super::RangeState;
 use super::raw::syscall;
 use rustix::io::Errno;
-use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_short, c_void};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// The kernel's set of signals, which has more than libc's: libc keeps some for itself.
@@ -66,6 +67,53 @@ pub(crate) fn set_close_on_exec(fd: RawFd) -> Result<bool, Errno> {
     let flags = flags | libc::FD_CLOEXEC as usize;
     // SAFETY: only numbers are passed.
     unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, flags]) }.map(|_| true)
+}
+
+/// The kernel's `struct flock64` of any architecture: what some add at its end is padding here.
+#[repr(C)]
+struct RangeRecord {
+    kind: c_short,
+    whence: c_short,
+    start: i64,
+    length: i64,
+    pid: i32,
+}
+
+/// Locks, converts or unlocks bytes for the description: `length` of them from `start`, or all from there where it is 0.
+pub(crate) fn lock_range(fd: RawFd, state: RangeState, start: i64, length: i64, wait: bool) -> Result<(), Errno> {
+    // Where there is a second call for 64-bit offsets, the first knows nothing of these locks.
+    #[cfg(not(any(
+        target_arch = "arm",
+        target_arch = "hexagon",
+        target_arch = "m68k",
+        target_arch = "mips",
+        target_arch = "mips32r6",
+        target_arch = "powerpc",
+        target_arch = "sparc",
+        target_arch = "x86"
+    )))]
+    use libc::SYS_fcntl as SYS_FCNTL;
+    #[cfg(any(
+        target_arch = "arm",
+        target_arch = "hexagon",
+        target_arch = "m68k",
+        target_arch = "mips",
+        target_arch = "mips32r6",
+        target_arch = "powerpc",
+        target_arch = "sparc",
+        target_arch = "x86"
+    ))]
+    use libc::SYS_fcntl64 as SYS_FCNTL;
+
+    let kind = match state {
+        RangeState::Shared => libc::F_RDLCK,
+        RangeState::Exclusive => libc::F_WRLCK,
+        RangeState::Unlocked => libc::F_UNLCK,
+    };
+    let record = RangeRecord { kind: kind as c_short, whence: libc::SEEK_SET as c_short, start, length, pid: 0 };
+    let command = if wait { libc::F_OFD_SETLKW } else { libc::F_OFD_SETLK };
+    // SAFETY: the kernel reads one record.
+    unsafe { call(SYS_FCNTL, [fd as usize, command as usize, (&raw const record) as usize]) }.map(drop)
 }
 
 /// Closes one number. An interrupted close has closed all the same, and is not tried again: the number may already be

@@ -18,3 +18,11 @@ pub(crate) use self::linux::*;
 pub(crate) use self::raw::{Clone3, CloneArgs, clone3};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;
+
+/// What a range of bytes is to be for a description.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RangeState {
+    Shared,
+    Exclusive,
+    Unlocked,
+}

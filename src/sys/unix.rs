@@ -1,5 +1,6 @@
 //! Unix systems other than Linux, through libc. There the launcher is fork, so that `errno` is the child's own.
 
+use super::RangeState;
 use rustix::io::Errno;
 use std::ffi::{CStr, c_char, c_int};
 use std::os::fd::{OwnedFd, RawFd};
@@ -41,6 +42,30 @@ pub(crate) fn set_close_on_exec(fd: RawFd) -> Result<bool, Errno> {
     }
     // SAFETY: only numbers are passed.
     checked(unsafe { libc::fcntl(fd, libc::F_SETFD, flags | libc::FD_CLOEXEC) }).map(|_| true)
+}
+
+/// Locks, converts or unlocks bytes for the description: `length` of them from `start`, or all from there where it is 0.
+#[cfg(any(target_vendor = "apple", target_os = "illumos"))]
+pub(crate) fn lock_range(fd: RawFd, state: RangeState, start: i64, length: i64, wait: bool) -> Result<(), Errno> {
+    // SAFETY: all zeros is a valid value.
+    let mut record: libc::flock = unsafe { std::mem::zeroed() };
+    record.l_type = match state {
+        RangeState::Shared => libc::F_RDLCK,
+        RangeState::Exclusive => libc::F_WRLCK,
+        RangeState::Unlocked => libc::F_UNLCK,
+    };
+    record.l_whence = libc::SEEK_SET as std::ffi::c_short;
+    record.l_start = start;
+    record.l_len = length;
+    let command = if wait { libc::F_OFD_SETLKW } else { libc::F_OFD_SETLK };
+    // SAFETY: the kernel reads one record.
+    checked(unsafe { libc::fcntl(fd, command, &raw mut record) }).map(drop)
+}
+
+/// There are only record locks here, which belong to the process.
+#[cfg(not(any(target_vendor = "apple", target_os = "illumos")))]
+pub(crate) fn lock_range(_: RawFd, _: RangeState, _: i64, _: i64, _: bool) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }
 
 /// Closes one number. An interrupted close is not tried again: on most systems the number is free by then.
