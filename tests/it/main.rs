@@ -18,6 +18,7 @@ mod flags;
 mod fork_run;
 mod hooks;
 mod leaks;
+mod locks;
 mod ownership;
 mod programs;
 mod ranges;

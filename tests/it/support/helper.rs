@@ -98,6 +98,29 @@ fn run(args: &[&str]) -> i32 {
             // SAFETY: waits for a signal.
             unsafe { libc::pause() };
         },
+        // Locks a file, says so, and holds the lock until the end of its input.
+        ["lock", kind, path] => {
+            let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+            let _guard = match kind {
+                "Whole" => fdspawn::try_lock(file, fdspawn::Lock::exclusive()).unwrap(),
+                _ => fdspawn::try_lock(file, fdspawn::RangeLock::exclusive(..)).unwrap(),
+            };
+            write_to(1, b"locked\n");
+            std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        }
+        // Whether a file can be locked now.
+        ["try-lock", kind, path] => {
+            let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+            let locked = match kind {
+                "Whole" => fdspawn::try_lock(file, fdspawn::Lock::exclusive()).map(drop),
+                _ => fdspawn::try_lock(file, fdspawn::RangeLock::exclusive(..)).map(drop),
+            };
+            match locked {
+                Ok(()) => write_to(1, b"free"),
+                Err(fdspawn::TryLockError::Held(_)) => write_to(1, b"held"),
+                Err(error) => write_to(1, error.to_string().as_bytes()),
+            }
+        }
         // Spawns a program again and again, for counting system calls.
         ["repeat", launcher, count, program] => {
             let launcher = match launcher {
