@@ -106,17 +106,28 @@ impl Target {
     }
 }
 
-/// A child that does nothing until it is killed.
-fn waiting<'fd>(configure: impl FnOnce(&mut Command<'fd>)) -> Child {
-    let mut command = helper("wait");
-    configure(&mut command);
-    command.spawn().unwrap()
+/// A child that does nothing until it is killed, at the latest when the test fails.
+struct Waiting(Child);
+
+impl Waiting {
+    fn new<'fd>(configure: impl FnOnce(&mut Command<'fd>)) -> Self {
+        let mut command = helper("wait");
+        configure(&mut command);
+        Self(command.spawn().unwrap())
+    }
+
+    /// Kills it, and makes sure that it lived until now.
+    fn end(mut self) {
+        self.0.kill().unwrap();
+        assert_eq!(self.0.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
 }
 
-/// Kills it, and makes sure that it lived until now.
-fn end(mut child: Child) {
-    child.kill().unwrap();
-    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -155,7 +166,7 @@ fn lock_excludes_another_process_and_ends_with_it() {
                 String::from_utf8(command.output().unwrap().stdout).unwrap()
             };
             assert_eq!(child_says(), "free");
-            let guard = kind.lock(target.open()).unwrap();
+            let guard = kind.try_lock(target.open()).unwrap();
             assert_eq!(child_says(), "held");
             drop(guard);
             assert_eq!(child_says(), "free");
@@ -187,29 +198,29 @@ own_process! {
             for kind in KINDS {
                 let target = Target::new();
                 // Lent to the child, and then closed here.
-                let guard = kind.lock(target.open()).unwrap();
-                let child = waiting(|command| { command.launcher(launcher).fd(9, &guard).planned(); });
+                let guard = kind.try_lock(target.open()).unwrap();
+                let child = Waiting::new(|command| { command.launcher(launcher).fd(9, &guard).planned(); });
                 drop(guard.into_inner());
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
-                end(child);
+                child.end();
                 assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
 
                 // Moved into the child.
-                let guard = kind.lock(target.open()).unwrap();
-                let child = waiting(|command| { command.launcher(launcher).fd(9, guard.into_inner()).planned(); });
+                let guard = kind.try_lock(target.open()).unwrap();
+                let child = Waiting::new(|command| { command.launcher(launcher).fd(9, guard.into_inner()).planned(); });
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
-                end(child);
+                child.end();
                 assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
 
                 // Two children: the last of them.
-                let guard = kind.lock(target.open()).unwrap();
+                let guard = kind.try_lock(target.open()).unwrap();
                 let children = [9, 10].map(|fd| {
-                    waiting(|command| { command.launcher(launcher).keep(&guard).fd(fd, &guard).planned(); })
+                    Waiting::new(|command| { command.launcher(launcher).keep(&guard).fd(fd, &guard).planned(); })
                 });
                 drop(guard.into_inner());
                 for child in children {
                     assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
-                    end(child);
+                    child.end();
                 }
                 assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
             }
@@ -221,7 +232,7 @@ own_process! {
     fn duplicate_in_the_process_is_the_same_description() {
         for kind in KINDS {
             let target = Target::new();
-            let file = kind.lock(target.open()).unwrap().into_inner();
+            let file = kind.try_lock(target.open()).unwrap().into_inner();
             let duplicate = file.try_clone().unwrap();
             drop(file);
             assert!(!kind.is_free(&target));
@@ -238,12 +249,12 @@ own_process! {
                 for careless in [false, true] {
                     let target = Target::new();
                     let file = if careless { leaky(target.open()) } else { target.open() };
-                    let guard = kind.lock(file).unwrap();
-                    let child = waiting(|command| { command.launcher(launcher); });
+                    let guard = kind.try_lock(file).unwrap();
+                    let child = Waiting::new(|command| { command.launcher(launcher); });
                     assert!(!kind.is_free(&target));
                     drop(guard.into_inner());
                     assert!(kind.is_free(&target), "{launcher:?}, {kind:?}, {careless}");
-                    end(child);
+                    child.end();
                 }
             }
         }
@@ -257,13 +268,13 @@ own_process! {
                 for careless in [false, true] {
                     let target = Target::new();
                     let file = if careless { leaky(target.open()) } else { target.open() };
-                    let guard = kind.lock(file).unwrap();
-                    let child = waiting(|command| {
+                    let guard = kind.try_lock(file).unwrap();
+                    let child = Waiting::new(|command| {
                         command.launcher(launcher).rest(Rest::Inherit).env_remove(crate::support::helper::PLANNED);
                     });
                     drop(guard.into_inner());
                     assert_eq!(kind.is_free(&target), !careless, "{launcher:?}, {kind:?}");
-                    end(child);
+                    child.end();
                     assert!(kind.is_free(&target));
                 }
             }
@@ -278,14 +289,14 @@ fn release_unlocks_for_the_childs_duplicate_too() {
             let releases: [fn(LockGuard<File>); 2] = [drop, |guard| drop(guard.unlock().unwrap())];
             for release in releases {
                 let target = Target::new();
-                let guard = kind.lock(target.open()).unwrap();
-                let child = waiting(|command| {
+                let guard = kind.try_lock(target.open()).unwrap();
+                let child = Waiting::new(|command| {
                     command.launcher(launcher).fd(9, &guard).planned();
                 });
                 assert!(!kind.is_free(&target));
                 release(guard);
                 assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
-                end(child);
+                child.end();
             }
         }
     }
@@ -310,7 +321,7 @@ own_process! {
     fn guard_dropped_in_a_forked_child_releases_nothing_and_its_unlock_does() {
         for kind in KINDS {
             let target = Target::new();
-            let mut guard = Some(kind.lock(target.open()).unwrap());
+            let mut guard = Some(kind.try_lock(target.open()).unwrap());
             in_forked_child(|| drop(guard.take()));
             assert!(guard.is_some() && !kind.is_free(&target), "{kind:?}");
             in_forked_child(|| drop(guard.take().unwrap().into_inner()));
@@ -419,7 +430,7 @@ fn record_lock_is_lost_at_any_close_of_the_file_where_others_stay() {
         assert!(try_lock(&probe, RangeLock::exclusive(..)).is_ok(), "the close has lost the record lock");
 
         for kind in KINDS {
-            let guard = kind.lock(&file).unwrap();
+            let guard = kind.try_lock(&file).unwrap();
             close(&target, &file);
             assert!(kind.try_lock(&probe).is_err(), "{kind:?}");
             drop(guard);
@@ -623,7 +634,7 @@ fn errors_become_io_errors_of_their_kind() {
         let target = Target::new();
         locked(&target, kind).unwrap();
         let file = target.open();
-        let _guard = kind.lock(&file).unwrap();
+        let _guard = kind.try_lock(&file).unwrap();
         let error = locked(&target, kind).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
         assert_eq!(error.to_string(), "the file is locked through another description");
@@ -640,7 +651,7 @@ fn errors_become_io_errors_of_their_kind() {
 fn file_that_was_held_elsewhere_is_given_back() {
     for kind in KINDS {
         let target = Target::new();
-        let guard = kind.lock(target.open()).unwrap();
+        let guard = kind.try_lock(target.open()).unwrap();
         let file = target.open();
         let number = file.as_raw_fd();
         let error = kind.try_lock(file).unwrap_err();
@@ -694,7 +705,7 @@ own_process! {
 #[test]
 fn kernel_lists_what_is_locked() {
     let target = Target::new();
-    let one = lock(target.open(), Lock::shared()).unwrap();
+    let one = try_lock(target.open(), Lock::shared()).unwrap();
     if !target.is_listed() {
         eprintln!("skipped: /proc/locks does not tell");
         return;
@@ -702,13 +713,13 @@ fn kernel_lists_what_is_locked() {
     // FLOCK and OFDLCK by name, and no POSIX ones.
     let me = std::process::id();
     assert_eq!(target.listed().unwrap(), [format!("FLOCK READ {me} 0 EOF")]);
-    let one = lock(one.into_inner(), Lock::exclusive()).unwrap();
+    let one = try_lock(one.into_inner(), Lock::exclusive()).unwrap();
     assert_eq!(target.listed().unwrap(), [format!("FLOCK WRITE {me} 0 EOF")]);
     drop(one);
-    let two = lock(target.open(), RangeLock::shared(7..=9)).unwrap();
+    let two = try_lock(target.open(), RangeLock::shared(7..=9)).unwrap();
     assert_eq!(target.listed().unwrap(), ["OFDLCK READ -1 7 9"]);
     drop(two);
-    let three = lock(target.open(), RangeLock::exclusive(1 << 33..)).unwrap();
+    let three = try_lock(target.open(), RangeLock::exclusive(1 << 33..)).unwrap();
     assert_eq!(target.listed().unwrap(), ["OFDLCK WRITE -1 8589934592 EOF"]);
     let file = three.unlock().unwrap();
     assert_eq!(target.listed().unwrap(), [""; 0]);
@@ -719,18 +730,18 @@ fn kernel_lists_what_is_locked() {
 fn whatever_has_a_descriptor_can_be_locked_and_used_through_the_guard() {
     for kind in KINDS {
         let target = Target::new();
-        drop(kind.lock(OwnedFd::from(target.open())).unwrap());
-        drop(kind.lock(target.open().as_fd()).unwrap());
-        drop(kind.lock(Arc::new(target.open())).unwrap());
+        drop(kind.try_lock(OwnedFd::from(target.open())).unwrap());
+        drop(kind.try_lock(target.open().as_fd()).unwrap());
+        drop(kind.try_lock(Arc::new(target.open())).unwrap());
 
         let file = target.open();
-        let guard = kind.lock(&file).unwrap();
+        let guard = kind.try_lock(&file).unwrap();
         assert_eq!(guard.as_fd().as_raw_fd(), file.as_raw_fd());
         (&file).write_all(b"text").unwrap();
         drop(guard);
         assert!(kind.is_free(&target));
 
-        let guard = kind.lock(file).unwrap();
+        let guard = kind.try_lock(file).unwrap();
         let mut text = String::new();
         (&*guard).rewind().unwrap();
         (&*guard).read_to_string(&mut text).unwrap();
@@ -740,7 +751,7 @@ fn whatever_has_a_descriptor_can_be_locked_and_used_through_the_guard() {
         let file = guard.unlock().unwrap();
         assert!(kind.is_free(&target));
         // A directory and a pipe have descriptions too.
-        drop((file, kind.lock(std::io::pipe().unwrap().1).unwrap()));
+        drop((file, kind.try_lock(std::io::pipe().unwrap().1).unwrap()));
         drop(try_lock(File::open(target.directory.path()).unwrap(), Lock::exclusive()).unwrap());
     }
 }

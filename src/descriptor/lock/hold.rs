@@ -4,7 +4,9 @@ use super::error::Cause;
 use super::kind::{Asked, Mode};
 use super::range::Extent;
 use crate::sys::{self, RangeState};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::FlockOperation;
+#[cfg(not(target_os = "solaris"))]
+use rustix::fs::flock;
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -53,4 +55,10 @@ impl Hold {
 
 fn set(fd: BorrowedFd<'_>, extent: Extent, state: RangeState, wait: bool) -> Result<(), Errno> {
     retry_on_intr(|| sys::lock_range(fd.as_raw_fd(), state, extent.start, extent.length, wait))
+}
+
+/// Old Solaris has none, and rustix follows it.
+#[cfg(target_os = "solaris")]
+fn flock(_: BorrowedFd<'_>, _: FlockOperation) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }

@@ -20,7 +20,7 @@ use std::ops::RangeBounds;
 /// | a child with a duplicate | holds it too | holds it too | does not |
 /// | ends | when it is released, or at the **last** close of the description, in whatever process | the same | when it is released, or at the **first** close of any descriptor of the file by the process |
 /// | descriptor | open in any way | exclusive: open for writing; shared: for reading | the same |
-/// | where | every Unix system | Linux 3.15, Android, macOS; illumos for whole files | every Unix system |
+/// | where | every Unix system but Solaris | Linux 3.15, Android, macOS; illumos for whole files | every Unix system |
 ///
 /// All who lock a file have to use the same kind: on Linux a `flock` lock and a lock of bytes do not see each other.
 /// (On the BSDs, macOS and illumos they do.)
