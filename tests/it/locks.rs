@@ -10,7 +10,7 @@ use fdspawn::{Child, Command, Lock, LockError, LockGuard, RangeLock, Rest, Stdio
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -79,30 +79,44 @@ impl Target {
     fn open(&self) -> File {
         File::options().read(true).write(true).open(self.path()).unwrap()
     }
+}
 
-    /// What the kernel says of locks of this file: kind, mode, range. `None` without /proc.
-    fn listed(&self) -> Option<Vec<String>> {
-        let inode = format!(":{}", self.open().metadata().unwrap().ino());
-        let text = std::fs::read_to_string("/proc/locks").ok()?;
-        let of_this = text.lines().filter(|line| line.split_whitespace().any(|word| word.ends_with(&inode)));
-        // number: [->] kind ADVISORY mode pid device:inode start end
-        let words = of_this.map(|line| line.split_whitespace().skip(1).filter(|word| *word != "ADVISORY"));
-        Some(words.map(|words| words.filter(|word| !word.contains(&inode)).collect::<Vec<_>>().join(" ")).collect())
-    }
+/// What the kernel says of the locks of a description: kind, mode, range. `None` without /proc.
+fn listed(file: &File) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+    // lock: number: kind ADVISORY mode pid device:inode start end
+    let locks = text.lines().filter_map(|line| line.strip_prefix("lock:"));
+    let words = locks.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    Some(words.map(|words| [words[1], words[3], words[6], words[7]].join(" ")).collect())
+}
 
-    /// Whether the kernel tells of a lock of this file, which there is: not every file system's are found.
-    fn is_listed(&self) -> bool {
-        self.listed().is_some_and(|lines| !lines.is_empty())
-    }
+/// The kernel's number of a thread.
+fn thread_number() -> i64 {
+    // SAFETY: asks for a number.
+    unsafe { libc::syscall(libc::SYS_gettid) }
+}
 
-    /// Waits until somebody waits for a lock of this file, as far as the kernel tells.
-    fn wait_for_waiter(&self, mut failed: impl FnMut() -> Option<String>) {
-        while self.is_listed() && !self.listed().unwrap().iter().any(|line| line.starts_with("-> ")) {
-            if let Some(what) = failed() {
-                panic!("no wait: {what}");
-            }
-            std::thread::yield_now();
+/// Whether the thread waits in the system call of the kind. `None` where the kernel does not tell.
+fn waits(thread: i64, kind: Kind) -> Option<bool> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
+    let call = match kind {
+        Kind::Whole => libc::SYS_flock,
+        Kind::Bytes => libc::SYS_fcntl,
+    };
+    Some(text.split(' ').next() == Some(&call.to_string()))
+}
+
+/// Waits until the thread waits, as far as the kernel tells. It has not `ended`.
+fn until_it_waits(thread: i64, kind: Kind, mut ended: impl FnMut() -> Option<String>) {
+    loop {
+        let waits = waits(thread, kind);
+        if let Some(what) = ended() {
+            panic!("it did not wait: {what}");
         }
+        if waits != Some(false) {
+            return;
+        }
+        std::thread::yield_now();
     }
 }
 
@@ -265,18 +279,15 @@ own_process! {
     fn child_that_inherits_a_leaky_descriptor_holds_the_lock() {
         for launcher in LAUNCHERS {
             for kind in KINDS {
-                for careless in [false, true] {
-                    let target = Target::new();
-                    let file = if careless { leaky(target.open()) } else { target.open() };
-                    let guard = kind.try_lock(file).unwrap();
-                    let child = Waiting::new(|command| {
-                        command.launcher(launcher).rest(Rest::Inherit).env_remove(crate::support::helper::PLANNED);
-                    });
-                    drop(guard.into_inner());
-                    assert_eq!(kind.is_free(&target), !careless, "{launcher:?}, {kind:?}");
-                    child.end();
-                    assert!(kind.is_free(&target));
-                }
+                let target = Target::new();
+                let guard = kind.try_lock(leaky(target.open())).unwrap();
+                let child = Waiting::new(|command| {
+                    command.launcher(launcher).rest(Rest::Inherit).env_remove(crate::support::helper::PLANNED);
+                });
+                drop(guard.into_inner());
+                assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
+                child.end();
+                assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
             }
         }
     }
@@ -453,16 +464,18 @@ fn record_lock_survives_the_closes_of_a_child() {
 #[test]
 fn lock_that_waits_is_granted_after_the_release() {
     for kind in KINDS {
-        let target = Target::new();
-        let guard = kind.lock(target.open()).unwrap();
-        let (target, released) = (&target, &AtomicUsize::new(0));
+        let (target, released) = (&Target::new(), &AtomicUsize::new(0));
+        let guard = kind.try_lock(target.open()).unwrap();
         std::thread::scope(|scope| {
             let (tell, told) = mpsc::channel();
+            let (begin, begun) = mpsc::channel();
             scope.spawn(move || {
-                let result = kind.lock(target.open()).map(drop).map_err(|error| error.to_string());
+                let file = target.open();
+                begin.send(thread_number()).unwrap();
+                let result = kind.lock(file).map(drop).map_err(|error| error.to_string());
                 tell.send((result, released.load(Ordering::SeqCst))).unwrap();
             });
-            target.wait_for_waiter(|| told.try_recv().ok().map(|told| format!("{told:?}")));
+            until_it_waits(begun.recv().unwrap(), kind, || told.try_recv().ok().map(|told| format!("{told:?}")));
             released.store(1, Ordering::SeqCst);
             drop(guard);
             assert_eq!(told.recv().unwrap(), (Ok(()), 1), "{kind:?}");
@@ -522,49 +535,49 @@ own_process! {
         }
         for kind in KINDS {
             let target = &Target::new();
-            let guard = kind.lock(target.open()).unwrap();
+            let guard = kind.try_lock(target.open()).unwrap();
             std::thread::scope(|scope| {
-                let (tell, told) = mpsc::channel();
+                let (begin, begun) = mpsc::channel();
                 // SAFETY: asks for the thread itself.
-                let me = || unsafe { libc::pthread_self() };
+                let me = || (unsafe { libc::pthread_self() }, thread_number());
 
                 // The plain call fails, where it can be known to have begun.
-                if target.is_listed() {
-                    let plain = scope.spawn({
-                        let tell = tell.clone();
-                        move || {
-                            tell.send(Err(me())).unwrap();
-                            let file = target.open();
-                            // SAFETY: all zeros is a valid value, and only one record is read.
-                            let result = unsafe {
-                                let mut record: libc::flock = std::mem::zeroed();
-                                record.l_type = libc::F_WRLCK as i16;
-                                match kind {
-                                    Kind::Whole => libc::flock(file.as_raw_fd(), libc::LOCK_EX),
-                                    Kind::Bytes => libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLKW, &raw mut record),
-                                }
-                            };
-                            (result, std::io::Error::last_os_error().kind())
-                        }
+                if waits(thread_number(), kind).is_some() {
+                    let begin = begin.clone();
+                    let plain = scope.spawn(move || {
+                        let file = target.open();
+                        begin.send(me()).unwrap();
+                        // SAFETY: all zeros is a valid value, and only one record is read.
+                        let result = unsafe {
+                            let mut record: libc::flock = std::mem::zeroed();
+                            record.l_type = libc::F_WRLCK as i16;
+                            match kind {
+                                Kind::Whole => libc::flock(file.as_raw_fd(), libc::LOCK_EX),
+                                Kind::Bytes => libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLKW, &raw mut record),
+                            }
+                        };
+                        (result, std::io::Error::last_os_error().kind())
                     });
-                    let thread = told.recv().unwrap().unwrap_err();
-                    target.wait_for_waiter(|| None);
+                    let (thread, number) = begun.recv().unwrap();
+                    until_it_waits(number, kind, || None);
                     interrupt(thread);
                     assert_eq!(plain.join().unwrap(), (-1, ErrorKind::Interrupted));
                 }
 
+                let (tell, told) = mpsc::channel();
                 scope.spawn(move || {
-                    tell.send(Err(me())).unwrap();
-                    tell.send(Ok(kind.lock(target.open()).map(drop).map_err(|error| error.to_string()))).unwrap();
+                    let file = target.open();
+                    begin.send(me()).unwrap();
+                    tell.send(kind.lock(file).map(drop).map_err(|error| error.to_string())).unwrap();
                 });
-                let thread = told.recv().unwrap().unwrap_err();
+                let (thread, number) = begun.recv().unwrap();
                 for _ in 0..100 {
-                    target.wait_for_waiter(|| told.try_recv().ok().map(|told| format!("{told:?}")));
+                    until_it_waits(number, kind, || told.try_recv().ok().map(|told| format!("{told:?}")));
                     interrupt(thread);
                 }
                 assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
                 drop(guard);
-                assert_eq!(told.recv().unwrap(), Ok(Ok(())), "{kind:?}");
+                assert_eq!(told.recv().unwrap(), Ok(()), "{kind:?}");
             });
         }
     }
@@ -666,7 +679,7 @@ fn file_that_was_held_elsewhere_is_given_back() {
 own_process! {
     fn where_locks_of_bytes_are_missing_no_record_lock_takes_their_place() {
         use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
-        // As a kernel before 3.15 answers, and gVisor: to this thread only.
+        // As a kernel before 3.15 answers, and gVisor. The filter is for this thread only.
         let rule = |command: i32| {
             let condition = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command as u64);
             SeccompRule::new(vec![condition.unwrap()]).unwrap()
@@ -706,24 +719,25 @@ own_process! {
 fn kernel_lists_what_is_locked() {
     let target = Target::new();
     let one = try_lock(target.open(), Lock::shared()).unwrap();
-    if !target.is_listed() {
-        eprintln!("skipped: /proc/locks does not tell");
+    if listed(&one).is_none() {
+        eprintln!("skipped: the kernel does not tell");
         return;
     }
     // FLOCK and OFDLCK by name, and no POSIX ones.
-    let me = std::process::id();
-    assert_eq!(target.listed().unwrap(), [format!("FLOCK READ {me} 0 EOF")]);
+    assert_eq!(listed(&one).unwrap(), ["FLOCK READ 0 EOF"]);
     let one = try_lock(one.into_inner(), Lock::exclusive()).unwrap();
-    assert_eq!(target.listed().unwrap(), [format!("FLOCK WRITE {me} 0 EOF")]);
-    drop(one);
-    let two = try_lock(target.open(), RangeLock::shared(7..=9)).unwrap();
-    assert_eq!(target.listed().unwrap(), ["OFDLCK READ -1 7 9"]);
-    drop(two);
-    let three = try_lock(target.open(), RangeLock::exclusive(1 << 33..)).unwrap();
-    assert_eq!(target.listed().unwrap(), ["OFDLCK WRITE -1 8589934592 EOF"]);
-    let file = three.unlock().unwrap();
-    assert_eq!(target.listed().unwrap(), [""; 0]);
-    drop(file);
+    assert_eq!(listed(&one).unwrap(), ["FLOCK WRITE 0 EOF"]);
+    let file = one.unlock().unwrap();
+    assert_eq!(listed(&file).unwrap(), [""; 0]);
+
+    let low = try_lock(&file, RangeLock::shared(7..=9)).unwrap();
+    assert_eq!(listed(&file).unwrap(), ["OFDLCK READ 7 9"]);
+    let high = try_lock(&file, RangeLock::exclusive(1 << 33..)).unwrap();
+    assert_eq!(listed(&file).unwrap(), ["OFDLCK READ 7 9", "OFDLCK WRITE 8589934592 EOF"]);
+    drop(low);
+    assert_eq!(listed(&file).unwrap(), ["OFDLCK WRITE 8589934592 EOF"]);
+    drop(high);
+    assert_eq!(listed(&file).unwrap(), [""; 0]);
 }
 
 #[test]

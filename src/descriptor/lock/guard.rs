@@ -25,8 +25,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// and exec of a child, which has a duplicate of everything until then, whatever its flags.
 ///
 /// So a child that must not hold the lock must not have the descriptor. A [`Command`](crate::Command) does not leak it
-/// ([`Rest::Close`](crate::Rest::Close)), even without close-on-exec. A child that is to hold the lock gets the
-/// descriptor, and the parent gives up the guard with [`into_inner`](Self::into_inner):
+/// ([`Rest::Close`](crate::Rest::Close)), even without close-on-exec. With [`Rest::Inherit`](crate::Rest::Inherit) it
+/// does, and one with close-on-exec may still be open in the child for a moment after the spawn has returned.
+///
+/// A child that is to hold the lock gets the descriptor, and the parent gives up the guard with
+/// [`into_inner`](Self::into_inner):
 ///
 /// ```
 /// use fdspawn::{Command, Lock, Stdio, TryLockError, lock, try_lock};
