@@ -425,6 +425,17 @@ fn record_lock(file: &File) {
     }
 }
 
+/// Whether another lock of bytes than this description's is in the way, or a record lock.
+fn is_locked(file: &File) -> bool {
+    // SAFETY: all zeros is a valid value, and one record is read and written.
+    unsafe {
+        let mut record: libc::flock = std::mem::zeroed();
+        record.l_type = libc::F_WRLCK as i16;
+        assert_eq!(libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut record), 0);
+        record.l_type != libc::F_UNLCK as i16
+    }
+}
+
 #[test]
 fn record_lock_is_lost_at_any_close_of_the_file_where_others_stay() {
     let target = Target::new();
@@ -526,7 +537,7 @@ fn interrupt(thread: libc::pthread_t) {
 }
 
 own_process! {
-    fn signal_handler_does_not_end_the_wait() {
+    fn signal_handler_does_not_end_the_wait_of_another_thread() {
         // SAFETY: the handler touches an atomic only; without SA_RESTART, what it interrupts fails with EINTR.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
@@ -679,7 +690,7 @@ fn file_that_was_held_elsewhere_is_given_back() {
 own_process! {
     fn where_locks_of_bytes_are_missing_no_record_lock_takes_their_place() {
         use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
-        // As a kernel before 3.15 answers, and gVisor. The filter is for this thread only.
+        // As a kernel before 3.15 answers, and gVisor.
         let rule = |command: i32| {
             let condition = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command as u64);
             SeccompRule::new(vec![condition.unwrap()]).unwrap()
@@ -691,27 +702,21 @@ own_process! {
             std::env::consts::ARCH.try_into().unwrap(),
         );
         let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
-        let target = &Target::new();
-        std::thread::scope(|scope| {
-            let (ask, asked) = mpsc::channel();
-            let unfiltered = scope.spawn(move || {
-                asked.recv().unwrap();
-                Kind::Bytes.is_free(target)
-            });
-            if seccompiler::apply_filter(&program).is_err() {
-                crate::support::tools::skip("a seccomp filter cannot be installed");
-                return ask.send(()).unwrap();
-            }
-            let file = target.open();
-            let error = lock(&file, RangeLock::exclusive(..)).unwrap_err();
-            assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Unsupported, Some(libc::EINVAL)));
-            assert!(error.to_string().contains("record locks are no replacement"), "{error}");
-            let error = try_lock(&file, RangeLock::shared(5..)).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-            let _whole = try_lock(&file, Lock::exclusive()).unwrap();
-            ask.send(()).unwrap();
-            assert!(unfiltered.join().unwrap(), "a record lock would be seen");
-        });
+        if seccompiler::apply_filter(&program).is_err() {
+            crate::support::tools::skip("a seccomp filter cannot be installed");
+            return;
+        }
+        let target = Target::new();
+        let (file, probe) = (target.open(), target.open());
+        let error = lock(&file, RangeLock::exclusive(..)).unwrap_err();
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::Unsupported, Some(libc::EINVAL)));
+        assert!(error.to_string().contains("record locks are no replacement"), "{error}");
+        let error = try_lock(&file, RangeLock::shared(5..)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(!is_locked(&probe));
+        record_lock(&file);
+        assert!(is_locked(&probe), "it would have been seen");
+        drop(try_lock(&file, Lock::exclusive()).unwrap());
     }
 }
 
