@@ -1,7 +1,9 @@
-//! Descriptors themselves: closing them, their flags, their duplicates.
+//! Descriptors themselves: closing them, their flags, their duplicates, and who has the other end.
 
 mod close;
 mod close_error;
+mod ends;
+mod escape;
 mod flags;
 pub(crate) mod ladder;
 mod lock;
@@ -9,6 +11,7 @@ mod ranges;
 
 pub use self::close::{close, close_all, sync_and_close};
 pub use self::close_error::{CloseAllError, CloseCause, CloseError, SyncAndCloseError};
+pub use self::ends::{Ends, Holder, Unreadable, ends_of};
 pub use self::flags::{Flags, duplicate_from, with_close_on_exec};
 pub(crate) use self::flags::{close_on_exec, set_close_on_exec};
 pub use self::lock::{Lock, LockError, LockGuard, LockKind, RangeLock, TryLockError, lock, try_lock};

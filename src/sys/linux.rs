@@ -351,3 +351,13 @@ pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: only numbers are passed; the kernel makes the descriptor for this caller.
     unsafe { call(libc::SYS_pidfd_open, [pid as usize, 0]).map(|fd| OwnedFd::from_raw_fd(fd as RawFd)) }
 }
+
+/// Whether two threads, given by their ids, share one table.
+pub(crate) fn is_same_table(first: i32, second: i32) -> Result<bool, Errno> {
+    const KCMP_FILES: usize = 2;
+    if cfg!(target_os = "android") {
+        return Err(Errno::NOSYS); // A filter may kill for this call.
+    }
+    // SAFETY: only numbers are passed.
+    unsafe { call(libc::SYS_kcmp, [first as usize, second as usize, KCMP_FILES, 0, 0]) }.map(|order| order == 0)
+}

@@ -91,6 +91,9 @@ fn suite_passes_where_clone3_answers_eperm() {
         "however_many_spawns",
         "signals_to_the_whole",
         "other_threads",
+        "table_of_its_own",
+        "main_thread_has_ended",
+        "pids_are_those",
     ]) {
         command.args(["--skip", name]);
     }
@@ -104,7 +107,7 @@ own_process! {
             // These look at the process through /proc themselves.
             suite_passes(&[
                 "storm", "tables::", "exec::", "failures_leave", "full_table", "nothing_can_close", "rest_is_closed_without_proc",
-                "hook_that", "ignored_sigchld", "arguments_arrive", "new_pid_namespace",
+                "hook_that", "ignored_sigchld", "arguments_arrive", "new_pid_namespace", "ends::",
             ]);
         }
     }

@@ -98,6 +98,23 @@ fn run(args: &[&str]) -> i32 {
             // SAFETY: waits for a signal.
             unsafe { libc::pause() };
         },
+        // Ends its main thread, says so on a descriptor, and lives on in another thread.
+        ["leaderless", fd] => {
+            let fd = fd.parse().unwrap();
+            std::thread::spawn(move || {
+                let ended = || std::fs::read_to_string("/proc/self/stat").unwrap().contains(") Z ");
+                while !ended() {
+                    std::thread::yield_now();
+                }
+                write_to(fd, b"ended");
+                loop {
+                    // SAFETY: waits for a signal.
+                    unsafe { libc::pause() };
+                }
+            });
+            // SAFETY: this thread ends, and nothing of it is used any more.
+            unsafe { libc::syscall(libc::SYS_exit, 0) };
+        }
         // Locks a file, says so, and holds the lock until the end of its input.
         ["lock", kind, path] => {
             let file = std::fs::File::options().read(true).write(true).open(path).unwrap();

@@ -1,0 +1,44 @@
+//! Names that the kernel keeps as bytes, printed.
+
+use std::fmt::{self, Write};
+
+/// A name for reading: control characters, a backslash and what is not UTF-8 are escaped, all else is as it is. So a
+/// name can neither end a line nor act on a terminal.
+pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '"' | '\'' => f.write_char(character)?,
+                    _ => write!(f, "{}", character.escape_debug())?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_be_read_is_escaped() {
+        let cases: [(&[u8], &str); 6] = [
+            (b"/run/a b's \"x\"", "/run/a b's \"x\""),
+            ("/tmp/\u{e9}t\u{e9}".as_bytes(), "/tmp/\u{e9}t\u{e9}"),
+            (b"a\nb\x1b[0m", "a\\nb\\u{1b}[0m"),
+            (b"a\\b", "a\\\\b"),
+            (b"\0a\xff\xfe", "\\0a\\xff\\xfe"),
+            ("\u{202e}x".as_bytes(), "\\u{202e}x"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(Escaped(bytes).to_string(), text);
+        }
+    }
+}
