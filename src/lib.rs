@@ -55,8 +55,9 @@ mod sys;
 pub use self::command::{Args, Command, Launcher, Lend, Plan, Variables};
 pub use self::descriptor::{
     CloseAllError, CloseCause, CloseError, CloseRange, Ends, Flags, Holder, Lock, LockError, LockGuard, LockKind,
-    RangeLock, SyncAndCloseError, TryLockError, Unreadable, close, close_all, close_from, close_ranges_except,
-    duplicate_from, ends_of, lock, set_close_on_exec_from, sync_and_close, try_lock, with_close_on_exec,
+    RangeLock, Socket, SocketAddress, SocketKind, SocketState, SocketType, SyncAndCloseError, TryLockError, Unreadable,
+    close, close_all, close_from, close_ranges_except, duplicate_from, ends_of, lock, set_close_on_exec_from,
+    sync_and_close, try_lock, with_close_on_exec,
 };
 pub use self::error::{Error, Failure, Result, Text};
 pub use self::explain::Explanation;

@@ -1,4 +1,4 @@
-//! Descriptors themselves: closing them, their flags, their duplicates, and who has the other end.
+//! Descriptors themselves: closing them, their flags, their duplicates, what they are, and who has the other end.
 
 mod close;
 mod close_error;
@@ -8,6 +8,7 @@ mod flags;
 pub(crate) mod ladder;
 mod lock;
 mod ranges;
+mod table;
 
 pub use self::close::{close, close_all, sync_and_close};
 pub use self::close_error::{CloseAllError, CloseCause, CloseError, SyncAndCloseError};
@@ -16,3 +17,4 @@ pub use self::flags::{Flags, duplicate_from, with_close_on_exec};
 pub(crate) use self::flags::{close_on_exec, set_close_on_exec};
 pub use self::lock::{Lock, LockError, LockGuard, LockKind, RangeLock, TryLockError, lock, try_lock};
 pub use self::ranges::{CloseRange, close_from, close_ranges_except, set_close_on_exec_from};
+pub use self::table::{Socket, SocketAddress, SocketKind, SocketState, SocketType};

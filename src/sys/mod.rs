@@ -9,6 +9,7 @@
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod raw;
+mod socket;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unix;
 
@@ -16,6 +17,9 @@ mod unix;
 pub(crate) use self::linux::*;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::raw::{Clone3, CloneArgs, clone3};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use self::socket::tcp_state;
+pub(crate) use self::socket::{Name, local_name, peer_name};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;
 
