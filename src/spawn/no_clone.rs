@@ -1,7 +1,7 @@
 //! What stands for `clone.rs` and `probe.rs` on systems without clone: the launcher is always fork.
 
 use super::Cloned;
-use super::child::Plan;
+use super::child::Orders;
 use crate::rungs::Rungs;
 use rustix::io::Errno;
 
@@ -28,6 +28,6 @@ pub(super) fn is_refusal(_: Errno) -> bool {
 /// # Safety
 ///
 /// None is needed.
-pub(super) unsafe fn child(_: bool, _: bool, _: bool, _: &Plan<'_>) -> Result<Cloned, Errno> {
+pub(super) unsafe fn child(_: bool, _: bool, _: bool, _: &Orders<'_>) -> Result<Cloned, Errno> {
     Err(Errno::NOSYS)
 }
