@@ -150,27 +150,12 @@ fn bound(hard_limit: Option<u64>) -> Option<u64> {
     hard_limit.filter(|&limit| limit <= TOO_MANY).map(|limit| limit.max(SEARCHED))
 }
 
-/// Tries every number that could be open, many at a time.
-fn for_each_that_may_be_open(first: RawFd, last: RawFd, mut found: impl FnMut(RawFd)) -> Result<(), Errno> {
-    const BATCH: usize = 256;
+/// Tries every number that could be open, one by one: `poll(2)` could ask for many at a time, but takes those that were
+/// opened with `O_PATH` for closed, and on some systems devices too.
+fn for_each_that_may_be_open(first: RawFd, last: RawFd, found: impl FnMut(RawFd)) -> Result<(), Errno> {
     let end = u64::from(last.unsigned_abs()).saturating_add(1).min(bound(sys::hard_limit()).ok_or(Errno::NOSYS)?);
-    let mut next = u64::from(first.unsigned_abs());
-    while next < end {
-        let mut polls = [libc::pollfd { fd: -1, events: 0, revents: 0 }; BATCH];
-        for poll in &mut polls {
-            if next < end {
-                poll.fd = next as RawFd;
-                next += 1;
-            }
-        }
-        // A limit below the size of the batch makes it fail; then any of its numbers may be open.
-        let known = sys::poll_now(&mut polls).is_ok();
-        for poll in polls {
-            if poll.fd >= 0 && !(known && poll.revents & libc::POLLNVAL != 0) {
-                found(poll.fd);
-            }
-        }
-    }
+    let numbers = u64::from(first.unsigned_abs())..end;
+    numbers.map(|number| number as RawFd).for_each(found);
     Ok(())
 }
 

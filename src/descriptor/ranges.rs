@@ -33,7 +33,7 @@ bitflags! {
 ///
 /// # Platform notes
 ///
-/// Linux: `close_range(2)`, or the list of `/proc/thread-self/fd`, or a search by `ppoll(2)`. FreeBSD: `close_range(2)`.
+/// Linux: `close_range(2)`, or the list of `/proc/thread-self/fd`, or a search of all numbers. FreeBSD: `close_range(2)`.
 /// OpenBSD, NetBSD, DragonFly: `closefrom(2)`. macOS: `proc_pidinfo(3)`. Others: a search.
 ///
 /// # Safety

@@ -203,15 +203,6 @@ pub(crate) fn raise_limit() {
     }
 }
 
-/// Marks in `polls` which numbers are open: those that are not have `POLLNVAL`.
-pub(crate) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno> {
-    // The kernel's timespec of any architecture, which is not libc's on all: two words, or less.
-    let now = [0_u64; 2];
-    // SAFETY: the kernel reads and writes `polls`, and reads one timespec.
-    unsafe { call(libc::SYS_ppoll, [polls.as_mut_ptr() as usize, polls.len(), (&raw const now) as usize, 0, 8]) }
-        .map(drop)
-}
-
 /// Sets the thread's signal mask, and returns what it was.
 pub(crate) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
     let mut old = SignalSet::default();

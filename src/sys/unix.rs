@@ -210,12 +210,6 @@ fn system_limit() -> Option<u64> {
     None
 }
 
-/// Marks in `polls` which numbers are open: those that are not have `POLLNVAL`.
-pub(crate) fn poll_now(polls: &mut [libc::pollfd]) -> Result<(), Errno> {
-    // SAFETY: the kernel reads and writes `polls`.
-    checked(unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, 0) }).map(drop)
-}
-
 /// Sets the thread's signal mask, and returns what it was.
 pub(crate) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
     let mut old = every_signal();

@@ -8,7 +8,7 @@ use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::plan::Step;
 use fdspawn::{Command, Failure, Launcher, Rest, Rungs};
 use std::fs::File;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 fn opens_with(out: &Path, launcher: Launcher, without: Rungs) -> Vec<RawFd> {
@@ -68,6 +68,26 @@ own_process! {
                     assert_eq!(table.numbers(), [0, 1, 2, 7], "{without:?}, {launcher:?}");
                     assert_eq!(table.content(7), Some("source"));
                 }
+            }
+        }
+    }
+}
+
+own_process! {
+    fn every_rung_closes_what_was_opened_for_its_place_only() {
+        // poll(2) takes such a descriptor for a closed one.
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        // SAFETY: the path is NUL-terminated, and the descriptors are new.
+        let _places: Vec<OwnedFd> = (0..100)
+            .map(|_| unsafe { OwnedFd::from_raw_fd(libc::open(c"/".as_ptr(), libc::O_PATH)) })
+            .collect();
+        for without in CLOSING {
+            for launcher in LAUNCHERS {
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher).without(without);
+                assert!(command.status().unwrap().success());
+                assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{without:?}, {launcher:?}");
             }
         }
     }
