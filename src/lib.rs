@@ -53,6 +53,7 @@ mod stdio;
 mod sys;
 
 pub use self::command::{Args, Command, Launcher, Lend, Plan, Variables};
+pub use self::descriptor::table::{self, DescriptorTable};
 pub use self::descriptor::{
     CloseAllError, CloseCause, CloseError, CloseRange, Ends, Flags, Holder, Lock, LockError, LockGuard, LockKind,
     RangeLock, Socket, SocketAddress, SocketKind, SocketState, SocketType, SyncAndCloseError, TryLockError, Unreadable,

@@ -1,4 +1,5 @@
-//! Descriptors themselves: closing them, their flags, their duplicates, what they are, and who has the other end.
+//! Descriptors themselves: closing them, their flags, their duplicates, what they are, who has the other end, and a
+//! process's list of them.
 
 mod close;
 mod close_error;
@@ -8,7 +9,8 @@ mod flags;
 pub(crate) mod ladder;
 mod lock;
 mod ranges;
-mod table;
+pub(crate) mod standard;
+pub mod table;
 
 pub use self::close::{close, close_all, sync_and_close};
 pub use self::close_error::{CloseAllError, CloseCause, CloseError, SyncAndCloseError};

@@ -1,6 +1,7 @@
 //! Opening what the child's descriptors are connected to.
 
 use super::prepare::Problem;
+pub(super) use crate::descriptor::standard::opening;
 use crate::error::Failure;
 use crate::process::End;
 use crate::rungs::Rungs;
@@ -8,22 +9,12 @@ use crate::stdio::SlotKind;
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Opens a directory for its name only, where there is such a thing: no right to read it is needed.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub(super) const PATH_ONLY: rustix::fs::OFlags = rustix::fs::OFlags::PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 pub(super) const PATH_ONLY: rustix::fs::OFlags = rustix::fs::OFlags::RDONLY;
-
-/// Held while the parent looks at 0, 1 and 2 and while it opens something.
-///
-/// Where one of them is closed, whatever is opened lands there, until it is moved away; another thread's spawn would
-/// take it for a standard stream.
-pub(super) fn opening() -> MutexGuard<'static, ()> {
-    static OPENING: Mutex<()> = Mutex::new(());
-    OPENING.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Moves a descriptor that landed on 0, 1 or 2 away from there. Where a standard stream is closed, a new descriptor
 /// takes its number, and whoever writes to that stream would write to it.

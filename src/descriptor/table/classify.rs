@@ -1,0 +1,293 @@
+//! From what the system said of a descriptor to its kind.
+
+use super::fdinfo::Info;
+use super::kind::Kind;
+use super::link::{Link, without_remark};
+use super::sockets::Socket;
+use super::status::FileStatus;
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// What the system said of one descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    /// The text of its link.
+    pub(super) link: Result<&'a [u8], Errno>,
+    pub(super) status: Result<&'a FileStatus, Errno>,
+    pub(super) info: &'a Info,
+}
+
+/// What has to be asked for some kinds only.
+pub(super) trait Ask {
+    /// Whether a character device is a terminal.
+    fn is_terminal(&mut self, major: u32, minor: u32) -> bool;
+    /// The socket of this number.
+    fn socket(&mut self, inode: u64) -> Option<Socket>;
+    /// Whether the path leads to this very file.
+    fn is_at(&mut self, path: &[u8], status: &FileStatus) -> bool;
+    /// Whether the file is in the file system of the root directory.
+    fn is_in_root(&mut self, status: &FileStatus) -> bool;
+    /// Which kind of file system the descriptor's file is in.
+    fn file_system(&mut self) -> Option<FileSystem>;
+}
+
+/// File systems that the kernel keeps for its own objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code, reason = "only Linux tells"))]
+pub(super) enum FileSystem {
+    Pipes,
+    Sockets,
+    Namespaces,
+    Pidfds,
+    Anonymous,
+    Queues,
+    Other,
+}
+
+impl FileSystem {
+    /// By its number in `statfs(2)`.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn from_magic(magic: u32) -> Self {
+        match magic {
+            0x5049_5045 => Self::Pipes,
+            0x534f_434b => Self::Sockets,
+            0x6e73_6673 => Self::Namespaces,
+            0x5049_4446 => Self::Pidfds,
+            0x0904_1934 => Self::Anonymous,
+            0x1980_0202 => Self::Queues,
+            _ => Self::Other,
+        }
+    }
+}
+
+pub(super) fn classify(seen: &Seen<'_>, ask: &mut impl Ask) -> Kind {
+    match (seen.link, seen.status) {
+        (Ok(link), _) => linked(link, seen, ask),
+        (Err(_), Ok(status)) => unnamed(status, seen.info, ask),
+        (Err(error), Err(_)) => Kind::Unreadable { link: None, error: error.raw_os_error() },
+    }
+}
+
+fn linked(text: &[u8], seen: &Seen<'_>, ask: &mut impl Ask) -> Kind {
+    match (Link::parse(text), seen.status) {
+        (Link::Pipe(inode), _) => Kind::Pipe { inode },
+        (Link::Socket(inode), _) => Kind::Socket { inode, socket: ask.socket(inode) },
+        (Link::Namespace(name, inode), _) => Kind::Namespace { name: Some(name.to_owned()), inode },
+        (Link::Anonymous(name), _) => anonymous(name, seen.info),
+        (Link::Path(path), Ok(status)) => placed(path, status, ask),
+        (Link::Path(path), Err(errno)) => Kind::Unreadable { link: Some(path_buf(path)), error: errno.raw_os_error() },
+        (Link::Other, _) => Kind::Other { link: path_buf(text) },
+    }
+}
+
+fn anonymous(name: &[u8], info: &Info) -> Kind {
+    match name {
+        b"eventfd" => Kind::Event { count: info.count },
+        b"eventpoll" => Kind::Epoll { watched: info.watched.clone() },
+        b"timerfd" => Kind::Timer,
+        b"signalfd" => Kind::Signal,
+        b"inotify" => Kind::Inotify,
+        b"fanotify" => Kind::Fanotify,
+        b"pidfd" => Kind::Pidfd { pid: info.pid },
+        _ => Kind::Anonymous { name: Some(String::from_utf8_lossy(name).into_owned()) },
+    }
+}
+
+/// What has a name in a file system.
+fn placed(text: &[u8], status: &FileStatus, ask: &mut impl Ask) -> Kind {
+    // The kernel's remark, unless it is part of the name. A file with another name may be gone from this one.
+    let gone = without_remark(text).filter(|_| status.links == 0 || !ask.is_at(text, status));
+    let path = gone.unwrap_or(text);
+    if status.file_type == FileType::RegularFile {
+        // Names right below the root may be those of files that have no place in the tree. Those are never in the
+        // root's own file system.
+        if gone.is_some() && path == b"/secretmem" && !ask.is_in_root(status) {
+            return Kind::SecretMemory;
+        }
+        if let Some(name) = path.strip_prefix(b"/memfd:").filter(|_| gone.is_some() && !ask.is_in_root(status)) {
+            return Kind::Memory { name: path_buf(name) };
+        }
+        let top = !path.iter().skip(1).any(|&byte| byte == b'/');
+        if top && !ask.is_in_root(status) && ask.file_system() == Some(FileSystem::Queues) {
+            return Kind::Queue { name: Some(path_buf(path)) };
+        }
+    }
+    by_type(Some(path_buf(path)), gone.is_some(), status, ask).unwrap_or_else(|| Kind::Other { link: path_buf(text) })
+}
+
+fn by_type(path: Option<PathBuf>, deleted: bool, status: &FileStatus, ask: &mut impl Ask) -> Option<Kind> {
+    let (major, minor) = status.special;
+    Some(match status.file_type {
+        FileType::RegularFile => Kind::File { path, deleted },
+        FileType::Directory => Kind::Directory { path, deleted },
+        FileType::CharacterDevice if ask.is_terminal(major, minor) => Kind::Terminal { path, deleted },
+        FileType::CharacterDevice => Kind::CharacterDevice { path, deleted, major, minor },
+        FileType::BlockDevice => Kind::BlockDevice { path, deleted, major, minor },
+        FileType::Fifo => Kind::Fifo { path, deleted },
+        FileType::Symlink => Kind::SymbolicLink { path, deleted },
+        FileType::Socket => Kind::SocketFile { path, deleted },
+        FileType::Unknown => return None,
+    })
+}
+
+/// What has a file but no link that could be read: without `/proc`, or with a path that is too long for it.
+fn unnamed(status: &FileStatus, info: &Info, ask: &mut impl Ask) -> Kind {
+    let inode = status.id.inode;
+    match (ask.file_system(), status.file_type) {
+        (Some(FileSystem::Pipes), _) | (None, FileType::Fifo) => Kind::Pipe { inode },
+        (Some(FileSystem::Sockets), _) | (None, FileType::Socket) => Kind::Socket { inode, socket: ask.socket(inode) },
+        (Some(FileSystem::Namespaces), _) => Kind::Namespace { name: None, inode },
+        (Some(FileSystem::Pidfds), _) => Kind::Pidfd { pid: info.pid },
+        (Some(FileSystem::Queues), FileType::RegularFile) => Kind::Queue { name: None },
+        (Some(FileSystem::Anonymous), _) => Kind::Anonymous { name: None },
+        _ => by_type(None, status.links == 0, status, ask).unwrap_or(Kind::Anonymous { name: None }),
+    }
+}
+
+fn path_buf(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::status::FileId;
+    use super::*;
+
+    /// Answers that were prepared.
+    #[derive(Default)]
+    struct Answers {
+        terminal: bool,
+        at: bool,
+        in_root: bool,
+        file_system: Option<FileSystem>,
+    }
+
+    impl Ask for Answers {
+        fn is_terminal(&mut self, _: u32, _: u32) -> bool {
+            self.terminal
+        }
+        fn socket(&mut self, _: u64) -> Option<Socket> {
+            None
+        }
+        fn is_at(&mut self, _: &[u8], _: &FileStatus) -> bool {
+            self.at
+        }
+        fn is_in_root(&mut self, _: &FileStatus) -> bool {
+            self.in_root
+        }
+        fn file_system(&mut self) -> Option<FileSystem> {
+            self.file_system
+        }
+    }
+
+    fn status(file_type: FileType, links: u64) -> FileStatus {
+        let id = FileId { device: 1, inode: 5, born: None };
+        FileStatus { id, file_type, links, special: (1, 3) }
+    }
+
+    fn kind(link: &str, status: &FileStatus, mut answers: Answers) -> String {
+        let seen = Seen { link: Ok(link.as_bytes()), status: Ok(status), info: &Info::default() };
+        classify(&seen, &mut answers).to_string()
+    }
+
+    #[test]
+    fn remark_of_the_kernel_is_told_from_a_name_that_ends_so() {
+        let file = |link, links, at| {
+            kind(link, &status(FileType::RegularFile, links), Answers { at, in_root: true, ..Answers::default() })
+        };
+        assert_eq!(file("/d/x", 1, true), "file /d/x");
+        assert_eq!(file("/d/x (deleted)", 0, false), "deleted file /d/x");
+        assert_eq!(file("/d/x (deleted)", 1, true), "file /d/x (deleted)");
+        assert_eq!(file("/d/x (deleted)", 1, false), "deleted file /d/x", "it has another name");
+        assert_eq!(file("/d/x (deleted) (deleted)", 0, false), "deleted file /d/x (deleted)");
+        assert_eq!(file("/d/x", 0, false), "file /d/x", "some file systems do not count names");
+    }
+
+    #[test]
+    fn memory_is_told_from_a_deleted_file_in_the_root_directory() {
+        let file = |link, in_root, file_system| {
+            kind(link, &status(FileType::RegularFile, 0), Answers { in_root, file_system, ..Answers::default() })
+        };
+        assert_eq!(file("/memfd:a b (deleted)", false, None), "memfd a b");
+        assert_eq!(file("/memfd: (deleted) (deleted)", false, None), "memfd  (deleted)");
+        assert_eq!(file("/memfd:a/b (deleted)", false, None), "memfd a/b");
+        assert_eq!(file("/memfd:a (deleted)", true, None), "deleted file /memfd:a");
+        assert_eq!(file("/secretmem (deleted)", false, None), "secret memory");
+        assert_eq!(file("/secretmem (deleted)", true, None), "deleted file /secretmem");
+        assert_eq!(file("/secretmem", false, None), "file /secretmem");
+        assert_eq!(file("/queue", false, Some(FileSystem::Queues)), "message queue /queue");
+        assert_eq!(file("/file", false, Some(FileSystem::Other)), "file /file");
+        assert_eq!(file("/d/file", false, Some(FileSystem::Queues)), "file /d/file");
+    }
+
+    #[test]
+    fn each_type_of_file_is_a_kind_of_its_own() {
+        let of = |file_type| kind("/d/x", &status(file_type, 1), Answers::default());
+        assert_eq!(of(FileType::Directory), "directory /d/x");
+        assert_eq!(of(FileType::CharacterDevice), "character device /d/x 1:3");
+        assert_eq!(of(FileType::BlockDevice), "block device /d/x 1:3");
+        assert_eq!(of(FileType::Fifo), "fifo /d/x");
+        assert_eq!(of(FileType::Symlink), "symbolic link /d/x");
+        assert_eq!(of(FileType::Socket), "socket file /d/x");
+        assert_eq!(of(FileType::Unknown), "/d/x");
+        let terminal = Answers { terminal: true, ..Answers::default() };
+        assert_eq!(
+            kind("/dev/pts/1 (deleted)", &status(FileType::CharacterDevice, 0), terminal),
+            "deleted terminal /dev/pts/1"
+        );
+    }
+
+    #[test]
+    fn links_that_are_no_paths_need_no_status() {
+        let of = |link: &str| {
+            let info = Info { count: Some(3), pid: Some(7), watched: (0..10).collect(), ..Info::default() };
+            let seen = Seen { link: Ok(link.as_bytes()), status: Err(Errno::ACCESS), info: &info };
+            classify(&seen, &mut Answers::default()).to_string()
+        };
+        assert_eq!(of("pipe:[5]"), "pipe:[5]");
+        assert_eq!(of("socket:[5]"), "socket:[5]");
+        assert_eq!(of("mnt:[5]"), "namespace mnt:[5]");
+        assert_eq!(of("anon_inode:[eventfd]"), "eventfd of count 3");
+        assert_eq!(of("anon_inode:[eventpoll]"), "epoll of 0 1 2 3 4 5 6 7 and 2 more");
+        assert_eq!(of("anon_inode:[pidfd]"), "pidfd of process 7");
+        assert_eq!(of("anon_inode:[timerfd]"), "timerfd");
+        assert_eq!(of("anon_inode:[signalfd]"), "signalfd");
+        assert_eq!(of("anon_inode:inotify"), "inotify");
+        assert_eq!(of("anon_inode:[fanotify]"), "fanotify");
+        assert_eq!(of("anon_inode:[io_uring]"), "anonymous io_uring");
+        assert_eq!(of("what:ever"), "what:ever");
+        assert_eq!(of("/d/x\n"), "unreadable /d/x\\n: Permission denied (os error 13)");
+    }
+
+    #[test]
+    fn without_a_link_the_file_system_tells() {
+        let of = |file_type, file_system| {
+            let status = status(file_type, 1);
+            let seen = Seen { link: Err(Errno::NOSYS), status: Ok(&status), info: &Info::default() };
+            classify(&seen, &mut Answers { file_system, ..Answers::default() }).to_string()
+        };
+        assert_eq!(of(FileType::Fifo, Some(FileSystem::Pipes)), "pipe:[5]");
+        assert_eq!(of(FileType::Fifo, Some(FileSystem::Other)), "fifo of unknown name");
+        assert_eq!(of(FileType::Fifo, None), "pipe:[5]");
+        assert_eq!(of(FileType::Socket, Some(FileSystem::Sockets)), "socket:[5]");
+        assert_eq!(of(FileType::Socket, Some(FileSystem::Other)), "socket file of unknown name");
+        assert_eq!(of(FileType::RegularFile, Some(FileSystem::Namespaces)), "namespace [5]");
+        assert_eq!(of(FileType::Unknown, Some(FileSystem::Anonymous)), "anonymous");
+        assert_eq!(of(FileType::Unknown, Some(FileSystem::Pidfds)), "pidfd");
+        assert_eq!(of(FileType::Unknown, None), "anonymous");
+        assert_eq!(of(FileType::RegularFile, Some(FileSystem::Queues)), "message queue");
+        assert_eq!(of(FileType::Directory, Some(FileSystem::Queues)), "directory of unknown name");
+        assert_eq!(of(FileType::RegularFile, None), "file of unknown name");
+    }
+
+    #[test]
+    fn what_tells_nothing_is_unreadable_with_its_error() {
+        let seen = Seen { link: Err(Errno::ACCESS), status: Err(Errno::PERM), info: &Info::default() };
+        let kind = classify(&seen, &mut Answers::default());
+        assert_eq!(kind, Kind::Unreadable { link: None, error: libc::EACCES });
+        assert_eq!(kind.to_string(), "unreadable: Permission denied (os error 13)");
+    }
+}

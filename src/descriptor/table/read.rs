@@ -1,0 +1,175 @@
+//! Reading a table, entry by entry.
+
+use super::classify::{Ask, FileSystem, Seen, classify};
+use super::entry::Entry;
+use super::number;
+use super::proc::{self, Proc};
+use super::sockets::Socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::sockets::Sockets;
+use super::status::FileStatus;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::terminal::Terminals;
+use crate::descriptor::ladder;
+use crate::descriptor::standard::opening_if_closed;
+use crate::rungs::Rungs;
+use rustix::io::Errno;
+use std::os::fd::RawFd;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::path::Path;
+
+/// The calling thread's descriptors: from `/proc`, and what that does not tell, by their numbers.
+pub(super) fn current() -> Result<Vec<Entry>, Errno> {
+    let _guard = opening_if_closed();
+    let (proc, numbers) = match Proc::of_thread() {
+        Ok((proc, numbers)) => (Some(proc), numbers),
+        // No descriptor is left to open it with, or there is none.
+        Err(errno) => {
+            let numbers = ladder::open_numbers(Rungs::PROC).map_err(|_| errno)?;
+            (Proc::of_thread_by_name(), numbers)
+        }
+    };
+    Ok(Reader::new(proc, true).entries(numbers))
+}
+
+/// Another process's descriptors.
+pub(super) fn of(pid: u32) -> Result<Vec<Entry>, Errno> {
+    let _guard = opening_if_closed();
+    let (proc, numbers) = Proc::of(pid)?;
+    Ok(Reader::new(Some(proc), false).entries(numbers))
+}
+
+/// An entry that changes each time that it is looked at is taken as it is after so many times.
+const TRIES: usize = 32;
+
+struct Reader {
+    proc: Option<Proc>,
+    /// The table is the calling thread's, which can be asked by number.
+    own: bool,
+    known: Known,
+    link: Vec<u8>,
+    info: Vec<u8>,
+}
+
+/// What is found out once, when the first entry needs it.
+#[derive(Default)]
+struct Known {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    sockets: Option<Sockets>,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    terminals: Option<Terminals>,
+    root: Option<Option<u64>>,
+}
+
+impl Known {
+    /// A socket from the system's lists, which tell more than the socket itself, but not of every one.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn socket(&mut self, proc: Option<&Proc>, inode: u64) -> Option<Socket> {
+        let process = proc.map_or(Path::new("/proc/thread-self"), Proc::path);
+        self.sockets.get_or_insert_with(|| Sockets::read(process)).get(inode)
+    }
+
+    /// There are no such lists.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn socket(&mut self, _: Option<&Proc>, _: u64) -> Option<Socket> {
+        None
+    }
+}
+
+impl Reader {
+    fn new(proc: Option<Proc>, own: bool) -> Self {
+        Self { proc, own, known: Known::default(), link: Vec::with_capacity(4096), info: Vec::new() }
+    }
+
+    fn entries(mut self, mut numbers: Vec<RawFd>) -> Vec<Entry> {
+        numbers.sort_unstable();
+        numbers.into_iter().filter_map(|number| self.entry(number)).collect()
+    }
+
+    /// The entry of `number`, unless that was closed since it was listed.
+    fn entry(&mut self, number: RawFd) -> Option<Entry> {
+        for tries_left in (0..TRIES).rev() {
+            let flags = if self.own { Some(number::flags(number)) } else { None };
+            let link = match &self.proc {
+                Some(proc) => proc.link(number, &mut self.link),
+                None => Err(Errno::NOSYS),
+            };
+            // Either is enough to know.
+            let first = flags.map_or(link.map(drop), |flags| flags.map(drop));
+            if first.is_err_and(is_closed) {
+                return None;
+            }
+            let info = match &mut self.proc {
+                Some(proc) => proc.info(number, &mut self.info),
+                None => Err(Errno::NOSYS),
+            };
+            let status = match &self.proc {
+                _ if self.own => number::status(number),
+                Some(proc) => proc.status(number),
+                None => Err(Errno::NOSYS),
+            };
+            let changed = [link.err(), info.as_ref().err().copied(), status.err()].into_iter().flatten().any(is_closed);
+            if changed && tries_left > 0 {
+                continue;
+            }
+            let mut info = info.unwrap_or_default();
+            if let Some(Ok(flags)) = flags {
+                number::complete(&mut info, number, flags);
+            }
+            let seen = Seen { link, status: status.as_ref().map_err(|&errno| errno), info: &info };
+            let mut asked = Asked { known: &mut self.known, proc: self.proc.as_ref(), own: self.own, number };
+            let kind = classify(&seen, &mut asked);
+            return Some(Entry::new(number, kind, status.ok().as_ref(), info));
+        }
+        None
+    }
+}
+
+/// Whether an error says that the number is not open, or its process is gone.
+fn is_closed(errno: Errno) -> bool {
+    matches!(errno, Errno::BADF | Errno::NOENT | Errno::SRCH)
+}
+
+/// Answers about one number.
+struct Asked<'a> {
+    known: &'a mut Known,
+    proc: Option<&'a Proc>,
+    own: bool,
+    number: RawFd,
+}
+
+impl Ask for Asked<'_> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn is_terminal(&mut self, major: u32, minor: u32) -> bool {
+        let proc = self.proc;
+        let terminals = self.known.terminals.get_or_insert_with(|| {
+            let drivers = proc.and_then(|_| std::fs::read_to_string("/proc/tty/drivers").ok());
+            drivers.and_then(|drivers| Terminals::parse(&drivers)).unwrap_or_else(Terminals::assigned)
+        });
+        terminals.contain(major, minor)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn is_terminal(&mut self, _: u32, _: u32) -> bool {
+        number::is_terminal(self.number)
+    }
+
+    fn socket(&mut self, inode: u64) -> Option<Socket> {
+        self.known.socket(self.proc, inode).or_else(|| match self.proc {
+            _ if self.own => number::socket(self.number),
+            proc => proc?.socket(self.number),
+        })
+    }
+
+    fn is_at(&mut self, path: &[u8], status: &FileStatus) -> bool {
+        self.proc.is_some_and(|proc| proc.is_at(path, status))
+    }
+
+    fn is_in_root(&mut self, status: &FileStatus) -> bool {
+        *self.known.root.get_or_insert_with(proc::root_device) == Some(status.id.device)
+    }
+
+    fn file_system(&mut self) -> Option<FileSystem> {
+        if self.own { number::file_system(self.number) } else { self.proc?.file_system(self.number) }
+    }
+}
