@@ -9,6 +9,7 @@ mod support;
 mod child;
 mod close;
 mod closing;
+mod descriptor_table;
 mod ends;
 mod environment;
 mod errors;

@@ -1,8 +1,8 @@
 //! A file system whose files answer with the errors in their names.
 //!
 //! The name says which: a file `flush=28,fsync=5` answers each FLUSH, which is what a close sends, with error 28
-//! (ENOSPC), and each FSYNC with error 5 (EIO); `first-fsync=4` answers the first FSYNC only. Any other name is of a file
-//! without errors. All files exist.
+//! (ENOSPC), and each FSYNC with error 5 (EIO); `first-fsync=4` answers the first FSYNC only; `getattr=5` answers those who
+//! ask for the file's status when it is open. Any other name is of a file without errors. All files exist.
 //!
 //! The server is a process of its own (the test binary as a helper), which speaks the kernel's protocol itself. It ends
 //! with the mount, or with the test's process; and the kernel answers what it has not, as soon as it has ended.
@@ -201,7 +201,8 @@ fn answer(nodes: &mut Vec<Node>, request: &Request<'_>) -> Option<Result<Vec<u8>
         return Some(if request.operation() == GETATTR { Ok(attributes_of(id, None)) } else { Err(libc::ENOSYS) });
     };
     match request.operation() {
-        GETATTR | SETATTR => Some(Ok(attributes_of(id, Some(node)))),
+        GETATTR => Some(node.error("getattr").map_or_else(|| Ok(attributes_of(id, Some(node))), Err)),
+        SETATTR => Some(Ok(attributes_of(id, Some(node)))),
         OPEN => Some(Ok(vec![0; 16])),
         WRITE => {
             let (offset, size) = (request.long(48), request.word(56));

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod forked;
 pub mod fuse;
 pub mod helper;
 pub mod mounts;
