@@ -10,19 +10,20 @@
 //! fdrun --fd 5=data:hush --fd 7=append:audit.log -- sh -c 'read secret <&5; echo "got $secret" >&7'
 //! fdrun --fd 1=parent:2 --fd 2=parent:1 --pipe-from 3 -- sh -c 'echo to stderr; echo a line to fdrun >&3'
 //! fdrun --explain --keep 3 --fd 4=same:3 -- cat 3</etc/hosts
+//! fdrun --table --fd 5=data:hush --fd 0=null
 //! ```
 //!
 //! It exits as the child does, with 128 plus the signal's number where a signal killed the child, with 127 where the
 //! program was not found, with 126 where it could not be executed, and with 125 for any other error of its own.
 
 use fdspawn::plan::Refusal;
-use fdspawn::{Command, Failure, Launcher, Rest, Stdio};
+use fdspawn::{Command, DescriptorTable, Failure, Launcher, Rest, Stdio};
 use lexopt::prelude::*;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, PipeReader, Write};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ Run PROGRAM with 0, 1, 2 and the descriptors named here; all others are closed.
   --clear-env       pass no variables but those of --env
   --arg0 NAME       the program's own name for itself
   --explain         print the plan and its steps; run nothing, open no PATH
+  --table           print the table that PROGRAM would start with, as a child
+                    finds it that fdrun launches in its place
   --help            print this
 
 Options may come in any order. The status is the child's, or 128 + its signal;
@@ -73,6 +76,7 @@ struct Request {
     rest: Rest,
     launcher: Launcher,
     explain: bool,
+    table: bool,
 }
 
 /// What a descriptor of the child is to be connected to.
@@ -82,6 +86,7 @@ enum Source {
 }
 
 fn main() -> ExitCode {
+    show_own_table();
     let result = match parse(lexopt::Parser::from_env()) {
         Ok(Some(request)) => run(request),
         Ok(None) => io::stdout().write_all(USAGE.as_bytes()).map(|()| ExitCode::SUCCESS).map_err(Box::from),
@@ -102,12 +107,14 @@ fn main() -> ExitCode {
 /// Reads the command line; `None` where it asks for help.
 fn parse(mut parser: lexopt::Parser) -> Result<Option<Request>, Box<dyn Error>> {
     let mut request = Request::default();
+    // Before fdrun opens any, which could get the number that a user means. Rust has opened 0 to 2 where they were closed.
+    let open = DescriptorTable::current()?;
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("fd") => request.connections.push(connection(&parser.value()?)?),
+            Long("fd") => request.connections.push(connection(&parser.value()?, &open)?),
             Long("keep") => {
                 let number = parser.value()?.parse()?;
-                let _ = parents(number, number)?;
+                parents(number, number, &open)?;
                 request.connections.push((number, Source::Ready(Stdio::inherit())));
             }
             Long("pipe-from") => request.pipes.push(parser.value()?.parse()?),
@@ -130,6 +137,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Request>, Box<dyn Error>> 
             Long("clear-env") => request.clear_env = true,
             Long("arg0") => request.arg0 = Some(parser.value()?),
             Long("explain") => request.explain = true,
+            Long("table") => request.table = true,
             Long("help") => return Ok(None),
             Value(program) => {
                 let args = parser.raw_args()?.collect();
@@ -138,11 +146,14 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Request>, Box<dyn Error>> 
             _ => return Err(argument.unexpected().into()),
         }
     }
+    if request.table {
+        return Ok(Some(request));
+    }
     Err("no PROGRAM is given; see --help".into())
 }
 
 /// The `N=SPEC` of `--fd`.
-fn connection(text: &OsStr) -> Result<(RawFd, Source), Box<dyn Error>> {
+fn connection(text: &OsStr, open: &DescriptorTable) -> Result<(RawFd, Source), Box<dyn Error>> {
     let wrong = || wrong("--fd takes N=SPEC", text);
     let number = |text: &OsStr| text.to_str().and_then(|text| text.parse().ok()).ok_or_else(wrong);
     let file = |options: &mut OpenOptions, path: &OsStr| Source::File(options.clone(), path.into());
@@ -154,7 +165,7 @@ fn connection(text: &OsStr) -> Result<(RawFd, Source), Box<dyn Error>> {
         (b"write", Some(path)) => file(File::options().write(true).create(true).truncate(true), path),
         (b"append", Some(path)) => file(File::options().append(true).create(true), path),
         (b"rw", Some(path)) => file(File::options().read(true).write(true).create(true), path),
-        (b"parent", Some(source)) => Source::Ready(parents(number(source)?, target)?.into()),
+        (b"parent", Some(source)) => Source::Ready(parents(number(source)?, target, open)?),
         (b"same", Some(other)) => Source::Ready(Stdio::same_as(number(other)?)),
         (b"data", Some(text)) => Source::Ready(Stdio::data(text.as_bytes())),
         (b"null", None) => Source::Ready(Stdio::null()),
@@ -164,16 +175,12 @@ fn connection(text: &OsStr) -> Result<(RawFd, Source), Box<dyn Error>> {
     Ok((target, source))
 }
 
-/// The descriptor `source` that fdrun was started with. It is looked for before fdrun opens any, which could get the
-/// number; but 0, 1 and 2 are always open, since Rust opens those that are not before `main`.
-fn parents(source: RawFd, target: RawFd) -> Result<BorrowedFd<'static>, Refusal> {
-    let refusal = Refusal::SourceNotOpen { target, source };
-    if source < 0 {
-        return Err(refusal);
+/// The descriptor `source` that fdrun was started with.
+fn parents(source: RawFd, target: RawFd, open: &DescriptorTable) -> Result<Stdio<'static>, Refusal> {
+    match open.get(source) {
+        Some(_) => Ok(Stdio::inherit_from(source)),
+        None => Err(Refusal::SourceNotOpen { target, source }),
     }
-    // SAFETY: the number is not negative; if it is open, nothing in fdrun closes it, and if not, it goes no further.
-    let fd = unsafe { BorrowedFd::borrow_raw(source) };
-    rustix::io::fcntl_getfd(fd).map(|_| fd).map_err(|_| refusal)
 }
 
 /// The text before and after the first `separator`.
@@ -188,7 +195,8 @@ fn wrong(rule: &str, value: &OsStr) -> Box<dyn Error> {
 }
 
 fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
-    let mut command = Command::new(&request.program);
+    let mut command =
+        if request.table { Command::new(std::env::current_exe()?) } else { Command::new(&request.program) };
     command.args(request.args).arg0(request.arg0.unwrap_or(request.program));
     command.rest(request.rest).launcher(request.launcher);
     if let Some(directory) = request.directory {
@@ -213,11 +221,11 @@ fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     let pipes: Vec<_> = request.pipes.into_iter().map(|number| (number, command.reader(number))).collect();
 
     if request.explain {
-        let explanation = command.explain();
-        if let Some(error) = explanation.error() {
-            return Err(error.to_string().into());
-        }
-        write!(io::stdout(), "{explanation}")?;
+        write!(io::stdout(), "{}", command.explain().into_result()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if request.table {
+        print_table(command)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut child = command.spawn()?;
@@ -231,6 +239,49 @@ fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     let code = status.code().or(status.signal().map(|signal| 128 + signal));
     Ok(ExitCode::from(u8::try_from(code.expect("an ended child has one of them"))?))
 }
+
+/// The variable that has a child of fdrun's show its table, at the number that is its value.
+const SHOW_AT: &str = "FDRUN_SHOW_TABLE_AT";
+
+/// Launches fdrun itself with the plan, and a pipe at a number that nobody uses, through which it tells what it finds.
+fn print_table(mut command: Command<'_>) -> Result<(), Box<dyn Error>> {
+    let targets = command.explain().into_result()?.targets();
+    let open = DescriptorTable::current()?;
+    let unused = |number: &RawFd| !targets.contains(number) && open.get(*number).is_none();
+    let number = (3..).find(unused).ok_or("no number is left for the table")?;
+    let table = command.env_clear().env(SHOW_AT, number.to_string()).reader(number);
+    let mut child = command.spawn()?;
+    let mut text = Vec::new();
+    child.take(table).expect("taken once").read_to_end(&mut text)?;
+    match child.wait()? {
+        status if status.success() => Ok(io::stdout().write_all(&text)?),
+        status => Err(format!("the child that looks at its table failed: {status}").into()),
+    }
+}
+
+/// In such a child: shows the table, and ends the process.
+fn show_own_table() {
+    let Some(number) = std::env::var(SHOW_AT).ok().and_then(|number| number.parse().ok()) else { return };
+    let shown = DescriptorTable::current().and_then(|mut table| {
+        table.retain(|entry| entry.number() != number);
+        // By its name: what owned the number would close it, and there is more to come.
+        File::options().write(true).open(format!("/dev/fd/{number}"))?.write_all(table.to_string().as_bytes())
+    });
+    std::process::exit(if shown.is_ok() { 0 } else { 1 });
+}
+
+/// Before Rust's runtime, which opens 0 to 2 where they are closed: the table would not be the program's.
+#[cfg(target_os = "linux")]
+#[used]
+#[allow(unsafe_code, reason = "there is no other way to come before the runtime")]
+// SAFETY: the section holds functions that are called once, before `main`; this one needs nothing that `main` sets up.
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = {
+    extern "C" fn enter() {
+        show_own_table();
+    }
+    enter
+};
 
 /// Writes each line of `pipe` to standard error, behind its number. A line is one write: lines never mix.
 fn show_lines(number: RawFd, pipe: PipeReader) {

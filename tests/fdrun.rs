@@ -1,5 +1,7 @@
 //! `examples/fdrun.rs` as its users meet it: what the child gets, what is printed, and with which status it exits.
 
+mod built;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, PipeWriter, Write};
@@ -16,25 +18,10 @@ const LAUNCHERS: &[&str] = if cfg!(target_os = "linux") { &["clone", "fork"] } e
 /// A script that prints which of 0 to 9 are open where it runs, itself opening none of them.
 const TABLE: &str = "t=; for n in 0 1 2 3 4 5 6 7 8 9; do [ -e /dev/fd/$n ] && t=\"$t $n\"; done; echo $t";
 
-/// The tool. A `cargo test --test fdrun` does not build examples, so what is not newer than its sources is built here.
+/// The tool.
 fn fdrun() -> &'static Path {
     static TOOL: OnceLock<PathBuf> = OnceLock::new();
-    TOOL.get_or_init(|| {
-        let test = std::env::current_exe().unwrap(); // target/PROFILE/deps/fdrun-HASH
-        let profile = test.parent().and_then(Path::parent).unwrap();
-        let tool = profile.join("examples").join("fdrun");
-        let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fdrun.rs");
-        let fresh = time(&tool) >= time(&test) && time(&tool) >= time(&source);
-        if let (false, Some(cargo)) = (fresh, std::env::var_os("CARGO")) {
-            let name = profile.file_name().filter(|name| *name != "debug").unwrap_or(OsStr::new("dev"));
-            let mut build = Command::new(cargo);
-            build.args(["build", "--quiet", "--example", "fdrun", "--profile"]).arg(name);
-            assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        }
-        assert!(tool.exists(), "{} is not there: run `cargo build --example fdrun`", tool.display());
-        tool
-    })
+    TOOL.get_or_init(|| built::example("fdrun"))
 }
 
 /// What a run has left.
@@ -539,8 +526,8 @@ fn the_picture_of_three_pipes_a_swap_and_a_keep_is_right() {
             rows,
             [
                 "       0       0  inherited",
-                "       1       2  lent: stays open in the parent",
-                "       2       1  lent: stays open in the parent",
+                "       1       2  inherited",
+                "       2       1  inherited",
                 "       3       3  inherited",
                 // A pipe's ends are the first two numbers that are free: 4 and 5, 6 and 7, 8 and 9.
                 "       5       5  pipe: the child writes, the parent reads",
@@ -598,4 +585,54 @@ fn explain_runs_nothing_and_leaves_files_alone() {
 fn explain_says_why_a_plan_is_refused() {
     let found = run("fdrun --explain --fd 5=null --fd 5=data:x -- touch ran");
     assert_eq!(found, outcome(125, "", "fdrun: cannot spawn `touch`: target 5 is given twice\n"));
+}
+
+// The table.
+
+/// The numbers and the last column of a printed table.
+fn rows(text: &str) -> Vec<(i32, String)> {
+    let row = |line: &str| {
+        let number = line.split_whitespace().next()?.parse().ok()?;
+        Some((number, line.split("  ").last()?.trim().to_owned()))
+    };
+    text.lines().skip(2).filter_map(row).collect()
+}
+
+#[test]
+fn the_table_is_what_the_program_would_start_with() {
+    for launcher in LAUNCHERS {
+        let plan = "--fd 1=null --fd 2=closed --fd 5=data:hush --fd 7=read:old --fd 8=same:7 --pipe-from 9";
+        let (_directory, found) =
+            run_with_file(&format!("fdrun --launcher {launcher} --table {plan} 3<old </dev/null"));
+        assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{launcher}");
+        let rows = rows(&found.stdout);
+        let numbers: Vec<i32> = rows.iter().map(|row| row.0).collect();
+        // Nothing at 2, which Rust's runtime would have opened, nothing at 3, and nothing of fdrun's own.
+        assert_eq!(numbers, [0, 1, 5, 7, 8, 9], "{launcher}: {}", found.stdout);
+        let kind = |number| &rows.iter().find(|row| row.0 == number).unwrap().1;
+        assert!(kind(0).contains("/dev/null") && kind(1).contains("/dev/null"), "{}", found.stdout);
+        assert!(kind(7).ends_with("/old") && kind(7) == kind(8), "{}", found.stdout);
+        assert!(kind(5).contains("fdspawn-data"), "{}", found.stdout);
+        assert!(kind(9).contains("pipe:["), "{}", found.stdout);
+    }
+}
+
+#[test]
+fn the_table_has_what_is_inherited() {
+    for launcher in LAUNCHERS {
+        let (_directory, found) = run_with_file(&format!("fdrun --launcher {launcher} --inherit-rest --table 6<old"));
+        // What the tests were started with is above.
+        let rows: Vec<_> = rows(&found.stdout).into_iter().filter(|row| row.0 < 10).collect();
+        assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [0, 1, 2, 6], "{launcher}: {}", found.stdout);
+        assert!(rows[3].1.ends_with("/old"));
+    }
+}
+
+#[test]
+fn the_table_of_a_plan_that_is_refused_is_its_error() {
+    let found = run("fdrun --table --keep 7 -- true");
+    assert_eq!(found, outcome(125, "", "fdrun: descriptor 7 is not open in the parent\n"));
+    let found = run("fdrun --table --fd 3=null --fd 3=null");
+    assert_eq!(found.code, Some(125));
+    assert!(found.stderr.ends_with("target 3 is given twice\n"), "{}", found.stderr);
 }

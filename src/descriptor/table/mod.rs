@@ -159,6 +159,19 @@ impl DescriptorTable {
         self.entries.get(index)
     }
 
+    /// Leaves out the entries of which `keep` is false.
+    ///
+    /// ```
+    /// use fdspawn::DescriptorTable;
+    ///
+    /// let mut table = DescriptorTable::current()?;
+    /// table.retain(|entry| entry.close_on_exec() == Some(false)); // what a careless exec would pass on
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn retain(&mut self, keep: impl FnMut(&Entry) -> bool) {
+        self.entries.retain(keep);
+    }
+
     /// How many descriptors are open.
     pub fn len(&self) -> usize {
         self.entries.len()

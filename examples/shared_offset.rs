@@ -1,0 +1,47 @@
+//! Inheritance: parent, forked child and executed program share one description, and so one offset. Whoever opens the file
+//! again has an offset of its own.
+
+use fdspawn::{Command, Plan, fork_run};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, FromRawFd};
+
+fn main() -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(b"one two three four\n")?;
+    let path = file.into_temp_path();
+    let mut file = File::open(&path)?;
+    let mut apart = File::open(&path)?; // another description of the same file
+
+    println!("parent reads     {:?}", word(&mut file, 4)?);
+
+    let number = file.as_raw_fd();
+    let mut plan = Plan::new();
+    plan.keep(&file);
+    // SAFETY: this program has one thread, and the child uses 0 to 2 and the kept descriptor, which it does not close.
+    let mut child = unsafe {
+        fork_run(&mut plan, || {
+            let mut file = ManuallyDrop::new(File::from_raw_fd(number));
+            println!("child reads      {:?}", word(&mut file, 4).unwrap_or_default());
+            0
+        })?
+    };
+    child.wait()?;
+    println!("the offset is    {}", file.stream_position()?);
+
+    // Exec keeps it too. The shell reads by single bytes, so as not to take what is another's.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "read -r rest; printf '%s' \"$rest\""]).stdin(&file);
+    println!("program reads    {:?}", String::from_utf8_lossy(&shell.output()?.stdout));
+    println!("the offset is    {}", file.stream_position()?);
+
+    println!("opened again     {:?}", word(&mut apart, 3)?);
+    Ok(())
+}
+
+fn word(file: &mut File, length: usize) -> io::Result<String> {
+    let mut bytes = vec![0; length];
+    file.read_exact(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

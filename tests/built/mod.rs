@@ -1,0 +1,24 @@
+//! The programs of `examples/`, built.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An example. A `cargo test --test NAME` does not build examples, so what is not newer than its sources is built here.
+pub fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap(); // target/PROFILE/deps/NAME-HASH
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let program = profile.join("examples").join(name);
+    let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).with_extension("rs");
+    let fresh = time(&program) >= time(&test) && time(&program) >= time(&source);
+    if let (false, Some(cargo)) = (fresh, std::env::var_os("CARGO")) {
+        let profile = profile.file_name().filter(|name| *name != "debug").unwrap_or(OsStr::new("dev"));
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--example", name, "--profile"]).arg(profile);
+        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+    }
+    assert!(program.exists(), "{} is not there: run `cargo build --examples`", program.display());
+    program
+}

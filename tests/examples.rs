@@ -1,0 +1,202 @@
+//! Every program of `examples/`, and what it prints. (`fdrun` has tests of its own.)
+#![cfg(target_os = "linux")]
+
+mod built;
+
+use fdspawn::Command;
+use std::path::Path;
+use std::process::Output;
+
+fn run(name: &str, arguments: &[&Path]) -> Output {
+    // With 0 to 2 and nothing else that the tests were started with.
+    Command::new(built::example(name)).args(arguments).output().unwrap()
+}
+
+/// Asserts what an example prints, and that it succeeds.
+#[track_caller]
+fn prints(name: &str, expected: &str) {
+    let output = run(name, &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text, expected, "{errors}");
+    assert!(output.status.success(), "{}: {errors}", output.status);
+    assert_eq!(errors, "");
+}
+
+#[test]
+fn pipe_with_child_ends() {
+    prints("pipe_with_child", "the child says: 24 bytes, then end-of-file\nthe child ended: exit status: 0\n");
+}
+
+#[test]
+fn offset_is_shared_over_fork_and_exec() {
+    prints(
+        "shared_offset",
+        "\
+parent reads     \"one \"
+child reads      \"two \"
+the offset is    8
+program reads    \"three four\"
+the offset is    19
+opened again     \"one\"
+",
+    );
+}
+
+#[test]
+fn close_on_exec_matters_to_careless_spawns_only() {
+    prints(
+        "close_on_exec",
+        "\
+opened by Rust:  Flags(CLOSE_ON_EXEC)
+close-on-exec true : std's child finds it closed
+                     not in the plan: closed
+                     kept by the plan: open
+                     the flag here is as before: Flags(CLOSE_ON_EXEC)
+close-on-exec false: std's child finds it open
+                     not in the plan: closed
+                     kept by the plan: open
+                     the flag here is as before: Flags(0x0)
+original Flags(0x0), duplicate Flags(CLOSE_ON_EXEC)
+",
+    );
+}
+
+#[test]
+fn process_at_its_limit_gets_errors_that_say_why() {
+    prints(
+        "descriptor_limit",
+        "\
+open: Too many open files (os error 24)
+the table has 32 of 32 entries
+status: exit status: 0
+output: cannot spawn `true`: cannot open /dev/null for descriptor 0: Too many open files
+target: cannot spawn `true`: target 40 is not below the limit of open descriptors (RLIMIT_NOFILE), 32
+output: a pipe fits again
+",
+    );
+}
+
+#[test]
+fn conversation_goes_both_ways() {
+    prints("socket_conversation", "you said: hello\nyou said: goodbye\nnothing more to say\nexit status: 0\n");
+}
+
+#[test]
+fn guards_close_on_every_way_out() {
+    prints(
+        "scope_guards",
+        "\
+open before: 3
+  (this runs on every way out, too)
+End: returned, with 3 more open at that time
+  (this runs on every way out, too)
+Return: returned, with 3 more open at that time
+  (this runs on every way out, too)
+Error: failed: something else went wrong
+  (this runs on every way out, too)
+Panic: panicked
+open after:  3
+",
+    );
+}
+
+#[test]
+fn second_close_closes_what_is_anothers_unless_there_is_an_owner() {
+    prints(
+        "double_close",
+        "\
+the number is used again: true
+the second close: Ok(())
+the other file:   Bad file descriptor (os error 9)
+the third close:  BadDescriptor
+with owners:      somebody else's data
+the duplicate:    still open: true
+",
+    );
+}
+
+#[test]
+fn leaks_and_their_holders_are_found() {
+    let output = run("find_leak", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    // Pipes have numbers of their own.
+    let lines: Vec<String> = text.lines().map(|line| line.split('[').next().unwrap().to_owned()).collect();
+    let expected = [
+        "left open:",
+        "  pipe:",
+        "  pipe:",
+        "the write end is held by `sleep` (our child: true), at the number that we had",
+        "after its end: 0 writers",
+        "end-of-file after 0 bytes",
+        "with a plan: 0 writers, end-of-file after 4 bytes",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn lock_lives_as_long_as_its_last_holder() {
+    prints(
+        "lock_of_the_last_holder",
+        "\
+locked by the parent:             held
+closed by the parent:             held
+the last holder has ended:        free
+a child runs that has no part:    free
+unlocked while a child holds it:  free
+",
+    );
+}
+
+#[test]
+fn errors_of_one_close_and_of_many_are_told_apart() {
+    let one = "one: closed\none: a bug: it was closed before\none: on the disk, and closed\n";
+    prints("close_errors", &format!("{one}many: 0 closed\n"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let files = ["a", "b"].map(|name| directory.path().join(name));
+    let output = run("close_errors", &files.each_ref().map(|path| path.as_path()));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{one}many: 2 closed\n"));
+    assert!(output.status.success());
+}
+
+/// Whether strace is installed; where CI demands it, it has to be.
+fn has_strace() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join("strace").is_file());
+    assert!(found || std::env::var_os("FDSPAWN_TEST_DEMAND_TOOLS").is_none(), "strace is not installed");
+    if !found {
+        eprintln!("skipped: strace is not installed");
+    }
+    found
+}
+
+#[test]
+fn lost_writes_come_back_with_their_file_and_the_others_are_closed() {
+    if !has_strace() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
+    for (error, advice) in [
+        ("ENOSPC", "what was written is lost: make room, and write it again"),
+        ("EDQUOT", "what was written is lost: make room, and write it again"),
+        ("EIO", "what was written is lost: try another disk"),
+        ("EINTR", "closed, but whether all was written is not known"),
+    ] {
+        let log = directory.path().join("log");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-e", "trace=close", "-P"]).arg(&a).arg("-o").arg(&log);
+        strace.args(["-e", &format!("inject=close:error={error}")]).arg(built::example("close_errors")).args([&a, &b]);
+        let output = strace.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let many: Vec<&str> = text.lines().filter(|line| line.starts_with("many")).collect();
+        let expected = format!("many: {}: {advice}", a.display());
+        assert_eq!(many, [expected.as_str(), "many: 1 of 2 closed without an error"], "{error}");
+        assert_eq!(output.status.code(), Some(1));
+        // One close of that file, whatever it said.
+        let log = std::fs::read_to_string(log).unwrap();
+        assert_eq!(log.matches("close(").count(), 1, "{log}");
+    }
+}
