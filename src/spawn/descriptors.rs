@@ -155,6 +155,7 @@ pub(super) fn descriptor_plan(
             _ => given_source(source_of(wanted, defaults, wish), wish.target),
         })
         .collect::<Result<_, _>>()?;
+    refuse_beyond_limit(&wishes, &given, &mut plan)?;
     opening.standard_closed = demands.pidfd && is_standard_closed(&wishes, &given);
     for (wish, given) in wishes.iter().zip(given) {
         let target = wish.target;
@@ -183,10 +184,25 @@ pub(super) fn descriptor_plan(
             }
         }
     }
-    if plan.connections.iter().any(|each| each.target != each.source) {
-        plan.limit = soft_limit();
-    }
     Ok(plan)
+}
+
+/// Refuses targets that no duplicate can have, before anything is opened for them.
+fn refuse_beyond_limit(wishes: &[Wish], given: &[Option<Given>], plan: &mut DescriptorPlan) -> Result<(), Refusal> {
+    let is_duplicate = |(wish, given): &(&Wish, &Option<Given>)| match given {
+        Some(Given::Open(connection, _)) => connection.source != wish.target,
+        Some(Given::ClosedStream) => true,
+        None => wish.want != Want::Hole,
+    };
+    let mut duplicates = wishes.iter().zip(given).filter(is_duplicate).map(|(wish, _)| wish.target).peekable();
+    if duplicates.peek().is_none() {
+        return Ok(());
+    }
+    plan.limit = soft_limit();
+    match duplicates.find(|&target| target >= plan.limit) {
+        Some(target) => Err(Refusal::TargetBeyondLimit { target, limit: plan.limit }),
+        None => Ok(()),
+    }
 }
 
 /// Whether 0, 1 or 2 is closed in the parent. What is known from the sources is not asked again.

@@ -5,7 +5,7 @@ use crate::support::sources::{hard_limit, memory, memory_at, set_limit};
 use crate::support::table::Table;
 use crate::support::tools::skip;
 use crate::support::{LAUNCHERS, Planned, children, helper};
-use fdspawn::plan::Step;
+use fdspawn::plan::{Refusal, Step};
 use fdspawn::{Command, Error, Failure, Launcher, Stdio, Text};
 use std::ffi::OsStr;
 use std::fs;
@@ -225,5 +225,20 @@ own_process! {
         let mut command = Command::new("/bin/sh");
         let output = command.args(["-c", "echo $$"]).output().unwrap();
         assert_eq!(output.stdout, b"1\n");
+    }
+}
+
+own_process! {
+    fn target_beyond_the_limit_is_refused_before_anything_is_opened() {
+        set_limit(50, 20_000);
+        // Nothing can be opened any more.
+        let _full: Vec<fs::File> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+        for launcher in LAUNCHERS {
+            let mut command = Command::new("true");
+            command.launcher(launcher).fd(50, Stdio::null());
+            let error = command.status().unwrap_err();
+            let beyond = Refusal::TargetBeyondLimit { target: 50, limit: 50 };
+            assert!(matches!(error.failure(), Failure::Refused(refusal) if *refusal == beyond), "{error}");
+        }
     }
 }
