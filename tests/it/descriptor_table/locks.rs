@@ -5,7 +5,7 @@ use super::{current, entry};
 use crate::own_process;
 use crate::support::forked::Forked;
 use fdspawn::DescriptorTable;
-use fdspawn::table::{HeldLock, LockKind};
+use fdspawn::table::{HeldLock, HeldLockKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -61,7 +61,7 @@ own_process! {
         assert_eq!(told(&table, &descriptions), ["exclusive description 0..3", "shared description 20..21"]);
         assert_eq!(told(&table, &other), ["shared flock"], "each lock is told once");
         let lock = entry(&table, &ranges).locks().unwrap()[0];
-        assert_eq!((lock.kind(), lock.is_exclusive(), lock.start(), lock.end()), (LockKind::Record, true, 10, Some(15)));
+        assert_eq!((lock.kind(), lock.is_exclusive(), lock.start(), lock.end()), (HeldLockKind::Record, true, 10, Some(15)));
 
         // What is no file can be locked too.
         let (reader, _writer) = std::io::pipe().unwrap();
