@@ -206,6 +206,7 @@ impl SocketAddress {
     }
 
     /// An address of an internet socket that is connected; `None` for the one that stands for no peer.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn internet_peer(address: SocketAddr) -> Option<Self> {
         let none = address.port() == 0 && address.ip().is_unspecified();
         (!none).then_some(Self::Internet(address))
