@@ -227,7 +227,8 @@ impl fmt::Display for Kind {
             Self::SymbolicLink { path, deleted } => self.text(f, "symbolic link", path, *deleted),
             Self::SocketFile { path, deleted } => self.text(f, "socket file", path, *deleted),
             Self::Pipe { inode } => write!(f, "pipe:[{inode}]"),
-            Self::Socket { socket: Some(socket), .. } => write!(f, "{socket}"),
+            // The number first: the other end of a Unix socket is named by it.
+            Self::Socket { inode, socket: Some(socket) } => write!(f, "socket:[{inode}] {socket}"),
             Self::Socket { inode, socket: None } => write!(f, "socket:[{inode}]"),
             Self::Memory { name } if name.as_os_str().is_empty() => f.write_str("memfd"),
             Self::Memory { name } => write!(f, "memfd {}", Escaped(name.as_os_str().as_bytes())),

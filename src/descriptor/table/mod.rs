@@ -64,15 +64,15 @@ use std::os::fd::RawFd;
 ///
 /// ```text
 /// process 4242 has 3 descriptors
-///   number  access      offset  flags                locks            what it is
-///        0  read-write       -  -                    -                terminal /dev/pts/0
-///        3  write         1042  close-on-exec append exclusive flock  file /var/log/messages
-///        4  read             -  close-on-exec        -                pipe:[13021676]
+///   number  access      offset  flags                 locks            what it is
+///        0  read-write       -  -                     -                terminal /dev/pts/0
+///        3  write         1042  close-on-exec append  exclusive flock  file /var/log/messages
+///        4  read             -  close-on-exec         -                pipe:[13021676]
 /// ```
 ///
-/// A table that changes while it is read is read entry by entry: each was right at some moment during the call. A
-/// descriptor that is closed meanwhile is in the table as it was, or is not in it. The descriptors that the call
-/// itself opens are not in it, but those of calls in other threads are.
+/// A table that changes meanwhile is read entry by entry. A descriptor that is closed is in it as it was, or is not in
+/// it; one that is replaced while it is looked at may show something of both. The descriptors that the call itself opens
+/// are not in it, but those of calls in other threads are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[doc(alias = "lsof")]
 pub struct DescriptorTable {
