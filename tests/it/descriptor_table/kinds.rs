@@ -17,6 +17,7 @@ own_process! {
         let zoo = Zoo::new();
         let table = current();
         zoo.check(&table);
+        zoo.check_sockets(&table);
         assert_eq!(numbers(&table), open_numbers());
         assert_eq!(table.pid(), std::process::id());
         // Each kind is there, but for those that may be missing here.
@@ -31,6 +32,7 @@ own_process! {
         let child = Forked::new(|| {});
         let table = DescriptorTable::of(child.0).unwrap();
         zoo.check(&table);
+        zoo.check_sockets(&table);
         assert_eq!(numbers(&table), open_numbers());
         assert_eq!(table.pid(), child.0);
         // It is the child's table, not that of this process.
@@ -60,6 +62,9 @@ own_process! {
             if !matches!(held.kind, Kind::Socket { .. }) {
                 assert_eq!(what(held.number), held.kind.to_string());
             }
+        }
+        for (number, _) in &zoo.sockets {
+            assert_eq!(what(*number), table.get(*number).unwrap().kind().to_string());
         }
         assert!(text.contains("/new\\nline\n") && text.contains("/\\xff\\xfe\n") && text.contains("/\\u{1b}[31m\n"));
     }

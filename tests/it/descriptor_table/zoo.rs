@@ -6,7 +6,7 @@ use fdspawn::DescriptorTable;
 use fdspawn::table::{Access, Kind};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -24,6 +24,8 @@ pub struct Held {
 /// The descriptors, and what has to live as long as they.
 pub struct Zoo {
     pub held: Vec<Held>,
+    /// What the table prints of sockets.
+    pub sockets: Vec<(RawFd, String)>,
     _directory: tempfile::TempDir,
     _process: Forked,
 }
@@ -68,7 +70,7 @@ impl Zoo {
         let directory = tempfile::tempdir().unwrap();
         let process = Forked::new(|| {});
         let root = directory.path().canonicalize().unwrap();
-        let mut zoo = Self { held: Vec::new(), _directory: directory, _process: process };
+        let mut zoo = Self { held: Vec::new(), sockets: Vec::new(), _directory: directory, _process: process };
         zoo.files(&root);
         zoo.devices();
         zoo.pipes_and_sockets(&root);
@@ -207,20 +209,40 @@ impl Zoo {
 
         let path = root.join("socket");
         let (left, right) = UnixStream::pair().unwrap();
-        // SAFETY: only numbers are passed.
-        let netlink = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0) };
-        let sockets: [OwnedFd; 7] = [
-            left.into(),
-            right.into(),
-            UnixListener::bind(&path).unwrap().into(),
-            UnixDatagram::unbound().unwrap().into(),
-            TcpListener::bind("127.0.0.1:0").unwrap().into(),
-            UdpSocket::bind("127.0.0.1:0").unwrap().into(),
-            made(netlink).unwrap(),
+        let inode = |socket: &dyn AsRawFd| stat(socket.as_raw_fd()).st_ino;
+        let to = |peer| format!("unix stream -> socket:[{}]", inode(peer));
+        let (of_left, of_right) = (to(&right), to(&left));
+        let unix = UnixListener::bind(&path).unwrap();
+        let tcp = TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = tcp.local_addr().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (server, from) = tcp.accept().unwrap();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let of_udp = format!("udp {}", udp.local_addr().unwrap());
+        // SAFETY: all zeros but the family is an address, which is read.
+        let netlink = unsafe {
+            let mut address: libc::sockaddr_nl = std::mem::zeroed();
+            address.nl_family = libc::AF_NETLINK as u16;
+            let socket = made(libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)).unwrap();
+            let size = size_of_val(&address) as u32;
+            assert_eq!(libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size), 0);
+            socket
+        };
+        let sockets: [(OwnedFd, String); 9] = [
+            (left.into(), of_left),
+            (right.into(), of_right),
+            (unix.into(), format!("unix stream {} listening", path.display())),
+            (UnixDatagram::unbound().unwrap().into(), "unix dgram".to_owned()),
+            (tcp.into(), format!("tcp {address} listening")),
+            (client.into(), format!("tcp {from} -> {address}")),
+            (server.into(), format!("tcp {address} -> {from}")),
+            (udp.into(), of_udp),
+            (netlink, "netlink route".to_owned()),
         ];
-        for socket in sockets {
-            let inode = stat(socket.as_raw_fd()).st_ino;
-            self.add(socket, Kind::Socket { inode, socket: None });
+        for (socket, text) in sockets {
+            let inode = inode(&socket);
+            let number = self.add(socket, Kind::Socket { inode, socket: None });
+            self.sockets.push((number, format!("socket:[{inode}] {text}")));
         }
         self.add(open(&path, libc::O_PATH), Kind::SocketFile { path: Some(path), deleted: false });
     }
@@ -305,6 +327,17 @@ impl Zoo {
             let stat = stat(held.number);
             assert_eq!(entry.device_and_inode(), Some((stat.st_dev, stat.st_ino)), "{what}");
             assert_eq!(entry.locks(), Some(&[][..]), "{what}");
+        }
+    }
+
+    /// Compares what is known of sockets, where their addresses can be found out.
+    #[track_caller]
+    pub fn check_sockets(&self, table: &DescriptorTable) {
+        for (number, text) in &self.sockets {
+            let told = entry(table, number).kind().to_string();
+            // Some kernels do not tell who the other end is.
+            let without_peer = text.split_once(" -> socket:").map(|(text, _)| format!("{text} connected"));
+            assert!(told == *text || Some(&told) == without_peer.as_ref(), "{told} is not {text}");
         }
     }
 
