@@ -1,7 +1,7 @@
 //! Errors that say which step failed, and failures that leave nothing behind.
 
 use crate::own_process;
-use crate::support::sources::{hard_limit, memory, memory_at, set_limit};
+use crate::support::sources::{hard_limit, memory, memory_at, program, set_limit};
 use crate::support::table::Table;
 use crate::support::tools::skip;
 use crate::support::{LAUNCHERS, Planned, children, helper};
@@ -95,8 +95,7 @@ fn arguments_over_the_limit_of_the_kernel_are_too_big() {
 fn script_without_an_interpreter_is_enoexec_on_every_launcher() {
     let directory = tempfile::tempdir().unwrap();
     let script = directory.path().join("script");
-    fs::write(&script, "echo hello\n").unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    program(&script, b"echo hello\n", 0o755);
     for launcher in LAUNCHERS {
         let error = spawn_error(Command::new(&script).launcher(launcher));
         assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC));

@@ -1,17 +1,16 @@
 //! Finding the program.
 
 use crate::support::LAUNCHERS;
+use crate::support::sources::program;
 use fdspawn::Command;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A script that prints `text`, with the given mode.
 fn script(directory: &Path, name: &str, text: &str, mode: u32) -> PathBuf {
     let path = directory.join(name);
     fs::create_dir_all(directory).unwrap();
-    fs::write(&path, format!("#!/bin/sh\necho {text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    program(&path, format!("#!/bin/sh\necho {text}\n").as_bytes(), mode);
     path
 }
 

@@ -1,17 +1,15 @@
 //! How many system calls a spawn takes, counted by strace.
 
 use crate::support::helper;
+use crate::support::sources::program;
 use crate::support::tools::has;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// A static program that does nothing but exit with status 0.
 pub fn tiny_program() -> tempfile::TempPath {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(&tiny_image()).unwrap();
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o755)).unwrap();
-    file.into_temp_path()
+    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    program(&path, &tiny_image(), 0o755);
+    path
 }
 
 /// An ELF file of two headers and a few instructions.

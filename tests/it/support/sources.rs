@@ -1,8 +1,10 @@
 //! Descriptors that can be told apart by what they read.
 
+use fdspawn::{Command, Stdio};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 /// A memory file that reads `content`.
 pub fn memory(content: &str) -> File {
@@ -26,6 +28,14 @@ pub fn memory_at(number: RawFd, content: &str, close_on_exec: bool) -> OwnedFd {
         assert_eq!(libc::dup3(file.as_raw_fd(), number, flags), number, "{}", std::io::Error::last_os_error());
         OwnedFd::from_raw_fd(number)
     }
+}
+
+/// Writes a program, by a child: no other thread's child may have a copy of the descriptor that writes it, or to execute the
+/// program fails (`ETXTBSY`). Only a shared table closes that race, and not every child here starts with one.
+pub fn program(path: &Path, content: &[u8], mode: u32) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "cat >\"$0\" && chmod \"$1\" \"$0\""]).arg(path).arg(format!("{mode:o}"));
+    assert!(shell.stdin(Stdio::data(content)).status().unwrap().success());
 }
 
 /// Clears close-on-exec: a descriptor that leaks into careless children.
