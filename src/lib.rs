@@ -52,7 +52,7 @@ mod spawn;
 mod stdio;
 mod sys;
 
-pub use self::command::{Args, Command, Launcher, Lend, Plan, Variables};
+pub use self::command::{Args, Command, Environment, Launcher, Lend, Plan, Variables};
 pub use self::descriptor::table::{self, DescriptorTable};
 pub use self::descriptor::{
     CloseAllError, CloseCause, CloseError, CloseRange, Ends, Flags, Holder, Lock, LockError, LockGuard, LockKind,

@@ -1,26 +1,144 @@
-//! The child's environment: the parent's, and the changes to it.
+//! The child's environment: the parent's, or a prepared one, and the changes to it.
 
-use super::strings::Strings;
+use super::strings::{Addresses, Strings};
 use crate::error::{Failure, Text};
 use std::collections::{BTreeMap, btree_map};
 use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
-/// Changes to the environment that a child inherits.
+/// An environment as the kernel takes it, in one block.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Block {
+    /// `NAME=value`, each.
+    strings: Strings,
+    addresses: Addresses,
+}
+
+impl Block {
+    /// A block of strings that have no NUL inside.
+    fn new(strings: Strings) -> Self {
+        let addresses = Addresses::of(strings.pointers(), strings.len());
+        Self { strings, addresses }
+    }
+
+    /// The variables of this process. `environ` itself cannot be passed on: another thread that sets a variable may free it.
+    fn of_parent(skip: impl Fn(&OsStr) -> bool) -> Strings {
+        let variables = std::env::vars_os();
+        let (count, _) = variables.size_hint();
+        let mut strings = Strings::with_room(count, 64 * count);
+        for (name, value) in variables {
+            if !skip(&name) {
+                strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
+            }
+        }
+        strings
+    }
+
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    pub(crate) fn get(&self, name: &OsStr) -> Option<&OsStr> {
+        self.strings.iter().find_map(|variable| {
+            let value = variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            Some(OsStr::from_bytes(value))
+        })
+    }
+}
+
+/// A prepared environment, which many commands can share: see [`Command::environment`].
+///
+/// It is a copy, of the moment in which it is made. To clone it copies nothing. Its variables are not shown by `Debug`, since
+/// they may carry secrets.
+///
+/// [`Command::environment`]: crate::Command::environment
+///
+/// ```
+/// use fdspawn::Environment;
+///
+/// let environment = Environment::capture();
+/// assert_eq!(environment.get("PATH"), std::env::var_os("PATH").as_deref());
+/// ```
+#[derive(Clone)]
+pub struct Environment(Arc<Block>);
+
+impl Environment {
+    /// The environment of this process as it is now.
+    #[doc(alias = "environ")]
+    pub fn capture() -> Self {
+        Self(Arc::new(Block::new(Block::of_parent(|_| false))))
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: impl AsRef<OsStr>) -> Option<&OsStr> {
+        self.0.get(name.as_ref())
+    }
+
+    /// How many variables there are.
+    pub fn len(&self) -> usize {
+        self.0.strings.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("variables", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a child's environment starts from.
+#[derive(Clone, Debug, Default)]
+enum Base {
+    #[default]
+    Parent,
+    Empty,
+    Prepared(Environment),
+}
+
+/// An environment for one launch: shared with the command that has it, or its own.
+pub(crate) enum Prepared {
+    Shared(Environment),
+    Own(Block),
+}
+
+impl Deref for Prepared {
+    type Target = Block;
+
+    fn deref(&self) -> &Block {
+        match self {
+            Self::Shared(environment) => &environment.0,
+            Self::Own(block) => block,
+        }
+    }
+}
+
+/// The environment that a child starts from, and changes to it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
-    clear: bool,
+    base: Base,
     /// `None` removes the variable.
     variables: BTreeMap<OsString, Option<OsString>>,
 }
 
 impl Changes {
+    pub(super) fn set_base(&mut self, environment: &Environment) {
+        self.base = Base::Prepared(environment.clone());
+    }
+
     pub(super) fn set(&mut self, name: &OsStr, value: &OsStr) {
         self.variables.insert(name.to_owned(), Some(value.to_owned()));
     }
 
     pub(super) fn remove(&mut self, name: &OsStr) {
-        if self.clear {
+        if self.is_cleared() {
             self.variables.remove(name);
         } else {
             self.variables.insert(name.to_owned(), None);
@@ -28,28 +146,38 @@ impl Changes {
     }
 
     pub(super) fn clear(&mut self) {
-        self.clear = true;
+        self.base = Base::Empty;
         self.variables.clear();
     }
 
     pub(super) fn is_cleared(&self) -> bool {
-        self.clear
+        matches!(self.base, Base::Empty)
     }
 
     pub(super) fn iter(&self) -> Variables<'_> {
         Variables(self.variables.iter())
     }
 
-    /// The whole environment of a child that is spawned now, as `NAME=value` strings.
-    pub(crate) fn build(&self) -> Result<Strings, Failure> {
-        let mut strings = Strings::default();
-        if !self.clear {
-            for (name, value) in std::env::vars_os() {
-                if self.variables.is_empty() || !self.variables.contains_key(&name) {
-                    strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
-                }
+    /// The whole environment of a child that is spawned now.
+    pub(crate) fn build(&self) -> Result<Prepared, Failure> {
+        let changed = |name: &OsStr| !self.variables.is_empty() && self.variables.contains_key(name);
+        let mut strings = match &self.base {
+            Base::Prepared(environment) if self.variables.is_empty() => {
+                return Ok(Prepared::Shared(environment.clone()));
             }
-        }
+            Base::Prepared(environment) => {
+                let mut strings = Strings::default();
+                for variable in environment.0.strings.iter() {
+                    let name = variable.as_bytes().splitn(2, |&byte| byte == b'=').next();
+                    if !name.is_some_and(|name| changed(OsStr::from_bytes(name))) {
+                        strings.push(variable);
+                    }
+                }
+                strings
+            }
+            Base::Empty => Strings::default(),
+            Base::Parent => Block::of_parent(changed),
+        };
         for (name, value) in &self.variables {
             if name.is_empty() || name.as_bytes().contains(&b'=') {
                 return Err(Failure::VariableName(name.clone()));
@@ -63,17 +191,9 @@ impl Changes {
         }
         match strings.nul_inside() {
             Some(_) => Err(Failure::NulByte(Text::Variable)),
-            None => Ok(strings),
+            None => Ok(Prepared::Own(Block::new(strings))),
         }
     }
-}
-
-/// The value of a variable in a list of `NAME=value` strings.
-pub(crate) fn value_of<'a>(environment: &'a Strings, name: &str) -> Option<&'a OsStr> {
-    environment.iter().find_map(|variable| {
-        let value = variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-        Some(OsStr::from_bytes(value))
-    })
 }
 
 /// The changes to the environment, sorted by name, from [`Command::get_envs`]. A variable without a value is removed.
@@ -109,9 +229,39 @@ mod tests {
         changes.set("GONE".as_ref(), "3".as_ref());
         changes.remove("GONE".as_ref());
         let environment = changes.build().unwrap();
-        assert_eq!(environment.iter().collect::<Vec<_>>(), ["AFTER=2"]);
-        assert_eq!(value_of(&environment, "AFTER"), Some("2".as_ref()));
-        assert_eq!(value_of(&environment, "AFTE"), None);
+        assert_eq!(environment.strings.iter().collect::<Vec<_>>(), ["AFTER=2"]);
+        assert_eq!(environment.get("AFTER".as_ref()), Some("2".as_ref()));
+        assert_eq!(environment.get("AFTE".as_ref()), None);
+    }
+
+    fn prepared(variables: &[&str]) -> Environment {
+        let mut strings = Strings::default();
+        variables.iter().for_each(|variable| strings.push(variable.as_ref()));
+        Environment(Arc::new(Block::new(strings)))
+    }
+
+    #[test]
+    fn prepared_environment_is_passed_on_as_it_is() {
+        let environment = prepared(&["A=1", "B=2"]);
+        let mut changes = Changes::default();
+        changes.clear();
+        changes.set_base(&environment);
+        let built = changes.build().unwrap();
+        assert!(std::ptr::eq(&*built, &*environment.0));
+    }
+
+    #[test]
+    fn changes_are_applied_to_a_copy_of_a_prepared_environment() {
+        let environment = prepared(&["A=1", "B=2", "BB=3", "C=4=5"]);
+        let mut changes = Changes::default();
+        changes.set("C".as_ref(), "new".as_ref());
+        changes.set_base(&environment);
+        changes.remove("B".as_ref());
+        let built = changes.build().unwrap();
+        assert_eq!(built.strings.iter().collect::<Vec<_>>(), ["A=1", "BB=3", "C=new"]);
+        assert_eq!(environment.get("B"), Some("2".as_ref()));
+        changes.clear();
+        assert_eq!(changes.build().unwrap().strings.len(), 0);
     }
 
     #[test]

@@ -5,10 +5,10 @@ mod plan;
 mod shell;
 mod strings;
 
-pub use self::environment::Variables;
-pub(crate) use self::environment::{Changes, value_of};
+pub(crate) use self::environment::{Changes, Prepared};
+pub use self::environment::{Environment, Variables};
 pub use self::plan::{Lend, Plan};
-pub(crate) use self::strings::Strings;
+pub(crate) use self::strings::{Addresses, Strings};
 use crate::plan::Rest;
 use crate::rungs::Rungs;
 use crate::stdio::{Slot, Stdio};
@@ -146,6 +146,25 @@ impl<'fd> Command<'fd> {
     /// Removes all environment variables, those inherited and those set here so far.
     pub fn env_clear(&mut self) -> &mut Self {
         self.environment.clear();
+        self
+    }
+
+    /// Gives the child a prepared environment in place of the parent's, which is then not read. Changes, made before or
+    /// after, are applied to it.
+    ///
+    /// A command without changes passes the prepared block on as it is: repeated spawns copy nothing.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Environment};
+    ///
+    /// let environment = Environment::capture();
+    /// for word in ["one", "two"] {
+    ///     assert!(Command::new("true").arg(word).environment(&environment).status()?.success());
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn environment(&mut self, environment: &Environment) -> &mut Self {
+        self.environment.set_base(environment);
         self
     }
 

@@ -14,6 +14,11 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
+    /// An empty list with room for so many strings and bytes.
+    pub(crate) fn with_room(strings: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(strings), nul_inside: None }
+    }
+
     /// A list of one.
     pub(crate) fn one(string: &OsStr) -> Self {
         let mut strings = Self::default();
@@ -67,6 +72,32 @@ impl Strings {
 
     fn start(&self, index: usize) -> usize {
         index.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+}
+
+/// The addresses of strings, ended by a null: what `execve(2)` takes. They are plain numbers, so that they can be kept
+/// beside the strings that they are of, in something that threads share.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses(Vec<usize>);
+
+impl Addresses {
+    /// The addresses of some strings, `count` or about as many.
+    pub(crate) fn of(strings: impl Iterator<Item = *const c_char>, count: usize) -> Self {
+        let mut addresses = Vec::with_capacity(count + 1);
+        addresses.extend(strings.map(|string| string as usize));
+        addresses.push(0);
+        Self(addresses)
+    }
+
+    /// The array.
+    pub(crate) fn as_ptr(&self) -> *const *const c_char {
+        self.0.as_ptr().cast()
+    }
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self(vec![0])
     }
 }
 

@@ -24,9 +24,9 @@ pub(super) struct Orders<'a> {
     /// Whether the paths come from a search of PATH.
     pub(super) searched: bool,
     /// Ended by a null pointer.
-    pub(super) argv: &'a [*const c_char],
+    pub(super) argv: *const *const c_char,
     /// Ended by a null pointer.
-    pub(super) envp: &'a [*const c_char],
+    pub(super) envp: *const *const c_char,
     pub(super) directory: *const c_char,
     pub(super) mask: sys::SignalSet,
     pub(super) hooks: Option<hooks::Runner>,
@@ -43,8 +43,8 @@ impl<'a> Orders<'a> {
             steps: &[],
             programs: &[],
             searched: false,
-            argv: &[],
-            envp: &[],
+            argv: std::ptr::null(),
+            envp: std::ptr::null(),
             directory: std::ptr::null(),
             mask: sys::every_signal(),
             hooks: None,
@@ -140,7 +140,7 @@ fn exec(orders: &Orders<'_>) -> Errno {
     let mut kept = Errno::NOENT;
     for &path in orders.programs {
         // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
-        let errno = unsafe { sys::exec(path, orders.argv.as_ptr(), orders.envp.as_ptr()) };
+        let errno = unsafe { sys::exec(path, orders.argv, orders.envp) };
         match errno {
             _ if !orders.searched => return errno,
             Errno::ACCESS => kept = errno,

@@ -301,8 +301,8 @@ fn orders<'a>(
         steps: &prepared.steps,
         programs: &prepared.text.programs,
         searched: prepared.text.searched,
-        argv: &prepared.text.argv,
-        envp: &prepared.text.envp,
+        argv: prepared.text.argv.as_ptr(),
+        envp: prepared.text.envp(),
         function: None,
         directory: match &command.directory {
             crate::command::Directory::Path(path) => path.pointers().next().unwrap_or(std::ptr::null()),

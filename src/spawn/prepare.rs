@@ -3,7 +3,7 @@
 
 use super::descriptors::{Opening, descriptor_plan};
 use super::{programs, sources};
-use crate::command::{Command, Directory, Plan, Strings, value_of};
+use crate::command::{Addresses, Command, Directory, Plan, Prepared as Environment, Strings};
 use crate::error::{Failure, Text};
 use crate::explain::{Origin, Row};
 use crate::plan::{DescriptorPlan, Refusal, Rest, Start, Step};
@@ -121,15 +121,22 @@ impl ReportPipe {
     }
 }
 
-/// The strings of the child, and the arrays of pointers to them.
+/// The strings of the child, and the arrays of their addresses.
 #[derive(Default)]
 pub(super) struct ChildText {
     pub(super) programs: Vec<*const c_char>,
     pub(super) searched: bool,
-    pub(super) argv: Vec<*const c_char>,
-    pub(super) envp: Vec<*const c_char>,
-    /// What the pointers point to, other than the command's own strings.
-    _owners: [Strings; 2],
+    pub(super) argv: Addresses,
+    /// `None` where no program is to be executed.
+    environment: Option<Environment>,
+    /// What the programs point to, other than the command's own strings.
+    _paths: Strings,
+}
+
+impl ChildText {
+    pub(super) fn envp(&self) -> *const *const c_char {
+        self.environment.as_ref().map_or(std::ptr::null(), |environment| environment.addresses().as_ptr())
+    }
 }
 
 /// Prepares a spawn of `command`. The result points into the command's strings, which must not change before the
@@ -250,16 +257,9 @@ fn child_text(command: &Command<'_>) -> Result<ChildText, Problem> {
         nul(path, |_| Text::WorkingDirectory)?;
     }
     let environment = command.environment.build()?;
-    let (programs, searched) = programs::candidates(command.get_program(), value_of(&environment, "PATH"));
+    let (paths, searched) = programs::candidates(command.get_program(), || environment.get("PATH".as_ref()));
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
-    let array = |strings: &mut dyn Iterator<Item = *const c_char>, count: usize| {
-        let mut array = Vec::with_capacity(count + 1);
-        array.extend(strings);
-        array.push(std::ptr::null());
-        array
-    };
-    let argv = array(&mut arg0.pointers().chain(command.args.pointers()), command.args.len() + 1);
-    let envp = array(&mut environment.pointers(), environment.len());
-    let paths = programs.pointers().collect();
-    Ok(ChildText { programs: paths, searched, argv, envp, _owners: [environment, programs] })
+    let argv = Addresses::of(arg0.pointers().chain(command.args.pointers()), command.args.len() + 1);
+    let programs = paths.pointers().collect();
+    Ok(ChildText { programs, searched, argv, environment: Some(environment), _paths: paths })
 }

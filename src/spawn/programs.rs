@@ -10,13 +10,13 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// The paths for `program`, and whether they come from a search of `path`, the child's PATH.
 ///
 /// A program with `/`, or without a name, is not searched for. An empty element of PATH is the working directory.
-pub(super) fn candidates(program: &OsStr, path: Option<&OsStr>) -> (Strings, bool) {
+pub(super) fn candidates<'a>(program: &OsStr, path: impl FnOnce() -> Option<&'a OsStr>) -> (Strings, bool) {
     let name = program.as_bytes();
     if name.is_empty() || name.contains(&b'/') {
         return (Strings::one(program), false);
     }
     let mut candidates = Strings::default();
-    for directory in path.unwrap_or(OsStr::new(DEFAULT_PATH)).as_bytes().split(|&byte| byte == b':') {
+    for directory in path().unwrap_or(OsStr::new(DEFAULT_PATH)).as_bytes().split(|&byte| byte == b':') {
         if directory.is_empty() {
             candidates.push(program);
         } else {
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     fn paths(program: &str, path: Option<&str>) -> Vec<String> {
-        let (candidates, _) = candidates(program.as_ref(), path.map(OsStr::new));
+        let (candidates, _) = candidates(program.as_ref(), || path.map(OsStr::new));
         candidates.iter().map(|path| path.to_str().unwrap().to_owned()).collect()
     }
 
@@ -52,7 +52,7 @@ mod tests {
     fn names_with_a_slash_are_paths() {
         for program in ["./cat", "/bin/cat", "a/b", "cat/", ""] {
             assert_eq!(paths(program, Some("/a:/b")), [program]);
-            assert!(!candidates(program.as_ref(), None).1);
+            assert!(!candidates(program.as_ref(), || None).1);
         }
     }
 }

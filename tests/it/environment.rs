@@ -1,7 +1,9 @@
 //! Arguments, environment and working directory.
 
+use crate::own_process;
+use crate::support::helper::MARK;
 use crate::support::{LAUNCHERS, helper};
-use fdspawn::Command;
+use fdspawn::{Command, Environment};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -79,4 +81,56 @@ fn getters_return_what_was_set() {
     assert_eq!(variables, [(OsStr::new("GONE"), None), (OsStr::new("SET"), Some(OsStr::new("1")))]);
     assert_eq!(command.get_current_dir(), Some(std::path::Path::new("/somewhere")));
     assert_eq!(format!("{command:?}"), "cd /somewhere && env -u GONE SET=1 program a b");
+}
+
+#[test]
+fn prepared_environment_is_that_of_its_capture_with_changes_on_top() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("environment");
+    let environment = Environment::capture();
+    assert_eq!(environment.len(), std::env::vars_os().count());
+    for launcher in LAUNCHERS {
+        let mut inherited = helper("environment");
+        inherited.arg(&out).launcher(launcher);
+        let mut prepared = helper("environment");
+        prepared.arg(&out).launcher(launcher).environment(&environment);
+        assert_eq!(environment_of(&mut prepared, &out), environment_of(&mut inherited, &out));
+
+        // The helper's own variable is a change already; these are two more, made before and after.
+        let mut changed = helper("environment");
+        changed.arg(&out).launcher(launcher).env("FDSPAWN_A", "1").environment(&environment).env_remove("PATH");
+        let lines = environment_of(&mut changed, &out);
+        assert!(lines.contains(&b"FDSPAWN_A=1".to_vec()));
+        assert!(!lines.iter().any(|line| line.starts_with(b"PATH=")));
+        assert!(environment.get("PATH").is_some());
+
+        // What is cleared later is cleared.
+        changed.env_clear().env("FDSPAWN_B", "2");
+        assert_eq!(environment_of(&mut changed, &out), [b"FDSPAWN_B=2"]);
+    }
+}
+
+own_process! {
+    fn prepared_environment_does_not_follow_the_parents() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("environment");
+        // SAFETY: nothing else in this process reads or writes the environment now.
+        unsafe { std::env::set_var("FDSPAWN_CAPTURED", "before") };
+        let environment = Environment::capture();
+        // SAFETY: as above.
+        unsafe { std::env::set_var("FDSPAWN_CAPTURED", "after") };
+        for launcher in LAUNCHERS {
+            // No change at all: the block itself is passed on.
+            let mut command = Command::new(std::env::args_os().next().unwrap());
+            command.args([MARK, "environment"]).arg(&out).launcher(launcher).environment(&environment);
+            let lines = environment_of(&mut command, &out);
+            assert!(lines.contains(&b"FDSPAWN_CAPTURED=before".to_vec()));
+            assert_eq!(lines.len(), environment.len());
+        }
+        // And the program is looked up in its PATH.
+        // SAFETY: as above.
+        unsafe { std::env::set_var("PATH", "/no/such") };
+        assert!(Command::new("true").environment(&environment).status().unwrap().success());
+        Command::new("true").status().unwrap_err();
+    }
 }
