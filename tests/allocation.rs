@@ -1,8 +1,10 @@
-//! The child allocates nothing: an allocator that ends whoever asks it for memory in a child.
+//! The child allocates nothing, and the parent next to nothing: an allocator that ends whoever asks it for memory in a
+//! child, and counts for the others.
 #![cfg(target_os = "linux")]
 
-use fdspawn::{Command, Failure, Launcher, Rest, Rungs, Stdio};
+use fdspawn::{Command, Environment, Failure, Launcher, Rest, Rungs, Stdio};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -10,6 +12,22 @@ use std::sync::atomic::{AtomicI32, Ordering};
 struct ParentOnly;
 
 static PARENT: AtomicI32 = AtomicI32::new(0);
+
+thread_local! {
+    /// How often this thread has asked for memory.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count() {
+    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+}
+
+/// How often `act` asks for memory in this thread.
+fn allocations(act: impl FnOnce()) -> usize {
+    let before = COUNT.get();
+    act();
+    COUNT.get() - before
+}
 
 /// Ends a process that is not the parent, by a signal that nothing else here sends.
 fn check() {
@@ -27,6 +45,7 @@ fn check() {
 unsafe impl GlobalAlloc for ParentOnly {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         check();
+        count();
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
@@ -39,6 +58,7 @@ unsafe impl GlobalAlloc for ParentOnly {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         check();
+        count();
         // SAFETY: as the caller promises.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -133,4 +153,45 @@ fn allocator_would_notice() {
     let killed =
         |failure: &Failure| matches!(failure, Failure::HookEnded(status) if status.signal() == Some(libc::SIGKILL));
     assert!(killed(error.failure()), "{error}");
+}
+
+#[test]
+fn repeated_spawns_with_a_shared_environment_allocate_nothing() {
+    arm();
+    let environment = Environment::capture();
+    let mut command = Command::new("/bin/true");
+    command.arg("argument").environment(&environment);
+    assert!(command.status().unwrap().success());
+    assert_eq!(allocations(|| assert!(command.status().unwrap().success())), 0);
+    assert_eq!(allocations(|| assert!(command.spawn().unwrap().wait().unwrap().success())), 0);
+
+    // Nor do others with the same thread's memory, beyond their own making; a search of PATH included.
+    let mut command = Command::new("true");
+    command.environment(&environment);
+    assert!(command.status().unwrap().success());
+    assert_eq!(allocations(|| assert!(command.status().unwrap().success())), 0);
+}
+
+#[test]
+fn inherited_environment_costs_the_copy_that_std_makes_of_it() {
+    arm();
+    let mut command = Command::new("true");
+    assert!(command.status().unwrap().success());
+    let copy = allocations(|| drop(std::env::vars_os()));
+    assert_eq!(allocations(|| assert!(command.status().unwrap().success())), copy);
+}
+
+#[test]
+fn pipes_and_renumbering_cost_one_allocation_for_the_handles() {
+    arm();
+    let file = File::open("/dev/null").unwrap();
+    let environment = Environment::capture();
+    let mut command = Command::new("true");
+    command.environment(&environment).fd(8, &file).fd(9, &file).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stderr(Stdio::piped());
+    command.spawn().unwrap().wait().unwrap();
+    assert_eq!(allocations(|| assert!(command.spawn().unwrap().wait().unwrap().success())), 0);
+    let _slots = [command.reader(10), command.reader(11)];
+    command.spawn().unwrap().wait().unwrap();
+    assert_eq!(allocations(|| assert!(command.spawn().unwrap().wait().unwrap().success())), 1);
 }

@@ -5,7 +5,6 @@ use crate::error::{Failure, Text};
 use std::collections::{BTreeMap, btree_map};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -18,23 +17,29 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// A block of strings that have no NUL inside.
-    fn new(strings: Strings) -> Self {
-        let addresses = Addresses::of(strings.pointers(), strings.len());
-        Self { strings, addresses }
+    /// Notes where the strings are, which have no NUL inside, and change no more.
+    fn finish(&mut self) {
+        self.addresses.set(self.strings.pointers());
     }
 
-    /// The variables of this process. `environ` itself cannot be passed on: another thread that sets a variable may free it.
-    fn of_parent(skip: impl Fn(&OsStr) -> bool) -> Strings {
-        let variables = std::env::vars_os();
-        let (count, _) = variables.size_hint();
-        let mut strings = Strings::with_room(count, 64 * count);
-        for (name, value) in variables {
+    /// Adds the variables of this process. `environ` itself cannot be passed on: another thread that sets a variable may
+    /// free it.
+    fn push_parents(&mut self, skip: impl Fn(&OsStr) -> bool) {
+        for (name, value) in std::env::vars_os() {
             if !skip(&name) {
-                strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
+                self.strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
             }
         }
-        strings
+    }
+
+    /// Empties the block, and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.strings.clear();
+    }
+
+    /// How many bytes of memory it has.
+    pub(crate) fn size(&self) -> usize {
+        self.strings.size()
     }
 
     pub(crate) fn addresses(&self) -> &Addresses {
@@ -69,7 +74,14 @@ impl Environment {
     /// The environment of this process as it is now.
     #[doc(alias = "environ")]
     pub fn capture() -> Self {
-        Self(Arc::new(Block::new(Block::of_parent(|_| false))))
+        let mut block = Block::default();
+        block.push_parents(|_| false);
+        block.finish();
+        Self(Arc::new(block))
+    }
+
+    pub(crate) fn block(&self) -> &Block {
+        &self.0
     }
 
     /// The value of a variable.
@@ -101,23 +113,6 @@ enum Base {
     Parent,
     Empty,
     Prepared(Environment),
-}
-
-/// An environment for one launch: shared with the command that has it, or its own.
-pub(crate) enum Prepared {
-    Shared(Environment),
-    Own(Block),
-}
-
-impl Deref for Prepared {
-    type Target = Block;
-
-    fn deref(&self) -> &Block {
-        match self {
-            Self::Shared(environment) => &environment.0,
-            Self::Own(block) => block,
-        }
-    }
 }
 
 /// The environment that a child starts from, and changes to it.
@@ -158,26 +153,23 @@ impl Changes {
         Variables(self.variables.iter())
     }
 
-    /// The whole environment of a child that is spawned now.
-    pub(crate) fn build(&self) -> Result<Prepared, Failure> {
+    /// The whole environment of a child that is spawned now: the one that the command shares, or else it is put into
+    /// `block`, which is empty.
+    pub(crate) fn build(&self, block: &mut Block) -> Result<Option<Environment>, Failure> {
         let changed = |name: &OsStr| !self.variables.is_empty() && self.variables.contains_key(name);
-        let mut strings = match &self.base {
-            Base::Prepared(environment) if self.variables.is_empty() => {
-                return Ok(Prepared::Shared(environment.clone()));
-            }
+        match &self.base {
+            Base::Prepared(environment) if self.variables.is_empty() => return Ok(Some(environment.clone())),
             Base::Prepared(environment) => {
-                let mut strings = Strings::default();
                 for variable in environment.0.strings.iter() {
                     let name = variable.as_bytes().splitn(2, |&byte| byte == b'=').next();
                     if !name.is_some_and(|name| changed(OsStr::from_bytes(name))) {
-                        strings.push(variable);
+                        block.strings.push(variable);
                     }
                 }
-                strings
             }
-            Base::Empty => Strings::default(),
-            Base::Parent => Block::of_parent(changed),
-        };
+            Base::Empty => {}
+            Base::Parent => block.push_parents(changed),
+        }
         for (name, value) in &self.variables {
             if name.is_empty() || name.as_bytes().contains(&b'=') {
                 return Err(Failure::VariableName(name.clone()));
@@ -186,13 +178,14 @@ impl Changes {
                 return Err(Failure::NulByte(Text::Variable));
             }
             if let Some(value) = value {
-                strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
+                block.strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
             }
         }
-        match strings.nul_inside() {
-            Some(_) => Err(Failure::NulByte(Text::Variable)),
-            None => Ok(Prepared::Own(Block::new(strings))),
+        if block.strings.nul_inside().is_some() {
+            return Err(Failure::NulByte(Text::Variable));
         }
+        block.finish();
+        Ok(None)
     }
 }
 
@@ -220,6 +213,13 @@ impl ExactSizeIterator for Variables<'_> {}
 mod tests {
     use super::*;
 
+    /// What is built where nothing is shared.
+    fn build(changes: &Changes) -> Result<Block, Failure> {
+        let mut block = Block::default();
+        assert!(changes.build(&mut block)?.is_none());
+        Ok(block)
+    }
+
     #[test]
     fn clear_forgets_what_was_set_before_and_keeps_what_is_set_after() {
         let mut changes = Changes::default();
@@ -228,16 +228,17 @@ mod tests {
         changes.set("AFTER".as_ref(), "2".as_ref());
         changes.set("GONE".as_ref(), "3".as_ref());
         changes.remove("GONE".as_ref());
-        let environment = changes.build().unwrap();
+        let environment = build(&changes).unwrap();
         assert_eq!(environment.strings.iter().collect::<Vec<_>>(), ["AFTER=2"]);
         assert_eq!(environment.get("AFTER".as_ref()), Some("2".as_ref()));
         assert_eq!(environment.get("AFTE".as_ref()), None);
     }
 
     fn prepared(variables: &[&str]) -> Environment {
-        let mut strings = Strings::default();
-        variables.iter().for_each(|variable| strings.push(variable.as_ref()));
-        Environment(Arc::new(Block::new(strings)))
+        let mut block = Block::default();
+        variables.iter().for_each(|variable| block.strings.push(variable.as_ref()));
+        block.finish();
+        Environment(Arc::new(block))
     }
 
     #[test]
@@ -246,8 +247,8 @@ mod tests {
         let mut changes = Changes::default();
         changes.clear();
         changes.set_base(&environment);
-        let built = changes.build().unwrap();
-        assert!(std::ptr::eq(&*built, &*environment.0));
+        let shared = changes.build(&mut Block::default()).unwrap().unwrap();
+        assert!(std::ptr::eq(shared.block(), environment.block()));
     }
 
     #[test]
@@ -257,11 +258,11 @@ mod tests {
         changes.set("C".as_ref(), "new".as_ref());
         changes.set_base(&environment);
         changes.remove("B".as_ref());
-        let built = changes.build().unwrap();
+        let built = build(&changes).unwrap();
         assert_eq!(built.strings.iter().collect::<Vec<_>>(), ["A=1", "BB=3", "C=new"]);
         assert_eq!(environment.get("B"), Some("2".as_ref()));
         changes.clear();
-        assert_eq!(changes.build().unwrap().strings.len(), 0);
+        assert_eq!(build(&changes).unwrap().strings.len(), 0);
     }
 
     #[test]
@@ -269,12 +270,12 @@ mod tests {
         for name in ["", "A=B", "=A"] {
             let mut changes = Changes::default();
             changes.set(name.as_ref(), "value".as_ref());
-            assert!(matches!(changes.build(), Err(Failure::VariableName(refused)) if refused == name));
+            assert!(matches!(build(&changes), Err(Failure::VariableName(refused)) if refused == name));
         }
         for (name, value) in [("A\0", "b"), ("A", "b\0")] {
             let mut changes = Changes::default();
             changes.set(name.as_ref(), value.as_ref());
-            assert!(matches!(changes.build(), Err(Failure::NulByte(Text::Variable))));
+            assert!(matches!(build(&changes), Err(Failure::NulByte(Text::Variable))));
         }
     }
 }

@@ -5,7 +5,7 @@ mod plan;
 mod shell;
 mod strings;
 
-pub(crate) use self::environment::{Changes, Prepared};
+pub(crate) use self::environment::{Block, Changes};
 pub use self::environment::{Environment, Variables};
 pub use self::plan::{Lend, Plan};
 pub(crate) use self::strings::{Addresses, Strings};

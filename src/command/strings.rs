@@ -14,9 +14,16 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
-    /// An empty list with room for so many strings and bytes.
-    pub(crate) fn with_room(strings: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(strings), nul_inside: None }
+    /// Empties the list, and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.nul_inside = None;
+    }
+
+    /// How many bytes of memory the strings have.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// A list of one.
@@ -77,27 +84,25 @@ impl Strings {
 
 /// The addresses of strings, ended by a null: what `execve(2)` takes. They are plain numbers, so that they can be kept
 /// beside the strings that they are of, in something that threads share.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Addresses(Vec<usize>);
 
 impl Addresses {
-    /// The addresses of some strings, `count` or about as many.
-    pub(crate) fn of(strings: impl Iterator<Item = *const c_char>, count: usize) -> Self {
-        let mut addresses = Vec::with_capacity(count + 1);
-        addresses.extend(strings.map(|string| string as usize));
-        addresses.push(0);
-        Self(addresses)
+    /// Replaces the array by the addresses of these strings.
+    pub(crate) fn set(&mut self, strings: impl Iterator<Item = *const c_char>) {
+        self.0.clear();
+        self.0.extend(strings.map(|string| string as usize));
+        self.0.push(0);
     }
 
-    /// The array.
+    /// The addresses, without the null that ends them.
+    pub(crate) fn as_slice(&self) -> &[usize] {
+        self.0.split_last().map_or(&[], |(_, addresses)| addresses)
+    }
+
+    /// The array, of at least the null that ends it once it was set.
     pub(crate) fn as_ptr(&self) -> *const *const c_char {
         self.0.as_ptr().cast()
-    }
-}
-
-impl Default for Addresses {
-    fn default() -> Self {
-        Self(vec![0])
     }
 }
 

@@ -1,8 +1,17 @@
 //! The compiler: a descriptor plan becomes a flat list of steps.
 
-use super::renumber::{Duplicate, Move, order};
+use super::renumber::{Duplicate, Move, Schedule};
 use super::{Connection, DescriptorPlan, Refusal, Rest, Start, Step};
 use std::os::fd::RawFd;
+
+/// What compiling works with: memory only, which another plan can use again.
+#[derive(Default)]
+pub(crate) struct Compiler {
+    moves: Vec<Move>,
+    schedule: Schedule,
+    duplicates: Vec<Duplicate>,
+    numbers: Vec<RawFd>,
+}
 
 impl DescriptorPlan {
     /// The steps that make a child's table what the plan says. Pure: the same plan gives the same steps.
@@ -17,11 +26,13 @@ impl DescriptorPlan {
     /// cycle for which no scratch number is left.
     pub fn compile(&self) -> Result<Vec<Step>, Refusal> {
         let mut steps = Vec::with_capacity(self.connections.len() + 6);
-        self.compile_into(&mut steps)?;
+        self.compile_into(&mut Compiler::default(), &mut steps)?;
         Ok(steps)
     }
 
-    pub(crate) fn compile_into(&self, steps: &mut Vec<Step>) -> Result<(), Refusal> {
+    /// Adds the steps to those that there are.
+    pub(crate) fn compile_into(&self, compiler: &mut Compiler, steps: &mut Vec<Step>) -> Result<(), Refusal> {
+        let Compiler { moves, schedule, duplicates, numbers } = compiler;
         let sorted_here;
         let connections = if self.connections.is_sorted_by_key(|each| each.target) {
             self.connections.as_slice()
@@ -33,17 +44,15 @@ impl DescriptorPlan {
         };
         check_numbers(connections, self.limit)?;
 
-        let moves: Vec<Move> = connections
-            .iter()
-            .filter(|each| each.target != each.source)
-            .map(|each| Move { target: each.target, source: each.source })
-            .collect();
-        let mut duplicates = Vec::with_capacity(moves.len() + 1);
+        moves.clear();
+        let moved = connections.iter().filter(|each| each.target != each.source);
+        moves.extend(moved.map(|each| Move { target: each.target, source: each.source }));
+        duplicates.clear();
         let mut scratch = None;
-        order(
-            &moves,
+        schedule.order(
+            moves,
             || {
-                let number = self.scratch_number(connections)?;
+                let number = self.scratch_number(connections, numbers)?;
                 scratch = Some(number);
                 Ok(number)
             },
@@ -60,12 +69,12 @@ impl DescriptorPlan {
                     Start::Copied if highest == RawFd::MAX => {}
                     Start::Copied => steps.push(Step::CloseFrom { first }),
                 }
-                push_table(connections, &duplicates, steps);
-                self.push_gaps(connections, highest, steps);
+                push_table(connections, duplicates, steps);
+                self.push_gaps(connections, highest, numbers, steps);
             }
             Rest::Inherit => {
-                push_table(connections, &duplicates, steps);
-                self.push_old_sources(connections, steps);
+                push_table(connections, duplicates, steps);
+                self.push_old_sources(connections, numbers, steps);
             }
         }
         Ok(())
@@ -84,7 +93,7 @@ impl DescriptorPlan {
     }
 
     /// The smallest number that is neither source nor target; where the rest is inherited, the reserved one.
-    fn scratch_number(&self, connections: &[Connection]) -> Result<RawFd, Refusal> {
+    fn scratch_number(&self, connections: &[Connection], used: &mut Vec<RawFd>) -> Result<RawFd, Refusal> {
         let refusal = Refusal::NoScratch { limit: self.limit };
         if let Some(number) = self.scratch {
             return Ok(number);
@@ -92,11 +101,12 @@ impl DescriptorPlan {
         if self.rest == Rest::Inherit {
             return Err(refusal);
         }
-        let mut used: Vec<RawFd> = self.numbers(connections).collect();
+        used.clear();
+        used.extend(self.numbers(connections));
         used.sort_unstable();
         let mut smallest = 0;
         for number in used {
-            if number == smallest {
+            if *number == smallest {
                 smallest += 1;
             }
         }
@@ -104,7 +114,7 @@ impl DescriptorPlan {
     }
 
     /// Closes what lies between the numbers that stay.
-    fn push_gaps(&self, connections: &[Connection], highest: RawFd, steps: &mut Vec<Step>) {
+    fn push_gaps(&self, connections: &[Connection], highest: RawFd, stay: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
         let mut close = |first: RawFd, last: RawFd| {
             if first <= last {
                 steps.push(Step::Close { first, last });
@@ -117,10 +127,10 @@ impl DescriptorPlan {
                 next = each.target.saturating_add(1);
             }
         } else {
-            let mut stay: Vec<RawFd> =
-                connections.iter().map(|each| each.target).chain(self.transient.iter().copied()).collect();
+            stay.clear();
+            stay.extend(connections.iter().map(|each| each.target).chain(self.transient.iter().copied()));
             stay.sort_unstable();
-            for number in stay {
+            for &mut number in stay {
                 close(next, number - 1);
                 next = number.saturating_add(1);
             }
@@ -129,16 +139,13 @@ impl DescriptorPlan {
     }
 
     /// Closes each source at its old number, unless the plan has something there. Holes are closed too.
-    fn push_old_sources(&self, connections: &[Connection], steps: &mut Vec<Step>) {
-        let mut old: Vec<RawFd> = connections
-            .iter()
-            .map(|each| each.source)
-            .chain(self.holes.iter().copied())
-            .filter(|&number| connections.binary_search_by_key(&number, |each| each.target).is_err())
-            .collect();
+    fn push_old_sources(&self, connections: &[Connection], old: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
+        old.clear();
+        let numbers = connections.iter().map(|each| each.source).chain(self.holes.iter().copied());
+        old.extend(numbers.filter(|&number| connections.binary_search_by_key(&number, |each| each.target).is_err()));
         old.sort_unstable();
         old.dedup();
-        steps.extend(old.into_iter().map(|fd| Step::Close { first: fd, last: fd }));
+        steps.extend(old.iter().map(|&fd| Step::Close { first: fd, last: fd }));
     }
 }
 

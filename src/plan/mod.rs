@@ -35,6 +35,7 @@ mod step;
 use std::os::fd::RawFd;
 
 pub(crate) use self::check::{Want, Wish, check};
+pub(crate) use self::compile::Compiler;
 pub use self::model::{NotOpen, Open, Table};
 pub use self::step::Step;
 
@@ -116,9 +117,25 @@ impl DescriptorPlan {
         }
     }
 
+    /// Makes it the plan of no descriptor, in the same memory.
+    pub(crate) fn clear(&mut self) {
+        let Self { connections, holes, transient, rest, start, limit, scratch } = self;
+        connections.clear();
+        holes.clear();
+        transient.clear();
+        (*rest, *start, *limit, *scratch) = (Rest::Close, Start::Copied, RawFd::MAX, None);
+    }
+
     /// Whether `number` is one that the plan decides about: a target or a hole.
     pub fn decides(&self, number: RawFd) -> bool {
         self.connections.iter().any(|connection| connection.target == number) || self.holes.contains(&number)
+    }
+}
+
+impl Default for DescriptorPlan {
+    /// A plan of no descriptor at all.
+    fn default() -> Self {
+        Self::new([])
     }
 }
 

@@ -32,65 +32,78 @@ struct Pending {
     done: bool,
 }
 
-/// Orders `moves` into duplicates. Targets are distinct, sorted, and differ from their sources. `scratch` is asked
-/// for a number at most once; one number serves all cycles.
-pub(super) fn order<E>(
-    moves: &[Move],
-    mut scratch: impl FnMut() -> Result<RawFd, E>,
-    mut emit: impl FnMut(Duplicate),
-) -> Result<(), E> {
-    let index_of = |number| moves.binary_search_by_key(&number, |each| each.target).ok();
-    let mut pending = vec![Pending { readers: 0, copy: None, done: false }; moves.len()];
-    for each in moves {
-        if let Some(read) = index_of(each.source) {
-            pending[read].readers += 1;
-        }
-    }
+/// The memory of an ordering.
+#[derive(Default)]
+pub(super) struct Schedule {
+    pending: Vec<Pending>,
+    leaves: Vec<usize>,
+}
 
-    let mut leaves: Vec<usize> = (0..moves.len()).rev().filter(|&index| pending[index].readers == 0).collect();
-    while let Some(leaf) = leaves.pop() {
-        let Move { target, source } = moves[leaf];
-        emit(Duplicate { source, target, to_scratch: false });
-        pending[leaf].done = true;
-        if let Some(read) = index_of(source) {
-            pending[read].copy = Some(target);
-            pending[read].readers -= 1;
-            if pending[read].readers == 0 {
-                leaves.push(read);
+impl Schedule {
+    /// Orders `moves` into duplicates. Targets are distinct, sorted, and differ from their sources. `scratch` is asked
+    /// for a number at most once; one number serves all cycles.
+    pub(super) fn order<E>(
+        &mut self,
+        moves: &[Move],
+        mut scratch: impl FnMut() -> Result<RawFd, E>,
+        mut emit: impl FnMut(Duplicate),
+    ) -> Result<(), E> {
+        let index_of = |number| moves.binary_search_by_key(&number, |each| each.target).ok();
+        let Self { pending, leaves } = self;
+        pending.clear();
+        pending.resize(moves.len(), Pending { readers: 0, copy: None, done: false });
+        for each in moves {
+            if let Some(read) = index_of(each.source) {
+                pending[read].readers += 1;
             }
         }
-    }
 
-    // Each pending target is now read by exactly one pending move: what is left is disjoint cycles.
-    let mut reserved = None;
-    for start in 0..moves.len() {
-        if pending[start].done {
-            continue;
-        }
-        let (first, copy) = match copied_member(moves, &pending, start, index_of) {
-            Some(found) => found,
-            None => {
-                let number = match reserved {
-                    Some(number) => number,
-                    None => *reserved.insert(scratch()?),
-                };
-                emit(Duplicate { source: moves[start].target, target: number, to_scratch: true });
-                (start, number)
-            }
-        };
-        let mut member = first;
-        loop {
-            let Move { target, source } = moves[member];
-            pending[member].done = true;
-            let Some(next) = index_of(source).filter(|&next| next != first) else {
-                emit(Duplicate { source: copy, target, to_scratch: false });
-                break;
-            };
+        leaves.clear();
+        leaves.extend((0..moves.len()).rev().filter(|&index| pending[index].readers == 0));
+        while let Some(leaf) = leaves.pop() {
+            let Move { target, source } = moves[leaf];
             emit(Duplicate { source, target, to_scratch: false });
-            member = next;
+            pending[leaf].done = true;
+            if let Some(read) = index_of(source) {
+                pending[read].copy = Some(target);
+                pending[read].readers -= 1;
+                if pending[read].readers == 0 {
+                    leaves.push(read);
+                }
+            }
         }
+
+        // Each pending target is now read by exactly one pending move: what is left is disjoint cycles.
+        let mut reserved = None;
+        for start in 0..moves.len() {
+            if pending[start].done {
+                continue;
+            }
+            let (first, copy) = match copied_member(moves, pending, start, index_of) {
+                Some(found) => found,
+                None => {
+                    let number = match reserved {
+                        Some(number) => number,
+                        None => *reserved.insert(scratch()?),
+                    };
+                    emit(Duplicate { source: moves[start].target, target: number, to_scratch: true });
+                    (start, number)
+                }
+            };
+            let mut member = first;
+            loop {
+                let Move { target, source } = moves[member];
+                pending[member].done = true;
+                let Some(next) = index_of(source).filter(|&next| next != first) else {
+                    emit(Duplicate { source: copy, target, to_scratch: false });
+                    break;
+                };
+                emit(Duplicate { source, target, to_scratch: false });
+                member = next;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The first member of `start`'s cycle whose old content a finished target holds, and that target.
@@ -123,7 +136,9 @@ mod tests {
         let mut moves: Vec<Move> = pairs.iter().map(|&(target, source)| Move { target, source }).collect();
         moves.sort_by_key(|each| each.target);
         let mut list = Vec::new();
-        order(&moves, || Ok::<_, ()>(SCRATCH), |each| list.push((each.source, each.target))).unwrap();
+        Schedule::default()
+            .order(&moves, || Ok::<_, ()>(SCRATCH), |each| list.push((each.source, each.target)))
+            .unwrap();
         list
     }
 

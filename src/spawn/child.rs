@@ -19,8 +19,8 @@ use std::os::fd::RawFd;
 /// execed or ended.
 pub(super) struct Orders<'a> {
     pub(super) steps: &'a [Step],
-    /// The paths to try, in their order.
-    pub(super) programs: &'a [*const c_char],
+    /// The addresses of the paths to try, in their order.
+    pub(super) programs: &'a [usize],
     /// Whether the paths come from a search of PATH.
     pub(super) searched: bool,
     /// Ended by a null pointer.
@@ -140,7 +140,7 @@ fn exec(orders: &Orders<'_>) -> Errno {
     let mut kept = Errno::NOENT;
     for &path in orders.programs {
         // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
-        let errno = unsafe { sys::exec(path, orders.argv, orders.envp) };
+        let errno = unsafe { sys::exec(path as *const c_char, orders.argv, orders.envp) };
         match errno {
             _ if !orders.searched => return errno,
             Errno::ACCESS => kept = errno,

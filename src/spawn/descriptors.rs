@@ -12,18 +12,22 @@ use crate::stdio::{SlotKind, Source};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What has been opened so far.
-#[derive(Default)]
-pub(super) struct Opening {
-    pub(super) opened: Vec<OwnedFd>,
+pub(super) struct Opening<'a> {
+    /// What only the child needs.
+    pub(super) opened: &'a mut Vec<OwnedFd>,
+    pub(super) rows: &'a mut Vec<Row>,
     pub(super) handles: Handles,
-    pub(super) rows: Vec<Row>,
     /// One `/dev/null` serves all that want it.
     null: Option<RawFd>,
     /// Whether 0, 1 or 2 is closed in the parent, where that was asked for.
     pub(super) standard_closed: bool,
 }
 
-impl Opening {
+impl<'a> Opening<'a> {
+    pub(super) fn new(opened: &'a mut Vec<OwnedFd>, rows: &'a mut Vec<Row>) -> Self {
+        Self { opened, rows, handles: Handles::default(), null: None, standard_closed: false }
+    }
+
     fn own(&mut self, fd: OwnedFd) -> RawFd {
         let number = fd.as_raw_fd();
         self.opened.push(fd);
@@ -96,9 +100,8 @@ fn source_of<'a, 'fd>(wanted: &'a Plan<'fd>, defaults: &'a Defaults, wish: &Wish
     }
 }
 
-/// All wishes of a plan, in no order.
-fn wishes(wanted: &Plan<'_>, defaults: &Defaults) -> Vec<Wish> {
-    let mut wishes = Vec::with_capacity(3 + wanted.connections.len() + wanted.keep.len());
+/// Adds all wishes of a plan, in no order.
+fn push_wishes(wanted: &Plan<'_>, defaults: &Defaults, wishes: &mut Vec<Wish>) {
     let mut add = |target: RawFd, source: &Source<'_>, place: usize| {
         let want = match source {
             Source::Inherit => Want::Inherit,
@@ -131,33 +134,33 @@ fn wishes(wanted: &Plan<'_>, defaults: &Defaults) -> Vec<Wish> {
         want: Want::Keep,
         place: 3 + wanted.connections.len() + index,
     }));
-    wishes
 }
 
-/// Checks the wishes, opens what they need, and puts them into numbers.
+/// Checks the wishes, opens what they need, and puts them into numbers: into a `plan` that is empty, as the other lists are.
 pub(super) fn descriptor_plan(
     wanted: &Plan<'_>,
     defaults: &Defaults,
     demands: Demands,
-    opening: &mut Opening,
-) -> Result<DescriptorPlan, Problem> {
-    let mut wishes = wishes(wanted, defaults);
-    check(&mut wishes)?;
+    wishes: &mut Vec<Wish>,
+    given: &mut Vec<Option<Given>>,
+    plan: &mut DescriptorPlan,
+    opening: &mut Opening<'_>,
+) -> Result<(), Problem> {
+    push_wishes(wanted, defaults, wishes);
+    check(wishes)?;
 
-    let mut plan = DescriptorPlan::new([]);
     plan.rest = wanted.rest;
     plan.start = demands.start;
     // What the parent has is looked at before anything is opened, or else what is opened here could be taken for it.
-    let given: Vec<Option<Given>> = wishes
-        .iter()
-        .map(|wish| match wish.want {
-            Want::Keep => given(wish.target, wish.target, Origin::Kept).map(Some),
-            _ => given_source(source_of(wanted, defaults, wish), wish.target),
-        })
-        .collect::<Result<_, _>>()?;
-    refuse_beyond_limit(&wishes, &given, &mut plan)?;
-    opening.standard_closed = demands.pidfd && is_standard_closed(&wishes, &given);
-    for (wish, given) in wishes.iter().zip(given) {
+    for wish in wishes.iter() {
+        given.push(match wish.want {
+            Want::Keep => Some(look(wish.target, wish.target, Origin::Kept)?),
+            _ => given_source(source_of(wanted, defaults, wish), wish.target)?,
+        });
+    }
+    refuse_beyond_limit(wishes, given, plan)?;
+    opening.standard_closed = demands.pidfd && is_standard_closed(wishes, given);
+    for (wish, given) in wishes.iter().zip(given.drain(..)) {
         let target = wish.target;
         let (connection, origin) = match (wish.want, given) {
             (_, Some(Given::Open(connection, origin))) => (connection, origin),
@@ -174,7 +177,7 @@ pub(super) fn descriptor_plan(
         plan.connections.push(connection);
         opening.rows.push(Row { target: Some(target), source: Some(connection.source), origin });
     }
-    for wish in &wishes {
+    for wish in wishes.iter() {
         if let Want::SameAs(other) = wish.want {
             let find = |number| plan.connections.binary_search_by_key(&number, |each| each.target);
             if let (Ok(index), Ok(found)) = (find(wish.target), find(other)) {
@@ -184,7 +187,7 @@ pub(super) fn descriptor_plan(
             }
         }
     }
-    Ok(plan)
+    Ok(())
 }
 
 /// Refuses targets that no duplicate can have, before anything is opened for them.
@@ -216,13 +219,13 @@ fn is_standard_closed(wishes: &[Wish], given: &[Option<Given>]) -> bool {
 }
 
 /// A source that the parent has already.
-enum Given {
+pub(super) enum Given {
     Open(Connection, Origin),
     /// A standard stream that is closed in the parent.
     ClosedStream,
 }
 
-fn given(target: RawFd, source: RawFd, origin: Origin) -> Result<Given, Refusal> {
+fn look(target: RawFd, source: RawFd, origin: Origin) -> Result<Given, Refusal> {
     match close_on_exec(source) {
         // The flag of a kept descriptor is cleared whether set now or not: another thread may be about to set it. For a
         // standard stream, of which every child has three, that is not worth a call each.
@@ -236,16 +239,16 @@ fn given(target: RawFd, source: RawFd, origin: Origin) -> Result<Given, Refusal>
 
 /// The source of a target, if it is one that the parent has already.
 fn given_source(source: &Source<'_>, target: RawFd) -> Result<Option<Given>, Refusal> {
-    let inherited = |source: RawFd| match given(target, source, Origin::Inherited) {
+    let inherited = |source: RawFd| match look(target, source, Origin::Inherited) {
         Err(Refusal::SourceNotOpen { .. }) if (0..=2).contains(&source) => Ok(Given::ClosedStream),
         result => result,
     };
     Ok(Some(match source {
         Source::Inherit => inherited(target)?,
         Source::InheritFrom(number) => inherited(*number)?,
-        Source::Moved(fd) => given(target, fd.as_raw_fd(), Origin::Moved)?,
-        Source::Shared(fd) => given(target, fd.as_raw_fd(), Origin::Shared)?,
-        Source::Lent(fd) => given(target, fd.as_raw_fd(), Origin::Lent)?,
+        Source::Moved(fd) => look(target, fd.as_raw_fd(), Origin::Moved)?,
+        Source::Shared(fd) => look(target, fd.as_raw_fd(), Origin::Shared)?,
+        Source::Lent(fd) => look(target, fd.as_raw_fd(), Origin::Lent)?,
         _ => return Ok(None),
     }))
 }

@@ -46,7 +46,7 @@ impl Command<'_> {
         child::run_steps(&orders(self, &prepared, runner, &memory, sys::every_signal()));
         drop(undo);
         Err(match memory.get() {
-            Some(report) => problem(report, &prepared.steps, self),
+            Some(report) => problem(report, &prepared.buffers.steps, self),
             None => Failure::Exec.into(),
         })
     }
@@ -62,7 +62,7 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
             undo.marked.push(number);
         }
     }
-    for step in &prepared.steps {
+    for step in &prepared.buffers.steps {
         match *step {
             Step::ClearCloseOnExec { fd } if close_on_exec(fd) == Some(true) => undo.cleared.push(fd),
             Step::Duplicate { target, close_on_exec: false, .. } => {
@@ -89,7 +89,7 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
 
 /// The open descriptors that must not be open in the program.
 fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<RawFd>, Problem> {
-    let plan = &prepared.plan;
+    let plan = &prepared.buffers.plan;
     let stays = |number: RawFd| plan.connections.iter().any(|each| each.target == number);
     let candidates = match plan.rest {
         Rest::Close => ladder::open_numbers(command.plan.without)
@@ -103,15 +103,15 @@ fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<Raw
 fn save(number: RawFd, prepared: &Prepared) -> Result<OwnedFd, Problem> {
     // SAFETY: the number has just been found open; if it is another's by now, that is what is saved.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    sources::apart(fd, prepare::ABOVE_STANDARD, |number| prepared.plan.decides(number))
+    sources::apart(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
         .map_err(|error| Problem::io(Failure::Parent { what: "a copy of what a target replaces" }, &error))
 }
 
 fn away(fd: OwnedFd, prepared: &Prepared) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() >= prepare::ABOVE_STANDARD && !prepared.plan.decides(fd.as_raw_fd()) {
+    if fd.as_raw_fd() >= prepare::ABOVE_STANDARD && !prepared.buffers.plan.decides(fd.as_raw_fd()) {
         return Ok(fd);
     }
-    sources::apart(fd, prepare::ABOVE_STANDARD, |number| prepared.plan.decides(number))
+    sources::apart(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
 }
 
 /// What has been changed in this process, and is put back when this is dropped.

@@ -26,7 +26,8 @@ impl Command<'_> {
             .map_err(Problem::from)
             .and_then(|way| Ok((way, prepare(self, Defaults::INHERIT, way.demands(true))?)))
             .map(|(way, prepared)| {
-                let Prepared { mut rows, steps, .. } = prepared;
+                let Prepared { mut buffers, .. } = prepared;
+                let (mut rows, steps) = (std::mem::take(&mut buffers.rows), std::mem::take(&mut buffers.steps));
                 rows.sort_by_key(|row| (row.target.is_none(), row.target));
                 Explained { launcher: way.launcher(), rest: self.plan.rest, rows, steps }
             })

@@ -1,6 +1,7 @@
 //! From a command to a child: prepare, launch, and the child's own code.
 #![allow(unsafe_code, reason = "this is the room for it: clone, fork, and system calls in the child")]
 
+mod buffers;
 mod child;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod clone;
@@ -252,7 +253,7 @@ fn launch(
     };
     // SAFETY: the kernel has made the descriptor for this spawn.
     let cloned = cloned.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    let Prepared { steps, handles, report: pipe, .. } = prepared;
+    let Prepared { buffers, handles, report: pipe, .. } = prepared;
     let (report, done) = match pipe {
         None => (memory.get(), true),
         Some(pipe) => {
@@ -262,7 +263,7 @@ fn launch(
     };
     if let Some(report) = report {
         sys::reap(pid);
-        return Err(problem(report, &steps, command));
+        return Err(problem(report, &buffers.steps, command));
     }
     if !done {
         if let Some(status) = hooks::ended(pid) {
@@ -298,11 +299,11 @@ fn orders<'a>(
     mask: sys::SignalSet,
 ) -> Orders<'a> {
     Orders {
-        steps: &prepared.steps,
-        programs: &prepared.text.programs,
-        searched: prepared.text.searched,
-        argv: prepared.text.argv.as_ptr(),
-        envp: prepared.text.envp(),
+        steps: &prepared.buffers.steps,
+        programs: prepared.buffers.programs.as_slice(),
+        searched: prepared.searched,
+        argv: prepared.buffers.argv.as_ptr(),
+        envp: prepared.envp(),
         function: None,
         directory: match &command.directory {
             crate::command::Directory::Path(path) => path.pointers().next().unwrap_or(std::ptr::null()),
@@ -321,10 +322,10 @@ fn orders<'a>(
 /// The parent tells of the plan, before the signals are blocked.
 fn trace(prepared: &Prepared) {
     if tracing::enabled!(tracing::Level::DEBUG) {
-        for row in &prepared.rows {
+        for row in &prepared.buffers.rows {
             tracing::debug!(target = ?row.target, source = ?row.source, origin = %row.origin, "descriptor");
         }
-        for (index, step) in prepared.steps.iter().enumerate() {
+        for (index, step) in prepared.buffers.steps.iter().enumerate() {
             tracing::debug!(index, %step, "step");
         }
     }

@@ -1,9 +1,10 @@
 //! The parent's side before the launch: opens what the plan needs and builds what the child reads. The last place that
 //! may allocate, lock or log.
 
+use super::buffers::{Buffers, Lent};
 use super::descriptors::{Opening, descriptor_plan};
 use super::{programs, sources};
-use crate::command::{Addresses, Command, Directory, Plan, Prepared as Environment, Strings};
+use crate::command::{Command, Directory, Environment, Plan, Strings};
 use crate::error::{Failure, Text};
 use crate::explain::{Origin, Row};
 use crate::plan::{DescriptorPlan, Refusal, Rest, Start, Step};
@@ -83,19 +84,27 @@ impl Demands {
         Self { start: Start::Copied, report_pipe: false, reset_handlers: false, pidfd: false, in_place: true };
 }
 
-/// Everything that the launch needs. What it opened is closed when it is dropped.
+/// Everything that the launch needs. What it opened for the child is closed when it is dropped.
 pub(super) struct Prepared {
-    pub(super) steps: Vec<Step>,
-    pub(super) text: ChildText,
+    /// Steps, strings and numbers.
+    pub(super) buffers: Lent,
     pub(super) handles: Handles,
     pub(super) report: Option<ReportPipe>,
-    pub(super) plan: DescriptorPlan,
     /// Whether 0, 1 or 2 is closed in the parent, so that a new descriptor would land there. Known where a pidfd is
     /// wanted.
     pub(super) standard_closed: bool,
-    pub(super) rows: Vec<Row>,
-    /// The child's ends, and what else only the child needs.
-    _opened: Vec<OwnedFd>,
+    /// Whether the paths of the program come from a search.
+    pub(super) searched: bool,
+    /// The environment, where it is not this launch's own.
+    shared_environment: Option<Environment>,
+}
+
+impl Prepared {
+    /// The array of the environment.
+    pub(super) fn envp(&self) -> *const *const c_char {
+        let own = &self.buffers.environment;
+        self.shared_environment.as_ref().map_or(own, Environment::block).addresses().as_ptr()
+    }
 }
 
 /// The pipe on which a forked child reports.
@@ -121,32 +130,14 @@ impl ReportPipe {
     }
 }
 
-/// The strings of the child, and the arrays of their addresses.
-#[derive(Default)]
-pub(super) struct ChildText {
-    pub(super) programs: Vec<*const c_char>,
-    pub(super) searched: bool,
-    pub(super) argv: Addresses,
-    /// `None` where no program is to be executed.
-    environment: Option<Environment>,
-    /// What the programs point to, other than the command's own strings.
-    _paths: Strings,
-}
-
-impl ChildText {
-    pub(super) fn envp(&self) -> *const *const c_char {
-        self.environment.as_ref().map_or(std::ptr::null(), |environment| environment.addresses().as_ptr())
-    }
-}
-
 /// Prepares a spawn of `command`. The result points into the command's strings, which must not change before the
 /// launch is over.
 pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Demands) -> Result<Prepared, Problem> {
-    let text = child_text(command)?;
+    let mut buffers = Lent::take();
+    let text = child_text(command, &mut buffers)?;
     let end = Finish::Exec { directory: &command.directory, hooks: !command.hooks.is_empty() };
-    let mut prepared = arrange(&command.plan, defaults, demands, end)?;
-    prepared.text = text;
-    Ok(prepared)
+    let prepared = arrange(buffers, &command.plan, defaults, demands, end)?;
+    Ok(Prepared { searched: text.searched, shared_environment: text.shared_environment, ..prepared })
 }
 
 /// What the child does once its descriptors are in place.
@@ -160,6 +151,7 @@ pub(super) enum Finish<'a, 'fd> {
 
 /// Prepares a child's descriptors and steps, without what a program needs.
 pub(super) fn arrange(
+    mut buffers: Lent,
     wanted: &Plan<'_>,
     defaults: &Defaults,
     demands: Demands,
@@ -170,21 +162,22 @@ pub(super) fn arrange(
         Finish::Run => (&Directory::Inherit, false),
     };
     let _guard = sources::opening();
-    let mut opening = Opening::default();
-    let mut plan = descriptor_plan(wanted, defaults, demands, &mut opening)?;
+    let Buffers { wishes, given, plan, compiler, steps, rows, opened, .. } = &mut *buffers;
+    let mut opening = Opening::new(opened, rows);
+    descriptor_plan(wanted, defaults, demands, wishes, given, plan, &mut opening)?;
 
     let mut directory_number = None;
     if let Directory::Descriptor(fd) = directory {
         let duplicate = sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
             .map_err(|error| Problem::io(Failure::WorkingDirectory(None), &error))?;
-        opening.transient(&mut plan, &duplicate, Origin::WorkingDirectory);
+        opening.transient(plan, &duplicate, Origin::WorkingDirectory);
         directory_number = Some(duplicate.as_raw_fd());
         opening.opened.push(duplicate);
     }
     let report = if demands.report_pipe {
-        let pipe = ReportPipe::open(&plan, hooks)
+        let pipe = ReportPipe::open(plan, hooks)
             .map_err(|error| Problem::io(Failure::Parent { what: "a pipe for the report of errors" }, &error))?;
-        opening.transient(&mut plan, &pipe.writer, Origin::Report);
+        opening.transient(plan, &pipe.writer, Origin::Report);
         Some(pipe)
     } else {
         None
@@ -208,12 +201,11 @@ pub(super) fn arrange(
         plan.holes.extend(opening.handles.numbers());
     }
 
-    let mut steps = Vec::with_capacity(plan.connections.len() + 12);
     if demands.in_place {
-        DescriptorPlan { rest: Rest::Inherit, ..plan.clone() }.compile_into(&mut steps)?;
+        DescriptorPlan { rest: Rest::Inherit, ..plan.clone() }.compile_into(compiler, steps)?;
         steps.retain(|step| !matches!(step, Step::Close { .. }));
     } else {
-        plan.compile_into(&mut steps)?;
+        plan.compile_into(compiler, steps)?;
         if demands.reset_handlers {
             steps.push(Step::DefaultHandlers);
         }
@@ -234,8 +226,8 @@ pub(super) fn arrange(
     }
     steps.push(if matches!(finish, Finish::Run) { Step::Run } else { Step::Exec });
 
-    let Opening { opened, handles, rows, standard_closed, .. } = opening;
-    Ok(Prepared { steps, text: ChildText::default(), handles, report, plan, standard_closed, rows, _opened: opened })
+    let Opening { handles, standard_closed, .. } = opening;
+    Ok(Prepared { buffers, handles, report, standard_closed, searched: false, shared_environment: None })
 }
 
 /// The path of the working directory, for errors.
@@ -243,7 +235,14 @@ pub(super) fn directory_path(command: &Command<'_>) -> Option<PathBuf> {
     command.get_current_dir().map(PathBuf::from)
 }
 
-fn child_text(command: &Command<'_>) -> Result<ChildText, Problem> {
+/// What is to be known of the child's strings, which are in the buffers.
+struct ChildText {
+    searched: bool,
+    shared_environment: Option<Environment>,
+}
+
+/// Puts the child's strings into the buffers.
+fn child_text(command: &Command<'_>, buffers: &mut Buffers) -> Result<ChildText, Problem> {
     let nul = |strings: &Strings, text: fn(usize) -> Text| match strings.nul_inside() {
         Some(index) => Err(Problem::from(Failure::NulByte(text(index)))),
         None => Ok(()),
@@ -256,10 +255,12 @@ fn child_text(command: &Command<'_>) -> Result<ChildText, Problem> {
     if let Directory::Path(path) = &command.directory {
         nul(path, |_| Text::WorkingDirectory)?;
     }
-    let environment = command.environment.build()?;
-    let (paths, searched) = programs::candidates(command.get_program(), || environment.get("PATH".as_ref()));
+    let Buffers { argv, programs, paths, environment, .. } = buffers;
+    let shared_environment = command.environment.build(environment)?;
+    let block = shared_environment.as_ref().map_or(&*environment, Environment::block);
+    let searched = programs::candidates(command.get_program(), || block.get("PATH".as_ref()), paths);
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
-    let argv = Addresses::of(arg0.pointers().chain(command.args.pointers()), command.args.len() + 1);
-    let programs = paths.pointers().collect();
-    Ok(ChildText { programs, searched, argv, environment: Some(environment), _paths: paths })
+    argv.set(arg0.pointers().chain(command.args.pointers()));
+    programs.set(paths.pointers());
+    Ok(ChildText { searched, shared_environment })
 }

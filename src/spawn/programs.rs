@@ -7,15 +7,19 @@ use std::os::unix::ffi::OsStrExt;
 /// Where programs are looked up when the child has no PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// The paths for `program`, and whether they come from a search of `path`, the child's PATH.
+/// Adds the paths for `program` to `candidates`. Returns whether they come from a search of `path`, the child's PATH.
 ///
 /// A program with `/`, or without a name, is not searched for. An empty element of PATH is the working directory.
-pub(super) fn candidates<'a>(program: &OsStr, path: impl FnOnce() -> Option<&'a OsStr>) -> (Strings, bool) {
+pub(super) fn candidates<'a>(
+    program: &OsStr,
+    path: impl FnOnce() -> Option<&'a OsStr>,
+    candidates: &mut Strings,
+) -> bool {
     let name = program.as_bytes();
     if name.is_empty() || name.contains(&b'/') {
-        return (Strings::one(program), false);
+        candidates.push(program);
+        return false;
     }
-    let mut candidates = Strings::default();
     for directory in path().unwrap_or(OsStr::new(DEFAULT_PATH)).as_bytes().split(|&byte| byte == b':') {
         if directory.is_empty() {
             candidates.push(program);
@@ -23,7 +27,7 @@ pub(super) fn candidates<'a>(program: &OsStr, path: impl FnOnce() -> Option<&'a 
             candidates.push_parts([directory, b"/", name]);
         }
     }
-    (candidates, true)
+    true
 }
 
 #[cfg(test)]
@@ -31,8 +35,9 @@ mod tests {
     use super::*;
 
     fn paths(program: &str, path: Option<&str>) -> Vec<String> {
-        let (candidates, _) = candidates(program.as_ref(), || path.map(OsStr::new));
-        candidates.iter().map(|path| path.to_str().unwrap().to_owned()).collect()
+        let mut strings = Strings::default();
+        candidates(program.as_ref(), || path.map(OsStr::new), &mut strings);
+        strings.iter().map(|path| path.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -52,7 +57,7 @@ mod tests {
     fn names_with_a_slash_are_paths() {
         for program in ["./cat", "/bin/cat", "a/b", "cat/", ""] {
             assert_eq!(paths(program, Some("/a:/b")), [program]);
-            assert!(!candidates(program.as_ref(), || None).1);
+            assert!(!candidates(program.as_ref(), || None, &mut Strings::default()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A function in a forked child, with a descriptor plan and no exec.
 
+use super::buffers::Lent;
 use super::child::{Orders, Reporter};
 use super::prepare::{self, Defaults, Demands, Finish, Prepared, Problem};
 use super::report::{Cause, PipeEnd, wire};
@@ -100,7 +101,8 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(plan: &mut Plan<'_>, mut function: F) 
 
 fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<Child, Problem> {
     let pidfd = !plan.without.contains(Rungs::PIDFD);
-    let prepared = prepare::arrange(plan, Defaults::INHERIT, Demands { pidfd, ..Demands::RUN }, Finish::Run)?;
+    let prepared =
+        prepare::arrange(Lent::take(), plan, Defaults::INHERIT, Demands { pidfd, ..Demands::RUN }, Finish::Run)?;
     let Some(pipe) = &prepared.report else { return Err(Failure::Launch(Launcher::Fork).into()) };
     trace(&prepared);
 
@@ -115,7 +117,7 @@ fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Re
     let pid = {
         let blocked = Blocked::all();
         let orders = Orders {
-            steps: &prepared.steps,
+            steps: &prepared.buffers.steps,
             mask: blocked.before(),
             without: plan.without | probe::known_missing() & Rungs::CLOSE_RANGE,
             function: Some(&raw mut in_child),
@@ -127,11 +129,11 @@ fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Re
     drop(output);
     let pid = pid.map_err(|errno| Problem::system(Failure::Launch(Launcher::Fork), errno))?;
 
-    let Prepared { steps, handles, report, .. } = prepared;
+    let Prepared { buffers, handles, report, .. } = prepared;
     let received = report.map(fork::receive).unwrap_or_default();
     if let Some(report) = received.report {
         sys::reap(pid);
-        let step = steps.get(report.step).copied().unwrap_or(Step::Run);
+        let step = buffers.steps.get(report.step).copied().unwrap_or(Step::Run);
         return Err(match report.cause {
             Cause::System(errno) => Problem::system(Failure::Child(step), errno),
             _ => Failure::Child(step).into(),
