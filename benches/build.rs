@@ -1,0 +1,49 @@
+//! Builds the tiny static program, and tells the benchmark which versions it compares.
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+/// The packages whose versions go into the report.
+const COMPARED: [&str; 4] = ["fdspawn", "command-fds", "duct", "subprocess"];
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=program/tiny.rs");
+    println!("cargo:rerun-if-changed=Cargo.lock");
+    let rustc = env::var_os("RUSTC").expect("cargo says which rustc");
+    build_program(Path::new(&rustc));
+    println!("cargo:rustc-env=RUSTC_VERSION={}", version(Path::new(&rustc)));
+    let lock = fs::read_to_string("Cargo.lock").expect("the versions are locked");
+    let versions: Vec<String> = COMPARED.iter().map(|name| format!("{name} {}", locked(&lock, name))).collect();
+    println!("cargo:rustc-env=COMPARED_VERSIONS={}", versions.join(", "));
+}
+
+/// Compiles and links the program without libc, start files or shared libraries.
+fn build_program(rustc: &Path) {
+    let mut command = Command::new(rustc);
+    command.arg("program/tiny.rs").args(["--edition=2024", "--crate-name=tiny", "--crate-type=bin"]);
+    command.arg("--target").arg(env::var_os("TARGET").expect("cargo says which target"));
+    command.arg("-o").arg(Path::new(&env::var_os("OUT_DIR").expect("cargo says where to")).join("tiny"));
+    command.args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols", "-Crelocation-model=static"]);
+    command.args(["-Clink-arg=-nostdlib", "-Clink-arg=-nostartfiles", "-Clink-arg=-static"]);
+    if let Some(linker) = env::var_os("RUSTC_LINKER") {
+        let mut option = std::ffi::OsString::from("-Clinker=");
+        option.push(linker);
+        command.arg(option);
+    }
+    let status = command.status().expect("rustc runs");
+    assert!(status.success(), "the tiny program does not build: {status}");
+}
+
+fn version(rustc: &Path) -> String {
+    let output = Command::new(rustc).arg("--version").output().expect("rustc runs");
+    String::from_utf8(output.stdout).expect("rustc prints UTF-8").trim().to_owned()
+}
+
+/// The version of a package in a Cargo.lock, where it follows the name.
+fn locked<'a>(lock: &'a str, name: &str) -> &'a str {
+    let name = format!("name = \"{name}\"");
+    let after = lock.lines().skip_while(|line| **line != name).nth(1);
+    after.and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"')).expect("the package is locked")
+}

@@ -1,0 +1,158 @@
+//! Who spawns: the raw limit, the library, and its peers, each by the fastest use of its public interface.
+
+mod library;
+mod peers;
+mod posix_spawn;
+mod raw;
+#[cfg(feature = "shared-environment")]
+mod shared_environment;
+mod wait;
+
+use crate::parts::Work;
+use crate::state::at_or_above;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+/// The raw limit's name, which ratios are to.
+pub const RAW: &str = "raw limit";
+pub const SAME_WORK: &str = "raw, same work";
+/// The library's name.
+pub const LIBRARY: &str = "fdspawn";
+/// The library's name with an environment that is captured once.
+pub const SHARED_ENVIRONMENT: &str = "fdspawn, shared environment";
+/// The library's name where it prepares a place for spawns without a crowded table.
+pub const ISOLATED: &str = "fdspawn, isolated";
+pub const FORK: &str = "fdspawn, fork";
+pub const STD: &str = "std";
+pub const COMMAND_FDS: &str = "command-fds";
+pub const SUBPROCESS: &str = "subprocess";
+pub const DUCT: &str = "duct";
+pub const POSIX_SPAWN: &str = "posix_spawn";
+
+/// A way of spawning.
+#[derive(Clone, Copy)]
+pub struct Case {
+    pub name: &'static str,
+    /// Prepares what can be prepared once. That is not measured.
+    pub make: fn(&Job) -> io::Result<Run>,
+}
+
+/// One spawn and its wait, which is measured. It fails unless the program has run and exited with 0.
+pub type Run = Box<dyn FnMut() -> io::Result<()>>;
+
+/// What is spawned, and how.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The program's path.
+    pub path: PathBuf,
+    /// The program as the command names it: its path, or a name to be found in PATH.
+    pub program: OsString,
+    pub work: Work,
+    /// The number of mapped descriptors, where the work has them.
+    pub mapped: usize,
+}
+
+/// The first number that a descriptor is mapped to.
+const FIRST_TARGET: i32 = 3;
+
+/// Sources are at this number and above: no target is among them, which would be harder on some than on others.
+const FIRST_SOURCE: i32 = 200;
+
+impl Job {
+    /// Opens the descriptors that are to be mapped.
+    fn sources(&self) -> io::Result<Vec<OwnedFd>> {
+        let count = if self.work == Work::Status { 0 } else { self.mapped };
+        let source = || at_or_above(File::open("/dev/null")?.as_fd(), FIRST_SOURCE);
+        (0..count).map(|_| source()).collect()
+    }
+}
+
+/// The cases that can do a piece of work, the raw limit first.
+pub fn cases(work: Work) -> Vec<Case> {
+    let case = |name, make| Case { name, make };
+    let mut cases = vec![case(RAW, raw::limit)];
+    if work != Work::Status {
+        cases.push(case(SAME_WORK, raw::same_work));
+    }
+    cases.push(case(LIBRARY, library::auto));
+    #[cfg(feature = "shared-environment")]
+    cases.push(case(SHARED_ENVIRONMENT, shared_environment::shared));
+    cases.push(case(FORK, library::fork));
+    match work {
+        Work::Status => {
+            cases.push(case(STD, peers::std));
+            cases.push(case(SUBPROCESS, peers::subprocess));
+            cases.push(case(DUCT, peers::duct));
+        }
+        Work::Pipes | Work::Mapped => cases.push(case(COMMAND_FDS, peers::command_fds)),
+    }
+    if work == Work::Status || posix_spawn::closes_the_rest() {
+        cases.push(case(POSIX_SPAWN, posix_spawn::posix_spawn));
+    }
+    cases
+}
+
+/// The cases that race for busy programs. command-fds maps one descriptor there, since it is std without any.
+pub fn racers() -> Vec<(Case, Work)> {
+    let mut racers: Vec<_> = cases(Work::Status).into_iter().map(|case| (case, Work::Status)).collect();
+    racers.push((Case { name: COMMAND_FDS, make: peers::command_fds }, Work::Mapped));
+    racers
+}
+
+/// Who is left out of a piece of work, or does less than it, and why.
+pub fn remarks(work: Work) -> Vec<String> {
+    let raw = format!(
+        "{RAW}: clone3 with CLONE_VM and CLONE_VFORK, execve, waitid, and nothing else, whatever the work and the state; \
+         the program is always given by its path."
+    );
+    let mut remarks = vec![raw];
+    match work {
+        Work::Status => {
+            remarks.push("command-fds is left out: without mapped descriptors it is std.".to_owned());
+        }
+        Work::Pipes | Work::Mapped => {
+            remarks.push(
+                "raw, same work: the same with pipes made, duplicates made in the child, and close_range.".to_owned(),
+            );
+            remarks.push(
+                "std, subprocess and duct are left out: they connect 0, 1 and 2 only, unless the caller writes a hook \
+                 that does it, and they do not close the rest."
+                    .to_owned(),
+            );
+            remarks.push(
+                "command-fds does less than the others: it does not close the rest, which closes at exec here."
+                    .to_owned(),
+            );
+            remarks.push(match posix_spawn::closes_the_rest() {
+                true => {
+                    "posix_spawn closes the rest by addclosefrom_np, which works since no gap is left below.".to_owned()
+                }
+                false => "posix_spawn is left out: this libc has no addclosefrom_np.".to_owned(),
+            });
+        }
+    }
+    if work == Work::Mapped {
+        remarks.push("At 0 mapped descriptors command-fds is std.".to_owned());
+    }
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_have_different_names_and_start_with_the_raw_limit() {
+        for work in [Work::Status, Work::Pipes, Work::Mapped] {
+            let names: Vec<&str> = cases(work).iter().map(|case| case.name).collect();
+            assert_eq!(names[0], RAW);
+            assert!(names.contains(&LIBRARY));
+            for name in &names {
+                assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Other crates, and the standard library.
+
+use super::library::succeeded;
+use super::{FIRST_TARGET, Job, Run};
+use crate::parts::Work;
+use command_fds::{CommandFdExt, FdMapping};
+use std::io;
+use std::process::{Command, Stdio};
+
+pub fn std(job: &Job) -> io::Result<Run> {
+    let mut command = Command::new(&job.program);
+    Ok(Box::new(move || succeeded(command.status()?)))
+}
+
+/// The mappings stay in the command, which is spawned again and again. Without mappings no hook is set.
+pub fn command_fds(job: &Job) -> io::Result<Run> {
+    let mut command = Command::new(&job.program);
+    let mappings = job.sources()?.into_iter().zip(FIRST_TARGET..);
+    let mappings: Vec<_> = mappings.map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd }).collect();
+    if !mappings.is_empty() {
+        command.fd_mappings(mappings).map_err(io::Error::other)?;
+    }
+    if job.work == Work::Pipes {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        return Ok(Box::new(move || succeeded(command.spawn()?.wait()?)));
+    }
+    Ok(Box::new(move || succeeded(command.status()?)))
+}
+
+/// An `Exec` is used up by its spawn, so each has one of its own, as the crate's users have.
+pub fn subprocess(job: &Job) -> io::Result<Run> {
+    let program = job.program.clone();
+    Ok(Box::new(move || {
+        let status = subprocess::Exec::cmd(&program).join()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(status.to_string())) }
+    }))
+}
+
+/// `run` fails by itself where the status is not 0.
+pub fn duct(job: &Job) -> io::Result<Run> {
+    let expression = duct::cmd(&job.program, None::<&str>);
+    Ok(Box::new(move || expression.run().map(drop)))
+}

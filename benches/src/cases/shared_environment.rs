@@ -1,0 +1,13 @@
+//! The library with an environment that is captured once and shared by all spawns.
+
+use super::library::{command, runner};
+use super::{Job, Run};
+use fdspawn::Environment;
+use std::io;
+
+pub fn shared(job: &Job) -> io::Result<Run> {
+    let environment = Environment::capture();
+    let mut command = command(job)?;
+    command.environment(&environment);
+    Ok(runner(command, job.work))
+}

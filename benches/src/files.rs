@@ -1,0 +1,120 @@
+//! The tiny program, and where it is.
+
+use crate::cases::Job;
+use crate::parts::{Search, State, Work};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A static program that exits with 0, as build.rs has made it.
+const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tiny"));
+
+/// Its name, which no other program in PATH has.
+const NAME: &str = "fdspawn-benches-tiny";
+
+/// How many directories PATH has where the program is searched for.
+const DIRECTORIES: usize = 10;
+
+/// A directory with the program, beside the benchmark itself: a temporary one may not allow programs to be executed.
+#[derive(Debug)]
+pub struct Files {
+    root: PathBuf,
+}
+
+impl Files {
+    /// Makes the directory, and ten more of which only the last has the program.
+    pub fn create() -> io::Result<Self> {
+        let parent = std::env::current_exe()?.parent().map(Path::to_owned).ok_or(io::ErrorKind::NotFound)?;
+        let files = Self { root: parent.join(format!("spawned-{}", std::process::id())) };
+        for directory in files.directories() {
+            fs::create_dir_all(directory)?;
+        }
+        write_program(&files.program())?;
+        write_program(&files.directory(DIRECTORIES - 1).join(NAME))?;
+        Ok(files)
+    }
+
+    /// Those that another process has made.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_dir_all(self.root)
+    }
+
+    fn program(&self) -> PathBuf {
+        self.root.join(NAME)
+    }
+
+    fn directory(&self, index: usize) -> PathBuf {
+        self.root.join(format!("path-{index}"))
+    }
+
+    fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        (0..DIRECTORIES).map(|index| self.directory(index))
+    }
+
+    /// What is spawned in a state.
+    pub fn job(&self, work: Work, state: &State) -> Job {
+        let program = match state.search {
+            Search::Path => self.program().into(),
+            Search::LastOfTen => NAME.into(),
+        };
+        Job { path: self.program(), program, work, mapped: state.mapped }
+    }
+
+    /// The environment of a state, whole: PATH, and variables of about the length of those in a login shell.
+    pub fn environment(&self, state: &State) -> io::Result<Vec<(String, std::ffi::OsString)>> {
+        let path = match state.search {
+            Search::Path => "/usr/local/bin:/usr/bin:/bin".into(),
+            Search::LastOfTen => std::env::join_paths(self.directories()).map_err(io::Error::other)?,
+        };
+        let others = (1..state.variables).map(|index| {
+            let value = format!("value-{index}-").repeat(1 + index % 5);
+            (format!("BENCH_VARIABLE_{index}"), value.into())
+        });
+        Ok(std::iter::once(("PATH".to_owned(), path)).chain(others).collect())
+    }
+}
+
+/// Writes the program to a file and closes it.
+pub fn write_program(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path)?;
+    file.write_all(PROGRAM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parts::{PARTS, Subject};
+    use std::collections::HashSet;
+
+    #[test]
+    fn environment_has_as_many_variables_as_the_state_says() {
+        let files = Files::at("/directory".into());
+        for part in PARTS {
+            let Subject::Times { points, .. } = part.subject else { continue };
+            for point in points {
+                let variables = files.environment(&point.state).unwrap();
+                let names: HashSet<_> = variables.iter().map(|(name, _)| name).collect();
+                assert_eq!(names.len(), point.state.variables, "{} at {}", part.name, point.label);
+            }
+        }
+    }
+
+    #[test]
+    fn tiny_program_is_a_static_executable() {
+        let word = |at: usize| u16::from_le_bytes([PROGRAM[at], PROGRAM[at + 1]]);
+        assert_eq!(&PROGRAM[..5], b"\x7fELF\x02");
+        assert_eq!(word(16), 2, "not an executable at a fixed address");
+        let interpreter = b"/ld";
+        assert!(!PROGRAM.windows(interpreter.len()).any(|bytes| bytes == interpreter), "it wants a dynamic linker");
+        assert!(PROGRAM.len() < 4096, "{} bytes", PROGRAM.len());
+    }
+}

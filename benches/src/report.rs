@@ -1,0 +1,236 @@
+//! The results as text: Markdown with a table for each part.
+
+use crate::cases::RAW;
+use crate::goals::Verdict;
+use crate::machine::Machine;
+use crate::parts::find;
+use crate::results::{Busy, Measured, Outcome, Results, Row, Times};
+use crate::statistics::Summary;
+use std::fmt::Write;
+
+/// The name of a part's plot.
+pub fn plot_name(part: &Measured) -> String {
+    format!("{}.svg", part.name)
+}
+
+/// The whole report.
+pub fn markdown(results: &Results) -> String {
+    let mut text = String::from(
+        "# What a spawn costs\n\n\
+         Made by `cargo run --release --manifest-path benches/Cargo.toml`; `results.json` has the same numbers. All\n\
+         cases of a part ran in one run, in blocks that took turns, in a new order each round, and so did the states of\n\
+         the parent, each of which is a process of its own. The first spawns of a block are not counted. A time is that\n\
+         of one spawn of a tiny static program and the wait for its end; shown are medians and, in parentheses, the\n\
+         quartiles.\n",
+    );
+    if results.quick {
+        text.push_str("\n**This was a quick run: the numbers are rough.**\n");
+    }
+    paragraph(&mut text, &machine(&results.machine, results.seconds));
+    paragraph(&mut text, &format!("## Goals\n\n{}", verdicts(&results.goals)));
+    for part in &results.parts {
+        let title = find(&part.name).map_or(part.name.as_str(), |part| part.title);
+        paragraph(&mut text, &format!("## {title}\n\n![{title}]({})\n", plot_name(part)));
+        let tables = match &part.outcome {
+            Outcome::Times(times) if times.points.len() == 1 => one_point(times),
+            Outcome::Times(times) => many_points(times),
+            Outcome::Busy(busy) => refused(busy),
+        };
+        paragraph(&mut text, &tables);
+        let remarks: String = part.remarks.iter().map(|remark| format!("- {remark}\n")).collect();
+        paragraph(&mut text, &remarks);
+    }
+    text
+}
+
+fn paragraph(text: &mut String, next: &str) {
+    if !next.is_empty() {
+        text.push('\n');
+        text.push_str(next);
+    }
+}
+
+/// A table with its first column aligned to the left and the others to the right.
+fn table(head: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut text = format!("| {} |\n|---|{}\n", head.join(" | "), "---:|".repeat(head.len() - 1));
+    for row in rows {
+        let _ = writeln!(text, "| {} |", row.join(" | "));
+    }
+    text
+}
+
+fn strings<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).into()
+}
+
+fn machine(machine: &Machine, seconds: u64) -> String {
+    let Machine { cpu, cores, memory, kernel, libc, rustc, compared, date } = machine;
+    format!(
+        "- machine: {cpu}, {cores} cores, {:.1} GiB of memory\n- kernel: {kernel}\n- compiled by: {rustc}, with {libc}\n\
+         - compared: {compared}\n- date: {date}; the run took {seconds} s\n",
+        *memory as f64 / 1024.0
+    )
+}
+
+fn verdicts(verdicts: &[Verdict]) -> String {
+    let row = |verdict: &Verdict| {
+        let digits = if verdict.most == 0.0 { 0 } else { 3 };
+        let measured = verdict.measured.map(|measured| format!("{measured:.digits$}"));
+        let word = match verdict.is_met() {
+            Some(true) => "met",
+            Some(false) => "missed",
+            None => "not measured",
+        };
+        let bound = if verdict.most == 0.0 { "0".to_owned() } else { format!("≤ {}", verdict.most) };
+        vec![verdict.goal.clone(), bound, measured.unwrap_or_default(), word.to_owned()]
+    };
+    table(&strings(["case", "goal", "measured", ""]), verdicts.iter().map(row))
+}
+
+fn one_point(times: &Times) -> String {
+    let raw = times.row(RAW).and_then(|row| row.cells[0]);
+    let rows = times.rows.iter().map(|row| match &row.cells[0] {
+        Some(cell) => vec![
+            row.case.clone(),
+            time(cell),
+            microseconds(cell.least),
+            ratio(cell, raw.as_ref()),
+            cell.count.to_string(),
+        ],
+        None => vec![row.case.clone(), String::new(), String::new(), String::new(), "0".to_owned()],
+    });
+    table(&strings(["case", "µs", "least", "to the raw limit", "spawns"]), rows)
+}
+
+fn many_points(times: &Times) -> String {
+    let raw = times.row(RAW);
+    let itself = format!("to itself at \"{}\"", times.points[0]);
+    [
+        by_point(times, "µs", |_, _, cell| time(cell)),
+        by_point(times, "to the raw limit at the same point", |_, index, cell| {
+            ratio(cell, raw.and_then(|raw| raw.cells[index].as_ref()))
+        }),
+        by_point(times, &itself, |row, _, cell| ratio(cell, row.cells[0].as_ref())),
+    ]
+    .join("\n")
+}
+
+/// A table with a row for each case and a column for each state.
+fn by_point(times: &Times, corner: &str, show: impl Fn(&Row, usize, &Summary) -> String) -> String {
+    let head: Vec<String> = std::iter::once(corner.to_owned()).chain(times.points.iter().cloned()).collect();
+    let rows = times.rows.iter().map(|row| {
+        let cells = row.cells.iter().enumerate();
+        let cells = cells.map(|(index, cell)| cell.as_ref().map_or(String::new(), |cell| show(row, index, cell)));
+        std::iter::once(row.case.clone()).chain(cells).collect()
+    });
+    table(&head, rows)
+}
+
+fn refused(busy: &Busy) -> String {
+    let rows = busy.rows.iter().map(|row| vec![row.case.clone(), row.refused.to_string()]);
+    table(&["case".to_owned(), format!("refused of {}", grouped(busy.programs as u64))], rows)
+}
+
+/// A median with its quartiles.
+fn time(cell: &Summary) -> String {
+    let [median, lower, upper] = [cell.median, cell.lower, cell.upper].map(microseconds);
+    format!("{median} ({lower} to {upper})")
+}
+
+/// How many times as long, with three digits or more.
+fn ratio(cell: &Summary, base: Option<&Summary>) -> String {
+    match base.map(|base| cell.ratio(base)) {
+        None => String::new(),
+        Some(ratio) if ratio < 10.0 => format!("{ratio:.2}"),
+        Some(ratio) if ratio < 100.0 => format!("{ratio:.1}"),
+        Some(ratio) => grouped(ratio.round() as u64),
+    }
+}
+
+/// Nanoseconds as microseconds, with three digits or more.
+pub fn microseconds(nanoseconds: u64) -> String {
+    if nanoseconds < 100_000 {
+        format!("{:.1}", nanoseconds as f64 / 1e3)
+    } else {
+        grouped((nanoseconds + 500) / 1_000)
+    }
+}
+
+/// A number with a comma before every third digit from the end.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::goals;
+    use crate::results::BusyRow;
+
+    fn cell(median: u64) -> Option<Summary> {
+        Summary::of(vec![median])
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_rounded() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(133_000_000), "133,000,000");
+        assert_eq!(microseconds(49_149), "49.1");
+        assert_eq!(microseconds(99_999), "100.0");
+        assert_eq!(microseconds(133_499_600), "133,500");
+    }
+
+    #[test]
+    fn tables_compare_with_the_raw_limit_and_with_the_first_point() {
+        let row = |case: &str, cells: [u64; 2]| Row { case: case.to_owned(), cells: cells.map(cell).into() };
+        let points = vec!["0".to_owned(), "8 GiB".to_owned()];
+        let times = Times { points, rows: vec![row(RAW, [50_000, 100_000]), row("std", [75_000, 300_000])] };
+        let text = many_points(&times);
+        assert!(text.contains("| std | 75.0 (75.0 to 75.0) | 300 (300 to 300) |"), "{text}");
+        assert!(text.contains("| std | 1.50 | 3.00 |"), "{text}");
+        assert!(text.contains("| std | 1.00 | 4.00 |"), "{text}");
+    }
+
+    #[test]
+    fn cells_that_were_not_measured_are_empty() {
+        let rows = vec![
+            Row { case: RAW.to_owned(), cells: vec![cell(50_000), None] },
+            Row { case: "std".to_owned(), cells: vec![None, cell(75_000)] },
+        ];
+        let text = many_points(&Times { points: vec!["0".to_owned(), "1".to_owned()], rows });
+        assert!(text.contains("| std |  | 75.0 (75.0 to 75.0) |"), "{text}");
+        assert!(text.contains("\n| std |  |  |"), "{text}");
+    }
+
+    #[test]
+    fn report_has_goals_machine_and_all_parts() {
+        let machine = Machine { cpu: "A CPU".to_owned(), cores: 2, memory: 24_064, ..Machine::default() };
+        let rows = vec![BusyRow { case: "fdspawn".to_owned(), refused: 0 }];
+        let outcome = Outcome::Busy(Busy { programs: 3_200, rows });
+        let part = Measured { name: "busy".to_owned(), outcome, remarks: vec!["A remark.".to_owned()] };
+        let mut results = Results { machine, quick: true, seconds: 9, parts: vec![part], goals: Vec::new() };
+        results.goals = goals::judge(&results);
+        let text = markdown(&results);
+        for expected in [
+            "A CPU, 2 cores, 23.5 GiB of memory",
+            "quick run",
+            "pairs from 8 threads | 0 | 0 | met |",
+            "| ≤ 1.12 |  | not measured |",
+            "](busy.svg)",
+            "refused of 3,200",
+            "- A remark.",
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+}

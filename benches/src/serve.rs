@@ -1,0 +1,98 @@
+//! What a worker does: a process in one state of the parent, which measures what the driver asks for.
+
+use crate::busy;
+use crate::cases::{Case, Job, cases};
+use crate::files::Files;
+use crate::parts::{Part, Subject};
+use crate::protocol::{Block, Reply, Request, receive, send};
+use crate::state::{Missing, hold};
+use std::io;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Serves requests until the driver closes its end.
+pub fn serve(part: &Part, point: usize, files: &Files) -> io::Result<()> {
+    let (requests, replies) = (io::stdin().lock(), io::stdout().lock());
+    match part.subject {
+        Subject::Busy => answer(requests, replies, |request| match request {
+            Request::Race { racer, threads, times } => busy::race(racer, threads, times, files).map(Reply::Busy),
+            Request::Measure { .. } => Err(io::ErrorKind::Unsupported.into()),
+        }),
+        Subject::Times { work, points } => {
+            let state = points.get(point).ok_or(io::ErrorKind::NotFound)?.state;
+            let _held = match hold(&state) {
+                Ok(held) => held,
+                Err(Missing::Room(reason)) => return send(replies, &Reply::Skipped(reason)),
+                Err(Missing::Failed(error)) => return Err(error),
+            };
+            let (cases, job) = (cases(work), files.job(work, &state));
+            answer(requests, replies, |request| match request {
+                Request::Measure { case, block } => {
+                    let case = cases.get(case).ok_or(io::ErrorKind::NotFound)?;
+                    measure(case, &job, state.threads, block).map(Reply::Times)
+                }
+                Request::Race { .. } => Err(io::ErrorKind::Unsupported.into()),
+            })
+        }
+    }
+}
+
+fn answer(
+    mut requests: impl io::BufRead,
+    mut replies: impl io::Write,
+    mut serve: impl FnMut(Request) -> io::Result<Reply>,
+) -> io::Result<()> {
+    send(&mut replies, &Reply::Ready)?;
+    while let Some(request) = receive(&mut requests)? {
+        let reply = serve(request).unwrap_or_else(|error| Reply::Failed(error.to_string()));
+        send(&mut replies, &reply)?;
+    }
+    Ok(())
+}
+
+/// The times of one block. What a case prepares is made for the block, so that no other finds it in the table.
+fn measure(case: &Case, job: &Job, threads: usize, block: Block) -> io::Result<Vec<u64>> {
+    if threads > 1 {
+        return measure_at_once(case, job, threads, block);
+    }
+    let mut run = (case.make)(job)?;
+    for _ in 0..block.warm {
+        run()?;
+    }
+    (0..block.count).map(|_| time(&mut run)).collect()
+}
+
+/// The times of threads that spawn at once. They take the spawns from one count, so that all are busy until the end.
+fn measure_at_once(case: &Case, job: &Job, threads: usize, block: Block) -> io::Result<Vec<u64>> {
+    let (start, left) = (Barrier::new(threads), AtomicUsize::new(block.count));
+    let spawn_some = || {
+        let mut ready = (case.make)(job).and_then(|mut run| {
+            (0..block.warm).try_for_each(|_| run())?;
+            Ok(run)
+        });
+        // A thread that has failed still lets the others begin.
+        start.wait();
+        let mut times = Vec::new();
+        while let Ok(run) = &mut ready
+            && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        {
+            times.push(time(run)?);
+        }
+        ready.map(|_| times)
+    };
+    std::thread::scope(|scope| {
+        let spawners: Vec<_> = (0..threads).map(|_| scope.spawn(spawn_some)).collect();
+        let mut all = Vec::new();
+        for spawner in spawners {
+            all.append(&mut spawner.join().map_err(|_| io::Error::other("a thread panicked"))??);
+        }
+        Ok(all)
+    })
+}
+
+fn time(run: &mut impl FnMut() -> io::Result<()>) -> io::Result<u64> {
+    let start = Instant::now();
+    run()?;
+    Ok(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,52 @@
+//! The driver's handle of a worker.
+
+use crate::arguments::WORKER;
+use crate::files::Files;
+use crate::parts::Part;
+use crate::protocol::{Reply, Request, receive, send};
+use fdspawn::{Child, Command, Stdio};
+use std::ffi::OsString;
+use std::io::{self, BufReader, PipeReader, PipeWriter};
+
+/// A worker, which ends when this is dropped.
+pub struct Worker {
+    child: Child,
+    requests: PipeWriter,
+    replies: BufReader<PipeReader>,
+}
+
+impl Worker {
+    /// Starts this program as a worker with this environment and no other, and no descriptors but the standard streams:
+    /// what cargo or a terminal leaves open would be counted as the parent's.
+    pub fn start(part: &Part, point: usize, files: &Files, environment: Vec<(String, OsString)>) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([WORKER, part.name, &point.to_string()]).arg(files.root());
+        command.env_clear().envs(environment).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let (Some(requests), Some(replies)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("a worker has no pipes"));
+        };
+        Ok(Self { child, requests, replies: BufReader::new(replies) })
+    }
+
+    pub fn ask(&mut self, request: &Request) -> io::Result<Reply> {
+        send(&mut self.requests, request)?;
+        self.reply()
+    }
+
+    /// What the worker says next.
+    pub fn reply(&mut self) -> io::Result<Reply> {
+        match receive(&mut self.replies)? {
+            Some(reply) => Ok(reply),
+            None => Err(io::Error::other(format!("a worker ended: {}", self.child.wait()?))),
+        }
+    }
+
+    /// Lets the worker end, and waits for that: its memory and its descriptors are then free.
+    pub fn end(self) -> io::Result<()> {
+        let Self { mut child, requests, replies } = self;
+        drop((requests, replies));
+        let status = child.wait()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("a worker ended: {status}"))) }
+    }
+}
