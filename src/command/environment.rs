@@ -27,7 +27,7 @@ impl Block {
     fn push_parents(&mut self, skip: impl Fn(&OsStr) -> bool) {
         for (name, value) in std::env::vars_os() {
             if !skip(&name) {
-                self.strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
+                self.strings.push_variable(name.as_bytes(), value.as_bytes());
             }
         }
     }

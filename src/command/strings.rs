@@ -49,6 +49,17 @@ impl Strings {
         self.ends.push(self.bytes.len());
     }
 
+    /// Adds a variable of this process, which has no NUL inside.
+    pub(super) fn push_variable(&mut self, name: &[u8], value: &[u8]) {
+        debug_assert!(!name.contains(&0) && !value.contains(&0));
+        self.bytes.reserve(name.len() + value.len() + 2);
+        self.bytes.extend_from_slice(name);
+        self.bytes.push(b'=');
+        self.bytes.extend_from_slice(value);
+        self.bytes.push(0);
+        self.ends.push(self.bytes.len());
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }

@@ -4,7 +4,6 @@ mod library;
 mod peers;
 mod posix_spawn;
 mod raw;
-#[cfg(feature = "shared-environment")]
 mod shared_environment;
 mod wait;
 
@@ -78,7 +77,6 @@ pub fn cases(work: Work) -> Vec<Case> {
         cases.push(case(SAME_WORK, raw::same_work));
     }
     cases.push(case(LIBRARY, library::auto));
-    #[cfg(feature = "shared-environment")]
     cases.push(case(SHARED_ENVIRONMENT, shared_environment::shared));
     cases.push(case(FORK, library::fork));
     match work {
