@@ -36,6 +36,7 @@ pub(crate) enum Subject {
     Spawn(OsString),
     Exec(OsString),
     Run,
+    Isolate,
     Wait(u32),
     Signal(u32),
     Read(u32),
@@ -69,6 +70,16 @@ pub enum Failure {
     },
     /// The parent's standard output could not be flushed before a fork; the child would write its buffer again.
     Flush,
+    /// [`Rest::Inherit`](crate::Rest::Inherit) was asked of an [`Isolated`](crate::Isolated), which has nothing to inherit.
+    NothingToInherit,
+    /// The thread of an [`Isolated`](crate::Isolated) could not be started.
+    Thread,
+    /// The thread of an [`Isolated`](crate::Isolated) could not be given a descriptor table of its own.
+    PrivateTable,
+    /// The plan's sources could not be passed to the thread of an [`Isolated`](crate::Isolated).
+    Pass,
+    /// An [`Isolated`](crate::Isolated) was used in a forked copy of its process, where its thread is missing.
+    Forked,
     /// The child could not be started.
     Launch(Launcher),
     /// A step in the child, none of those below.
@@ -133,7 +144,7 @@ impl Error {
     pub fn program(&self) -> Option<&OsStr> {
         match &self.0.subject {
             Subject::Spawn(program) | Subject::Exec(program) => Some(program),
-            Subject::Run | Subject::Wait(_) | Subject::Signal(_) | Subject::Read(_) => None,
+            Subject::Run | Subject::Isolate | Subject::Wait(_) | Subject::Signal(_) | Subject::Read(_) => None,
         }
     }
 
@@ -143,10 +154,12 @@ impl Error {
             return errno.kind();
         }
         match self.0.failure {
-            Failure::Refused(_) | Failure::NulByte(_) | Failure::VariableName(_) | Failure::HookNeedsFork => {
-                io::ErrorKind::InvalidInput
-            }
-            Failure::CloneUnavailable => io::ErrorKind::Unsupported,
+            Failure::Refused(_)
+            | Failure::NulByte(_)
+            | Failure::VariableName(_)
+            | Failure::HookNeedsFork
+            | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
+            Failure::CloneUnavailable | Failure::Forked => io::ErrorKind::Unsupported,
             _ => io::ErrorKind::Other,
         }
     }
@@ -169,6 +182,7 @@ impl fmt::Display for Error {
             Subject::Spawn(program) => write!(f, "cannot spawn `{}`: ", program.display())?,
             Subject::Exec(program) => write!(f, "cannot exec `{}`: ", program.display())?,
             Subject::Run => f.write_str("cannot run a function in a child: ")?,
+            Subject::Isolate => f.write_str("cannot start an isolated spawner: ")?,
             Subject::Wait(pid) => write!(f, "cannot wait for process {pid}: ")?,
             Subject::Signal(pid) => write!(f, "cannot signal process {pid}: ")?,
             Subject::Read(pid) => write!(f, "cannot read the output of process {pid}: ")?,
@@ -208,6 +222,11 @@ impl fmt::Display for Failure {
             }
             Self::Open { target, what } => write!(f, "cannot open {what} for descriptor {target}"),
             Self::Parent { what } => write!(f, "cannot open {what}"),
+            Self::NothingToInherit => f.write_str("Rest::Inherit was asked for, but an isolated spawner has no rest"),
+            Self::Thread => f.write_str("cannot start its thread"),
+            Self::PrivateTable => f.write_str("cannot give its thread a descriptor table of its own"),
+            Self::Pass => f.write_str("cannot pass the descriptors to the isolated spawner"),
+            Self::Forked => f.write_str("this is a forked copy of the process that has the isolated spawner"),
             Self::Flush => f.write_str("cannot flush standard output"),
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),

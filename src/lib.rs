@@ -66,7 +66,7 @@ pub use self::plan::Rest;
 pub use self::process::{Child, Handle};
 #[doc(hidden)]
 pub use self::rungs::Rungs;
-pub use self::spawn::fork_run;
+pub use self::spawn::{Isolated, fork_run};
 pub use self::stdio::{Slot, Stdio};
 
 #[cfg(doctest)]

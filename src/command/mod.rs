@@ -11,6 +11,7 @@ pub use self::plan::{Lend, Plan};
 pub(crate) use self::strings::{Addresses, Strings};
 use crate::plan::Rest;
 use crate::rungs::Rungs;
+use crate::spawn::Isolated;
 use crate::stdio::{Slot, Stdio};
 use std::ffi::OsStr;
 use std::fmt;
@@ -68,6 +69,7 @@ pub struct Command<'fd> {
     pub(crate) directory: Directory<'fd>,
     pub(crate) plan: Plan<'fd>,
     pub(crate) launcher: Launcher,
+    pub(crate) isolated: Option<&'fd Isolated>,
     pub(crate) hooks: Vec<Hook>,
 }
 
@@ -99,6 +101,7 @@ impl<'fd> Command<'fd> {
             directory: Directory::default(),
             plan: Plan::default(),
             launcher: Launcher::default(),
+            isolated: None,
             hooks: Vec::new(),
         }
     }
@@ -272,6 +275,13 @@ impl<'fd> Command<'fd> {
     /// Chooses the launcher: [`Launcher::Auto`] is the default.
     pub fn launcher(&mut self, launcher: Launcher) -> &mut Self {
         self.launcher = launcher;
+        self
+    }
+
+    /// Launches the child from a thread that has a descriptor table of its own: see [`Isolated`]. It has no effect on
+    /// [`Command::exec`].
+    pub fn isolated(&mut self, isolated: &'fd Isolated) -> &mut Self {
+        self.isolated = Some(isolated);
         self
     }
 

@@ -84,6 +84,24 @@ pub(crate) fn act(act: Act, first: RawFd, last: RawFd, without: Rungs) -> Result
     })
 }
 
+/// The ranges, first and last, of all numbers but those of `keep`.
+pub(crate) fn gaps(mut keep: Vec<RawFd>) -> Vec<(RawFd, RawFd)> {
+    keep.sort_unstable();
+    let mut gaps = Vec::with_capacity(keep.len() + 1);
+    let mut next = Some(0);
+    for number in keep {
+        let Some(first) = next else { break };
+        if number >= first {
+            if number > first {
+                gaps.push((first, number - 1));
+            }
+            next = number.checked_add(1);
+        }
+    }
+    gaps.extend(next.map(|first| (first, RawFd::MAX)));
+    gaps
+}
+
 /// Acts on what `/proc/thread-self/fd` lists, until a whole list has nothing to act on. A list that does not get shorter is
 /// not this thread's, or its descriptors cannot be closed.
 fn act_on_listed(act: Act, first: RawFd, last: RawFd) -> Result<(), Errno> {
@@ -194,6 +212,25 @@ fn listed_numbers() -> std::io::Result<Vec<RawFd>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gaps_are_what_is_not_kept() {
+        const MAX: RawFd = RawFd::MAX;
+        type Gaps<'a> = &'a [(RawFd, RawFd)];
+        let table: [(&[RawFd], Gaps<'_>); 8] = [
+            (&[], &[(0, MAX)]),
+            (&[0], &[(1, MAX)]),
+            (&[0, 1, 2], &[(3, MAX)]),
+            (&[2, 0, 1, 2, 0], &[(3, MAX)]),
+            (&[5], &[(0, 4), (6, MAX)]),
+            (&[9, 3, 4], &[(0, 2), (5, 8), (10, MAX)]),
+            (&[MAX], &[(0, MAX - 1)]),
+            (&[-1, -5, 0, MAX], &[(1, MAX - 1)]),
+        ];
+        for (keep, expected) in table {
+            assert_eq!(gaps(keep.to_vec()), expected, "{keep:?}");
+        }
+    }
 
     #[test]
     fn only_whole_numbers_are_numbers() {

@@ -103,7 +103,7 @@ pub unsafe fn close_ranges_except(keep: impl IntoIterator<Item = impl AsRawFd>, 
     }
     let act = if flags.contains(CloseRange::CLOEXEC) { Act::SetCloseOnExec } else { Act::Close };
     // From the end, so that a private copy is short before it is searched.
-    for (first, last) in gaps(keep).into_iter().rev() {
+    for (first, last) in ladder::gaps(keep).into_iter().rev() {
         ladder::act(act, first, last, Rungs::empty())?;
     }
     Ok(())
@@ -140,46 +140,4 @@ fn act_from(act: Act, first: RawFd) -> io::Result<()> {
         return Err(rustix::io::Errno::INVAL.into());
     }
     Ok(ladder::act(act, first, RawFd::MAX, Rungs::empty())?)
-}
-
-/// The ranges, first and last, of all numbers but those of `keep`.
-fn gaps(mut keep: Vec<RawFd>) -> Vec<(RawFd, RawFd)> {
-    keep.sort_unstable();
-    let mut gaps = Vec::with_capacity(keep.len() + 1);
-    let mut next = Some(0);
-    for number in keep {
-        let Some(first) = next else { break };
-        if number >= first {
-            if number > first {
-                gaps.push((first, number - 1));
-            }
-            next = number.checked_add(1);
-        }
-    }
-    gaps.extend(next.map(|first| (first, RawFd::MAX)));
-    gaps
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaps_are_what_is_not_kept() {
-        const MAX: RawFd = RawFd::MAX;
-        type Gaps<'a> = &'a [(RawFd, RawFd)];
-        let table: [(&[RawFd], Gaps<'_>); 8] = [
-            (&[], &[(0, MAX)]),
-            (&[0], &[(1, MAX)]),
-            (&[0, 1, 2], &[(3, MAX)]),
-            (&[2, 0, 1, 2, 0], &[(3, MAX)]),
-            (&[5], &[(0, 4), (6, MAX)]),
-            (&[9, 3, 4], &[(0, 2), (5, 8), (10, MAX)]),
-            (&[MAX], &[(0, MAX - 1)]),
-            (&[-1, -5, 0, MAX], &[(1, MAX - 1)]),
-        ];
-        for (keep, expected) in table {
-            assert_eq!(gaps(keep.to_vec()), expected, "{keep:?}");
-        }
-    }
 }

@@ -31,6 +31,7 @@ mod compile;
 mod model;
 mod renumber;
 mod step;
+mod travel;
 
 use std::os::fd::RawFd;
 

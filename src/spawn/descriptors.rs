@@ -82,12 +82,6 @@ impl<'a> Opening<'a> {
         };
         Ok((self.connect(target, child), origin, parent))
     }
-
-    /// Something that the child needs until exec.
-    pub(super) fn transient(&mut self, plan: &mut DescriptorPlan, fd: &OwnedFd, origin: Origin) {
-        plan.transient.push(fd.as_raw_fd());
-        self.rows.push(Row { target: None, source: Some(fd.as_raw_fd()), origin });
-    }
 }
 
 /// Where the caller's plan keeps the source of a wish.
@@ -253,7 +247,7 @@ fn given_source(source: &Source<'_>, target: RawFd) -> Result<Option<Given>, Ref
     }))
 }
 
-fn soft_limit() -> RawFd {
+pub(super) fn soft_limit() -> RawFd {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(RawFd::MAX)
 }

@@ -10,8 +10,10 @@ mod exec;
 mod explain;
 mod fork;
 mod hooks;
+mod isolated;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod no_clone;
+mod passing;
 mod prepare;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod probe;
@@ -26,6 +28,7 @@ mod stack;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use self::{no_clone as clone, no_clone as probe};
 
+pub use self::isolated::Isolated;
 pub use self::run::fork_run;
 
 use self::child::{Orders, Reporter};
@@ -94,6 +97,18 @@ impl Command<'_> {
     }
 
     fn start(&mut self, defaults: &Defaults, purpose: Purpose) -> Result<Started> {
+        self.start_by(purpose, |command, order| match command.isolated {
+            Some(isolated) => isolated.launch(command, defaults, order),
+            None => launch(command, defaults, order),
+        })
+    }
+
+    /// Starts the child by a function that launches it, which is called again where a rung turns out to be missing.
+    fn start_by(
+        &mut self,
+        purpose: Purpose,
+        mut launch: impl FnMut(&mut Self, Order) -> std::result::Result<(Launched, Handles), Problem>,
+    ) -> Result<Started> {
         let span = tracing::debug_span!(
             "spawn",
             program = ?self.get_program(),
@@ -101,14 +116,17 @@ impl Command<'_> {
             launcher = tracing::field::Empty
         );
         let _entered = span.enter();
+        let pidfd = purpose == Purpose::Handle && !self.plan.without.contains(Rungs::PIDFD);
         let result = loop {
             let way = match choose(self) {
                 Ok(way) => way,
                 Err(problem) => break Err(problem),
             };
-            match launch(self, defaults, way, purpose) {
-                Ok(Launched::Started(started)) => break Ok(started),
-                Ok(Launched::Refused(rung)) => probe::lost(rung),
+            match launch(self, Order { way, purpose, pidfd }) {
+                Ok((Launched::Started(Running { pid, pidfd }), handles)) => {
+                    break Ok(Started { process: Process::new(pid, pidfd), handles, launcher: way.launcher() });
+                }
+                Ok((Launched::Refused(rung), _)) => probe::lost(rung),
                 Err(problem) => break Err(problem),
             }
         };
@@ -216,26 +234,53 @@ struct Cloned {
     pidfd: Option<RawFd>,
 }
 
+/// What has become of a launch.
 enum Launched {
-    Started(Started),
+    Started(Running),
     /// The system does not do this, whatever the probe said.
     Refused(Rungs),
+}
+
+/// A child that has become its program, in the numbers of the thread that has launched it.
+struct Running {
+    pid: i32,
+    pidfd: Option<OwnedFd>,
+}
+
+/// How to launch.
+#[derive(Clone, Copy)]
+struct Order {
+    way: Way,
+    purpose: Purpose,
+    /// Whether a pidfd is wanted.
+    pidfd: bool,
 }
 
 fn launch(
     command: &mut Command<'_>,
     defaults: &Defaults,
-    way: Way,
-    purpose: Purpose,
-) -> std::result::Result<Launched, Problem> {
-    let pidfd = purpose == Purpose::Handle && !command.plan.without.contains(Rungs::PIDFD);
-    let prepared = prepare::prepare(command, defaults, way.demands(pidfd))?;
+    order: Order,
+) -> std::result::Result<(Launched, Handles), Problem> {
+    let mut prepared = prepare::prepare(command, defaults, order.way.demands(order.pidfd))?;
     trace(&prepared);
+    let launched = execute(command, &mut prepared, order, None)?;
+    Ok((launched, prepared.handles))
+}
+
+/// Launches what is prepared, and returns when the child has become its program or is gone. The program gets the signal mask
+/// that is given, or the caller's.
+fn execute(
+    command: &mut Command<'_>,
+    prepared: &mut Prepared,
+    order: Order,
+    mask: Option<sys::SignalSet>,
+) -> std::result::Result<Launched, Problem> {
+    let Order { way, purpose, pidfd } = order;
     let memory = SharedReport::new();
     let hooks = hooks::Runner::new(&mut command.hooks);
     let result = {
         let blocked = Blocked::all();
-        let orders = orders(command, &prepared, hooks, &memory, blocked.before());
+        let orders = orders(command, prepared, hooks, &memory, mask.unwrap_or(blocked.before()));
         match way {
             Way::Clone { clone3, shared_table } => {
                 let pidfd = pidfd && !prepared.standard_closed;
@@ -253,8 +298,7 @@ fn launch(
     };
     // SAFETY: the kernel has made the descriptor for this spawn.
     let cloned = cloned.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    let Prepared { buffers, handles, report: pipe, .. } = prepared;
-    let (report, done) = match pipe {
+    let (report, done) = match prepared.report.take() {
         None => (memory.get(), true),
         Some(pipe) => {
             let received = fork::receive(pipe);
@@ -263,7 +307,7 @@ fn launch(
     };
     if let Some(report) = report {
         sys::reap(pid);
-        return Err(problem(report, &buffers.steps, command));
+        return Err(problem(report, &prepared.buffers.steps, command));
     }
     if !done {
         if let Some(status) = hooks::ended(pid) {
@@ -280,7 +324,7 @@ fn launch(
         None if pidfd => open_pidfd(pid),
         None => None,
     };
-    Ok(Launched::Started(Started { process: Process::new(pid, pidfd), handles, launcher: way.launcher() }))
+    Ok(Launched::Started(Running { pid, pidfd }))
 }
 
 /// A pidfd for a child that is there already.
@@ -301,7 +345,7 @@ fn orders<'a>(
     Orders {
         steps: &prepared.buffers.steps,
         programs: prepared.buffers.programs.as_slice(),
-        searched: prepared.searched,
+        searched: prepared.searched(),
         argv: prepared.buffers.argv.as_ptr(),
         envp: prepared.envp(),
         function: None,

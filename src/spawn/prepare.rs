@@ -94,9 +94,11 @@ pub(super) struct Prepared {
     /// wanted.
     pub(super) standard_closed: bool,
     /// Whether the paths of the program come from a search.
-    pub(super) searched: bool,
+    searched: bool,
     /// The environment, where it is not this launch's own.
     shared_environment: Option<Environment>,
+    /// The working directory and the scratch number, where they take one.
+    transient: [Option<OwnedFd>; 2],
 }
 
 impl Prepared {
@@ -104,6 +106,17 @@ impl Prepared {
     pub(super) fn envp(&self) -> *const *const c_char {
         let own = &self.buffers.environment;
         self.shared_environment.as_ref().map_or(own, Environment::block).addresses().as_ptr()
+    }
+
+    /// Whether the paths of the program come from a search.
+    pub(super) fn searched(&self) -> bool {
+        self.searched
+    }
+
+    /// Closes what [`arrange`] has opened, in the thread that has arranged.
+    pub(super) fn close_transient(&mut self) {
+        self.report = None;
+        self.transient = [None, None];
     }
 }
 
@@ -135,9 +148,50 @@ impl ReportPipe {
 pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Demands) -> Result<Prepared, Problem> {
     let mut buffers = Lent::take();
     let text = child_text(command, &mut buffers)?;
-    let end = Finish::Exec { directory: &command.directory, hooks: !command.hooks.is_empty() };
-    let prepared = arrange(buffers, &command.plan, defaults, demands, end)?;
-    Ok(Prepared { searched: text.searched, shared_environment: text.shared_environment, ..prepared })
+    let _guard = sources::opening();
+    let mut prepared = gather(buffers, &command.plan, defaults, demands)?;
+    prepared.take_text(text);
+    arrange(&mut prepared, demands, Finish::Exec { directory: &command.directory, hooks: !command.hooks.is_empty() })?;
+    Ok(prepared)
+}
+
+/// Prepares as much of a spawn as needs the parent's table: what is left is [`arrange`]. The caller holds the lock of
+/// [`sources::opening`].
+pub(super) fn prepare_sources(
+    command: &Command<'_>,
+    defaults: &Defaults,
+    demands: Demands,
+) -> Result<Prepared, Problem> {
+    let mut buffers = Lent::take();
+    let text = child_text(command, &mut buffers)?;
+    let mut prepared = gather(buffers, &command.plan, defaults, demands)?;
+    prepared.take_text(text);
+    Ok(prepared)
+}
+
+/// Prepares the run of a function in a child.
+pub(super) fn prepare_run(plan: &Plan<'_>, demands: Demands) -> Result<Prepared, Problem> {
+    let _guard = sources::opening();
+    let mut prepared = gather(Lent::take(), plan, Defaults::INHERIT, demands)?;
+    arrange(&mut prepared, demands, Finish::Run)?;
+    Ok(prepared)
+}
+
+/// Looks at what the caller gave, and opens what is missing.
+fn gather(mut buffers: Lent, wanted: &Plan<'_>, defaults: &Defaults, demands: Demands) -> Result<Prepared, Problem> {
+    let Buffers { wishes, given, plan, rows, opened, .. } = &mut *buffers;
+    let mut opening = Opening::new(opened, rows);
+    descriptor_plan(wanted, defaults, demands, wishes, given, plan, &mut opening)?;
+    let Opening { handles, standard_closed, .. } = opening;
+    Ok(Prepared {
+        buffers,
+        handles,
+        report: None,
+        standard_closed,
+        searched: false,
+        shared_environment: None,
+        transient: [None, None],
+    })
 }
 
 /// What the child does once its descriptors are in place.
@@ -149,39 +203,34 @@ pub(super) enum Finish<'a, 'fd> {
     Run,
 }
 
-/// Prepares a child's descriptors and steps, without what a program needs.
-pub(super) fn arrange(
-    mut buffers: Lent,
-    wanted: &Plan<'_>,
-    defaults: &Defaults,
-    demands: Demands,
-    finish: Finish<'_, '_>,
-) -> Result<Prepared, Problem> {
+/// Opens what only the child needs until exec, and compiles the steps, for the table of the calling thread: what it opens
+/// is closed by [`Prepared::close_transient`] in that thread, or when all is dropped there.
+pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<'_, '_>) -> Result<(), Problem> {
     let (directory, hooks) = match finish {
         Finish::Exec { directory, hooks } => (directory, hooks),
         Finish::Run => (&Directory::Inherit, false),
     };
-    let _guard = sources::opening();
-    let Buffers { wishes, given, plan, compiler, steps, rows, opened, .. } = &mut *buffers;
-    let mut opening = Opening::new(opened, rows);
-    descriptor_plan(wanted, defaults, demands, wishes, given, plan, &mut opening)?;
+    let Prepared { buffers, handles, report, transient: [directory_fd, scratch_fd], .. } = prepared;
+    let Buffers { plan, compiler, steps, rows, .. } = &mut **buffers;
+    let mut transient = |plan: &mut DescriptorPlan, fd: &OwnedFd, origin: Origin| {
+        plan.transient.push(fd.as_raw_fd());
+        rows.push(Row { target: None, source: Some(fd.as_raw_fd()), origin });
+    };
 
     let mut directory_number = None;
     if let Directory::Descriptor(fd) = directory {
         let duplicate = sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
             .map_err(|error| Problem::io(Failure::WorkingDirectory(None), &error))?;
-        opening.transient(plan, &duplicate, Origin::WorkingDirectory);
+        transient(plan, &duplicate, Origin::WorkingDirectory);
         directory_number = Some(duplicate.as_raw_fd());
-        opening.opened.push(duplicate);
+        *directory_fd = Some(duplicate);
     }
-    let report = if demands.report_pipe {
+    if demands.report_pipe {
         let pipe = ReportPipe::open(plan, hooks)
             .map_err(|error| Problem::io(Failure::Parent { what: "a pipe for the report of errors" }, &error))?;
-        opening.transient(plan, &pipe.writer, Origin::Report);
-        Some(pipe)
-    } else {
-        None
-    };
+        transient(plan, &pipe.writer, Origin::Report);
+        *report = Some(pipe);
+    }
     if (demands.in_place || plan.rest == Rest::Inherit) && plan.takes_scratch() {
         let what = "a scratch number for a cycle";
         let scratch = sources::null(0)
@@ -191,14 +240,14 @@ pub(super) fn arrange(
             })
             .map_err(|problem| Problem { failure: Failure::Parent { what }, ..problem })?;
         plan.scratch = Some(scratch.as_raw_fd());
-        opening.rows.push(Row { target: None, source: Some(scratch.as_raw_fd()), origin: Origin::Scratch });
-        opening.opened.push(scratch);
+        rows.push(Row { target: None, source: Some(scratch.as_raw_fd()), origin: Origin::Scratch });
+        *scratch_fd = Some(scratch);
     }
     if matches!(finish, Finish::Run) {
         // No exec closes these; where the rest is closed they go with it.
         plan.holes.extend(plan.scratch);
         plan.holes.extend(report.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
-        plan.holes.extend(opening.handles.numbers());
+        plan.holes.extend(handles.numbers());
     }
 
     if demands.in_place {
@@ -226,13 +275,19 @@ pub(super) fn arrange(
     }
     steps.push(if matches!(finish, Finish::Run) { Step::Run } else { Step::Exec });
 
-    let Opening { handles, standard_closed, .. } = opening;
-    Ok(Prepared { buffers, handles, report, standard_closed, searched: false, shared_environment: None })
+    Ok(())
 }
 
 /// The path of the working directory, for errors.
 pub(super) fn directory_path(command: &Command<'_>) -> Option<PathBuf> {
     command.get_current_dir().map(PathBuf::from)
+}
+
+impl Prepared {
+    fn take_text(&mut self, text: ChildText) {
+        self.searched = text.searched;
+        self.shared_environment = text.shared_environment;
+    }
 }
 
 /// What is to be known of the child's strings, which are in the buffers.

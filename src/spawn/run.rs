@@ -1,8 +1,7 @@
 //! A function in a forked child, with a descriptor plan and no exec.
 
-use super::buffers::Lent;
 use super::child::{Orders, Reporter};
-use super::prepare::{self, Defaults, Demands, Finish, Prepared, Problem};
+use super::prepare::{self, Demands, Prepared, Problem};
 use super::report::{Cause, PipeEnd, wire};
 use super::signals::Blocked;
 use super::{child, fork, hooks, open_pidfd, probe, trace};
@@ -101,8 +100,7 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(plan: &mut Plan<'_>, mut function: F) 
 
 fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<Child, Problem> {
     let pidfd = !plan.without.contains(Rungs::PIDFD);
-    let prepared =
-        prepare::arrange(Lent::take(), plan, Defaults::INHERIT, Demands { pidfd, ..Demands::RUN }, Finish::Run)?;
+    let prepared = prepare::prepare_run(plan, Demands { pidfd, ..Demands::RUN })?;
     let Some(pipe) = &prepared.report else { return Err(Failure::Launch(Launcher::Fork).into()) };
     trace(&prepared);
 

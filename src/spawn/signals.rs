@@ -27,3 +27,14 @@ impl Drop for Blocked {
         let _ = sys::set_signal_mask(&self.before);
     }
 }
+
+/// Blocks the signals that programs use, for as long as this thread runs. Those that libc keeps for itself stay: a `setuid` in
+/// another thread sends one to each thread, and waits for its handler.
+pub(super) fn block_programs() {
+    // SAFETY: all zeros is a valid set; libc fills in its own idea of all signals, and only this thread's mask changes.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+    }
+}

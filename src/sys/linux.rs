@@ -221,6 +221,15 @@ pub(crate) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
     .map(|_| old)
 }
 
+/// The thread's signal mask.
+pub(crate) fn signal_mask() -> SignalSet {
+    let mut mask = SignalSet::default();
+    let block = libc::SIG_BLOCK as usize;
+    // SAFETY: the kernel writes one set. It fails only for a set of the wrong size.
+    let _ = unsafe { call(libc::SYS_rt_sigprocmask, [block, 0, (&raw mut mask) as usize, size_of::<SignalSet>()]) };
+    mask
+}
+
 /// All signals, those included that libc keeps for itself.
 pub(crate) const fn every_signal() -> SignalSet {
     [u64::MAX; LAST_SIGNAL as usize / 64]

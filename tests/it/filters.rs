@@ -48,7 +48,10 @@ const NOT_UNDER_A_FILTER: [&str; 16] = [
 
 /// Runs the other tests in a process to which the kernel refuses something.
 fn suite_passes(skip: &[&str]) {
-    let mut command = Command::new(std::env::args_os().next().unwrap());
+    suite_of_passes(&mut Command::new(std::env::args_os().next().unwrap()), skip);
+}
+
+fn suite_of_passes(command: &mut Command<'_>, skip: &[&str]) {
     command.env_remove(own_process::VARIABLE);
     for name in NOT_UNDER_A_FILTER.iter().chain(skip) {
         command.args(["--skip", name]);
@@ -111,6 +114,15 @@ own_process! {
             ]);
         }
     }
+}
+
+#[test]
+fn suite_passes_where_an_isolated_thread_launches_all_helpers() {
+    let mut command = Command::new(std::env::args_os().next().unwrap());
+    command.env(crate::support::ISOLATED, "1");
+    // There is no rest to inherit, what is beyond the limit cannot be renumbered, and the tests of the thread start their own.
+    let skip = ["inherit", "limit_was_lowered", "same_before_and_after", "isolated::"];
+    suite_of_passes(&mut command, &skip);
 }
 
 /// All that a spawn promises, whatever is refused.

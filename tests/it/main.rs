@@ -19,6 +19,7 @@ mod filters;
 mod flags;
 mod fork_run;
 mod hooks;
+mod isolated;
 mod leaks;
 mod locks;
 mod ownership;

@@ -25,7 +25,28 @@ pub fn helper<'fd>(mode: &str) -> Command<'fd> {
     if !mode.starts_with("table") {
         command.env(helper::PLANNED, "0 1 2");
     }
+    if let Some(isolated) = isolated() {
+        command.isolated(isolated);
+    }
     command
+}
+
+/// Set where all helpers are to be spawned by an isolated thread.
+pub const ISOLATED: &str = "FDSPAWN_TEST_ISOLATED";
+
+/// The thread of this process, where there is to be one.
+pub fn isolated() -> Option<&'static fdspawn::Isolated> {
+    static THREAD: std::sync::OnceLock<Option<fdspawn::Isolated>> = std::sync::OnceLock::new();
+    THREAD
+        .get_or_init(|| {
+            std::env::var_os(ISOLATED)?;
+            // Its socket has to be where no test has anything.
+            let crowd: Vec<_> = (0..4100).map_while(|_| std::fs::File::open("/dev/null").ok()).collect();
+            let isolated = fdspawn::Isolated::new().unwrap();
+            drop(crowd);
+            Some(isolated)
+        })
+        .as_ref()
 }
 
 /// For helpers whose plan is not 0 to 2.

@@ -71,6 +71,7 @@ fn run_here(body: fn()) -> ! {
     if std::env::var_os(WITHOUT_CLONE3).is_some() {
         refuse_clone3();
     }
+    super::isolated();
     let result = catch_unwind(AssertUnwindSafe(body));
     // SAFETY: the process ends here, without the test harness's report.
     unsafe { libc::_exit(if result.is_ok() { 0 } else { 101 }) }

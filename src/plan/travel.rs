@@ -1,0 +1,70 @@
+//! A plan whose sources go to another descriptor table, where they have other numbers.
+
+use super::DescriptorPlan;
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+
+impl DescriptorPlan {
+    /// Takes the sources out of the plan: each once, in the order of their targets, so that those which arrive at the lowest
+    /// numbers need the least renumbering. [`DescriptorPlan::put_sources`] is the way back.
+    pub(crate) fn take_sources(&mut self) -> Vec<RawFd> {
+        let mut sources = Vec::with_capacity(self.connections.len());
+        let mut places = HashMap::with_capacity(self.connections.len());
+        self.connections.sort_by_key(|each| each.target);
+        for each in &mut self.connections {
+            let place = *places.entry(each.source).or_insert_with(|| {
+                sources.push(each.source);
+                sources.len() - 1
+            });
+            each.source = place as RawFd;
+        }
+        sources
+    }
+
+    /// Puts in the numbers that the sources have now, in the order of [`DescriptorPlan::take_sources`]. None of them closes at
+    /// exec.
+    pub(crate) fn put_sources(&mut self, numbers: impl Fn(usize) -> RawFd) {
+        for each in &mut self.connections {
+            each.source = numbers(each.source as usize);
+            each.close_on_exec = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Connection, Step};
+    use super::*;
+
+    #[test]
+    fn sources_that_arrive_in_their_order_need_no_renumbering() {
+        let connections = [(2, 12), (0, 10), (5, 12), (1, 11)];
+        let mut plan =
+            DescriptorPlan::new(connections.map(|(target, source)| Connection::kept(source, true).at(target)));
+        assert_eq!(plan.take_sources(), [10, 11, 12]);
+        plan.put_sources(|place| place as RawFd);
+        assert_eq!(
+            plan.compile().unwrap(),
+            [
+                Step::CloseFrom { first: 6 },
+                Step::Duplicate { source: 2, target: 5, close_on_exec: false },
+                Step::Close { first: 3, last: 4 },
+            ],
+        );
+    }
+
+    #[test]
+    fn sources_may_arrive_anywhere() {
+        let mut plan = DescriptorPlan::new([Connection::new(7, 7), Connection::new(3, 9)]);
+        assert_eq!(plan.take_sources(), [9, 7]);
+        plan.put_sources(|place| [30, 3][place]);
+        let pairs: Vec<_> = plan.connections.iter().map(|each| (each.target, each.source)).collect();
+        assert_eq!(pairs, [(3, 30), (7, 3)]);
+    }
+
+    impl Connection {
+        fn at(self, target: RawFd) -> Self {
+            Self { target, ..self }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! `Isolated`: launches from a thread that has a descriptor table of its own.
+
+use super::passing::{self, Caller, Received};
+use super::prepare::{Defaults, Finish, arrange, prepare_sources};
+use super::{Launched, Order, Running, execute, prepare::Problem, signals, sources, sys, trace};
+use crate::command::{Command, Directory};
+use crate::descriptor::ladder;
+use crate::error::{Error, Failure, Result, Subject};
+use crate::plan::Rest;
+use crate::process::Handles;
+use crate::rungs::Rungs;
+use rustix::io::Errno;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// A spawner for processes with a crowded descriptor table.
+///
+/// A spawn costs more where the process has many descriptors open *below* the ones that it maps: the child's table is a
+/// copy of all of them. This owns a thread whose descriptor table is its own and empty. A spawn sends it the
+/// plan's sources over a socket, and nothing else, so that
+///
+/// - it costs the same however many descriptors the process has, and wherever they are;
+/// - no child holds any other descriptor of the process, not for a moment;
+/// - a parent-death signal (`PR_SET_PDEATHSIG`, set in a hook) is bound to this thread, not to the one that
+///   calls: the child gets it when the `Isolated` is dropped or the process ends.
+///
+/// The child is the process's own child, and its [`Child`] is like any other. Plans and errors are those of
+/// [`Command::spawn`], with two differences: [`Rest::Inherit`] is refused, since there is nothing to inherit; and
+/// [`Failure::Pass`] says that the plan's sources could not be sent (`EMFILE` where they are more than the soft limit of
+/// descriptors, `ETOOMANYREFS` where more are on their way than that, `EINVAL` for those that no socket passes on: io_uring).
+///
+/// A command is spawned through it with [`Command::isolated`]. It can be used from many threads: spawns take turns. When it
+/// is dropped, the thread ends and is joined.
+///
+/// What a child inherits from the *thread* that launches it (scheduling, affinity, capabilities, seccomp filters, namespaces)
+/// is what the thread that called [`Isolated::new`] had then; the signal mask is the caller's at the spawn. Hooks run in
+/// a child of this thread, where the caller's thread-local values are not.
+///
+/// # Platform notes
+///
+/// Linux. Elsewhere threads have no tables of their own, and [`Isolated::new`] fails. In a forked copy of the process the
+/// thread is missing: spawns fail there.
+///
+/// ```
+/// use fdspawn::{Command, Isolated};
+///
+/// let isolated = Isolated::new()?;
+/// let output = Command::new("echo").arg("from a thread with a table of its own").isolated(&isolated).output()?;
+/// assert_eq!(output.stdout, b"from a thread with a table of its own\n");
+/// # Ok::<(), fdspawn::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Isolated {
+    caller: Mutex<Caller>,
+    thread: Option<JoinHandle<()>>,
+    process: u32,
+}
+
+impl Isolated {
+    /// Starts the thread.
+    ///
+    /// It copies the process's table for a moment, to leave it.
+    ///
+    /// # Errors
+    ///
+    /// Where the thread cannot be started, cannot be given a table of its own (`EPERM` from a seccomp filter, or a system
+    /// other than Linux), or where there is no descriptor left for its socket.
+    pub fn new() -> Result<Self> {
+        Self::start().map_err(|Problem { failure, errno }| Error::new(Subject::Isolate, failure, errno))
+    }
+
+    fn start() -> std::result::Result<Self, Problem> {
+        let what = "a pair of sockets";
+        let (caller, theirs) = {
+            let _guard = sources::opening();
+            passing::pair().map_err(|error| Problem::io(Failure::Parent { what }, &error))?
+        };
+        let number = theirs.as_raw_fd();
+        let board = caller.board();
+        let serve = move || {
+            // Handlers of the process run elsewhere, where its descriptors are.
+            signals::block_programs();
+            match take_table(number) {
+                Ok(socket) => passing::serve(&socket, &board),
+                Err(errno) => board.end(errno),
+            }
+        };
+        let thread = std::thread::Builder::new().name("fdspawn".to_owned()).spawn(serve);
+        let thread = thread.map_err(|error| Problem::io(Failure::Thread, &error))?;
+        let started = caller.ready();
+        drop(theirs); // The thread has its own.
+        let isolated = Self { caller: Mutex::new(caller), thread: Some(thread), process: std::process::id() };
+        started.map_err(|errno| Problem::system(Failure::PrivateTable, errno))?;
+        Ok(isolated)
+    }
+
+    /// Launches from the thread.
+    pub(super) fn launch(
+        &self,
+        command: &mut Command<'_>,
+        defaults: &Defaults,
+        order: Order,
+    ) -> std::result::Result<(Launched, Handles), Problem> {
+        if command.plan.rest == Rest::Inherit {
+            return Err(Failure::NothingToInherit.into());
+        }
+        if self.process != std::process::id() {
+            return Err(Failure::Forked.into());
+        }
+        // Before the lock of opening: the launch of the one whose turn it is may need that.
+        let mut caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = sources::opening();
+        let demands = order.way.demands(order.pidfd);
+        let mut prepared = prepare_sources(command, defaults, demands)?;
+        prepared.standard_closed = false; // There are no standard streams in the thread's table.
+        prepared.buffers.plan.limit = super::descriptors::soft_limit();
+        let mut numbers = prepared.buffers.plan.take_sources();
+        let directory = match &command.directory {
+            Directory::Descriptor(fd) => {
+                numbers.push(fd.as_raw_fd());
+                Some(numbers.len() - 1)
+            }
+            _ => None,
+        };
+        let mask = sys::signal_mask();
+        let hooks = !command.hooks.is_empty();
+
+        let mut outcome = None;
+        let mut job = |received: Received<'_>| -> Option<OwnedFd> {
+            prepared.buffers.plan.put_sources(|place| received[place].as_raw_fd());
+            let received_directory;
+            let directory = match directory.and_then(|place| received.get(place)) {
+                Some(fd) => {
+                    received_directory = Directory::Descriptor(fd.as_fd());
+                    &received_directory
+                }
+                None if matches!(command.directory, Directory::Path(_)) => &Directory::Path(Default::default()),
+                None => &Directory::Inherit,
+            };
+            let launched = arrange(&mut prepared, demands, Finish::Exec { directory, hooks })
+                .and_then(|()| execute(command, &mut prepared, order, Some(mask)));
+            prepared.close_transient();
+            let (launched, pidfd) = match launched {
+                Ok(Launched::Started(Running { pid, pidfd })) => {
+                    (Ok(Launched::Started(Running { pid, pidfd: None })), pidfd)
+                }
+                launched => (launched, None),
+            };
+            outcome = Some(launched);
+            pidfd
+        };
+        // SAFETY: each number was found open, and is lent to the call by the plan or opened for it.
+        let lent: Vec<_> = numbers.iter().map(|&number| unsafe { BorrowedFd::borrow_raw(number) }).collect();
+        let pidfd = caller.call(&lent, guard, &mut job).map_err(|errno| Problem::system(Failure::Pass, errno))?;
+        trace(&prepared);
+        match outcome {
+            Some(Ok(Launched::Started(Running { pid, .. }))) => {
+                Ok((Launched::Started(Running { pid, pidfd }), prepared.handles))
+            }
+            Some(Ok(refused)) => Ok((refused, prepared.handles)),
+            Some(Err(problem)) => Err(problem),
+            None => Err(Failure::Pass.into()),
+        }
+    }
+}
+
+impl Drop for Isolated {
+    fn drop(&mut self) {
+        let thread = self.thread.take();
+        if self.process == std::process::id() {
+            self.caller.get_mut().unwrap_or_else(PoisonError::into_inner).shut_down();
+            let _ = thread.map(JoinHandle::join); // A panic of it has been told already.
+        } else {
+            std::mem::forget(thread); // It is the other process's.
+        }
+    }
+}
+
+/// Gives the calling thread a table with nothing but the socket, which is moved out of the way of what is received.
+fn take_table(socket: RawFd) -> std::result::Result<OwnedFd, Errno> {
+    use std::os::fd::FromRawFd;
+    sys::unshare_table()?;
+    for (first, last) in ladder::gaps(vec![socket]).into_iter().rev() {
+        ladder::close(first, last, Rungs::empty())?;
+    }
+    // SAFETY: it is open in this thread's table, which nobody else knows.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    // Sources then arrive at the numbers from 0 on. Where the limit is too low, they have to do with others.
+    match rustix::io::fcntl_dupfd_cloexec(&socket, passing::OUT_OF_THE_WAY) {
+        Ok(moved) => Ok(moved),
+        Err(_) => Ok(socket),
+    }
+}

@@ -1,0 +1,364 @@
+//! Launches from a thread with a descriptor table of its own.
+
+use crate::filters::refuse;
+use crate::own_process;
+use crate::support::sources::{close, leaky, memory, memory_at, set_limit};
+use crate::support::table::Table;
+use crate::support::{LAUNCHERS, children, helper};
+use fdspawn::plan::Refusal;
+use fdspawn::{Command, Failure, Isolated, Launcher, Plan, Rest, Stdio, fork_run};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+
+/// How many threads this process has.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+own_process! {
+    fn child_has_the_plan_and_the_parents_table_is_as_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let (one, two, _other) = (memory("one"), memory("two"), leaky(memory("other")));
+        let kept = memory_at(5000, "kept", true);
+        let isolated = Isolated::new().unwrap();
+        let before = Table::current();
+        for launcher in LAUNCHERS {
+            let mut command = helper("table");
+            command.arg(&out).launcher(launcher).isolated(&isolated);
+            command.fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(70, &one).fd(71, Stdio::data("data"));
+            command.keep(&kept).fd(72, Stdio::same_as(71)).stdin(Stdio::closed()).current_dir("/");
+            let mut child = command.spawn().unwrap();
+            assert_eq!(child.launched_by(), launcher);
+            assert!(child.wait().unwrap().success());
+            drop(child);
+            let expected = [
+                (one.as_raw_fd(), "two"), (two.as_raw_fd(), "one"), (70, "one"), (71, "data"), (72, "data"), (5000, "kept"),
+            ];
+            let table = Table::read(&out);
+            assert_eq!(table.contents()[2..], expected);
+            assert_eq!(table.numbers()[..2], [1, 2]);
+            assert_eq!(Table::current(), before);
+        }
+        assert_eq!(children(), 0);
+    }
+}
+
+own_process! {
+    fn thread_and_its_socket_are_gone_when_it_is_dropped() {
+        let before = (Table::current(), threads());
+        for _ in 0..3 {
+            let isolated = Isolated::new().unwrap();
+            assert_eq!(threads(), before.1 + 1);
+            assert_eq!(Table::current().0.len(), before.0.0.len() + 1);
+            assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
+            drop(isolated);
+            assert_eq!((Table::current(), threads()), before);
+        }
+    }
+}
+
+own_process! {
+    fn plan_of_more_descriptors_than_a_message_holds_arrives_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let isolated = Isolated::new().unwrap();
+        for count in [253, 254, 600] {
+            let sources: Vec<File> = (0..count).map(|index| memory(&format!("source-{index}"))).collect();
+            let mut command = helper("table");
+            command.arg(&out).isolated(&isolated);
+            for (index, source) in sources.iter().enumerate() {
+                // Backwards, over the numbers at which they arrive.
+                command.fd(3 + (count - 1 - index) as i32, source);
+            }
+            assert!(command.status().unwrap().success());
+            let table = Table::read(&out);
+            assert_eq!(table.0.len(), 3 + count);
+            for (index, _) in sources.iter().enumerate() {
+                let expected = format!("source-{index}");
+                assert_eq!(table.content(3 + (count - 1 - index) as i32), Some(expected.as_str()));
+            }
+        }
+    }
+}
+
+own_process! {
+    fn pipes_and_sockets_and_output_work() {
+        let isolated = Isolated::new().unwrap();
+        for launcher in LAUNCHERS {
+            let mut command = Command::new("sh");
+            command.args(["-c", "read line <&5; echo \"$line\" >&6; echo out; echo err >&2"]);
+            command.launcher(launcher).isolated(&isolated).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let (to, from) = (command.writer(5), command.socket(6));
+            let mut child = command.spawn().unwrap();
+            writeln!(child.take(to).unwrap(), "through").unwrap();
+            let mut text = String::new();
+            child.take(from).unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "through\n");
+            let output = child.wait_with_output().unwrap();
+            assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+            let root = File::open("/").unwrap();
+            let output = Command::new("pwd").isolated(&isolated).launcher(launcher).current_dir_fd(&root).output().unwrap();
+            assert_eq!(output.stdout, b"/\n");
+        }
+    }
+}
+
+own_process! {
+    fn child_is_the_process_own_child() {
+        let isolated = Isolated::new().unwrap();
+        let mut command = Command::new("sh");
+        let output = command.args(["-c", "echo $PPID"]).isolated(&isolated).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}\n", std::process::id()));
+        let mut child = helper("wait").isolated(&isolated).spawn().unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        // It goes on without the thread.
+        drop(isolated);
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+}
+
+own_process! {
+    fn closed_standard_streams_are_dev_null_in_the_child_and_stay_closed_here() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        (0..=2).for_each(close);
+        let isolated = Isolated::new().unwrap();
+        let before = Table::current();
+        assert!(before.numbers().iter().all(|&number| number > 2));
+        for launcher in LAUNCHERS {
+            let mut command = helper("table");
+            let mut child = command.arg(&out).launcher(launcher).isolated(&isolated).spawn().unwrap();
+            assert!(child.wait().unwrap().success());
+            drop(child);
+            assert_eq!(Table::read(&out).contents(), [(0, "-"), (1, "-"), (2, "-")]);
+            assert_eq!(Table::current(), before);
+        }
+    }
+}
+
+own_process! {
+    fn failures_say_what_they_say_elsewhere_and_leave_nothing() {
+        let isolated = Isolated::new().unwrap();
+        let before = (Table::current(), threads());
+        for launcher in LAUNCHERS {
+            let error = Command::new("/no/such").launcher(launcher).isolated(&isolated).spawn().unwrap_err();
+            assert_eq!(error.to_string(), "cannot spawn `/no/such`: No such file or directory");
+            let error = Command::new("true").launcher(launcher).isolated(&isolated).current_dir("/nope").spawn().unwrap_err();
+            assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
+            let file = File::open("/dev/null").unwrap();
+            let error = Command::new("true").launcher(launcher).isolated(&isolated).current_dir_fd(&file).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::WorkingDirectory(None)), "{error}");
+            let error = Command::new("true").launcher(launcher).isolated(&isolated).fd(3, Stdio::null()).fd(3, Stdio::null()).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::Refused(Refusal::TargetTwice { target: 3 })), "{error}");
+            let error = Command::new("true").launcher(launcher).isolated(&isolated).rest(Rest::Inherit).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::NothingToInherit), "{error}");
+        }
+        let mut command = Command::new("true");
+        // SAFETY: the hook makes no call.
+        unsafe { command.pre_exec(|| Err(std::io::ErrorKind::TimedOut.into())) };
+        let error = command.isolated(&isolated).spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::Hook { index: 0, message: Some(_) }), "{error}");
+        assert_eq!((Table::current(), threads()), before);
+        assert_eq!(children(), 0);
+        assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
+    }
+}
+
+own_process! {
+    fn kept_descriptor_above_a_lowered_limit_is_refused() {
+        let kept = memory_at(5000, "kept", true);
+        let isolated = Isolated::new().unwrap();
+        set_limit(1000, 20_000);
+        let error = Command::new("true").isolated(&isolated).keep(&kept).spawn().unwrap_err();
+        let beyond = |refusal: &Refusal| matches!(refusal, Refusal::TargetBeyondLimit { target: 5000, limit: 1000 });
+        assert!(matches!(error.failure(), Failure::Refused(refusal) if beyond(refusal)), "{error}");
+    }
+}
+
+own_process! {
+    fn more_sources_than_the_thread_has_numbers_are_an_error_and_the_next_spawn_works() {
+        let sources: Vec<File> = (0..300).map(|_| memory("source")).collect();
+        let isolated = Isolated::new().unwrap();
+        let before = Table::current();
+        set_limit(280, 20_000);
+        let mut command = Command::new("true");
+        command.isolated(&isolated);
+        for (target, source) in (3..270).zip(&sources) {
+            command.fd(target, source);
+        }
+        let status = command.status();
+        assert!(status.as_ref().is_ok_and(|status| status.success()), "{status:?}");
+        set_limit(100, 20_000);
+        let error = command.status().unwrap_err();
+        assert!(matches!(error.failure(), Failure::Refused(_) | Failure::Pass), "{error}");
+        assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
+        assert_eq!(Table::current(), before);
+    }
+}
+
+own_process! {
+    fn spawns_from_many_threads_take_turns() {
+        let isolated = Isolated::new().unwrap();
+        let before = Table::current();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let isolated = &isolated;
+                scope.spawn(move || {
+                    for turn in 0..20 {
+                        let text = format!("{thread}.{turn}");
+                        let source = Stdio::data(text.as_str());
+                        let mut command = Command::new("cat");
+                        let output = command.isolated(isolated).stdin(source).output().unwrap();
+                        assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+                    }
+                });
+            }
+        });
+        assert_eq!(Table::current(), before);
+        assert_eq!(children(), 0);
+    }
+}
+
+own_process! {
+    fn parent_death_signal_is_the_spawners_and_not_the_callers() {
+        let isolated = Isolated::new().unwrap();
+        let spawn = |isolated: Option<&Isolated>| {
+            let mut command = helper("wait");
+            command.launcher(Launcher::Fork);
+            // SAFETY: the call is async-signal-safe.
+            unsafe {
+                command.pre_exec(|| {
+                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                    Ok(())
+                })
+            };
+            match isolated {
+                Some(isolated) => command.isolated(isolated).spawn().unwrap(),
+                None => command.spawn().unwrap(),
+            }
+        };
+        // The thread that calls has ended when the scope is left, and its children with it.
+        let (mut theirs, mut ours) = std::thread::scope(|scope| {
+            scope.spawn(|| (spawn(None), spawn(Some(&isolated)))).join().unwrap()
+        });
+        assert_eq!(theirs.wait().unwrap().signal(), Some(libc::SIGTERM));
+        assert!(ours.try_wait().unwrap().is_none());
+        drop(isolated);
+        assert_eq!(ours.wait().unwrap().signal(), Some(libc::SIGTERM));
+    }
+}
+
+own_process! {
+    fn signal_mask_is_the_callers() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("signals");
+        let isolated = Isolated::new().unwrap();
+        for launcher in LAUNCHERS {
+            for signal in [libc::SIGUSR1, libc::SIGUSR2] {
+                // SAFETY: all zeros is a valid set; only this thread's mask changes.
+                unsafe {
+                    let mut set: libc::sigset_t = std::mem::zeroed();
+                    libc::sigaddset(&raw mut set, signal);
+                    libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+                }
+                let found = |command: &mut Command<'_>| {
+                    assert!(command.arg(&out).launcher(launcher).status().unwrap().success());
+                    std::fs::read_to_string(&out).unwrap()
+                };
+                let text = found(helper("signals").isolated(&isolated));
+                assert!(text.contains(&format!("{signal} default blocked\n")), "{launcher:?}: {text}");
+                assert_eq!(text, found(&mut helper("signals")));
+            }
+        }
+    }
+}
+
+own_process! {
+    fn forked_copy_of_the_process_cannot_use_it_and_does_not_disturb_it() {
+        let isolated = std::mem::ManuallyDrop::new(Isolated::new().unwrap());
+        // SAFETY: no other thread of this process holds a lock.
+        let mut child = unsafe {
+            fork_run(Plan::new().rest(Rest::Inherit), || {
+                let error = Command::new("true").isolated(&isolated).status().unwrap_err();
+                let refused = matches!(error.failure(), Failure::Forked);
+                // What a forked program would do at its end.
+                drop(std::ptr::read(&*isolated));
+                if refused { 0 } else { 1 }
+            })
+        }
+        .unwrap();
+        assert!(child.wait().unwrap().success());
+        assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
+        drop(std::mem::ManuallyDrop::into_inner(isolated));
+    }
+}
+
+own_process! {
+    fn crowded_table_does_not_reach_the_child() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let _crowd: Vec<OwnedFd> = (3..15_000).map(|number| memory_at(number, "crowd", false)).collect();
+        let last = memory("last");
+        let isolated = Isolated::new().unwrap();
+        for launcher in LAUNCHERS {
+            let mut command = helper("table");
+            command.arg(&out).launcher(launcher).isolated(&isolated).fd(3, &last);
+            assert!(command.status().unwrap().success());
+            assert_eq!(Table::read(&out).contents()[3..], [(3, "last")]);
+        }
+    }
+}
+
+own_process! {
+    fn thread_that_gets_no_table_of_its_own_is_an_error_and_leaves_nothing() {
+        let before = (Table::current(), threads());
+        if refuse(&[libc::SYS_unshare], libc::EPERM) {
+            let error = Isolated::new().unwrap_err();
+            assert!(matches!(error.failure(), Failure::PrivateTable), "{error}");
+            assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+            let text = "cannot start an isolated spawner: cannot give its thread a descriptor table of its own: Operation not permitted";
+            assert_eq!(error.to_string(), text);
+            assert_eq!((Table::current(), threads()), before);
+        }
+    }
+}
+
+own_process! {
+    fn change_of_user_does_not_wait_for_the_thread_for_ever() {
+        // glibc sends a signal of its own to every thread, and waits for all handlers.
+        let isolated = Isolated::new().unwrap();
+        // SAFETY: only numbers are passed, in a process of this test's own.
+        assert_eq!(unsafe { libc::setgid(65534) }, 0);
+        assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
+    }
+}
+
+own_process! {
+    fn handlers_of_the_process_do_not_run_in_the_thread() {
+        static RAN_IN: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(0);
+        extern "C" fn note(_: i32) {
+            // SAFETY: the call is async-signal-safe.
+            RAN_IN.store(unsafe { libc::gettid() }, std::sync::atomic::Ordering::Relaxed);
+        }
+        let _isolated = Isolated::new().unwrap();
+        // SAFETY: the handler is async-signal-safe; only this thread's mask changes.
+        unsafe {
+            libc::signal(libc::SIGUSR1, note as *const () as usize);
+            for _ in 0..100 {
+                RAN_IN.store(0, std::sync::atomic::Ordering::Relaxed);
+                libc::kill(libc::getpid(), libc::SIGUSR1);
+                // The handler runs in this thread or in the harness's.
+                while RAN_IN.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+                    libc::sched_yield();
+                }
+                let thread = RAN_IN.load(std::sync::atomic::Ordering::Relaxed);
+                assert!(thread == libc::gettid() || thread == libc::getpid());
+            }
+        }
+    }
+}
