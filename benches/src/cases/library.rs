@@ -2,7 +2,7 @@
 
 use super::{FIRST_TARGET, Job, Run};
 use crate::parts::Work;
-use fdspawn::{Command, Launcher, Stdio};
+use fdspawn::{Command, Isolated, Launcher, Stdio};
 use std::io;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -15,6 +15,14 @@ pub fn auto(job: &Job) -> io::Result<Run> {
 /// The launcher for hooks and for systems without clone.
 pub fn fork(job: &Job) -> io::Result<Run> {
     by(job, Launcher::Fork)
+}
+
+/// From a thread with a descriptor table of its own, which lives as long as the process.
+pub fn isolated(job: &Job) -> io::Result<Run> {
+    let isolated: &'static Isolated = Box::leak(Box::new(Isolated::new()?));
+    let mut command = command(job)?;
+    command.isolated(isolated);
+    Ok(runner(command, job.work))
 }
 
 fn by(job: &Job, launcher: Launcher) -> io::Result<Run> {

@@ -78,6 +78,7 @@ pub fn cases(work: Work) -> Vec<Case> {
     }
     cases.push(case(LIBRARY, library::auto));
     cases.push(case(SHARED_ENVIRONMENT, shared_environment::shared));
+    cases.push(case(ISOLATED, library::isolated));
     cases.push(case(FORK, library::fork));
     match work {
         Work::Status => {
