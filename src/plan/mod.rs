@@ -31,6 +31,7 @@ mod compile;
 mod model;
 mod renumber;
 mod step;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod travel;
 
 use std::os::fd::RawFd;

@@ -10,9 +10,11 @@ mod exec;
 mod explain;
 mod fork;
 mod hooks;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_isolated.rs")]
 mod isolated;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod no_clone;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod passing;
 mod prepare;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -113,6 +113,7 @@ impl Prepared {
         self.searched
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     /// Closes what [`arrange`] has opened, in the thread that has arranged.
     pub(super) fn close_transient(&mut self) {
         self.report = None;
@@ -155,6 +156,7 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
     Ok(prepared)
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 /// Prepares as much of a spawn as needs the parent's table: what is left is [`arrange`]. The caller holds the lock of
 /// [`sources::opening`].
 pub(super) fn prepare_sources(

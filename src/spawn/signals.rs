@@ -28,6 +28,7 @@ impl Drop for Blocked {
     }
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 /// Blocks the signals that programs use, for as long as this thread runs. Those that libc keeps for itself stay: a `setuid` in
 /// another thread sends one to each thread, and waits for its handler.
 pub(super) fn block_programs() {

@@ -210,14 +210,6 @@ fn system_limit() -> Option<u64> {
     None
 }
 
-/// The thread's signal mask.
-pub(crate) fn signal_mask() -> SignalSet {
-    let mut mask = every_signal();
-    // SAFETY: one set is written.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut mask) };
-    mask
-}
-
 /// Sets the thread's signal mask, and returns what it was.
 pub(crate) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
     let mut old = every_signal();
