@@ -173,13 +173,31 @@ impl Caller {
                 return Err(errno);
             }
         }
-        if !self.board.wait()? {
-            return Ok(None);
-        }
-        let _guard = opening();
-        let message = receive(self.socket.as_fd(), RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT)?;
+        self.wait_for_answer();
+        let passed = self.board.wait();
+        let _guard = if matches!(passed, Ok(true)) { Some(opening()) } else { None };
+        let fd = self.receive_answer();
+        passed?;
         // Where no number was left, the caller does without.
-        Ok(message.fds.into_iter().next().and_then(|fd| above_standard(fd).ok()))
+        Ok(fd.and_then(|fd| above_standard(fd).ok()))
+    }
+
+    /// Waits for a message of the thread, and leaves it there. It says no more than that the board may have changed, but the
+    /// kernel wakes the reader of a socket on the writer's processor, which is quicker than the board's own way.
+    fn wait_for_answer(&self) {
+        let mut head = [0; 5];
+        let _ = retry_on_intr(|| rustix::net::recv(&self.socket, &mut head[..], RecvFlags::PEEK));
+    }
+
+    /// Takes the thread's message out, with the descriptor that it may have.
+    fn receive_answer(&self) -> Option<OwnedFd> {
+        loop {
+            let message = receive(self.socket.as_fd(), RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT).ok()?;
+            // What an earlier job has left is not this one's.
+            if message.head?.job == self.job {
+                return message.fds.into_iter().next();
+            }
+        }
     }
 
     fn send_all(&self, mut fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
@@ -203,31 +221,34 @@ impl Caller {
 pub(super) fn serve(socket: &OwnedFd, board: &Board) {
     board.set(State::Idle);
     loop {
-        let fds = match receive_job(socket) {
-            Ok(Some(fds)) => fds,
+        let (number, fds) = match receive_job(socket) {
+            Ok(Some(job)) => job,
             Ok(None) => return board.end(Errno::PIPE),
             Err(errno) => return board.end(errno),
         };
         let Some(job) = board.begin() else { continue };
-        let state = match fds {
-            Err(errno) => State::Failed(errno),
+        let (state, passed) = match fds {
+            Err(errno) => (State::Failed(errno), None),
             // SAFETY: the caller waits for the state that is set below, and until then only this thread uses the job.
             Ok(fds) => match catch_unwind(AssertUnwindSafe(|| unsafe { (*job)(&fds) })) {
-                Err(_) => State::Failed(Errno::CANCELED),
-                Ok(passed) => {
-                    let passed = passed
-                        .is_some_and(|fd| send(socket.as_fd(), Head { job: 0, last: true }, &[fd.as_fd()]).is_ok());
-                    State::Done { passed }
-                }
+                Err(_) => (State::Failed(Errno::CANCELED), None),
+                Ok(passed) => (State::Done { passed: passed.is_some() }, passed),
             },
         };
         board.set(state);
+        let answer = |fds: &[BorrowedFd<'_>]| send(socket.as_fd(), Head { job: number, last: true }, fds);
+        let sent = passed.as_ref().is_some_and(|fd| answer(&[fd.as_fd()]).is_ok());
+        if !sent {
+            let _ = answer(&[]); // Where that fails too, the socket's end or the board tells the caller.
+        }
     }
 }
 
-/// The descriptors of the next job that has arrived as a whole; an error instead of them where some found no number. `None`
-/// at the end of all jobs.
-fn receive_job(socket: &OwnedFd) -> Result<Option<Result<Vec<OwnedFd>, Errno>>, Errno> {
+/// The number of a job, and its descriptors; an error instead of them where some found no number.
+type Arrived = (u32, Result<Vec<OwnedFd>, Errno>);
+
+/// The next job that has arrived as a whole. `None` at the end of all jobs.
+fn receive_job(socket: &OwnedFd) -> Result<Option<Arrived>, Errno> {
     let mut fds = Vec::new();
     let mut truncated = false;
     let mut job = None;
@@ -243,7 +264,7 @@ fn receive_job(socket: &OwnedFd) -> Result<Option<Result<Vec<OwnedFd>, Errno>>, 
         truncated |= message.truncated;
         fds.extend(message.fds);
         if head.last {
-            return Ok(Some(if truncated { Err(Errno::MFILE) } else { Ok(fds) }));
+            return Ok(Some((head.job, if truncated { Err(Errno::MFILE) } else { Ok(fds) })));
         }
     }
 }
