@@ -17,7 +17,7 @@ use seccompiler::{
     apply_filter,
 };
 use std::io::ErrorKind;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 const NOBODY: u32 = 65534;
@@ -62,6 +62,12 @@ fn cover(path: &str) -> bool {
 /// Gives this process mounts of its own.
 fn own_mounts() -> bool {
     mounts::private().is_ok() || skip("a mount namespace cannot be made")
+}
+
+/// Lets a number refer to what `source` refers to, from now on.
+fn replace_at(number: RawFd, source: &OwnedFd) {
+    // SAFETY: the number is one that only the test uses.
+    assert_eq!(unsafe { libc::dup2(source.as_raw_fd(), number) }, number);
 }
 
 own_process! {
@@ -291,6 +297,31 @@ own_process! {
             assert_eq!(*entry(&table, &like_secret).kind(), deleted("secretmem"));
             assert_eq!(*entry(&table, &memory).kind(), Kind::Memory { name: PathBuf::from("source") });
         }
+    }
+}
+
+own_process! {
+    fn name_that_only_the_process_has_is_no_remark_that_it_is_gone() {
+        // The file is in a mount of the child's own: here, nothing is at its path.
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap().join("x (deleted)");
+        if !own_mounts() {
+            return;
+        }
+        let child = Forked::new(|| {
+            mounts::private().unwrap();
+            mounts::mount(c"tmpfs", directory.path(), c"").unwrap();
+            replace_at(50, &open(&path, libc::O_CREAT | libc::O_RDWR));
+            let gone = directory.path().join("y");
+            replace_at(51, &open(&gone, libc::O_CREAT | libc::O_RDWR));
+            std::fs::hard_link(&gone, directory.path().join("z")).unwrap();
+            std::fs::remove_file(gone).unwrap();
+        });
+        assert!(!path.exists());
+        let table = DescriptorTable::of(child.0).unwrap();
+        let kind = |path: &Path, deleted| Kind::File { path: Some(path.to_owned()), deleted };
+        assert_eq!(*entry(&table, &50).kind(), kind(&path, false));
+        assert_eq!(*entry(&table, &51).kind(), kind(&path.with_file_name("y"), true));
     }
 }
 
