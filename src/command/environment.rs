@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// An environment as the kernel takes it, in one block.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Block {
     /// `NAME=value`, each.
     strings: Strings,
@@ -39,7 +39,7 @@ impl Block {
 
     /// How many bytes of memory it has.
     pub(crate) fn size(&self) -> usize {
-        self.strings.size()
+        self.strings.size() + self.addresses.size()
     }
 
     pub(crate) fn addresses(&self) -> &Addresses {

@@ -152,8 +152,9 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Gives the child a prepared environment in place of the parent's, which is then not read. Changes, made before or
-    /// after, are applied to it.
+    /// Gives the child a prepared environment in place of the parent's, which is then not read, and takes an earlier
+    /// [`Command::env_clear`] back. Variables that are set or removed, before or after, are applied to it. (What was removed
+    /// after an `env_clear` was not there to be removed, and is forgotten.)
     ///
     /// A command without changes passes the prepared block on as it is: repeated spawns copy nothing.
     ///
@@ -279,7 +280,7 @@ impl<'fd> Command<'fd> {
     }
 
     /// Launches the child from a thread that has a descriptor table of its own: see [`Isolated`]. It has no effect on
-    /// [`Command::exec`].
+    /// [`Command::exec`], and [`Command::explain`] shows the plan as without it.
     pub fn isolated(&mut self, isolated: &'fd Isolated) -> &mut Self {
         self.isolated = Some(isolated);
         self

@@ -21,9 +21,9 @@ impl Strings {
         self.nul_inside = None;
     }
 
-    /// How many bytes of memory the strings have.
+    /// How many bytes of memory it has.
     pub(crate) fn size(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
     }
 
     /// A list of one.
@@ -95,7 +95,7 @@ impl Strings {
 
 /// The addresses of strings, ended by a null: what `execve(2)` takes. They are plain numbers, so that they can be kept
 /// beside the strings that they are of, in something that threads share.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Addresses(Vec<usize>);
 
 impl Addresses {
@@ -104,6 +104,11 @@ impl Addresses {
         self.0.clear();
         self.0.extend(strings.map(|string| string as usize));
         self.0.push(0);
+    }
+
+    /// How many bytes of memory it has.
+    pub(crate) fn size(&self) -> usize {
+        self.0.capacity() * size_of::<usize>()
     }
 
     /// The addresses, without the null that ends them.

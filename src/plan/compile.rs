@@ -13,6 +13,15 @@ pub(crate) struct Compiler {
     numbers: Vec<RawFd>,
 }
 
+impl Compiler {
+    /// About how many bytes of memory it has.
+    pub(crate) fn size(&self) -> usize {
+        let duplicates = self.duplicates.capacity() * size_of::<Duplicate>();
+        // The schedule has as many entries as there are moves.
+        3 * self.moves.capacity() * size_of::<Move>() + duplicates + self.numbers.capacity() * size_of::<RawFd>()
+    }
+}
+
 impl DescriptorPlan {
     /// The steps that make a child's table what the plan says. Pure: the same plan gives the same steps.
     ///

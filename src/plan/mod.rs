@@ -119,6 +119,12 @@ impl DescriptorPlan {
         }
     }
 
+    /// How many bytes of memory it has.
+    pub(crate) fn size(&self) -> usize {
+        let numbers = self.holes.capacity() + self.transient.capacity();
+        self.connections.capacity() * size_of::<Connection>() + numbers * size_of::<RawFd>()
+    }
+
     /// Makes it the plan of no descriptor, in the same memory.
     pub(crate) fn clear(&mut self) {
         let Self { connections, holes, transient, rest, start, limit, scratch } = self;

@@ -44,8 +44,14 @@ impl Buffers {
 
     /// Whether a thread may keep them for as long as it lives.
     fn is_small(&self) -> bool {
-        const SMALL: usize = 64 * 1024;
-        self.steps.capacity() * size_of::<Step>() < SMALL && self.environment.size() + self.paths.size() < SMALL
+        const SMALL: usize = 256 * 1024;
+        fn bytes<T>(list: &Vec<T>) -> usize {
+            list.capacity() * size_of::<T>()
+        }
+        let lists =
+            bytes(&self.wishes) + bytes(&self.given) + bytes(&self.steps) + bytes(&self.rows) + bytes(&self.opened);
+        let strings = self.argv.size() + self.programs.size() + self.paths.size() + self.environment.size();
+        lists + strings + self.plan.size() + self.compiler.size() < SMALL
     }
 }
 
@@ -85,5 +91,31 @@ impl Deref for Lent {
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut Buffers {
         &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_a_large_launch_is_not_kept() {
+        for grow in [
+            |buffers: &mut Buffers| buffers.argv.set(std::iter::repeat_n(std::ptr::null(), 1 << 20)),
+            |buffers: &mut Buffers| (0..1 << 20).for_each(|_| buffers.paths.push("".as_ref())),
+            |buffers: &mut Buffers| buffers.steps.reserve(1 << 20),
+            |buffers: &mut Buffers| buffers.plan.holes.reserve(1 << 20),
+        ] {
+            let mut lent = Lent::take();
+            grow(&mut lent);
+            assert!(!lent.is_small());
+            drop(lent);
+            assert!(Lent::take().is_small());
+        }
+        let mut lent = Lent::take();
+        lent.steps.reserve(100);
+        let address = std::ptr::from_ref(&*lent);
+        drop(lent);
+        assert_eq!(std::ptr::from_ref(&*Lent::take()), address, "what is small is used again");
     }
 }

@@ -5,7 +5,6 @@ use super::prepare::ReportPipe;
 use super::report::wire::{Received, decode};
 use crate::sys;
 use rustix::io::Errno;
-use std::os::fd::OwnedFd;
 
 /// Forks; the child runs the orders.
 ///
@@ -23,20 +22,29 @@ pub(super) unsafe fn fork(orders: &Orders<'_>) -> Result<i32, Errno> {
 
 /// What the child reports; returns when it has execed or ended.
 pub(super) fn receive(pipe: ReportPipe) -> Received {
-    let ReportPipe { reader, writer } = pipe;
-    drop(writer);
-    decode(&read_to_end(&reader))
+    receive_until(pipe, |_| false)
 }
 
-fn read_to_end(reader: &OwnedFd) -> Vec<u8> {
+/// What the child reports first; returns then, or when it has ended. The pipe's write end may be open elsewhere: in a
+/// child of another thread that nobody will exec.
+pub(super) fn receive_first(pipe: ReportPipe) -> Received {
+    receive_until(pipe, |received| received.done || received.report.is_some())
+}
+
+fn receive_until(pipe: ReportPipe, is_enough: impl Fn(&Received) -> bool) -> Received {
+    let ReportPipe { reader, writer } = pipe;
+    drop(writer);
     let mut bytes = Vec::new();
     let mut buffer = [0; 256];
     loop {
-        match rustix::io::read(reader, &mut buffer) {
-            Ok(0) => return bytes,
-            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
-            Err(Errno::INTR) => {}
-            Err(_) => return bytes,
+        match rustix::io::read(&reader, &mut buffer) {
+            Ok(count) if count > 0 => bytes.extend_from_slice(&buffer[..count]),
+            Err(Errno::INTR) => continue,
+            _ => return decode(&bytes),
+        }
+        let received = decode(&bytes);
+        if is_enough(&received) {
+            return received;
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::process::Handles;
 use crate::rungs::Rungs;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 
 /// A spawner for processes with a crowded descriptor table.
@@ -26,7 +27,8 @@ use std::thread::JoinHandle;
 ///   calls: the child gets it when the `Isolated` is dropped or the process ends.
 ///
 /// The child is the process's own child, and its [`Child`] is like any other. Plans and errors are those of
-/// [`Command::spawn`], with two differences: [`Rest::Inherit`] is refused, since there is nothing to inherit; and
+/// [`Command::spawn`], with three differences: a kept descriptor above a lowered limit is refused, since no duplicate of it
+/// can be made; [`Rest::Inherit`] is refused, since there is nothing to inherit; and
 /// [`Failure::Pass`] says that the plan's sources could not be sent (`EMFILE` where they are more than the soft limit of
 /// descriptors, `ETOOMANYREFS` where more are on their way than that, `EINVAL` for those that no socket passes on: io_uring).
 ///
@@ -54,7 +56,29 @@ use std::thread::JoinHandle;
 pub struct Isolated {
     caller: Mutex<Caller>,
     thread: Option<JoinHandle<()>>,
-    process: u32,
+    process: Fork,
+}
+
+/// The process as it was: another process id, or forked since. Two processes may both be the first of their namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fork {
+    pid: u32,
+    generation: u32,
+}
+
+impl Fork {
+    fn now() -> Self {
+        static GENERATION: AtomicU32 = AtomicU32::new(0);
+        static COUNTED: Once = Once::new();
+        extern "C" fn count() {
+            GENERATION.fetch_add(1, Ordering::Relaxed);
+        }
+        COUNTED.call_once(|| {
+            // SAFETY: the function only adds to a number. Without memory for it, process ids have to do.
+            let _ = unsafe { libc::pthread_atfork(None, None, Some(count)) };
+        });
+        Self { pid: std::process::id(), generation: GENERATION.load(Ordering::Relaxed) }
+    }
 }
 
 impl Isolated {
@@ -90,7 +114,7 @@ impl Isolated {
         let thread = thread.map_err(|error| Problem::io(Failure::Thread, &error))?;
         let started = caller.ready();
         drop(theirs); // The thread has its own.
-        let isolated = Self { caller: Mutex::new(caller), thread: Some(thread), process: std::process::id() };
+        let isolated = Self { caller: Mutex::new(caller), thread: Some(thread), process: Fork::now() };
         started.map_err(|errno| Problem::system(Failure::PrivateTable, errno))?;
         Ok(isolated)
     }
@@ -105,7 +129,7 @@ impl Isolated {
         if command.plan.rest == Rest::Inherit {
             return Err(Failure::NothingToInherit.into());
         }
-        if self.process != std::process::id() {
+        if self.process != Fork::now() {
             return Err(Failure::Forked.into());
         }
         // Before the lock of opening: the launch of the one whose turn it is may need that.
@@ -153,6 +177,7 @@ impl Isolated {
         // SAFETY: each number was found open, and is lent to the call by the plan or opened for it.
         let lent: Vec<_> = numbers.iter().map(|&number| unsafe { BorrowedFd::borrow_raw(number) }).collect();
         let pidfd = caller.call(&lent, guard, &mut job).map_err(|errno| Problem::system(Failure::Pass, errno))?;
+        drop(caller); // Whoever listens to events may spawn, too.
         trace(&prepared);
         match outcome {
             Some(Ok(Launched::Started(Running { pid, .. }))) => {
@@ -168,11 +193,12 @@ impl Isolated {
 impl Drop for Isolated {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        if self.process == std::process::id() {
-            self.caller.get_mut().unwrap_or_else(PoisonError::into_inner).shut_down();
+        // In a forked copy it is the other process's. Where the socket cannot be shut down, its close has to do, later.
+        let is_ours = self.process == Fork::now();
+        if is_ours && self.caller.get_mut().unwrap_or_else(PoisonError::into_inner).shut_down() {
             let _ = thread.map(JoinHandle::join); // A panic of it has been told already.
         } else {
-            std::mem::forget(thread); // It is the other process's.
+            std::mem::forget(thread);
         }
     }
 }

@@ -119,8 +119,9 @@ impl Command<'_> {
         );
         let _entered = span.enter();
         let pidfd = purpose == Purpose::Handle && !self.plan.without.contains(Rungs::PIDFD);
+        let mut refused = Rungs::empty();
         let result = loop {
-            let way = match choose(self) {
+            let way = match choose(self, refused) {
                 Ok(way) => way,
                 Err(problem) => break Err(problem),
             };
@@ -128,7 +129,11 @@ impl Command<'_> {
                 Ok((Launched::Started(Running { pid, pidfd }), handles)) => {
                     break Ok(Started { process: Process::new(pid, pidfd), handles, launcher: way.launcher() });
                 }
-                Ok((Launched::Refused(rung), _)) => probe::lost(rung),
+                Ok((Launched::Refused(rung), _)) => {
+                    // What has just been refused is not tried again, whatever else is known.
+                    refused |= rung;
+                    probe::lost(rung);
+                }
                 Err(problem) => break Err(problem),
             }
         };
@@ -212,7 +217,7 @@ impl Way {
     }
 }
 
-fn choose(command: &Command<'_>) -> std::result::Result<Way, Problem> {
+fn choose(command: &Command<'_>, refused: Rungs) -> std::result::Result<Way, Problem> {
     let hooks = !command.hooks.is_empty();
     let may_clone = !hooks && command.launcher != Launcher::Fork;
     let missing = match may_clone.then(probe::missing) {
@@ -224,7 +229,7 @@ fn choose(command: &Command<'_>) -> std::result::Result<Way, Problem> {
         Some(Err(_)) => Rungs::CLONE,
         None => Rungs::empty(),
     };
-    let missing = missing | command.plan.without;
+    let missing = missing | refused | command.plan.without;
     Ok(Way::choose(command.launcher, hooks, command.plan.rest, missing)?)
 }
 

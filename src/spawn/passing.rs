@@ -5,6 +5,7 @@
 
 use super::sources::{above_standard, opening};
 use rustix::io::{Errno, IoSlice, IoSliceMut, retry_on_intr};
+use rustix::net::sockopt::Timeout;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
@@ -14,9 +15,13 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Where the thread's socket is, so that what arrives has the numbers from 0 on.
 pub(super) const OUT_OF_THE_WAY: RawFd = 256;
+
+/// How long the caller waits for a message before it looks for other news.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The most descriptors that a message can have: the kernel's `SCM_MAX_FD`.
 const MOST: usize = 253;
@@ -40,7 +45,8 @@ enum State {
     #[default]
     Starting,
     Idle,
-    Waiting(Pointer),
+    /// The job of this number waits.
+    Waiting(u32, Pointer),
     Running,
     Done {
         /// Whether a descriptor has been sent to the caller.
@@ -74,20 +80,20 @@ impl Board {
     }
 
     /// Puts a job up, unless the thread has ended.
-    fn offer(&self, job: Pointer) -> Result<(), Errno> {
+    fn offer(&self, number: u32, job: Pointer) -> Result<(), Errno> {
         let mut state = self.lock();
         if let State::Ended(errno) = *state {
             return Err(errno);
         }
-        *state = State::Waiting(job);
+        *state = State::Waiting(number, job);
         Ok(())
     }
 
-    /// Takes the job that waits, if there is one.
-    fn begin(&self) -> Option<*mut Job<'static>> {
+    /// Takes the job of this number, if it waits.
+    fn begin(&self, number: u32) -> Option<*mut Job<'static>> {
         let mut state = self.lock();
         match *state {
-            State::Waiting(Pointer(job)) => {
+            State::Waiting(waiting, Pointer(job)) if waiting == number => {
                 *state = State::Running;
                 Some(job)
             }
@@ -98,11 +104,16 @@ impl Board {
     /// Takes a job back that nobody has begun. Returns whether that was so.
     fn revoke(&self) -> bool {
         let mut state = self.lock();
-        let waiting = matches!(*state, State::Waiting(_));
+        let waiting = matches!(*state, State::Waiting(..));
         if waiting {
             *state = State::Idle;
         }
         waiting
+    }
+
+    /// Whether somebody may use a job.
+    fn is_busy(&self) -> bool {
+        matches!(*self.lock(), State::Waiting(..) | State::Running)
     }
 
     /// Waits until nobody uses a job. Returns whether a descriptor has been passed.
@@ -110,7 +121,7 @@ impl Board {
         let mut state = self.lock();
         loop {
             match *state {
-                State::Starting | State::Waiting(_) | State::Running => {
+                State::Starting | State::Waiting(..) | State::Running => {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
                 State::Ended(errno) => return Err(errno),
@@ -142,6 +153,7 @@ pub(super) fn pair() -> io::Result<(Caller, OwnedFd)> {
     let (ours, theirs) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let (ours, theirs) = (above_standard(ours)?, above_standard(theirs)?);
+    rustix::net::sockopt::set_socket_timeout(&ours, Timeout::Recv, Some(LOOK))?;
     Ok((Caller { socket: ours, board: Arc::default(), job: 0 }, theirs))
 }
 
@@ -165,11 +177,13 @@ impl Caller {
         self.job = self.job.wrapping_add(1);
         // SAFETY: only the lifetime changes. The thread does not use it once the wait below is over, or it is revoked.
         let pointer = unsafe { std::mem::transmute::<*mut Job<'_>, *mut Job<'static>>(job) };
-        self.board.offer(Pointer(pointer))?;
+        self.board.offer(self.job, Pointer(pointer))?;
         let sent = self.send_all(fds);
         drop(sending);
         if let Err(errno) = sent {
             if self.board.revoke() {
+                // What has arrived of it is closed there when its last message comes, and there is no such job.
+                let _ = send(self.socket.as_fd(), Head { job: self.job, last: true }, &[], SendFlags::empty());
                 return Err(errno);
             }
         }
@@ -183,10 +197,18 @@ impl Caller {
     }
 
     /// Waits for a message of the thread, and leaves it there. It says no more than that the board may have changed, but the
-    /// kernel wakes the reader of a socket on the writer's processor, which is quicker than the board's own way.
+    /// kernel wakes the reader of a socket on the writer's processor, which is quicker than the board's own way. Where none
+    /// comes, or none can be read, there is still the board.
     fn wait_for_answer(&self) {
         let mut head = [0; 5];
-        let _ = retry_on_intr(|| rustix::net::recv(&self.socket, &mut head[..], RecvFlags::PEEK));
+        loop {
+            match rustix::net::recv(&self.socket, &mut head[..], RecvFlags::PEEK) {
+                Err(Errno::INTR) => {}
+                // Long enough without a word for another look at the board.
+                Err(Errno::AGAIN) if self.board.is_busy() => {}
+                _ => return,
+            }
+        }
     }
 
     /// Takes the thread's message out, with the descriptor that it may have.
@@ -203,7 +225,7 @@ impl Caller {
     fn send_all(&self, mut fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
         loop {
             let (now, later) = fds.split_at(fds.len().min(MOST));
-            send(self.socket.as_fd(), Head { job: self.job, last: later.is_empty() }, now)?;
+            send(self.socket.as_fd(), Head { job: self.job, last: later.is_empty() }, now, SendFlags::empty())?;
             if later.is_empty() {
                 return Ok(());
             }
@@ -211,9 +233,9 @@ impl Caller {
         }
     }
 
-    /// Ends the thread, whoever else has a copy of the socket.
-    pub(super) fn shut_down(&self) {
-        let _ = rustix::net::shutdown(&self.socket, Shutdown::Both);
+    /// Ends the thread, whoever else has a copy of the socket. Returns whether that can be done.
+    pub(super) fn shut_down(&self) -> bool {
+        rustix::net::shutdown(&self.socket, Shutdown::Both).is_ok()
     }
 }
 
@@ -226,7 +248,7 @@ pub(super) fn serve(socket: &OwnedFd, board: &Board) {
             Ok(None) => return board.end(Errno::PIPE),
             Err(errno) => return board.end(errno),
         };
-        let Some(job) = board.begin() else { continue };
+        let Some(job) = board.begin(number) else { continue };
         let (state, passed) = match fds {
             Err(errno) => (State::Failed(errno), None),
             // SAFETY: the caller waits for the state that is set below, and until then only this thread uses the job.
@@ -236,7 +258,9 @@ pub(super) fn serve(socket: &OwnedFd, board: &Board) {
             },
         };
         board.set(state);
-        let answer = |fds: &[BorrowedFd<'_>]| send(socket.as_fd(), Head { job: number, last: true }, fds);
+        // It must not wait for a caller that reads no answers.
+        let answer =
+            |fds: &[BorrowedFd<'_>]| send(socket.as_fd(), Head { job: number, last: true }, fds, SendFlags::DONTWAIT);
         let sent = passed.as_ref().is_some_and(|fd| answer(&[fd.as_fd()]).is_ok());
         if !sent {
             let _ = answer(&[]); // Where that fails too, the socket's end or the board tells the caller.
@@ -312,12 +336,13 @@ fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> Result<Message, Errno> {
     Ok(Message { head: (received.bytes == head.len()).then(|| Head::from_bytes(head)), fds, truncated })
 }
 
-fn send(socket: BorrowedFd<'_>, head: Head, fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+fn send(socket: BorrowedFd<'_>, head: Head, fds: &[BorrowedFd<'_>], flags: SendFlags) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(Errno::INVAL);
     }
     let head = head.to_bytes();
-    retry_on_intr(|| rustix::net::sendmsg(socket, &[IoSlice::new(&head)], &mut control, SendFlags::NOSIGNAL)).map(drop)
+    retry_on_intr(|| rustix::net::sendmsg(socket, &[IoSlice::new(&head)], &mut control, flags | SendFlags::NOSIGNAL))
+        .map(drop)
 }

@@ -74,8 +74,10 @@ pub(crate) fn known_missing() -> Rungs {
 
 /// Remembers that a rung was refused after all.
 pub(super) fn lost(rung: Rungs) {
-    let before = MISSING.fetch_or(rung.bits(), Ordering::Relaxed);
-    if !Rungs::from_bits_retain(before).contains(rung) {
+    // Where nothing is known yet, the next probe finds out.
+    let remember = |known: u32| (known != UNKNOWN).then_some(known | rung.bits());
+    let before = MISSING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, remember);
+    if before.is_ok_and(|before| !Rungs::from_bits_retain(before).contains(rung)) {
         warn(rung);
     }
 }

@@ -4,7 +4,7 @@ use super::child::{Orders, Reporter};
 use super::prepare::{self, Demands, Prepared, Problem};
 use super::report::{Cause, PipeEnd, wire};
 use super::signals::Blocked;
-use super::{child, fork, hooks, open_pidfd, probe, trace};
+use super::{child, fork, open_pidfd, probe, trace};
 use crate::command::{Launcher, Plan};
 use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::Step;
@@ -46,7 +46,9 @@ const PANICKED: i32 = 101;
 /// # Platform notes
 ///
 /// [`Rest::Inherit`] means what fork gives: all of the parent's descriptors, close-on-exec or not, since there is no
-/// exec; other than what this call itself opened.
+/// exec; other than what this call itself opened. That includes what *other* threads have open for their own children at
+/// this moment: such a child's output does not end, and a launch by fork does not return, before this child ends too. So it
+/// is for processes in which no other thread launches children.
 ///
 /// # Safety
 ///
@@ -128,7 +130,7 @@ fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Re
     let pid = pid.map_err(|errno| Problem::system(Failure::Launch(Launcher::Fork), errno))?;
 
     let Prepared { buffers, handles, report, .. } = prepared;
-    let received = report.map(fork::receive).unwrap_or_default();
+    let received = report.map(fork::receive_first).unwrap_or_default();
     if let Some(report) = received.report {
         sys::reap(pid);
         let step = buffers.steps.get(report.step).copied().unwrap_or(Step::Run);
@@ -138,9 +140,9 @@ fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Re
         });
     }
     if !received.done {
-        if let Some(status) = hooks::ended(pid) {
-            return Err(Failure::Killed(status).into());
-        }
+        // It has not begun, and never will: it is gone, or about to be.
+        let status = Process::new(pid, None).wait().unwrap_or_default();
+        return Err(Failure::Killed(status).into());
     }
     let pidfd = if pidfd { open_pidfd(pid) } else { None };
     Ok(Child::new(Process::new(pid, pidfd), handles, Launcher::Fork))

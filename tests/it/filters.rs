@@ -18,20 +18,28 @@ pub fn refuse(calls: &[i64], errno: i32) -> bool {
 
 /// From now on, this is what becomes of `calls` in this process and its children.
 pub fn answer(calls: &[i64], action: SeccompAction) -> bool {
+    apply_filter_all_threads(&program(calls, action)).is_ok() || skip("a seccomp filter cannot be installed")
+}
+
+/// From now on, `calls` answer with `errno` in this thread, and in the threads and children that it starts.
+pub fn refuse_to_thread(calls: &[i64], errno: i32) {
+    seccompiler::apply_filter(&program(calls, SeccompAction::Errno(errno as u32))).unwrap();
+}
+
+fn program(calls: &[i64], action: SeccompAction) -> BpfProgram {
     let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> = calls.iter().map(|&call| (call, vec![])).collect();
     let arch = std::env::consts::ARCH.try_into().unwrap();
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch);
-    let program: BpfProgram = filter.unwrap().try_into().unwrap();
-    apply_filter_all_threads(&program).is_ok() || skip("a seccomp filter cannot be installed")
+    SeccompFilter::new(rules, SeccompAction::Allow, action, arch).unwrap().try_into().unwrap()
 }
 
 /// Tests that only count or time, that need what is refused here to work, or that are not about spawns and set filters of
 /// their own.
-const NOT_UNDER_A_FILTER: [&str; 16] = [
+const NOT_UNDER_A_FILTER: [&str; 17] = [
     "close::",
     "descriptor_table::",
     "ends::",
     "flags::",
+    "isolated::",
     "locks::",
     "ranges::",
     "low_limit_at_the_first_spawn", // Without close_range there is no shared table.

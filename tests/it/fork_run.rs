@@ -5,6 +5,7 @@ use crate::own_process;
 use crate::support::children;
 use crate::support::sources::{close, leaky, memory, memory_at};
 use crate::support::table::Table;
+use crate::support::tools::unmount_proc;
 use fdspawn::plan::{Refusal, Step};
 use fdspawn::{Error, Failure, Launcher, Plan, Rest, Rungs, Stdio, fork_run};
 use seccompiler::SeccompAction;
@@ -365,5 +366,51 @@ own_process! {
         }
         OVER.store(true, Ordering::Relaxed);
         printing.join().unwrap();
+    }
+}
+
+own_process! {
+    fn launch_does_not_wait_for_another_threads_function() {
+        // A child that inherits the rest has the report pipe of whoever is just launching.
+        // SAFETY: a signal that ends this process, should it hang.
+        unsafe { libc::alarm(60) };
+        let (mut gate, open) = std::io::pipe().unwrap();
+        std::thread::scope(|scope| {
+            let functions = scope.spawn(|| {
+                let mut plan = Plan::new();
+                plan.rest(Rest::Inherit);
+                let wait = || {
+                    // SAFETY: as above; it is not passed on by fork.
+                    unsafe { libc::alarm(60) };
+                    let _ = rustix::io::read(&gate, &mut [0; 1]);
+                    0
+                };
+                // SAFETY: the function only reads a descriptor that it inherits.
+                (0..200).map(|_| unsafe { fork_run(&mut plan, wait) }.unwrap()).collect::<Vec<_>>()
+            });
+            while !functions.is_finished() {
+                // SAFETY: the function does nothing.
+                assert!(unsafe { fork_run(&mut Plan::new(), || 0) }.unwrap().wait().unwrap().success());
+            }
+            let functions = functions.join().unwrap();
+            (&open).write_all(&[0; 200]).unwrap();
+            for mut child in functions {
+                assert!(child.wait().unwrap().success());
+            }
+        });
+        drop(open);
+        assert_eq!(gate.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+own_process! {
+    fn child_that_is_killed_before_the_function_is_an_error_without_proc_too() {
+        if unmount_proc() && answer(&[libc::SYS_close_range], SeccompAction::KillProcess) {
+            for _ in 0..100 {
+                // SAFETY: no other thread of this process holds a lock.
+                let error = unsafe { fork_run(&mut Plan::new(), || 0) }.unwrap_err();
+                assert!(matches!(error.failure(), Failure::Killed(_)), "{error}");
+            }
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! Launches from a thread with a descriptor table of its own.
 
-use crate::filters::refuse;
+use crate::filters::{refuse, refuse_to_thread};
 use crate::own_process;
 use crate::support::sources::{close, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
+use crate::support::tools::skip;
 use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::plan::Refusal;
 use fdspawn::{Command, Failure, Isolated, Launcher, Plan, Rest, Stdio, fork_run};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 
 /// How many threads this process has.
@@ -360,5 +361,126 @@ own_process! {
                 assert!(thread == libc::gettid() || thread == libc::getpid());
             }
         }
+    }
+}
+
+/// An io_uring, which no socket passes on.
+fn io_uring() -> Option<OwnedFd> {
+    let mut parameters = [0_u32; 64];
+    // SAFETY: the kernel reads and writes its structure, which is shorter; the descriptor is new.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_io_uring_setup, 1, parameters.as_mut_ptr());
+        (fd >= 0).then(|| OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
+own_process! {
+    fn sources_that_were_sent_in_part_are_closed_at_once() {
+        let Some(ring) = io_uring() else {
+            eprintln!("skipped: io_uring is not available");
+            return;
+        };
+        let isolated = Isolated::new().unwrap();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let copies: Vec<_> = (0..300).map(|_| writer.try_clone().unwrap()).collect();
+        let mut command = Command::new("true");
+        command.isolated(&isolated);
+        for (target, copy) in (3..).zip(&copies) {
+            command.fd(target, copy);
+        }
+        command.fd(600, &ring);
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::Pass), "{error}");
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+        drop(command);
+        drop((writer, copies));
+        // It ends, since the thread has none of them any more.
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+        assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
+    }
+}
+
+own_process! {
+    fn pidfd_that_cannot_be_received_is_missing_and_is_not_the_next_childs() {
+        let isolated = Isolated::new().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // It can neither receive nor wait at the socket.
+                refuse_to_thread(&[libc::SYS_recvmsg, libc::SYS_recvfrom], libc::EPERM);
+                for _ in 0..400 {
+                    let mut child = Command::new("true").isolated(&isolated).spawn().unwrap();
+                    assert!(child.pidfd().is_none());
+                    assert!(child.wait().unwrap().success());
+                }
+            });
+        });
+        let mut child = Command::new("sh").args(["-c", "exit 7"]).isolated(&isolated).spawn().unwrap();
+        if let Some(pidfd) = child.pidfd() {
+            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap();
+            assert!(info.contains(&format!("Pid:\t{}\n", child.id())), "{info}");
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(7));
+    }
+}
+
+own_process! {
+    fn forked_copy_with_the_same_process_id_cannot_use_it_either() {
+        // The first process of a namespace, and its child, which is the first of another.
+        let new_namespace = || {
+            // SAFETY: the next child is in a new namespace.
+            unsafe { libc::unshare(libc::CLONE_NEWPID) == 0 }
+        };
+        if !new_namespace() {
+            skip("a PID namespace cannot be made");
+            return;
+        }
+        let inherit = || {
+            let mut plan = Plan::new();
+            plan.rest(Rest::Inherit);
+            plan
+        };
+        let first = || {
+            let isolated = std::mem::ManuallyDrop::new(Isolated::new().unwrap());
+            assert!(std::process::id() == 1 && new_namespace());
+            let second = || {
+                let error = Command::new("true").isolated(&isolated).status().unwrap_err();
+                let refused = std::process::id() == 1 && matches!(error.failure(), Failure::Forked);
+                // SAFETY: the child's copy, which would not shut the parent's down.
+                drop(unsafe { std::ptr::read(&*isolated) });
+                if refused { 0 } else { 1 }
+            };
+            // SAFETY: no other thread of this process holds a lock.
+            let status = unsafe { fork_run(&mut inherit(), second) }.unwrap().wait().unwrap();
+            if status.success() { 0 } else { 1 }
+        };
+        // SAFETY: as above.
+        let status = unsafe { fork_run(&mut inherit(), first) }.unwrap().wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+own_process! {
+    fn drop_does_not_wait_for_a_thread_that_cannot_be_told() {
+        let isolated = Isolated::new().unwrap();
+        if refuse(&[libc::SYS_shutdown], libc::EPERM) {
+            drop(isolated);
+        }
+    }
+}
+
+own_process! {
+    fn rung_that_is_refused_to_the_thread_only_is_found_out() {
+        // The probe runs in the caller's thread, where clone3 works.
+        assert!(Command::new("true").launcher(Launcher::Clone).status().unwrap().success());
+        let isolated = std::thread::scope(|scope| {
+            let start = || {
+                refuse_to_thread(&[libc::SYS_clone3], libc::ENOSYS);
+                Isolated::new().unwrap()
+            };
+            scope.spawn(start).join().unwrap()
+        });
+        let mut child = Command::new("true").isolated(&isolated).spawn().unwrap();
+        assert_eq!(child.launched_by(), Launcher::Clone);
+        assert!(child.wait().unwrap().success());
     }
 }
