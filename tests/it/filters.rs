@@ -118,7 +118,7 @@ own_process! {
             // These look at the process through /proc themselves.
             suite_passes(&[
                 "storm", "tables::", "exec::", "failures_leave", "full_table", "nothing_can_close", "rest_is_closed_without_proc",
-                "hook_that", "ignored_sigchld", "arguments_arrive", "new_pid_namespace", "ends::",
+                "without_proc_too", "hook_that", "ignored_sigchld", "arguments_arrive", "new_pid_namespace", "ends::",
             ]);
         }
     }
