@@ -5,7 +5,7 @@ use crate::parts::Work;
 use fdspawn::{Command, Isolated, Launcher, Stdio};
 use std::io;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// As a user gets it.
 pub fn auto(job: &Job) -> io::Result<Run> {
@@ -17,9 +17,16 @@ pub fn fork(job: &Job) -> io::Result<Run> {
     by(job, Launcher::Fork)
 }
 
-/// From a thread with a descriptor table of its own, which lives as long as the process.
+/// From a thread with a descriptor table of its own: one for the process, as a program would have it.
 pub fn isolated(job: &Job) -> io::Result<Run> {
-    let isolated: &'static Isolated = Box::leak(Box::new(Isolated::new()?));
+    static ISOLATED: OnceLock<Isolated> = OnceLock::new();
+    let isolated = match ISOLATED.get() {
+        Some(isolated) => isolated,
+        None => {
+            let started = Isolated::new()?;
+            ISOLATED.get_or_init(|| started)
+        }
+    };
     let mut command = command(job)?;
     command.isolated(isolated);
     Ok(runner(command, job.work))
