@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 /// - a parent-death signal (`PR_SET_PDEATHSIG`, set in a hook) is bound to this thread, not to the one that
 ///   calls: the child gets it when the `Isolated` is dropped or the process ends.
 ///
-/// The child is the process's own child, and its [`Child`] is like any other. Plans and errors are those of
+/// The child is the process's own child, and its [`Child`](crate::Child) is like any other. Plans and errors are those of
 /// [`Command::spawn`], with three differences: a kept descriptor above a lowered limit is refused, since no duplicate of it
 /// can be made; [`Rest::Inherit`] is refused, since there is nothing to inherit; and
 /// [`Failure::Pass`] says that the plan's sources could not be sent (`EMFILE` where they are more than the soft limit of
