@@ -774,3 +774,22 @@ fn whatever_has_a_descriptor_can_be_locked_and_used_through_the_guard() {
         drop(try_lock(File::open(target.directory.path()).unwrap(), Lock::exclusive()).unwrap());
     }
 }
+
+own_process! {
+    fn release_that_fails_gives_the_file_back_and_a_drop_does_not_panic() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let guard = lock(File::create(&path).unwrap(), Lock::exclusive()).unwrap();
+        let dropped = lock(File::create(directory.path().join("other")).unwrap(), Lock::exclusive()).unwrap();
+        if crate::filters::refuse(&[libc::SYS_flock], libc::EIO) {
+            let error = guard.unlock().unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EIO));
+            assert!(error.to_string().starts_with("cannot release the lock"), "{error}");
+            let file = error.into_inner();
+            // It is still locked: its last close will end that.
+            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
+            assert!(info.contains("FLOCK"), "{info}");
+            drop(dropped);
+        }
+    }
+}
