@@ -2,9 +2,10 @@
 
 use crate::own_process;
 use crate::support::LAUNCHERS;
-use fdspawn::{Command, Rungs};
+use fdspawn::{Command, Isolated, Rungs};
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -95,5 +96,48 @@ own_process! {
             assert!(Command::new("true").without(Rungs::CLONE3).status().unwrap().success());
         });
         assert!(!text.contains("clone3 is refused"), "{text}");
+    }
+}
+
+/// A log that is written by a program.
+struct ByProgram(fn());
+
+impl Write for ByProgram {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        (self.0)();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+own_process! {
+    fn subscriber_that_spawns_is_not_in_the_way_of_the_spawn_that_it_hears_of() {
+        static ISOLATED: LazyLock<Isolated> = LazyLock::new(|| Isolated::new().unwrap());
+        static HEARD: AtomicUsize = AtomicUsize::new(0);
+        fn plain() {
+            HEARD.fetch_add(1, Ordering::Relaxed);
+            assert!(Command::new("true").status().unwrap().success());
+        }
+        fn isolated() {
+            HEARD.fetch_add(1, Ordering::Relaxed);
+            assert!(Command::new("true").isolated(&ISOLATED).status().unwrap().success());
+        }
+        // SAFETY: a signal that ends this process, should it wait for itself.
+        unsafe { libc::alarm(60) };
+        for spawn in [plain, isolated] {
+            let subscriber = tracing_subscriber::fmt()
+                .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+                .with_writer(move || ByProgram(spawn))
+                .finish();
+            let before = HEARD.load(Ordering::Relaxed);
+            tracing::subscriber::with_default(subscriber, || {
+                assert!(Command::new("true").isolated(&ISOLATED).status().unwrap().success());
+                assert!(Command::new("true").status().unwrap().success());
+            });
+            assert!(HEARD.load(Ordering::Relaxed) >= before + 10);
+        }
     }
 }
