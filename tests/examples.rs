@@ -200,3 +200,11 @@ fn lost_writes_come_back_with_their_file_and_the_others_are_closed() {
         assert_eq!(log.matches("close(").count(), 1, "{log}");
     }
 }
+
+#[test]
+fn many_descriptors_are_listed() {
+    let output = run("list_many", &[Path::new("900")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("900 descriptors: ") && text.ends_with(" ms, the median of 7\n"), "{text}");
+    assert!(output.status.success());
+}

@@ -3,7 +3,7 @@
 use crate::filters::answer;
 use crate::own_process;
 use crate::support::children;
-use crate::support::sources::{close, leaky, memory, memory_at};
+use crate::support::sources::{close, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
 use crate::support::tools::unmount_proc;
 use fdspawn::plan::{Refusal, Step};
@@ -412,5 +412,31 @@ own_process! {
                 assert!(matches!(error.failure(), Failure::Killed(_)), "{error}");
             }
         }
+    }
+}
+
+own_process! {
+    fn full_table_is_an_error_that_leaves_nothing() {
+        let mut plan = Plan::new();
+        let _output = plan.reader(9);
+        set_limit(64, 20_000);
+        let mut full: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        set_limit(20_000, 20_000);
+        // Room for none, for one end, for the plan's pipe but not for the report's, and for half of that.
+        for room in 0..4 {
+            let before = Table::current();
+            set_limit(64, 20_000);
+            // SAFETY: no other thread of this process holds a lock.
+            let error = unsafe { fork_run(&mut plan, || 0) }.unwrap_err();
+            set_limit(20_000, 20_000); // To look takes a number.
+            assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{room}: {error}");
+            assert!(matches!(error.failure(), Failure::Open { .. } | Failure::Parent { .. }), "{room}: {error}");
+            assert_eq!(Table::current(), before, "{room}");
+            assert_eq!(children(), 0);
+            full.pop();
+        }
+        set_limit(64, 20_000);
+        // SAFETY: as above.
+        assert!(unsafe { fork_run(&mut plan, || 0) }.unwrap().wait().unwrap().success());
     }
 }

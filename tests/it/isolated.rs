@@ -484,3 +484,39 @@ own_process! {
         assert!(child.wait().unwrap().success());
     }
 }
+
+own_process! {
+    fn full_table_is_an_error_that_leaves_nothing() {
+        let mut command = Command::new("true");
+        command.stdout(Stdio::piped());
+        let isolated = Isolated::new().unwrap();
+        set_limit(64, 20_000);
+        let mut full: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        let leaves_nothing = |act: &mut dyn FnMut()| {
+            set_limit(20_000, 20_000); // To look takes a number.
+            let before = (Table::current(), threads());
+            set_limit(64, 20_000);
+            act();
+            set_limit(20_000, 20_000);
+            assert_eq!((Table::current(), threads()), before);
+            assert_eq!(children(), 0);
+        };
+        leaves_nothing(&mut || {
+            let error = Isolated::new().unwrap_err();
+            assert!(matches!(error.failure(), Failure::Parent { .. }), "{error}");
+            assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        });
+        for room in 0..2 {
+            leaves_nothing(&mut || {
+                let error = command.isolated(&isolated).spawn().unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{room}: {error}");
+                assert!(matches!(error.failure(), Failure::Open { target: 1, .. }), "{room}: {error}");
+            });
+            full.pop();
+        }
+        set_limit(64, 20_000);
+        // There is no number for its pidfd, and it does without.
+        let mut child = command.isolated(&isolated).spawn().unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+}
