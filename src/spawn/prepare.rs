@@ -315,9 +315,15 @@ fn child_text(command: &Command<'_>, buffers: &mut Buffers) -> Result<ChildText,
     let Buffers { argv, programs, paths, environment, .. } = buffers;
     let shared_environment = command.environment.build(environment)?;
     let block = shared_environment.as_ref().map_or(&*environment, Environment::block);
-    let searched = programs::candidates(command.get_program(), || block.get("PATH".as_ref()), paths);
+    let program = command.get_program();
+    let searched = programs::is_searched(program);
+    if searched {
+        programs::candidates(program, block.get("PATH".as_ref()), paths);
+        programs.set(paths.pointers());
+    } else {
+        programs.set(command.program.pointers());
+    }
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
     argv.set(arg0.pointers().chain(command.args.pointers()));
-    programs.set(paths.pointers());
     Ok(ChildText { searched, shared_environment })
 }

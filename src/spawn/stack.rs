@@ -18,7 +18,10 @@ fn page_size() -> usize {
 /// A mapping with a page below it that faults.
 pub(super) struct Stack {
     base: *mut c_void,
-    length: usize,
+    /// The length of the page that faults.
+    guard: usize,
+    /// The length of what is above.
+    size: usize,
 }
 
 impl Stack {
@@ -30,7 +33,7 @@ impl Stack {
         let base = unsafe {
             mmap_anonymous(std::ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE)
         }?;
-        let stack = Self { base, length };
+        let stack = Self { base, guard, size };
         // SAFETY: the pages are this mapping's own.
         unsafe { mprotect(base.byte_add(guard), size, MprotectFlags::READ | MprotectFlags::WRITE) }?;
         Ok(stack)
@@ -38,24 +41,24 @@ impl Stack {
 
     /// The lowest address that can be used.
     pub(super) fn bottom(&self) -> *mut c_void {
-        self.base.wrapping_byte_add(page_size())
+        self.base.wrapping_byte_add(self.guard)
     }
 
     /// How many bytes can be used.
     pub(super) fn size(&self) -> usize {
-        self.length - page_size()
+        self.size
     }
 
     /// The address above the highest byte; it is aligned to a page.
     pub(super) fn top(&self) -> *mut c_void {
-        self.base.wrapping_byte_add(self.length)
+        self.bottom().wrapping_byte_add(self.size)
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the mapping is this stack's own, and nobody runs on it.
-        let _ = unsafe { munmap(self.base, self.length) };
+        let _ = unsafe { munmap(self.base, self.guard + self.size) };
     }
 }
 
