@@ -1,11 +1,13 @@
 //! Strings for the kernel: NUL-terminated, in one block.
 
 use std::ffi::{OsStr, c_char};
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 /// A list of NUL-terminated strings in one allocation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Strings {
+    /// The strings, and after them room for more, which is filled with anything.
     bytes: Vec<u8>,
     /// Where each string ends, its NUL included.
     ends: Vec<usize>,
@@ -16,7 +18,6 @@ pub(crate) struct Strings {
 impl Strings {
     /// Empties the list, and keeps its memory.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
         self.ends.clear();
         self.nul_inside = None;
     }
@@ -42,22 +43,45 @@ impl Strings {
         if self.nul_inside.is_none() && parts.iter().any(|part| part.contains(&0)) {
             self.nul_inside = Some(self.ends.len());
         }
+        let mut room = self.room(parts.iter().map(|part| part.len()).sum());
         for part in parts {
-            self.bytes.extend_from_slice(part);
+            let (place, rest) = room.split_at_mut(part.len());
+            place.copy_from_slice(part);
+            room = rest;
         }
-        self.bytes.push(0);
-        self.ends.push(self.bytes.len());
     }
 
     /// Adds a variable of this process, which has no NUL inside.
     pub(super) fn push_variable(&mut self, name: &[u8], value: &[u8]) {
         debug_assert!(!name.contains(&0) && !value.contains(&0));
-        self.bytes.reserve(name.len() + value.len() + 2);
-        self.bytes.extend_from_slice(name);
-        self.bytes.push(b'=');
-        self.bytes.extend_from_slice(value);
-        self.bytes.push(0);
-        self.ends.push(self.bytes.len());
+        let room = self.room(name.len() + 1 + value.len());
+        room[..name.len()].copy_from_slice(name);
+        room[name.len()] = b'=';
+        room[name.len() + 1..].copy_from_slice(value);
+    }
+
+    /// Room for one more string of this length, which ends in a NUL already.
+    fn room(&mut self, length: usize) -> &mut [u8] {
+        let start = self.used();
+        let nul = start + length;
+        if nul >= self.bytes.len() {
+            self.grow(nul + 1);
+        }
+        self.bytes[nul] = 0;
+        self.ends.push(nul + 1);
+        &mut self.bytes[start..nul]
+    }
+
+    #[cold]
+    fn grow(&mut self, length: usize) {
+        self.bytes.resize(length, 0);
+        // What the allocation has more is room, too.
+        self.bytes.resize(self.bytes.capacity(), 0);
+    }
+
+    /// How many bytes the strings take.
+    fn used(&self) -> usize {
+        self.ends.last().copied().unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,11 +109,19 @@ impl Strings {
 
     /// The address of each string. They hold until the list changes.
     pub(crate) fn pointers(&self) -> impl Iterator<Item = *const c_char> {
-        (0..self.len()).map(|index| self.bytes[self.start(index)..].as_ptr().cast())
+        let base = self.bytes.as_ptr().cast::<c_char>();
+        let mut start = 0;
+        self.ends.iter().map(move |&end| base.wrapping_add(std::mem::replace(&mut start, end)))
     }
 
     fn start(&self, index: usize) -> usize {
         index.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+}
+
+impl fmt::Debug for Strings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
@@ -135,7 +167,7 @@ mod tests {
         strings.push_parts([b"NAME", b"=", b"value"]);
         let back: Vec<&OsStr> = strings.iter().collect();
         assert_eq!(back, ["", "one", "", "two words", "NAME=value"]);
-        assert_eq!(strings.bytes, b"\0one\0\0two words\0NAME=value\0");
+        assert_eq!(strings.bytes[..strings.used()], *b"\0one\0\0two words\0NAME=value\0");
         assert_eq!(strings.nul_inside(), None);
     }
 

@@ -34,6 +34,9 @@ pub(crate) struct Wish {
 /// Sorts `wishes` by target, drops repeated keeps, checks them, and replaces each `SameAs` by the target at the end
 /// of its chain.
 pub(crate) fn check(wishes: &mut Vec<Wish>) -> Result<(), Refusal> {
+    if is_plain(wishes) {
+        return Ok(());
+    }
     wishes.sort_by_key(|wish| wish.target);
     wishes.dedup_by(|next, wish| next.target == wish.target && next.want == Want::Keep && wish.want == Want::Keep);
     for pair in wishes.windows(2) {
@@ -56,6 +59,18 @@ pub(crate) fn check(wishes: &mut Vec<Wish>) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// Whether there is nothing to sort, to replace or to refuse, as is the rule.
+fn is_plain(wishes: &[Wish]) -> bool {
+    let mut last = -1;
+    for wish in wishes {
+        if wish.target <= last || !matches!(wish.want, Want::Keep | Want::Inherit | Want::Source | Want::Hole) {
+            return false;
+        }
+        last = wish.target;
+    }
+    true
 }
 
 /// The target that a chain of `SameAs` ends in.

@@ -51,26 +51,30 @@ impl DescriptorPlan {
             sorted_here = sorted;
             sorted_here.as_slice()
         };
-        check_numbers(connections, self.limit)?;
-
+        let mut highest = -1;
         moves.clear();
-        let moved = connections.iter().filter(|each| each.target != each.source);
-        moves.extend(moved.map(|each| Move { target: each.target, source: each.source }));
         duplicates.clear();
-        let mut scratch = None;
-        schedule.order(
-            moves,
-            || {
+        let mut last = None;
+        for &Connection { target, source, .. } in connections {
+            check_numbers(target, source, last, self.limit)?;
+            last = Some(target);
+            highest = highest.max(target).max(source);
+            if target != source {
+                moves.push(Move { target, source });
+            }
+        }
+        if !moves.is_empty() {
+            let scratch = || {
                 let number = self.scratch_number(connections, numbers)?;
-                scratch = Some(number);
+                highest = highest.max(number);
                 Ok(number)
-            },
-            |each| duplicates.push(each),
-        )?;
+            };
+            schedule.order(moves, scratch, |each| duplicates.push(each))?;
+        }
 
         match self.rest {
             Rest::Close => {
-                let highest = self.numbers(connections).chain(scratch).max().unwrap_or(-1);
+                let highest = self.transient.iter().fold(highest, |highest, &number| highest.max(number));
                 let first = highest.saturating_add(1);
                 match self.start {
                     Start::Shared => steps.push(Step::Unshare { first }),
@@ -160,31 +164,29 @@ impl DescriptorPlan {
 
 /// The steps that put every target in its place.
 fn push_table(connections: &[Connection], duplicates: &[Duplicate], steps: &mut Vec<Step>) {
-    let kept = connections.iter().filter(|each| each.target == each.source && each.close_on_exec);
-    steps.extend(kept.map(|each| Step::ClearCloseOnExec { fd: each.target }));
-    steps.extend(duplicates.iter().map(|each| Step::Duplicate {
-        source: each.source,
-        target: each.target,
-        close_on_exec: each.to_scratch,
-    }));
+    for each in connections {
+        if each.target == each.source && each.close_on_exec {
+            steps.push(Step::ClearCloseOnExec { fd: each.target });
+        }
+    }
+    for &Duplicate { source, target, to_scratch } in duplicates {
+        steps.push(Step::Duplicate { source, target, close_on_exec: to_scratch });
+    }
 }
 
-/// Refuses what no child could do: `connections` are sorted by target.
-fn check_numbers(connections: &[Connection], limit: RawFd) -> Result<(), Refusal> {
-    for (index, each) in connections.iter().enumerate() {
-        let target = each.target;
-        if target < 0 {
-            return Err(Refusal::NegativeTarget { target });
-        }
-        if each.source < 0 {
-            return Err(Refusal::SourceNotOpen { target, source: each.source });
-        }
-        if target == RawFd::MAX || (target >= limit && target != each.source) {
-            return Err(Refusal::TargetBeyondLimit { target, limit });
-        }
-        if index > 0 && connections[index - 1].target == target {
-            return Err(Refusal::TargetTwice { target });
-        }
+/// Refuses what no child could do; `last` is the target before this one, in their order.
+fn check_numbers(target: RawFd, source: RawFd, last: Option<RawFd>, limit: RawFd) -> Result<(), Refusal> {
+    if target < 0 {
+        return Err(Refusal::NegativeTarget { target });
+    }
+    if source < 0 {
+        return Err(Refusal::SourceNotOpen { target, source });
+    }
+    if target == RawFd::MAX || (target >= limit && target != source) {
+        return Err(Refusal::TargetBeyondLimit { target, limit });
+    }
+    if last == Some(target) {
+        return Err(Refusal::TargetTwice { target });
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Memory of a thread's last launch, which its next launch uses again: a launch allocates only what it has never needed
 //! before.
 
-use super::descriptors::Given;
+use super::descriptors::Pending;
 use crate::command::{Addresses, Block, Strings};
 use crate::explain::Row;
 use crate::plan::{Compiler, DescriptorPlan, Step, Wish};
@@ -14,10 +14,11 @@ use std::os::fd::OwnedFd;
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) wishes: Vec<Wish>,
-    pub(super) given: Vec<Option<Given>>,
+    pub(super) pending: Vec<Pending>,
     pub(super) plan: DescriptorPlan,
     pub(super) compiler: Compiler,
     pub(super) steps: Vec<Step>,
+    /// The table, where it is to be told.
     pub(super) rows: Vec<Row>,
     /// What the parent has opened for the child only.
     pub(super) opened: Vec<OwnedFd>,
@@ -33,7 +34,7 @@ impl Buffers {
     /// Empties them, which closes what was opened.
     fn clear(&mut self) {
         self.wishes.clear();
-        self.given.clear();
+        self.pending.clear();
         self.plan.clear();
         self.steps.clear();
         self.rows.clear();
@@ -49,7 +50,7 @@ impl Buffers {
             list.capacity() * size_of::<T>()
         }
         let lists =
-            bytes(&self.wishes) + bytes(&self.given) + bytes(&self.steps) + bytes(&self.rows) + bytes(&self.opened);
+            bytes(&self.wishes) + bytes(&self.pending) + bytes(&self.steps) + bytes(&self.rows) + bytes(&self.opened);
         let strings = self.argv.size() + self.programs.size() + self.paths.size() + self.environment.size();
         lists + strings + self.plan.size() + self.compiler.size() < SMALL
     }

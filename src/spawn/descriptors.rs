@@ -1,7 +1,7 @@
 //! From a plan in the caller's words to one in numbers: looks at what the caller gave, and opens what is missing.
 
 use super::prepare::{Defaults, Demands, Problem};
-use super::sources;
+use super::sources::{self, Landed};
 use crate::command::Plan;
 use crate::descriptor::close_on_exec;
 use crate::explain::{Origin, Row};
@@ -15,17 +15,27 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 pub(super) struct Opening<'a> {
     /// What only the child needs.
     pub(super) opened: &'a mut Vec<OwnedFd>,
-    pub(super) rows: &'a mut Vec<Row>,
+    /// The table, where it is to be told.
+    rows: Option<&'a mut Vec<Row>>,
     pub(super) handles: Handles,
     /// One `/dev/null` serves all that want it.
     null: Option<RawFd>,
+    landed: Landed,
     /// Whether 0, 1 or 2 is closed in the parent, where that was asked for.
     pub(super) standard_closed: bool,
 }
 
 impl<'a> Opening<'a> {
-    pub(super) fn new(opened: &'a mut Vec<OwnedFd>, rows: &'a mut Vec<Row>) -> Self {
-        Self { opened, rows, handles: Handles::default(), null: None, standard_closed: false }
+    pub(super) fn new(opened: &'a mut Vec<OwnedFd>, rows: Option<&'a mut Vec<Row>>) -> Self {
+        let handles = Handles::default();
+        Self { opened, rows, handles, null: None, landed: Landed::default(), standard_closed: false }
+    }
+
+    /// Adds a line of the table, where it is to be told.
+    fn tell(&mut self, target: RawFd, source: Option<RawFd>, origin: Origin) {
+        if let Some(rows) = &mut self.rows {
+            rows.push(Row { target: Some(target), source, origin });
+        }
     }
 
     fn own(&mut self, fd: OwnedFd) -> RawFd {
@@ -43,7 +53,8 @@ impl<'a> Opening<'a> {
         let source = match self.null {
             Some(number) => number,
             None => {
-                let number = self.own(sources::null(target)?);
+                let null = sources::null(target, &mut self.landed)?;
+                let number = self.own(null);
                 *self.null.insert(number)
             }
         };
@@ -55,7 +66,7 @@ impl<'a> Opening<'a> {
         match source {
             Source::Null => Ok((self.null(target)?, Origin::Null)),
             Source::Data(bytes) => {
-                let fd = sources::data(target, bytes, without)?;
+                let fd = sources::data(target, bytes, without, &mut self.landed)?;
                 Ok((self.connect(target, fd), Origin::Data { bytes: bytes.len() }))
             }
             Source::Piped => {
@@ -74,7 +85,7 @@ impl<'a> Opening<'a> {
     }
 
     fn slot(&mut self, target: RawFd, kind: SlotKind) -> Result<(Connection, Origin, End), Problem> {
-        let (child, parent) = sources::connect(target, kind)?;
+        let (child, parent) = sources::connect(target, kind, &mut self.landed)?;
         let origin = match kind {
             SlotKind::Reader => Origin::ReadByParent,
             SlotKind::Writer => Origin::WrittenByParent,
@@ -130,13 +141,26 @@ fn push_wishes(wanted: &Plan<'_>, defaults: &Defaults, wishes: &mut Vec<Wish>) {
     }));
 }
 
+/// A target whose source is not known yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    /// Where its connection is.
+    index: usize,
+    wish: Wish,
+    /// A standard stream that is closed in the parent.
+    closed_stream: bool,
+}
+
+/// Stands for a source that is not known yet, and is no target's number.
+const UNKNOWN: RawFd = -1;
+
 /// Checks the wishes, opens what they need, and puts them into numbers: into a `plan` that is empty, as the other lists are.
 pub(super) fn descriptor_plan(
     wanted: &Plan<'_>,
     defaults: &Defaults,
     demands: Demands,
     wishes: &mut Vec<Wish>,
-    given: &mut Vec<Option<Given>>,
+    pending: &mut Vec<Pending>,
     plan: &mut DescriptorPlan,
     opening: &mut Opening<'_>,
 ) -> Result<(), Problem> {
@@ -146,74 +170,91 @@ pub(super) fn descriptor_plan(
     plan.rest = wanted.rest;
     plan.start = demands.start;
     // What the parent has is looked at before anything is opened, or else what is opened here could be taken for it.
-    for wish in wishes.iter() {
-        given.push(match wish.want {
-            Want::Keep => Some(look(wish.target, wish.target, Origin::Kept)?),
-            _ => given_source(source_of(wanted, defaults, wish), wish.target)?,
-        });
-    }
-    refuse_beyond_limit(wishes, given, plan)?;
-    opening.standard_closed = demands.pidfd && is_standard_closed(wishes, given);
-    for (wish, given) in wishes.iter().zip(given.drain(..)) {
+    for &wish in wishes.iter() {
         let target = wish.target;
-        let (connection, origin) = match (wish.want, given) {
-            (_, Some(Given::Open(connection, origin))) => (connection, origin),
-            (_, Some(Given::ClosedStream)) => (opening.null(target)?, Origin::ClosedInParent),
-            (Want::Hole, None) => {
+        let given = match wish.want {
+            Want::Keep => Some(look(target, target, Origin::Kept)?),
+            Want::Hole => {
                 plan.holes.push(target);
-                opening.rows.push(Row { target: Some(target), source: None, origin: Origin::Hole });
+                opening.tell(target, None, Origin::Hole);
                 continue;
             }
-            // The source is filled in below.
-            (Want::SameAs(other), None) => (Connection::new(target, RawFd::MAX), Origin::SameAs(other)),
-            (_, None) => opening.open(target, source_of(wanted, defaults, wish), wanted.without)?,
+            _ => given_source(source_of(wanted, defaults, &wish), target)?,
         };
-        plan.connections.push(connection);
-        opening.rows.push(Row { target: Some(target), source: Some(connection.source), origin });
+        if let Some(Given::Open(connection, origin)) = given {
+            opening.tell(target, Some(connection.source), origin);
+            plan.connections.push(connection);
+        } else {
+            pending.push(Pending { index: plan.connections.len(), wish, closed_stream: given.is_some() });
+            plan.connections.push(Connection::new(target, UNKNOWN));
+        }
     }
-    for wish in wishes.iter() {
-        if let Want::SameAs(other) = wish.want {
-            let find = |number| plan.connections.binary_search_by_key(&number, |each| each.target);
-            if let (Ok(index), Ok(found)) = (find(wish.target), find(other)) {
+    refuse_beyond_limit(plan)?;
+    open_pending(wanted, defaults, pending, plan, opening)?;
+    if demands.pidfd {
+        opening.standard_closed =
+            if opening.landed.any { opening.landed.on_standard } else { is_standard_closed(&plan.connections) };
+    }
+    Ok(())
+}
+
+/// Opens the sources that are not known yet.
+fn open_pending(
+    wanted: &Plan<'_>,
+    defaults: &Defaults,
+    pending: &[Pending],
+    plan: &mut DescriptorPlan,
+    opening: &mut Opening<'_>,
+) -> Result<(), Problem> {
+    let mut follows = false;
+    for &Pending { index, wish, closed_stream } in pending {
+        let target = wish.target;
+        let (connection, origin) = match wish.want {
+            _ if closed_stream => (opening.null(target)?, Origin::ClosedInParent),
+            Want::SameAs(_) => {
+                follows = true;
+                continue;
+            }
+            _ => opening.open(target, source_of(wanted, defaults, &wish), wanted.without)?,
+        };
+        plan.connections[index] = connection;
+        opening.tell(target, Some(connection.source), origin);
+    }
+    if follows {
+        for &Pending { index, wish, .. } in pending {
+            let Want::SameAs(other) = wish.want else { continue };
+            if let Ok(found) = plan.connections.binary_search_by_key(&other, |each| each.target) {
                 plan.connections[index] = Connection { target: wish.target, ..plan.connections[found] };
-                let row = opening.rows.iter_mut().find(|row| row.target == Some(wish.target));
-                row.into_iter().for_each(|row| row.source = Some(plan.connections[found].source));
+                opening.tell(wish.target, Some(plan.connections[found].source), Origin::SameAs(other));
             }
         }
+    }
+    if let Some(rows) = &mut opening.rows {
+        rows.sort_by_key(|row| row.target);
     }
     Ok(())
 }
 
 /// Refuses targets that no duplicate can have, before anything is opened for them.
-fn refuse_beyond_limit(wishes: &[Wish], given: &[Option<Given>], plan: &mut DescriptorPlan) -> Result<(), Refusal> {
-    let is_duplicate = |(wish, given): &(&Wish, &Option<Given>)| match given {
-        Some(Given::Open(connection, _)) => connection.source != wish.target,
-        Some(Given::ClosedStream) => true,
-        None => wish.want != Want::Hole,
-    };
-    let mut duplicates = wishes.iter().zip(given).filter(is_duplicate).map(|(wish, _)| wish.target).peekable();
+fn refuse_beyond_limit(plan: &mut DescriptorPlan) -> Result<(), Refusal> {
+    let mut duplicates = plan.connections.iter().filter(|each| each.source != each.target).peekable();
     if duplicates.peek().is_none() {
         return Ok(());
     }
     plan.limit = soft_limit();
-    match duplicates.find(|&target| target >= plan.limit) {
-        Some(target) => Err(Refusal::TargetBeyondLimit { target, limit: plan.limit }),
+    match duplicates.find(|each| each.target >= plan.limit) {
+        Some(&Connection { target, .. }) => Err(Refusal::TargetBeyondLimit { target, limit: plan.limit }),
         None => Ok(()),
     }
 }
 
-/// Whether 0, 1 or 2 is closed in the parent. What is known from the sources is not asked again.
-fn is_standard_closed(wishes: &[Wish], given: &[Option<Given>]) -> bool {
-    let known_open = |number: RawFd| {
-        wishes.iter().zip(given).any(|(wish, given)| {
-            wish.target == number && matches!(given, Some(Given::Open(connection, _)) if connection.source == number)
-        })
-    };
-    (0..=2).any(|number| !known_open(number) && close_on_exec(number).is_none())
+/// Whether 0, 1 or 2 is closed in the parent. Sources are known to be open.
+fn is_standard_closed(connections: &[Connection]) -> bool {
+    (0..=2).any(|number| !connections.iter().any(|each| each.source == number) && close_on_exec(number).is_none())
 }
 
 /// A source that the parent has already.
-pub(super) enum Given {
+enum Given {
     Open(Connection, Origin),
     /// A standard stream that is closed in the parent.
     ClosedStream,

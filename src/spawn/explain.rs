@@ -1,6 +1,6 @@
 //! `Command::explain`: all of a spawn but the launch.
 
-use super::prepare::{Defaults, Prepared, Problem, prepare};
+use super::prepare::{Defaults, Demands, Prepared, Problem, prepare};
 use super::{Way, probe};
 use crate::command::Command;
 use crate::error::{Error, Subject};
@@ -24,7 +24,7 @@ impl Command<'_> {
         let missing = self.plan.without | probe::known_missing();
         let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.plan.rest, missing)
             .map_err(Problem::from)
-            .and_then(|way| Ok((way, prepare(self, Defaults::INHERIT, way.demands(true))?)))
+            .and_then(|way| Ok((way, prepare(self, Defaults::INHERIT, Demands { told: true, ..way.demands(true) })?)))
             .map(|(way, prepared)| {
                 let Prepared { mut buffers, .. } = prepared;
                 let (mut rows, steps) = (std::mem::take(&mut buffers.rows), std::mem::take(&mut buffers.steps));

@@ -183,7 +183,7 @@ impl Way {
             Self::Clone { clone3, shared_table: false } => (Start::Copied, false, !clone3),
             Self::Fork => (Start::Copied, true, true),
         };
-        Demands { start, report_pipe, reset_handlers, pidfd, in_place: false }
+        Demands { start, report_pipe, reset_handlers, pidfd, in_place: false, told: is_told() }
     }
 
     fn launcher(self) -> Launcher {
@@ -370,9 +370,14 @@ fn orders<'a>(
     }
 }
 
+/// Whether somebody listens to what [`trace`] tells.
+fn is_told() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
 /// The parent tells of the plan, before the signals are blocked.
 fn trace(prepared: &Prepared) {
-    if tracing::enabled!(tracing::Level::DEBUG) {
+    if is_told() {
         for row in &prepared.buffers.rows {
             tracing::debug!(target = ?row.target, source = ?row.source, origin = %row.origin, "descriptor");
         }

@@ -3,6 +3,7 @@
 
 use super::buffers::{Buffers, Lent};
 use super::descriptors::{Opening, descriptor_plan};
+use super::sources::Landed;
 use super::{programs, sources};
 use crate::command::{Command, Directory, Environment, Plan, Strings};
 use crate::error::{Failure, Text};
@@ -72,16 +73,18 @@ pub(super) struct Demands {
     pub(super) pidfd: bool,
     /// Whether the steps run in this process: then they close nothing and leave signals alone.
     pub(super) in_place: bool,
+    /// Whether somebody is to be told of the table.
+    pub(super) told: bool,
 }
 
 impl Demands {
     /// For `fork_run`.
     pub(super) const RUN: Self =
-        Self { start: Start::Copied, report_pipe: true, reset_handlers: false, pidfd: true, in_place: false };
+        Self { start: Start::Copied, report_pipe: true, reset_handlers: false, pidfd: true, in_place: false, told: false };
 
     /// For `Command::exec`.
     pub(super) const IN_PLACE: Self =
-        Self { start: Start::Copied, report_pipe: false, reset_handlers: false, pidfd: false, in_place: true };
+        Self { start: Start::Copied, report_pipe: false, reset_handlers: false, pidfd: false, in_place: true, told: false };
 }
 
 /// Everything that the launch needs. What it opened for the child is closed when it is dropped.
@@ -131,7 +134,7 @@ impl ReportPipe {
     /// A pipe whose write end no target hits, and no hook either, where there is room.
     fn open(plan: &DescriptorPlan, hooks: bool) -> io::Result<Self> {
         let decided = |number| plan.decides(number);
-        let (reader, writer) = sources::pipe()?;
+        let (reader, writer) = sources::pipe(&mut Landed::default())?;
         let writer = if hooks {
             sources::apart(&writer, ABOVE_HOOKS, decided)
                 .or_else(|_| sources::apart(&writer, ABOVE_STANDARD, decided))?
@@ -181,9 +184,9 @@ pub(super) fn prepare_run(plan: &Plan<'_>, demands: Demands) -> Result<Prepared,
 
 /// Looks at what the caller gave, and opens what is missing.
 fn gather(mut buffers: Lent, wanted: &Plan<'_>, defaults: &Defaults, demands: Demands) -> Result<Prepared, Problem> {
-    let Buffers { wishes, given, plan, rows, opened, .. } = &mut *buffers;
-    let mut opening = Opening::new(opened, rows);
-    descriptor_plan(wanted, defaults, demands, wishes, given, plan, &mut opening)?;
+    let Buffers { wishes, pending, plan, rows, opened, .. } = &mut *buffers;
+    let mut opening = Opening::new(opened, demands.told.then_some(rows));
+    descriptor_plan(wanted, defaults, demands, wishes, pending, plan, &mut opening)?;
     let Opening { handles, standard_closed, .. } = opening;
     Ok(Prepared {
         buffers,
@@ -216,7 +219,9 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
     let Buffers { plan, compiler, steps, rows, .. } = &mut **buffers;
     let mut transient = |plan: &mut DescriptorPlan, fd: &OwnedFd, origin: Origin| {
         plan.transient.push(fd.as_raw_fd());
-        rows.push(Row { target: None, source: Some(fd.as_raw_fd()), origin });
+        if demands.told {
+            rows.push(Row { target: None, source: Some(fd.as_raw_fd()), origin });
+        }
     };
 
     let mut directory_number = None;
@@ -235,14 +240,16 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
     }
     if (demands.in_place || plan.rest == Rest::Inherit) && plan.takes_scratch() {
         let what = "a scratch number for a cycle";
-        let scratch = sources::null(0)
+        let scratch = sources::null(0, &mut Landed::default())
             .and_then(|fd| {
                 sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
                     .map_err(|error| Problem::io(Failure::Parent { what }, &error))
             })
             .map_err(|problem| Problem { failure: Failure::Parent { what }, ..problem })?;
         plan.scratch = Some(scratch.as_raw_fd());
-        rows.push(Row { target: None, source: Some(scratch.as_raw_fd()), origin: Origin::Scratch });
+        if demands.told {
+            rows.push(Row { target: None, source: Some(scratch.as_raw_fd()), origin: Origin::Scratch });
+        }
         *scratch_fd = Some(scratch);
     }
     if matches!(finish, Finish::Run) {

@@ -102,7 +102,7 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(plan: &mut Plan<'_>, mut function: F) 
 
 fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<Child, Problem> {
     let pidfd = !plan.without.contains(Rungs::PIDFD);
-    let prepared = prepare::prepare_run(plan, Demands { pidfd, ..Demands::RUN })?;
+    let prepared = prepare::prepare_run(plan, Demands { pidfd, told: super::is_told(), ..Demands::RUN })?;
     let Some(pipe) = &prepared.report else { return Err(Failure::Launch(Launcher::Fork).into()) };
     trace(&prepared);
 

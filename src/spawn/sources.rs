@@ -22,6 +22,23 @@ pub(super) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
 }
 
+/// Where new descriptors have landed before they were moved away from 0, 1 and 2.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Landed {
+    /// Whether there was one.
+    pub(super) any: bool,
+    /// Whether one was 0, 1 or 2, so that a standard stream is closed. They land on the lowest free numbers.
+    pub(super) on_standard: bool,
+}
+
+impl Landed {
+    fn above_standard(&mut self, fd: OwnedFd) -> io::Result<OwnedFd> {
+        self.any = true;
+        self.on_standard |= fd.as_raw_fd() <= 2;
+        above_standard(fd)
+    }
+}
+
 /// A duplicate of `fd`, which closes at exec, under a number from `first` on that the child's plan decides nothing
 /// about.
 pub(super) fn apart(fd: impl AsFd, mut first: RawFd, decided: impl Fn(RawFd) -> bool) -> io::Result<OwnedFd> {
@@ -35,44 +52,44 @@ pub(super) fn apart(fd: impl AsFd, mut first: RawFd, decided: impl Fn(RawFd) -> 
 }
 
 /// A pipe with both ends away from 0, 1 and 2, closing at exec.
-pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn pipe(landed: &mut Landed) -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
-    Ok((above_standard(reader.into())?, above_standard(writer.into())?))
+    Ok((landed.above_standard(reader.into())?, landed.above_standard(writer.into())?))
 }
 
 /// What connects parent and child at `target`: the child's end, and the parent's.
-pub(super) fn connect(target: RawFd, kind: SlotKind) -> Result<(OwnedFd, End), Problem> {
+pub(super) fn connect(target: RawFd, kind: SlotKind, landed: &mut Landed) -> Result<(OwnedFd, End), Problem> {
     let ends = match kind {
-        SlotKind::Reader => pipe().map(|(reader, writer)| (writer, End::Reader(reader.into()))),
-        SlotKind::Writer => pipe().map(|(reader, writer)| (reader, End::Writer(writer.into()))),
-        SlotKind::Socket => socket().map(|(ours, theirs)| (theirs, End::Socket(ours.into()))),
+        SlotKind::Reader => pipe(landed).map(|(reader, writer)| (writer, End::Reader(reader.into()))),
+        SlotKind::Writer => pipe(landed).map(|(reader, writer)| (reader, End::Writer(writer.into()))),
+        SlotKind::Socket => socket(landed).map(|(ours, theirs)| (theirs, End::Socket(ours.into()))),
     };
     let what = if kind == SlotKind::Socket { "a socket pair" } else { "a pipe" };
     ends.map_err(|error| Problem::io(Failure::Open { target, what }, &error))
 }
 
-fn socket() -> io::Result<(OwnedFd, OwnedFd)> {
+fn socket(landed: &mut Landed) -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    Ok((above_standard(ours.into())?, above_standard(theirs.into())?))
+    Ok((landed.above_standard(ours.into())?, landed.above_standard(theirs.into())?))
 }
 
-pub(super) fn null(target: RawFd) -> Result<OwnedFd, Problem> {
+pub(super) fn null(target: RawFd, landed: &mut Landed) -> Result<OwnedFd, Problem> {
     std::fs::File::options()
         .read(true)
         .write(true)
         .open("/dev/null")
-        .and_then(|file| above_standard(file.into()))
+        .and_then(|file| landed.above_standard(file.into()))
         .map_err(|error| Problem::io(Failure::Open { target, what: "/dev/null" }, &error))
 }
 
 /// A descriptor from which the child reads `bytes`.
-pub(super) fn data(target: RawFd, bytes: &[u8], without: Rungs) -> Result<OwnedFd, Problem> {
+pub(super) fn data(target: RawFd, bytes: &[u8], without: Rungs, landed: &mut Landed) -> Result<OwnedFd, Problem> {
     let sealed = if without.contains(Rungs::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
     let (result, what) = match sealed {
-        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::FBIG) => (filled_pipe(bytes), "a pipe for the data"),
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::FBIG) => (filled_pipe(bytes, landed), "a pipe for the data"),
         result => (result.map_err(io::Error::from), "memory for the data"),
     };
-    result.and_then(above_standard).map_err(|error| Problem::io(Failure::Open { target, what }, &error))
+    result.and_then(|fd| landed.above_standard(fd)).map_err(|error| Problem::io(Failure::Open { target, what }, &error))
 }
 
 /// Memory that nobody can change any more.
@@ -108,8 +125,8 @@ fn sealed_memory(_: &[u8]) -> Result<OwnedFd, Errno> {
 }
 
 /// The read end of a pipe that holds all the bytes; an error where it cannot.
-fn filled_pipe(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let (reader, writer) = pipe()?;
+fn filled_pipe(bytes: &[u8], landed: &mut Landed) -> io::Result<OwnedFd> {
+    let (reader, writer) = pipe(landed)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if bytes.len() > 65_536 {
         // Where it is refused, the write below does not fit.
