@@ -79,12 +79,24 @@ pub(super) struct Demands {
 
 impl Demands {
     /// For `fork_run`.
-    pub(super) const RUN: Self =
-        Self { start: Start::Copied, report_pipe: true, reset_handlers: false, pidfd: true, in_place: false, told: false };
+    pub(super) const RUN: Self = Self {
+        start: Start::Copied,
+        report_pipe: true,
+        reset_handlers: false,
+        pidfd: true,
+        in_place: false,
+        told: false,
+    };
 
     /// For `Command::exec`.
-    pub(super) const IN_PLACE: Self =
-        Self { start: Start::Copied, report_pipe: false, reset_handlers: false, pidfd: false, in_place: true, told: false };
+    pub(super) const IN_PLACE: Self = Self {
+        start: Start::Copied,
+        report_pipe: false,
+        reset_handlers: false,
+        pidfd: false,
+        in_place: true,
+        told: false,
+    };
 }
 
 /// Everything that the launch needs. What it opened for the child is closed when it is dropped.

@@ -86,7 +86,9 @@ pub(super) fn null(target: RawFd, landed: &mut Landed) -> Result<OwnedFd, Proble
 pub(super) fn data(target: RawFd, bytes: &[u8], without: Rungs, landed: &mut Landed) -> Result<OwnedFd, Problem> {
     let sealed = if without.contains(Rungs::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
     let (result, what) = match sealed {
-        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::FBIG) => (filled_pipe(bytes, landed), "a pipe for the data"),
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::FBIG) => {
+            (filled_pipe(bytes, landed), "a pipe for the data")
+        }
         result => (result.map_err(io::Error::from), "memory for the data"),
     };
     result.and_then(|fd| landed.above_standard(fd)).map_err(|error| Problem::io(Failure::Open { target, what }, &error))
