@@ -139,15 +139,19 @@ fn run(args: &[&str]) -> i32 {
             }
         }
         // Spawns a program again and again, for counting system calls.
-        ["repeat", launcher, count, program] => {
-            let launcher = match launcher {
-                "clone" => fdspawn::Launcher::Clone,
-                _ => fdspawn::Launcher::Fork,
-            };
+        ["repeat", what, count, program] => {
             let mut command = fdspawn::Command::new(program);
-            command.launcher(launcher);
+            command.launcher(fdspawn::Launcher::Clone);
+            if what == "pipes" {
+                let pipe = fdspawn::Stdio::piped;
+                command.stdin(pipe()).stdout(pipe()).stderr(pipe());
+            }
             for _ in 0..count.parse().unwrap() {
-                assert!(command.status().unwrap().success());
+                let status = match what {
+                    "status" => command.status(),
+                    _ => command.spawn().and_then(|mut child| child.wait()),
+                };
+                assert!(status.unwrap().success());
             }
         }
         _ => panic!("no such helper: {args:?}"),
