@@ -1,9 +1,10 @@
 //! The child's handle: waiting, killing, output.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::memory;
 use crate::support::{LAUNCHERS, children, helper};
-use fdspawn::{Command, Launcher, Rungs, Stdio};
+use fdspawn::{Command, Failure, Launcher, Rest, Rungs, Stdio};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -49,7 +50,7 @@ fn status_tells_of_a_core_dump_as_std_does() {
     let mut std_child = std::process::Command::new("/bin/sh");
     let expected = std_child.args(["-c", "ulimit -c 0; kill -ABRT $$"]).status().unwrap();
     for launcher in LAUNCHERS {
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         let status = command.args(["-c", "ulimit -c 0; kill -ABRT $$"]).launcher(launcher).status().unwrap();
         assert_eq!(status, expected);
         assert_eq!(status.signal(), Some(libc::SIGABRT));
@@ -113,7 +114,7 @@ fn both_outputs_are_drained_at_once_however_uneven() {
 #[test]
 fn handles_that_nobody_took_are_closed_before_the_output_is_read() {
     for launcher in LAUNCHERS {
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         command.args(["-c", "cat <&5; echo done"]).launcher(launcher).stdout(Stdio::piped());
         let _ = command.writer(5);
         let output = command.spawn().unwrap().wait_with_output().unwrap();
@@ -124,7 +125,7 @@ fn handles_that_nobody_took_are_closed_before_the_output_is_read() {
 #[test]
 fn three_pipes_carry_what_they_should() {
     for launcher in LAUNCHERS {
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         command.args(["-c", "read line; echo \"out $line\"; echo \"err $line\" >&2"]).launcher(launcher);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -161,7 +162,7 @@ own_process! {
         for launcher in LAUNCHERS {
             let mut child = helper("exit").arg("0").launcher(launcher).spawn().unwrap();
             assert_eq!(child.wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
-            let error = Command::new("/no/such").launcher(launcher).spawn().unwrap_err();
+            let error = support::command("/no/such").launcher(launcher).spawn().unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::ENOENT), "a failed spawn has its error all the same");
             assert_eq!(children(), 0);
         }
@@ -171,16 +172,24 @@ own_process! {
 own_process! {
     fn failed_spawn_by_clone_sends_no_signal_and_is_not_for_others_to_reap() {
         static ENDED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        static TOLD: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(-1);
         extern "C" fn count(_: i32) {
             ENDED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            // SAFETY: the call is async-signal-safe, and reads one byte.
+            unsafe { libc::write(TOLD.load(std::sync::atomic::Ordering::Relaxed), c"x".as_ptr().cast(), 1) };
         }
-        // SAFETY: the handler only counts.
+        let (mut told, writer) = std::io::pipe().unwrap();
+        TOLD.store(std::os::fd::AsRawFd::as_raw_fd(&writer), std::sync::atomic::Ordering::Relaxed);
+        // SAFETY: the handler counts and writes.
         unsafe { libc::signal(libc::SIGCHLD, count as *const () as usize) };
         for _ in 0..20 {
-            Command::new("/no/such").launcher(Launcher::Clone).spawn().unwrap_err();
+            support::command("/no/such").launcher(Launcher::Clone).spawn().unwrap_err();
         }
         assert_eq!(ENDED.load(std::sync::atomic::Ordering::Relaxed), 0);
-        assert!(Command::new("true").launcher(Launcher::Clone).status().unwrap().success());
+        assert!(support::command("true").launcher(Launcher::Clone).status().unwrap().success());
+        // The signal is the process's: another thread than the one that waits may be about to handle it. (An isolated thread
+        // has it blocked, and then the kernel takes the first thread.)
+        told.read_exact(&mut [0]).unwrap();
         assert_eq!(ENDED.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 }
@@ -214,6 +223,22 @@ fn pidfd_is_closed_with_the_child_and_close_on_exec() {
             assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
         }
         child.wait().unwrap();
+    }
+}
+
+#[test]
+fn launch_is_the_one_that_this_run_of_the_suite_is_about() {
+    // Or else a rerun by fork or by an isolated thread would be one more of the same.
+    let mut child = support::command("true").spawn().unwrap();
+    if std::env::var_os(support::LAUNCHER).is_some() {
+        assert_eq!(child.launched_by(), Launcher::Fork);
+    }
+    assert!(child.wait().unwrap().success());
+    let inherited = support::command("true").rest(Rest::Inherit).status();
+    if std::env::var_os(support::ISOLATED).is_some() {
+        assert!(matches!(inherited.unwrap_err().failure(), Failure::NothingToInherit));
+    } else {
+        assert!(inherited.unwrap().success());
     }
 }
 

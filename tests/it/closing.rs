@@ -1,12 +1,13 @@
 //! The rest is closed, whatever the means; or the spawn fails.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::{hard_limit, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
 use crate::support::tools::unmount_proc;
 use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::plan::Step;
-use fdspawn::{Command, Failure, Launcher, Rest, Rungs};
+use fdspawn::{Failure, Launcher, Rest, Rungs};
 use std::fs::File;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -225,7 +226,7 @@ own_process! {
 own_process! {
     fn low_limit_at_the_first_spawn_is_not_taken_for_a_kernel_without_a_right_table() {
         let steps_after_a_spawn = || {
-            let mut command = Command::new("true");
+            let mut command = support::command("true");
             assert!(command.launcher(Launcher::Clone).status().unwrap().success());
             command.explain().steps().to_vec()
         };
@@ -246,7 +247,7 @@ own_process! {
         // Another thread may set it between the parent's look and the clone.
         for close_on_exec in [false, true] {
             let kept = memory_at(9, "kept", close_on_exec);
-            let mut command = Command::new("true");
+            let mut command = support::command("true");
             let explanation = command.keep(&kept).explain();
             assert!(explanation.steps().contains(&Step::ClearCloseOnExec { fd: 9 }), "{explanation}");
         }

@@ -2,6 +2,7 @@
 
 use crate::filters::refuse;
 use crate::own_process;
+use crate::support;
 use crate::support::sources::{leaky, set_limit};
 use crate::support::tools::{skip, unmount_proc};
 use crate::support::{LAUNCHERS, Planned, helper};
@@ -134,7 +135,7 @@ own_process! {
             let number = leak.as_raw_fd();
             // The first gets it with all the rest that it was never meant to have; the second does not.
             let careless =
-                Helper::spawn(Command::new("sleep").arg("1000").launcher(launcher).rest(Rest::Inherit));
+                Helper::spawn(support::command("sleep").arg("1000").launcher(launcher).rest(Rest::Inherit));
             let _careful = Helper::spawn(helper("wait").launcher(launcher));
             drop(leak);
             let ends = ends_of(&reader).unwrap();

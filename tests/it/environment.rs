@@ -1,6 +1,7 @@
 //! Arguments, environment and working directory.
 
 use crate::own_process;
+use crate::support;
 use crate::support::helper::MARK;
 use crate::support::{LAUNCHERS, helper};
 use fdspawn::{Command, Environment};
@@ -72,7 +73,7 @@ fn working_directory_is_by_path_or_by_descriptor_and_the_last_call_counts() {
 
 #[test]
 fn getters_return_what_was_set() {
-    let mut command = Command::new("program");
+    let mut command = support::command("program");
     command.args(["a", "b"]).env("SET", "1").env_remove("GONE").current_dir("/somewhere");
     assert_eq!(command.get_program(), "program");
     assert_eq!(command.get_args().collect::<Vec<_>>(), ["a", "b"]);
@@ -121,7 +122,7 @@ own_process! {
         unsafe { std::env::set_var("FDSPAWN_CAPTURED", "after") };
         for launcher in LAUNCHERS {
             // No change at all: the block itself is passed on.
-            let mut command = Command::new(std::env::args_os().next().unwrap());
+            let mut command = support::command(std::env::args_os().next().unwrap());
             command.args([MARK, "environment"]).arg(&out).launcher(launcher).environment(&environment);
             let lines = environment_of(&mut command, &out);
             assert!(lines.contains(&b"FDSPAWN_CAPTURED=before".to_vec()));
@@ -130,7 +131,7 @@ own_process! {
         // And the program is looked up in its PATH.
         // SAFETY: as above.
         unsafe { std::env::set_var("PATH", "/no/such") };
-        assert!(Command::new("true").environment(&environment).status().unwrap().success());
-        Command::new("true").status().unwrap_err();
+        assert!(support::command("true").environment(&environment).status().unwrap().success());
+        support::command("true").status().unwrap_err();
     }
 }

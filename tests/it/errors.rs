@@ -1,6 +1,7 @@
 //! Errors that say which step failed, and failures that leave nothing behind.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::{hard_limit, memory, memory_at, program, set_limit};
 use crate::support::table::Table;
 use crate::support::tools::skip;
@@ -23,13 +24,13 @@ fn spawn_error(command: &mut Command<'_>) -> Error {
 #[test]
 fn missing_program_and_missing_directory_are_different_errors() {
     for launcher in LAUNCHERS {
-        let error = spawn_error(Command::new("no-such-program").launcher(launcher));
+        let error = spawn_error(support::command("no-such-program").launcher(launcher));
         assert!(matches!(error.failure(), Failure::Exec));
         let text = "cannot spawn `no-such-program`: program not found in PATH: No such file or directory";
         assert_eq!(error.to_string(), text);
-        let error = spawn_error(Command::new("/no/such").launcher(launcher));
+        let error = spawn_error(support::command("/no/such").launcher(launcher));
         assert_eq!(error.to_string(), "cannot spawn `/no/such`: No such file or directory");
-        let error = spawn_error(Command::new("gpg").launcher(launcher).current_dir("/nope"));
+        let error = spawn_error(support::command("gpg").launcher(launcher).current_dir("/nope"));
         assert_eq!(error.to_string(), "cannot spawn `gpg`: working directory `/nope`: No such file or directory");
         assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
         assert_eq!(error.program(), Some(OsStr::new("gpg")));
@@ -42,10 +43,10 @@ fn missing_program_and_missing_directory_are_different_errors() {
 #[test]
 fn file_that_is_no_directory_is_named_whether_given_by_path_or_by_descriptor() {
     for launcher in LAUNCHERS {
-        let error = spawn_error(Command::new("true").launcher(launcher).current_dir("/dev/null"));
+        let error = spawn_error(support::command("true").launcher(launcher).current_dir("/dev/null"));
         assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/dev/null`: Not a directory");
         let file = memory("file");
-        let error = spawn_error(Command::new("true").launcher(launcher).current_dir_fd(&file));
+        let error = spawn_error(support::command("true").launcher(launcher).current_dir_fd(&file));
         assert_eq!(error.to_string(), "cannot spawn `true`: working directory given as a descriptor: Not a directory");
     }
 }
@@ -63,12 +64,12 @@ fn nul_inside_any_string_is_refused_before_anything_is_cloned() {
                 _ => panic!("{error}"),
             }
         };
-        assert_eq!(text(&mut Command::new(nul)), Text::Program);
-        assert_eq!(text(Command::new("true").arg("fine").arg(nul)), Text::Argument(2));
-        assert_eq!(text(Command::new("true").arg0(nul)), Text::Argument(0));
-        assert_eq!(text(Command::new("true").env("A", nul)), Text::Variable);
-        assert_eq!(text(Command::new("true").env(nul, "b")), Text::Variable);
-        assert_eq!(text(Command::new("true").current_dir(nul)), Text::WorkingDirectory);
+        assert_eq!(text(&mut support::command(nul)), Text::Program);
+        assert_eq!(text(support::command("true").arg("fine").arg(nul)), Text::Argument(2));
+        assert_eq!(text(support::command("true").arg0(nul)), Text::Argument(0));
+        assert_eq!(text(support::command("true").env("A", nul)), Text::Variable);
+        assert_eq!(text(support::command("true").env(nul, "b")), Text::Variable);
+        assert_eq!(text(support::command("true").current_dir(nul)), Text::WorkingDirectory);
     }
 }
 
@@ -76,7 +77,7 @@ fn nul_inside_any_string_is_refused_before_anything_is_cloned() {
 fn variable_names_that_nobody_could_look_up_are_refused() {
     for launcher in LAUNCHERS {
         for name in ["", "A=B"] {
-            let error = spawn_error(Command::new("true").launcher(launcher).env(name, "value"));
+            let error = spawn_error(support::command("true").launcher(launcher).env(name, "value"));
             assert!(matches!(error.failure(), Failure::VariableName(found) if found == name), "{error}");
         }
     }
@@ -85,7 +86,7 @@ fn variable_names_that_nobody_could_look_up_are_refused() {
 #[test]
 fn arguments_over_the_limit_of_the_kernel_are_too_big() {
     for launcher in LAUNCHERS {
-        let error = spawn_error(Command::new("true").launcher(launcher).arg("x".repeat(1 << 20)));
+        let error = spawn_error(support::command("true").launcher(launcher).arg("x".repeat(1 << 20)));
         assert_eq!(error.raw_os_error(), Some(libc::E2BIG));
         assert_eq!(error.to_string(), "cannot spawn `true`: arguments and environment: Argument list too long");
     }
@@ -97,10 +98,10 @@ fn script_without_an_interpreter_is_enoexec_on_every_launcher() {
     let script = directory.path().join("script");
     program(&script, b"echo hello\n", 0o755);
     for launcher in LAUNCHERS {
-        let error = spawn_error(Command::new(&script).launcher(launcher));
+        let error = spawn_error(support::command(&script).launcher(launcher));
         assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC));
         // Also when it comes from PATH.
-        let error = spawn_error(Command::new("script").launcher(launcher).env("PATH", directory.path()));
+        let error = spawn_error(support::command("script").launcher(launcher).env("PATH", directory.path()));
         assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC));
     }
 }
@@ -118,7 +119,7 @@ own_process! {
         let (table, blocked, running) = (Table::current(), mask(), threads());
         for launcher in LAUNCHERS {
             for _ in 0..3 {
-                let mut command = Command::new("/no/such");
+                let mut command = support::command("/no/such");
                 command.launcher(launcher).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
                 command.fd(5, &file).fd(6, Stdio::data("data"));
                 let _ = (command.reader(7), command.writer(8), command.socket(9));
@@ -186,7 +187,7 @@ own_process! {
 fn writing_a_program_and_executing_it_at_once_from_many_threads_never_finds_it_busy() {
     // A child that holds another thread's writable descriptor of a program makes its exec fail with ETXTBSY. A child
     // that starts with a shared table and leaves it holds none.
-    let mut command = Command::new("true");
+    let mut command = support::command("true");
     assert!(command.status().unwrap().success());
     if !matches!(command.explain().steps()[0], Step::Unshare { .. }) {
         skip("this kernel makes no right private table");
@@ -204,7 +205,7 @@ fn writing_a_program_and_executing_it_at_once_from_many_threads_never_finds_it_b
                     std::io::Write::write_all(&mut file, image).unwrap();
                     file.set_permissions(fs::Permissions::from_mode(0o755)).unwrap();
                     drop(file);
-                    let status = Command::new(&path).launcher(Launcher::Clone).status();
+                    let status = support::command(&path).launcher(Launcher::Clone).status();
                     assert!(status.unwrap_or_else(|error| panic!("{error}")).success());
                     fs::remove_file(&path).unwrap();
                 }
@@ -221,7 +222,7 @@ own_process! {
             return;
         }
         // A probe that ran there would end the namespace with it.
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         let output = command.args(["-c", "echo $$"]).output().unwrap();
         assert_eq!(output.stdout, b"1\n");
     }
@@ -233,7 +234,7 @@ own_process! {
         // Nothing can be opened any more.
         let _full: Vec<fs::File> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
         for launcher in LAUNCHERS {
-            let mut command = Command::new("true");
+            let mut command = support::command("true");
             command.launcher(launcher).fd(50, Stdio::null());
             let error = command.status().unwrap_err();
             let beyond = Refusal::TargetBeyondLimit { target: 50, limit: 50 };

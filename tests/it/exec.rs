@@ -1,10 +1,11 @@
 //! `Command::exec`: the plan in this process, and what is left of it when that fails.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::{leaky, memory, memory_at};
 use crate::support::table::Table;
 use crate::support::{Over, helper};
-use fdspawn::{Command, Failure, Rungs, Stdio};
+use fdspawn::{Failure, Rungs, Stdio};
 use std::os::fd::AsRawFd;
 
 /// Runs `exec` in a forked child of this process, which has it to itself.
@@ -56,7 +57,7 @@ own_process! {
         let status = status_of(|| {
             let own = std::process::id();
             assert_ne!(own, pid);
-            let mut command = Command::new("/bin/sh");
+            let mut command = support::command("/bin/sh");
             let script = format!("[ $$ = {own} ] && cd / && pwd > {}", out.display());
             panic!("{}", command.args(["-c", &script]).exec());
         });
@@ -79,7 +80,7 @@ own_process! {
         let before = state();
         for without in [Rungs::empty(), Rungs::PROC] {
             for _ in 0..3 {
-                let mut command = Command::new("/no/such");
+                let mut command = support::command("/no/such");
                 command.without(without).fd(6, Stdio::null()).fd(5, Stdio::same_as(1)).fd(7, Stdio::data("data"));
                 let error = command.current_dir("/usr").exec();
                 assert!(matches!(error.failure(), Failure::Exec), "{error}");
@@ -97,7 +98,7 @@ own_process! {
         std::panic::set_hook(Box::new(|_| {}));
         static RAN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
         {
-            let mut command = Command::new("true");
+            let mut command = support::command("true");
             // SAFETY: the hook runs in this process.
             unsafe {
                 command.pre_exec(|| {
@@ -108,7 +109,7 @@ own_process! {
             let error = command.exec();
             assert_eq!(error.to_string(), "cannot exec `true`: pre_exec hook 0: not today");
             assert!(RAN.swap(false, std::sync::atomic::Ordering::Relaxed));
-            let mut command = Command::new("true");
+            let mut command = support::command("true");
             // SAFETY: the hook runs in this process.
             unsafe { command.pre_exec(|| panic!("in the hook")) };
             assert!(matches!(command.exec().failure(), Failure::HookPanicked { index: 0 }));
@@ -119,7 +120,7 @@ own_process! {
 own_process! {
     fn closed_rest_does_not_reach_the_descriptors_of_others_in_the_process() {
         let file = leaky(memory("content"));
-        let error = Command::new("/no/such").exec();
+        let error = support::command("/no/such").exec();
         assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
         // Were it closed, dropping the file would abort the process in a debug build.
         assert_eq!(Table::current().content(file.as_raw_fd()), Some("content"));
@@ -129,7 +130,7 @@ own_process! {
 own_process! {
     fn nothing_is_executed_where_the_rest_cannot_be_found() {
         let before = Table::current();
-        let error = Command::new("true").without(Rungs::PROC | Rungs::SEARCH).exec();
+        let error = support::command("true").without(Rungs::PROC | Rungs::SEARCH).exec();
         assert_eq!(error.raw_os_error(), Some(libc::ENOSYS));
         assert_eq!(Table::current(), before);
     }
@@ -151,7 +152,7 @@ own_process! {
         // A record lock goes with any close of the file by its process: the program has to keep it.
         let status = status_of(|| {
             lock();
-            panic!("{}", Command::new("/bin/sh").args(["-c", &script]).keep(&file).exec());
+            panic!("{}", support::command("/bin/sh").args(["-c", &script]).keep(&file).exec());
         });
         assert_eq!(status, 0, "the lock is there");
         let status = status_of(|| {
@@ -177,7 +178,7 @@ own_process! {
             });
             let _over = Over(&over);
             for _ in 0..500 {
-                Command::new("/no/such").exec();
+                support::command("/no/such").exec();
             }
         });
     }

@@ -1,6 +1,7 @@
 //! The printed picture.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::memory_at;
 use fdspawn::{Command, Launcher, Rest, Stdio};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -69,7 +70,7 @@ steps in the child, launched by fork
 
 #[test]
 fn refused_plan_is_explained_by_its_error() {
-    let mut command = Command::new("prog");
+    let mut command = support::command("prog");
     let explanation = command.fd(-3, Stdio::null()).explain();
     assert_eq!(explanation.to_string(), "cannot spawn `prog`: target -3 is below zero");
     assert!(explanation.steps().is_empty() && explanation.targets().is_empty());
@@ -79,7 +80,7 @@ fn refused_plan_is_explained_by_its_error() {
 fn explaining_runs_nothing_and_leaves_nothing_changed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("touched");
-    let mut command = Command::new("touch");
+    let mut command = support::command("touch");
     let (mut reader, writer) = std::io::pipe().unwrap();
     command.arg(&path).stdout(writer);
     for _ in 0..3 {

@@ -1,8 +1,9 @@
 //! Flags of descriptors, and duplicates.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::{memory, memory_at, set_limit};
-use fdspawn::{Command, Flags, Stdio, duplicate_from, with_close_on_exec};
+use fdspawn::{Flags, Stdio, duplicate_from, with_close_on_exec};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -42,7 +43,7 @@ fn close_on_exec_decides_what_a_careless_spawn_passes_on() {
         shell.arg("-c").arg(format!("test -e /dev/fd/{}", file.as_raw_fd()));
         assert_eq!(shell.status().unwrap().success(), !close_on_exec);
         // A spawn of this library's does not depend on it.
-        let mut shell = Command::new("sh");
+        let mut shell = support::command("sh");
         shell.arg("-c").arg(format!("test -e /dev/fd/{}", file.as_raw_fd())).stderr(Stdio::null());
         assert!(!shell.status().unwrap().success());
     }

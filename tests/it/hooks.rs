@@ -1,6 +1,7 @@
 //! `pre_exec` hooks.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::{memory, memory_at};
 use crate::support::table::Table;
 use crate::support::{children, helper};
@@ -50,7 +51,7 @@ fn hooks_error_keeps_its_number_or_its_text() {
         (|| io::ErrorKind::TimedOut.into(), "pre_exec hook 1: timed out"),
     ];
     for (error, text) in cases {
-        let mut command = Command::new("true");
+        let mut command = support::command("true");
         // SAFETY: a text's allocation is as safe here as in any single-threaded child: no lock is held in this test.
         unsafe {
             command.pre_exec(|| Ok(()));
@@ -65,7 +66,7 @@ fn hooks_error_keeps_its_number_or_its_text() {
 #[test]
 fn long_text_of_a_hooks_error_is_cut_and_not_lost() {
     static TEXT: [u8; 5000] = [b'x'; 5000];
-    let mut command = Command::new("true");
+    let mut command = support::command("true");
     // SAFETY: see above.
     unsafe { command.pre_exec(|| Err(io::Error::other(std::str::from_utf8(&TEXT).unwrap()))) };
     let error = command.spawn().unwrap_err();
@@ -75,7 +76,7 @@ fn long_text_of_a_hooks_error_is_cut_and_not_lost() {
 #[test]
 fn error_number_that_no_system_has_is_passed_on_as_text() {
     for code in [0, -5, 100_000] {
-        let mut command = Command::new("true");
+        let mut command = support::command("true");
         // SAFETY: see above.
         unsafe { command.pre_exec(move || Err(io::Error::from_raw_os_error(code))) };
         let error = command.spawn().unwrap_err();
@@ -89,7 +90,7 @@ own_process! {
     fn hook_that_panics_ends_the_child_and_never_unwinds_into_the_caller() {
         // The panic's message comes from the child, by the process's own panic hook.
         std::panic::set_hook(Box::new(|_| {}));
-        let mut command = Command::new("true");
+        let mut command = support::command("true");
         // SAFETY: see above.
         unsafe { command.pre_exec(|| Ok(())).pre_exec(|| panic!("in the hook")) };
         let error = command.spawn().unwrap_err();
@@ -101,7 +102,7 @@ own_process! {
 own_process! {
     fn hook_that_ends_the_child_is_an_error_with_the_status() {
         let before = Table::current();
-        let mut command = Command::new("true");
+        let mut command = support::command("true");
         // SAFETY: the child ends.
         unsafe { command.pre_exec(|| libc::_exit(9)) };
         let status = |command: &mut Command<'_>| match command.spawn().unwrap_err().failure() {
@@ -109,7 +110,7 @@ own_process! {
             failure => panic!("{failure}"),
         };
         assert_eq!(status(&mut command).code(), Some(9));
-        let mut command = Command::new("true");
+        let mut command = support::command("true");
         // SAFETY: the child ends.
         unsafe { command.pre_exec(|| Err(io::Error::from_raw_os_error(libc::kill(libc::getpid(), libc::SIGKILL)))) };
         assert_eq!(status(&mut command).signal(), Some(libc::SIGKILL));
@@ -122,7 +123,7 @@ own_process! {
     fn hook_that_replaces_the_librarys_descriptor_gets_no_bytes_of_the_library() {
         // Every number is replaced, the library's among them.
         let file = memory_at(5, "", false);
-        let mut command = Command::new("true");
+        let mut command = support::command("true");
         // SAFETY: the child renumbers descriptors of its own.
         unsafe {
             command.keep(&file).pre_exec(|| {
@@ -141,7 +142,7 @@ own_process! {
 
 #[test]
 fn hook_may_execute_a_program_of_its_own() {
-    let mut command = Command::new("/no/such");
+    let mut command = support::command("/no/such");
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     // SAFETY: the hook makes a system call only.
     unsafe {
@@ -160,7 +161,7 @@ own_process! {
     fn hook_that_closes_the_librarys_descriptor_keeps_the_program_from_running() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("touched");
-        let mut command = Command::new("touch");
+        let mut command = support::command("touch");
         command.arg(&path);
         // SAFETY: the child closes descriptors of its own.
         unsafe {
@@ -199,7 +200,7 @@ fn hook_may_change_the_mask_for_the_program() {
 
 #[test]
 fn clone_that_was_asked_for_is_refused_with_a_hook() {
-    let mut command = Command::new("true");
+    let mut command = support::command("true");
     // SAFETY: the hook does nothing.
     unsafe { command.launcher(Launcher::Clone).pre_exec(|| Ok(())) };
     let error = command.spawn().unwrap_err();

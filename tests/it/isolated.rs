@@ -4,10 +4,10 @@ use crate::filters::{refuse, refuse_to_thread};
 use crate::own_process;
 use crate::support::sources::{close, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
-use crate::support::tools::skip;
+use crate::support::tools::{skip, unmount_proc};
 use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::plan::Refusal;
-use fdspawn::{Command, Failure, Isolated, Launcher, Plan, Rest, Stdio, fork_run};
+use fdspawn::{Command, Failure, Isolated, Launcher, Plan, Rest, Rungs, Stdio, fork_run};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -178,6 +178,107 @@ own_process! {
         let error = Command::new("true").isolated(&isolated).keep(&kept).spawn().unwrap_err();
         let beyond = |refusal: &Refusal| matches!(refusal, Refusal::TargetBeyondLimit { target: 5000, limit: 1000 });
         assert!(matches!(error.failure(), Failure::Refused(refusal) if beyond(refusal)), "{error}");
+    }
+}
+
+own_process! {
+    fn plan_that_fills_every_number_below_the_limit_needs_no_scratch_number() {
+        let tiny = crate::system_calls::tiny_program();
+        let isolated = {
+            // Its socket is not to be in the way of the sources.
+            let _low: Vec<File> = (3..16).map(|_| File::open("/dev/null").unwrap()).collect();
+            Isolated::new().unwrap()
+        };
+        set_limit(16, 20_000);
+        let open: Vec<OwnedFd> = (3..16).map(|number| memory_at(number, "source", true)).collect();
+        // One cycle of all, for which there is no scratch number: but what arrives in the order of the targets is no cycle.
+        for launcher in LAUNCHERS {
+            let mut command = Command::new(&tiny);
+            command.launcher(launcher).isolated(&isolated);
+            for (index, target) in (3..16).enumerate() {
+                command.fd(target, &open[(index + 1) % open.len()]);
+            }
+            match launcher {
+                Launcher::Clone => assert!(command.status().unwrap().success()),
+                _ => {
+                    // Its report takes a number.
+                    let error = command.status().unwrap_err();
+                    assert!(matches!(error.failure(), Failure::Parent { .. }), "{error}");
+                    assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+                }
+            }
+        }
+    }
+}
+
+own_process! {
+    fn namespaces_are_those_of_the_thread() {
+        let isolated = Isolated::new().unwrap();
+        let namespaces = |isolated: Option<&Isolated>| {
+            let mut command = Command::new("readlink");
+            command.args(["/proc/self/ns/mnt", "/proc/self/ns/uts", "/proc/self/ns/pid"]);
+            isolated.map(|isolated| command.isolated(isolated));
+            String::from_utf8(command.output().unwrap().stdout).unwrap()
+        };
+        let before = namespaces(None);
+        // SAFETY: only a number is passed.
+        if unsafe { libc::unshare(libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWPID) } != 0 {
+            skip("namespaces cannot be made");
+            return;
+        }
+        assert_eq!(namespaces(Some(&isolated)), before);
+        let new = namespaces(None);
+        assert_eq!(new.lines().count(), 3, "{new}");
+        assert!(new.lines().zip(before.lines()).all(|(new, before)| new != before), "{new}{before}");
+    }
+}
+
+own_process! {
+    fn rest_is_closed_where_the_thread_has_no_proc() {
+        if !unmount_proc() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let source = leaky(memory("source"));
+        let isolated = Isolated::new().unwrap();
+        for launcher in LAUNCHERS {
+            for without in [Rungs::empty(), Rungs::CLOSE_RANGE, Rungs::CLOSE_RANGE | Rungs::SHARED_TABLE] {
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher).without(without).isolated(&isolated).fd(7, &source);
+                assert!(command.status().unwrap().success());
+                assert_eq!(Table::read(&out).contents()[3..], [(7, "source")], "{without:?}");
+            }
+        }
+    }
+}
+
+/// The numbers in the table of the one isolated thread of this process.
+fn numbers_of_the_thread() -> Vec<i32> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let named = |task: &std::path::PathBuf| std::fs::read_to_string(task.join("comm")).unwrap() == "fdspawn\n";
+    let [thread] = tasks.filter(named).collect::<Vec<_>>().try_into().unwrap();
+    let list = std::fs::read_dir(thread.join("fd")).unwrap();
+    list.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect()
+}
+
+own_process! {
+    fn thread_has_nothing_but_its_socket_whatever_has_been_launched() {
+        let isolated = Isolated::new().unwrap();
+        assert_eq!(numbers_of_the_thread(), [256]);
+        let (source, root) = (memory("source"), File::open("/").unwrap());
+        for launcher in LAUNCHERS {
+            for program in ["true", "/no/such"] {
+                let mut command = Command::new(program);
+                command.launcher(launcher).isolated(&isolated).stdout(Stdio::piped()).fd(9, &source).current_dir_fd(&root);
+                let result = command.spawn();
+                assert_eq!(result.is_ok(), program == "true");
+                let _ = result.map(|mut child| child.wait());
+                // The last thing that it does for a launch is to answer: then it is the next one's turn.
+                assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
+                assert_eq!(numbers_of_the_thread(), [256], "{launcher:?}, {program}");
+            }
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Many spawns leave nothing.
 
 use crate::own_process;
+use crate::support;
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, children};
-use fdspawn::{Command, Stdio};
+use fdspawn::Stdio;
 
 /// The process's resident memory, in pages.
 fn resident() -> u64 {
@@ -17,7 +18,7 @@ own_process! {
         let round = |count: usize| {
             for index in 0..count {
                 for launcher in LAUNCHERS {
-                    let mut command = Command::new(if index % 2 == 0 { tiny.as_os_str() } else { "/no/such".as_ref() });
+                    let mut command = support::command(if index % 2 == 0 { tiny.as_os_str() } else { "/no/such".as_ref() });
                     command.launcher(launcher).stdin(Stdio::piped()).fd(9, Stdio::null());
                     let _ = command.reader(7);
                     match command.spawn() {
@@ -45,7 +46,7 @@ own_process! {
         let round = || {
             for _ in 0..50 {
                 let path = tiny.to_path_buf();
-                std::thread::spawn(move || assert!(Command::new(path).status().unwrap().success())).join().unwrap();
+                std::thread::spawn(move || assert!(support::command(path).status().unwrap().success())).join().unwrap();
             }
         };
         round();

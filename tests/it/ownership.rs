@@ -1,9 +1,10 @@
 //! What becomes of sources in the parent.
 
+use crate::support;
 use crate::support::sources::memory;
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, Planned, helper};
-use fdspawn::{Command, Failure, Stdio, plan::Refusal};
+use fdspawn::{Failure, Stdio, plan::Refusal};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ fn failed_spawn_leaves_the_command_as_it_was() {
 #[test]
 fn second_spawn_with_a_source_that_was_given_away_is_refused_with_advice() {
     for launcher in LAUNCHERS {
-        let mut command = Command::new("true");
+        let mut command = support::command("true");
         command.launcher(launcher).fd(5, memory("moved"));
         assert!(command.status().unwrap().success());
         let error = command.spawn().unwrap_err();
@@ -97,8 +98,8 @@ fn pipes_are_made_afresh_for_each_spawn() {
 
 #[test]
 fn slot_of_another_command_is_worth_nothing() {
-    let mut one = Command::new("true");
-    let mut other = Command::new("true");
+    let mut one = support::command("true");
+    let mut other = support::command("true");
     let slot = one.reader(7);
     let _ = other.reader(7);
     let mut child = other.spawn().unwrap();

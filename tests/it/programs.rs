@@ -1,5 +1,6 @@
 //! Finding the program.
 
+use crate::support;
 use crate::support::LAUNCHERS;
 use crate::support::sources::program;
 use fdspawn::Command;
@@ -29,9 +30,13 @@ fn path_is_the_childs_and_the_first_match_wins() {
     script(&two, "tool", "two", 0o755);
     let path = format!("/no/such:{}:{}", one.display(), two.display());
     for launcher in LAUNCHERS {
-        assert_eq!(printed(Command::new("tool").launcher(launcher).env("PATH", &path)), Ok("one".into()));
-        assert_eq!(printed(Command::new("tool").launcher(launcher)), Err(libc::ENOENT), "the parent's PATH has none");
-        let mut command = Command::new("tool");
+        assert_eq!(printed(support::command("tool").launcher(launcher).env("PATH", &path)), Ok("one".into()));
+        assert_eq!(
+            printed(support::command("tool").launcher(launcher)),
+            Err(libc::ENOENT),
+            "the parent's PATH has none"
+        );
+        let mut command = support::command("tool");
         command.launcher(launcher).env_clear().env("PATH", &path);
         assert_eq!(printed(&mut command), Ok("one".into()));
     }
@@ -40,9 +45,9 @@ fn path_is_the_childs_and_the_first_match_wins() {
 #[test]
 fn without_a_path_the_default_is_searched() {
     for launcher in LAUNCHERS {
-        let mut command = Command::new("echo");
+        let mut command = support::command("echo");
         assert_eq!(printed(command.arg("x").launcher(launcher).env_remove("PATH")), Ok("x".into()));
-        assert_eq!(printed(Command::new("echo").arg("x").launcher(launcher).env_clear()), Ok("x".into()));
+        assert_eq!(printed(support::command("echo").arg("x").launcher(launcher).env_clear()), Ok("x".into()));
     }
 }
 
@@ -53,16 +58,16 @@ fn empty_and_relative_elements_start_from_the_childs_directory() {
     script(&root.path().join("sub"), "tool", "sub", 0o755);
     for launcher in LAUNCHERS {
         for path in ["", ":::", "/no/such:", ":/no/such"] {
-            let mut command = Command::new("tool");
+            let mut command = support::command("tool");
             command.launcher(launcher).env("PATH", path).current_dir(root.path());
             assert_eq!(printed(&mut command), Ok("here".into()), "{path:?}");
         }
-        let mut command = Command::new("tool");
+        let mut command = support::command("tool");
         command.launcher(launcher).env("PATH", "sub:.").current_dir(root.path());
         assert_eq!(printed(&mut command), Ok("sub".into()));
-        let mut command = Command::new("sub/tool");
+        let mut command = support::command("sub/tool");
         assert_eq!(printed(command.launcher(launcher).current_dir(root.path())), Ok("sub".into()));
-        assert_eq!(printed(Command::new("sub/tool").launcher(launcher)), Err(libc::ENOENT));
+        assert_eq!(printed(support::command("sub/tool").launcher(launcher)), Err(libc::ENOENT));
     }
 }
 
@@ -73,7 +78,7 @@ fn file_that_may_not_be_executed_is_passed_over_and_remembered() {
     script(&one, "tool", "one", 0o644);
     script(&two, "tool", "two", 0o755);
     for launcher in LAUNCHERS {
-        let run = |path: String| printed(Command::new("tool").launcher(launcher).env("PATH", path));
+        let run = |path: String| printed(support::command("tool").launcher(launcher).env("PATH", path));
         assert_eq!(run(format!("{}:{}", one.display(), two.display())), Ok("two".into()));
         assert_eq!(run(format!("{}:/no/such", one.display())), Err(libc::EACCES));
         assert_eq!(run("/no/such:/dev/null".into()), Err(libc::ENOENT));
@@ -87,7 +92,7 @@ fn directory_of_the_programs_name_is_passed_over() {
     fs::create_dir_all(one.join("tool")).unwrap();
     script(&two, "tool", "two", 0o755);
     for launcher in LAUNCHERS {
-        let run = |path: String| printed(Command::new("tool").launcher(launcher).env("PATH", path));
+        let run = |path: String| printed(support::command("tool").launcher(launcher).env("PATH", path));
         assert_eq!(run(format!("{}:{}", one.display(), two.display())), Ok("two".into()));
         assert_eq!(run(one.display().to_string()), Err(libc::EACCES));
     }
@@ -96,8 +101,8 @@ fn directory_of_the_programs_name_is_passed_over() {
 #[test]
 fn names_that_are_no_names_are_not_found() {
     for launcher in LAUNCHERS {
-        assert_eq!(printed(Command::new("").launcher(launcher)), Err(libc::ENOENT));
-        assert_eq!(printed(Command::new("x".repeat(5000)).launcher(launcher)), Err(libc::ENOENT));
-        assert_eq!(printed(Command::new("/".repeat(5000)).launcher(launcher)), Err(libc::ENAMETOOLONG));
+        assert_eq!(printed(support::command("").launcher(launcher)), Err(libc::ENOENT));
+        assert_eq!(printed(support::command("x".repeat(5000)).launcher(launcher)), Err(libc::ENOENT));
+        assert_eq!(printed(support::command("/".repeat(5000)).launcher(launcher)), Err(libc::ENAMETOOLONG));
     }
 }

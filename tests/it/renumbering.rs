@@ -1,10 +1,11 @@
 //! Every target gets what its source was, by content, on both launchers.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::{close, hard_limit, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, Over, helper};
-use fdspawn::{Command, Failure, Launcher, Rest, Stdio, plan::Refusal};
+use fdspawn::{Failure, Launcher, Rest, Stdio, plan::Refusal};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -248,7 +249,7 @@ own_process! {
         let path = directory.path().join("file");
         for launcher in LAUNCHERS {
             for target in 0..=64 {
-                let mut command = Command::new("/nonexistent/program");
+                let mut command = support::command("/nonexistent/program");
                 command.launcher(launcher).fd(target, File::create(&path).unwrap());
                 let error = command.spawn().expect_err("there is no such program");
                 assert!(matches!(error.failure(), Failure::Exec), "target {target}: {error}");
@@ -263,9 +264,9 @@ own_process! {
     fn every_target_from_0_to_64_with_a_failing_hook_leaves_the_file_empty() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        for rest in [Rest::Close, Rest::Inherit] {
+        for &rest in support::rests() {
             for target in 0..=64 {
-                let mut command = Command::new("true");
+                let mut command = support::command("true");
                 command.rest(rest).fd(target, File::create(&path).unwrap());
                 // SAFETY: the hook returns an error that is made without an allocation.
                 unsafe { command.pre_exec(|| Err(std::io::Error::from_raw_os_error(libc::EXDEV))) };
@@ -324,7 +325,7 @@ own_process! {
         set_limit(16, hard_limit());
         let open: Vec<OwnedFd> = (3..16).map(|number| memory_at(number, &format!("at{number}"), true)).collect();
         for launcher in LAUNCHERS {
-            let mut command = Command::new("true");
+            let mut command = support::command("true");
             command.launcher(launcher);
             for (index, target) in (3..16).enumerate() {
                 command.fd(target, &open[(index + 1) % open.len()]);
@@ -385,12 +386,12 @@ fn working_directory_descriptor_is_never_hit_by_a_target_and_is_not_open_in_the_
     let number = root.as_raw_fd();
     let source = memory("source");
     for launcher in LAUNCHERS {
-        for rest in [Rest::Close, Rest::Inherit] {
+        for &rest in support::rests() {
             for target in number - 2..number + 3 {
                 if target < 3 {
                     continue;
                 }
-                let mut command = Command::new("/bin/sh");
+                let mut command = support::command("/bin/sh");
                 command.args(["-c", &format!("pwd > {}", out.display())]).launcher(launcher).rest(rest);
                 command.current_dir_fd(root.as_fd()).fd(target, &source);
                 assert!(command.status().unwrap().success());
@@ -408,12 +409,12 @@ own_process! {
         // 3 and above are closed, and the library's pipes land there.
         for launcher in LAUNCHERS {
             for target in 3..9 {
-                let mut command = Command::new("true");
+                let mut command = support::command("true");
                 command.launcher(launcher).stdout(Stdio::piped()).fd(target, Stdio::inherit());
                 let error = command.spawn().unwrap_err();
                 let refusal = Refusal::SourceNotOpen { target, source: target };
                 assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}");
-                let mut command = Command::new("true");
+                let mut command = support::command("true");
                 let _ = command.launcher(launcher).fd(20, Stdio::inherit_from(target)).reader(3);
                 let error = command.spawn().unwrap_err();
                 let refusal = Refusal::SourceNotOpen { target: 20, source: target };
@@ -450,7 +451,7 @@ own_process! {
             for launcher in LAUNCHERS {
                 scope.spawn(move || {
                     while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                        let mut command = Command::new("true");
+                        let mut command = support::command("true");
                         command.launcher(launcher).stdout(Stdio::piped()).stderr(Stdio::null());
                         command.spawn().unwrap().wait().unwrap();
                     }

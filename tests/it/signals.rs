@@ -1,8 +1,9 @@
 //! Masks, dispositions, and handlers that must not run in a child.
 
 use crate::own_process;
+use crate::support;
 use crate::support::{LAUNCHERS, children, helper};
-use fdspawn::{Command, Rungs};
+use fdspawn::Rungs;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
@@ -64,7 +65,7 @@ own_process! {
         for launcher in LAUNCHERS {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);
-            let mut command = Command::new("/bin/sh");
+            let mut command = support::command("/bin/sh");
             command.args(["-c", "while :; do echo text; done"]).launcher(launcher).stdout(writer);
             let status = command.status().unwrap();
             assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGPIPE));
@@ -151,7 +152,7 @@ own_process! {
             });
             let _calm = Calm(&over);
             for launcher in LAUNCHERS {
-                let mut command = Command::new(&tiny);
+                let mut command = support::command(&tiny);
                 command.launcher(launcher);
                 for _ in 0..5000 {
                     let status = command.status().unwrap();
@@ -187,7 +188,7 @@ own_process! {
             let _calm = Calm(&over);
             for launcher in LAUNCHERS {
                 for without in [Rungs::empty(), Rungs::CLONE3] {
-                    let mut command = Command::new(&tiny);
+                    let mut command = support::command(&tiny);
                     command.launcher(launcher).without(without);
                     for _ in 0..1000 {
                         let status = command.status().unwrap();

@@ -1,6 +1,7 @@
 //! Each kind of `Stdio`.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::memory;
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, helper};
@@ -47,7 +48,7 @@ own_process! {
         // SAFETY: only a number is passed, in a process of this test's own.
         let _ = unsafe { libc::seteuid(65534) };
         for launcher in LAUNCHERS {
-            let mut command = Command::new("cat");
+            let mut command = support::command("cat");
             command.launcher(launcher).without(Rungs::MEMFD).fd(5, Stdio::data(vec![0; 64 << 20]));
             let error = command.spawn().unwrap_err();
             assert!(matches!(error.failure(), Failure::Open { target: 5, .. }), "{error}");
@@ -59,7 +60,7 @@ own_process! {
 #[test]
 fn data_cannot_be_changed_by_the_child() {
     for launcher in LAUNCHERS {
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         command.args(["-c", "echo changed >&5; cat <&5"]).launcher(launcher).fd(5, Stdio::data("sealed"));
         let output = command.output().unwrap();
         assert_eq!(output.stdout, b"sealed");
@@ -70,7 +71,7 @@ fn data_cannot_be_changed_by_the_child() {
 #[test]
 fn socket_carries_both_directions() {
     for launcher in LAUNCHERS {
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         command.args(["-c", "read line <&6; echo \"got $line\" >&6"]).launcher(launcher);
         let slot = command.socket(6);
         let mut child = command.spawn().unwrap();
@@ -86,7 +87,7 @@ fn socket_carries_both_directions() {
 #[test]
 fn writer_and_reader_connect_the_ends_that_their_names_say() {
     for launcher in LAUNCHERS {
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         command.args(["-c", "cat <&8 >&9"]).launcher(launcher);
         let (input, output) = (command.writer(8), command.reader(9));
         let mut child = command.spawn().unwrap();
@@ -110,12 +111,12 @@ fn last_call_for_a_standard_stream_counts() {
 #[test]
 fn output_defaults_are_those_of_std() {
     for launcher in LAUNCHERS {
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         command.args(["-c", "cat; echo out; echo err >&2"]).launcher(launcher);
         let output = command.output().unwrap();
         assert_eq!((output.stdout, output.stderr), (b"out\n".to_vec(), b"err\n".to_vec()));
         // What the command says of its streams stays.
-        let mut command = Command::new("/bin/sh");
+        let mut command = support::command("/bin/sh");
         command.args(["-c", "echo out; echo err >&2"]).launcher(launcher).stderr(Stdio::same_as(1));
         let output = command.output().unwrap();
         assert_eq!((output.stdout, output.stderr), (b"out\nerr\n".to_vec(), vec![]));
@@ -138,7 +139,7 @@ fn wishes_that_contradict_each_other_are_refused_by_name() {
     };
     for launcher in LAUNCHERS {
         let command = || {
-            let mut command = Command::new("true");
+            let mut command = support::command("true");
             command.launcher(launcher);
             command
         };

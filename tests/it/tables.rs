@@ -1,10 +1,11 @@
 //! The parent's own table, before and after.
 
 use crate::own_process;
+use crate::support;
 use crate::support::sources::{leaky, memory};
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, Planned, helper};
-use fdspawn::{Command, Rest, Stdio};
+use fdspawn::Stdio;
 use std::os::fd::AsRawFd;
 
 own_process! {
@@ -19,7 +20,7 @@ own_process! {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
         for launcher in LAUNCHERS {
-            for rest in [Rest::Close, Rest::Inherit] {
+            for &rest in support::rests() {
                 // The first spawn may map a stack, which is no descriptor.
                 let before = Table::current();
                 let mut command = helper("table");
@@ -44,7 +45,7 @@ own_process! {
         let before = Table::current();
         for launcher in LAUNCHERS {
             for program in ["true", "no-such-program", "/no/such"] {
-                let _ = Command::new(program).launcher(launcher).status();
+                let _ = support::command(program).launcher(launcher).status();
             }
         }
         assert_eq!(Table::current(), before);

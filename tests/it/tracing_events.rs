@@ -1,8 +1,9 @@
 //! What a subscriber hears, and what it must not.
 
 use crate::own_process;
+use crate::support;
 use crate::support::LAUNCHERS;
-use fdspawn::{Command, Isolated, Rungs};
+use fdspawn::{Isolated, Launcher, Rungs};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -40,7 +41,7 @@ fn span_names_program_pid_and_launcher_and_events_show_plan_and_steps() {
     for launcher in LAUNCHERS {
         let mut id = 0;
         let text = logged(|| {
-            let mut child = Command::new("true").launcher(launcher).spawn().unwrap();
+            let mut child = support::command("true").launcher(launcher).spawn().unwrap();
             id = child.id();
             child.wait().unwrap();
         });
@@ -55,7 +56,7 @@ fn span_names_program_pid_and_launcher_and_events_show_plan_and_steps() {
 fn arguments_and_environment_are_never_logged() {
     for launcher in LAUNCHERS {
         let text = logged(|| {
-            let mut command = Command::new("true");
+            let mut command = support::command("true");
             command.launcher(launcher).arg("s3cret").env("TOKEN", "s3cret").stdin(fdspawn::Stdio::data("s3cret"));
             assert!(command.status().unwrap().success());
             command.current_dir("/nope").arg("\0").spawn().unwrap_err();
@@ -81,7 +82,7 @@ own_process! {
         }
         let text = logged(|| {
             for _ in 0..3 {
-                assert!(Command::new("true").status().unwrap().success());
+                assert!(support::command("true").launcher(Launcher::Clone).status().unwrap().success());
             }
         });
         let warnings: Vec<&str> = text.lines().filter(|line| line.contains("WARN") && !line.contains("private table")).collect();
@@ -93,7 +94,7 @@ own_process! {
 own_process! {
     fn rungs_that_a_test_takes_away_are_no_news() {
         let text = logged(|| {
-            assert!(Command::new("true").without(Rungs::CLONE3).status().unwrap().success());
+            assert!(support::command("true").without(Rungs::CLONE3).status().unwrap().success());
         });
         assert!(!text.contains("clone3 is refused"), "{text}");
     }
@@ -119,11 +120,11 @@ own_process! {
         static HEARD: AtomicUsize = AtomicUsize::new(0);
         fn plain() {
             HEARD.fetch_add(1, Ordering::Relaxed);
-            assert!(Command::new("true").status().unwrap().success());
+            assert!(support::command("true").status().unwrap().success());
         }
         fn isolated() {
             HEARD.fetch_add(1, Ordering::Relaxed);
-            assert!(Command::new("true").isolated(&ISOLATED).status().unwrap().success());
+            assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
         }
         // SAFETY: a signal that ends this process, should it wait for itself.
         unsafe { libc::alarm(60) };
@@ -134,8 +135,8 @@ own_process! {
                 .finish();
             let before = HEARD.load(Ordering::Relaxed);
             tracing::subscriber::with_default(subscriber, || {
-                assert!(Command::new("true").isolated(&ISOLATED).status().unwrap().success());
-                assert!(Command::new("true").status().unwrap().success());
+                assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
+                assert!(support::command("true").status().unwrap().success());
             });
             // How many events that are is tracing's business: one that is first met within another is heard by nobody.
             assert!(HEARD.load(Ordering::Relaxed) > before);

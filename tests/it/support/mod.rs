@@ -10,20 +10,18 @@ pub mod supervised;
 pub mod table;
 pub mod tools;
 
-use fdspawn::{Command, Launcher};
+use fdspawn::{Command, Launcher, Rest};
+use std::ffi::OsStr;
 
 /// Both launchers: every test of a spawn runs on each.
 pub const LAUNCHERS: [Launcher; 2] = [Launcher::Clone, Launcher::Fork];
 
-/// A command for the test binary itself, in the role of `helper`'s `mode`.
-///
-/// In every mode the helper first looks at what is open, and fails if that is not what was planned. A helper that lists
-/// its table leaves that to the test; others have 0 to 2, or what [`Planned::planned`] says.
-pub fn helper<'fd>(mode: &str) -> Command<'fd> {
-    let mut command = Command::new(std::env::args_os().next().unwrap());
-    command.args([helper::MARK, mode]);
-    if !mode.starts_with("table") {
-        command.env(helper::PLANNED, "0 1 2");
+/// A command that is launched as this run of the suite says: every spawn of a test that is not about one way of launching
+/// goes through here, so that a rerun of the suite by another way is a rerun of all of them.
+pub fn command<'fd>(program: impl AsRef<OsStr>) -> Command<'fd> {
+    let mut command = Command::new(program);
+    if let Some(launcher) = launcher() {
+        command.launcher(launcher);
     }
     if let Some(isolated) = isolated() {
         command.isolated(isolated);
@@ -31,22 +29,50 @@ pub fn helper<'fd>(mode: &str) -> Command<'fd> {
     command
 }
 
-/// Set where all helpers are to be spawned by an isolated thread.
+/// A command for the test binary itself, in the role of `helper`'s `mode`.
+///
+/// In every mode the helper first looks at what is open, and fails if that is not what was planned. A helper that lists
+/// its table leaves that to the test; others have 0 to 2, or what [`Planned::planned`] says.
+pub fn helper<'fd>(mode: &str) -> Command<'fd> {
+    let mut command = command(std::env::args_os().next().unwrap());
+    command.args([helper::MARK, mode]);
+    if !mode.starts_with("table") {
+        command.env(helper::PLANNED, "0 1 2");
+    }
+    command
+}
+
+/// Set to `fork` where that is the launcher of all commands that choose none.
+pub const LAUNCHER: &str = "FDSPAWN_TEST_LAUNCHER";
+
+/// The launcher of this run, where there is to be one.
+fn launcher() -> Option<Launcher> {
+    assert_eq!(std::env::var_os(LAUNCHER)?, "fork", "{LAUNCHER}");
+    Some(Launcher::Fork)
+}
+
+/// Set where all commands are to be launched by an isolated thread.
 pub const ISOLATED: &str = "FDSPAWN_TEST_ISOLATED";
 
 /// The thread of this process, where there is to be one.
 pub fn isolated() -> Option<&'static fdspawn::Isolated> {
     static THREAD: std::sync::OnceLock<Option<fdspawn::Isolated>> = std::sync::OnceLock::new();
-    THREAD
-        .get_or_init(|| {
-            std::env::var_os(ISOLATED)?;
-            // Its socket has to be where no test has anything.
-            let crowd: Vec<_> = (0..4100).map_while(|_| std::fs::File::open("/dev/null").ok()).collect();
-            let isolated = fdspawn::Isolated::new().unwrap();
-            drop(crowd);
-            Some(isolated)
-        })
-        .as_ref()
+    let start = || {
+        std::env::var_os(ISOLATED)?;
+        // In a test's own process its socket has to be where the test has nothing. Elsewhere other tests need the numbers.
+        let most = if std::env::var_os(own_process::VARIABLE).is_some() { 4100 } else { 0 };
+        let crowd: Vec<_> = (0..most).map_while(|_| std::fs::File::open("/dev/null").ok()).collect();
+        let isolated = fdspawn::Isolated::new().unwrap();
+        drop(crowd);
+        Some(isolated)
+    };
+    THREAD.get_or_init(start).as_ref()
+}
+
+/// What can become of the rest: an isolated thread has none that a child could inherit.
+pub fn rests() -> &'static [Rest] {
+    const BOTH: &[Rest] = &[Rest::Close, Rest::Inherit];
+    if isolated().is_some() { &BOTH[..1] } else { BOTH }
 }
 
 /// For helpers whose plan is not 0 to 2.

@@ -1,6 +1,6 @@
 //! Descriptors that can be told apart by what they read.
 
-use fdspawn::{Command, Stdio};
+use fdspawn::Stdio;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -33,7 +33,7 @@ pub fn memory_at(number: RawFd, content: &str, close_on_exec: bool) -> OwnedFd {
 /// Writes a program, by a child: no other thread's child may have a copy of the descriptor that writes it, or to execute the
 /// program fails (`ETXTBSY`). Only a shared table closes that race, and not every child here starts with one.
 pub fn program(path: &Path, content: &[u8], mode: u32) {
-    let mut shell = Command::new("sh");
+    let mut shell = super::command("sh");
     shell.args(["-c", "cat >\"$0\" && chmod \"$1\" \"$0\""]).arg(path).arg(format!("{mode:o}"));
     assert!(shell.stdin(Stdio::data(content)).status().unwrap().success());
 }
