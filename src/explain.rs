@@ -2,7 +2,7 @@
 
 use crate::command::Launcher;
 use crate::error::Error;
-use crate::plan::{Rest, Step};
+use crate::plan::{Connection, Rest, Step};
 use std::fmt;
 use std::os::fd::RawFd;
 
@@ -75,6 +75,9 @@ pub(crate) struct Explained {
     pub(crate) launcher: Launcher,
     pub(crate) rest: Rest,
     pub(crate) rows: Vec<Row>,
+    /// Where the launch is by an isolated thread: each target, and the number at which its source has arrived there. Rows
+    /// without a target then have the thread's numbers too.
+    pub(crate) arrived: Option<Vec<Connection>>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -110,7 +113,7 @@ impl Explanation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explained { launcher, rest, rows, steps } = match &self.outcome {
+        let Explained { launcher, rest, rows, arrived, steps } = match &self.outcome {
             Ok(explained) => explained,
             Err(error) => return write!(f, "{error}"),
         };
@@ -124,12 +127,33 @@ impl fmt::Display for Explanation {
             Launcher::Fork => "fork",
         };
         writeln!(f, "descriptors of `{}`; all others are {rest}", self.program)?;
-        writeln!(f, "  {:>6}  {:>6}  what it is", "target", "source")?;
         let number = |number: Option<RawFd>| number.map_or("-".to_owned(), |number| number.to_string());
-        for row in rows {
-            writeln!(f, "  {:>6}  {:>6}  {}", number(row.target), number(row.source), row.origin)?;
+        match arrived {
+            None => {
+                writeln!(f, "  {:>6}  {:>6}  what it is", "target", "source")?;
+                for Row { target, source, origin } in rows {
+                    writeln!(f, "  {:>6}  {:>6}  {origin}", number(*target), number(*source))?;
+                }
+                writeln!(f, "steps in the child, launched by {launcher}")?;
+            }
+            Some(arrived) => {
+                writeln!(f, "  {:>6}  {:>6}  {:>6}  what it is", "target", "source", "thread")?;
+                for Row { target, source, origin } in rows {
+                    let (source, in_thread) = match target {
+                        Some(target) => {
+                            (*source, arrived.iter().find(|each| each.target == *target).map(|each| each.source))
+                        }
+                        None => (None, *source),
+                    };
+                    let (target, source, in_thread) = (number(*target), number(source), number(in_thread));
+                    writeln!(f, "  {target:>6}  {source:>6}  {in_thread:>6}  {origin}")?;
+                }
+                writeln!(
+                    f,
+                    "steps in the child, launched by {launcher} from an isolated thread, with the numbers of its table"
+                )?;
+            }
         }
-        writeln!(f, "steps in the child, launched by {launcher}")?;
         for (index, step) in steps.iter().enumerate() {
             writeln!(f, "  {:>6}  {step}", index + 1)?;
         }

@@ -280,7 +280,7 @@ impl<'fd> Command<'fd> {
     }
 
     /// Launches the child from a thread that has a descriptor table of its own: see [`Isolated`]. It has no effect on
-    /// [`Command::exec`], and [`Command::explain`] shows the plan as without it.
+    /// [`Command::exec`].
     pub fn isolated(&mut self, isolated: &'fd Isolated) -> &mut Self {
         self.isolated = Some(isolated);
         self

@@ -54,6 +54,23 @@ mod tests {
     }
 
     #[test]
+    fn sources_that_arrive_in_the_order_of_their_targets_have_no_cycle() {
+        let targets = [0, 1, 2, 4, 5];
+        for map in 0..5_usize.pow(5) {
+            let source = |index: u32| 10 + (map / 5_usize.pow(index) % 5) as RawFd;
+            let mut plan =
+                DescriptorPlan::new((0..).zip(targets).map(|(index, target)| Connection::new(target, source(index))));
+            plan.take_sources();
+            // The thread's own socket has a number, which none of them gets.
+            for socket in 0..7 {
+                let mut plan = plan.clone();
+                plan.put_sources(|place| place as RawFd + RawFd::from(place as RawFd >= socket));
+                assert!(!plan.takes_scratch(), "{plan:?}");
+            }
+        }
+    }
+
+    #[test]
     fn sources_may_arrive_anywhere() {
         let mut plan = DescriptorPlan::new([Connection::new(7, 7), Connection::new(3, 9)]);
         assert_eq!(plan.take_sources(), [9, 7]);

@@ -12,6 +12,9 @@ impl Command<'_> {
     /// The numbers of the sources are those of this moment: pipes are opened to get them, and closed again. Where the
     /// library has not yet tried what the system can do, the picture shows the best case.
     ///
+    /// Where the command is launched by an [`Isolated`](crate::Isolated), the steps have the numbers of its thread's table,
+    /// which the sources are sent to for this; the picture has a column for them. It waits for its turn, as a spawn does.
+    ///
     /// ```
     /// use fdspawn::{Command, Stdio};
     ///
@@ -24,12 +27,20 @@ impl Command<'_> {
         let missing = self.plan.without | probe::known_missing();
         let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.plan.rest, missing)
             .map_err(Problem::from)
-            .and_then(|way| Ok((way, prepare(self, Defaults::INHERIT, Demands { told: true, ..way.demands(true) })?)))
+            .and_then(|way| {
+                let demands = Demands { told: true, ..way.demands(true) };
+                let prepared = match self.isolated {
+                    Some(isolated) => isolated.explain(self, Defaults::INHERIT, demands),
+                    None => prepare(self, Defaults::INHERIT, demands),
+                };
+                Ok((way, prepared?))
+            })
             .map(|(way, prepared)| {
                 let Prepared { mut buffers, .. } = prepared;
                 let (mut rows, steps) = (std::mem::take(&mut buffers.rows), std::mem::take(&mut buffers.steps));
                 rows.sort_by_key(|row| (row.target.is_none(), row.target));
-                Explained { launcher: way.launcher(), rest: self.plan.rest, rows, steps }
+                let arrived = self.isolated.map(|_| std::mem::take(&mut buffers.plan.connections));
+                Explained { launcher: way.launcher(), rest: self.plan.rest, rows, arrived, steps }
             })
             .map_err(|problem| {
                 Error::new(Subject::Spawn(self.get_program().to_owned()), problem.failure, problem.errno)

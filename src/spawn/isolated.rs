@@ -1,18 +1,19 @@
 //! `Isolated`: launches from a thread that has a descriptor table of its own.
 
 use super::passing::{self, Caller, Received};
-use super::prepare::{Defaults, Finish, arrange, prepare_sources};
-use super::{Launched, Order, Running, execute, prepare::Problem, signals, sources, sys, trace};
-use crate::command::{Command, Directory};
+use super::prepare::{Defaults, Demands, Prepared, Problem};
+use super::travel::Travel;
+use super::{Launched, Order, Running, execute, signals, sources, sys, trace};
+use crate::command::Command;
 use crate::descriptor::ladder;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::Rest;
 use crate::process::Handles;
 use crate::rungs::Rungs;
 use rustix::io::Errno;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
 
 /// A spawner for processes with a crowded descriptor table.
@@ -27,10 +28,11 @@ use std::thread::JoinHandle;
 ///   calls: the child gets it when the `Isolated` is dropped or the process ends.
 ///
 /// The child is the process's own child, and its [`Child`](crate::Child) is like any other. Plans and errors are those of
-/// [`Command::spawn`], with three differences: a kept descriptor above a lowered limit is refused, since no duplicate of it
-/// can be made; [`Rest::Inherit`] is refused, since there is nothing to inherit; and
-/// [`Failure::Pass`] says that the plan's sources could not be sent (`EMFILE` where they are more than the soft limit of
-/// descriptors, `ETOOMANYREFS` where more are on their way than that, `EINVAL` for those that no socket passes on: io_uring).
+/// [`Command::spawn`], with four differences: a kept descriptor above a lowered limit is refused, since no duplicate of it
+/// can be made; [`Rest::Inherit`] is refused, since there is nothing to inherit; a plan that fills every number below the limit
+/// is not refused for a cycle, since sources that arrive in the order of their targets have none; and [`Failure::Pass`] says
+/// that the plan's sources could not be sent (`EMFILE` where they are more than the soft limit of descriptors,
+/// `ETOOMANYREFS` where more are on their way than that, `EINVAL` for those that no socket passes on: io_uring).
 ///
 /// A command is spawned through it with [`Command::isolated`]. It can be used from many threads: spawns take turns. When it
 /// is dropped, the thread ends and is joined.
@@ -126,45 +128,15 @@ impl Isolated {
         defaults: &Defaults,
         order: Order,
     ) -> std::result::Result<(Launched, Handles), Problem> {
-        if command.plan.rest == Rest::Inherit {
-            return Err(Failure::NothingToInherit.into());
-        }
-        if self.process != Fork::now() {
-            return Err(Failure::Forked.into());
-        }
-        // Before the lock of opening: the launch of the one whose turn it is may need that.
-        let mut caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let guard = sources::opening();
-        let demands = order.way.demands(order.pidfd);
-        let mut prepared = prepare_sources(command, defaults, demands)?;
-        prepared.standard_closed = false; // There are no standard streams in the thread's table.
-        prepared.buffers.plan.limit = super::descriptors::soft_limit();
-        let mut numbers = prepared.buffers.plan.take_sources();
-        let directory = match &command.directory {
-            Directory::Descriptor(fd) => {
-                numbers.push(fd.as_raw_fd());
-                Some(numbers.len() - 1)
-            }
-            _ => None,
-        };
+        let mut turn = self.turn(command)?;
+        let (mut travel, numbers) = Travel::pack(command, defaults, order.way.demands(order.pidfd))?;
         let mask = sys::signal_mask();
-        let hooks = !command.hooks.is_empty();
 
         let mut outcome = None;
         let mut job = |received: Received<'_>| -> Option<OwnedFd> {
-            prepared.buffers.plan.put_sources(|place| received[place].as_raw_fd());
-            let received_directory;
-            let directory = match directory.and_then(|place| received.get(place)) {
-                Some(fd) => {
-                    received_directory = Directory::Descriptor(fd.as_fd());
-                    &received_directory
-                }
-                None if matches!(command.directory, Directory::Path(_)) => &Directory::Path(Default::default()),
-                None => &Directory::Inherit,
-            };
-            let launched = arrange(&mut prepared, demands, Finish::Exec { directory, hooks })
-                .and_then(|()| execute(command, &mut prepared, order, Some(mask)));
-            prepared.close_transient();
+            let launched =
+                travel.unpack(received).and_then(|()| execute(command, &mut travel.prepared, order, Some(mask)));
+            travel.prepared.close_transient();
             let (launched, pidfd) = match launched {
                 Ok(Launched::Started(Running { pid, pidfd })) => {
                     (Ok(Launched::Started(Running { pid, pidfd: None })), pidfd)
@@ -174,10 +146,9 @@ impl Isolated {
             outcome = Some(launched);
             pidfd
         };
-        // SAFETY: each number was found open, and is lent to the call by the plan or opened for it.
-        let lent: Vec<_> = numbers.iter().map(|&number| unsafe { BorrowedFd::borrow_raw(number) }).collect();
-        let pidfd = caller.call(&lent, guard, &mut job).map_err(|errno| Problem::system(Failure::Pass, errno))?;
-        drop(caller); // Whoever listens to events may spawn, too.
+        let pidfd = turn.call(&numbers, &mut job)?;
+        drop(turn); // Whoever listens to events may spawn, too.
+        let prepared = travel.prepared;
         trace(&prepared);
         match outcome {
             Some(Ok(Launched::Started(Running { pid, .. }))) => {
@@ -187,6 +158,62 @@ impl Isolated {
             Some(Err(problem)) => Err(problem),
             None => Err(Failure::Pass.into()),
         }
+    }
+
+    /// Does all of a launch but the launch itself, in the thread too.
+    pub(super) fn explain(
+        &self,
+        command: &Command<'_>,
+        defaults: &Defaults,
+        demands: Demands,
+    ) -> std::result::Result<Prepared, Problem> {
+        let mut turn = self.turn(command)?;
+        let (mut travel, numbers) = Travel::pack(command, defaults, demands)?;
+        let mut outcome = None;
+        let mut job = |received: Received<'_>| -> Option<OwnedFd> {
+            outcome = Some(travel.unpack(received));
+            travel.prepared.close_transient();
+            None
+        };
+        turn.call(&numbers, &mut job)?;
+        match outcome {
+            Some(unpacked) => unpacked.map(|()| travel.prepared),
+            None => Err(Failure::Pass.into()),
+        }
+    }
+
+    /// Waits until the thread is free for this command.
+    fn turn(&self, command: &Command<'_>) -> std::result::Result<Turn<'_>, Problem> {
+        if command.plan.rest == Rest::Inherit {
+            return Err(Failure::NothingToInherit.into());
+        }
+        if self.process != Fork::now() {
+            return Err(Failure::Forked.into());
+        }
+        // Before the lock of opening: the launch of the one whose turn it is may need that.
+        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Turn { opening: Some(sources::opening()), caller })
+    }
+}
+
+/// The time in which the thread works for one caller.
+struct Turn<'a> {
+    /// Held until the sources are on their way.
+    opening: Option<MutexGuard<'static, ()>>,
+    caller: MutexGuard<'a, Caller>,
+}
+
+impl Turn<'_> {
+    /// Has the thread run a job with copies of the sources, which have these numbers here.
+    fn call(
+        &mut self,
+        numbers: &[RawFd],
+        job: &mut dyn FnMut(Received<'_>) -> Option<OwnedFd>,
+    ) -> std::result::Result<Option<OwnedFd>, Problem> {
+        // SAFETY: each number was found open, and is lent to the call by the plan or opened for it.
+        let lent: Vec<_> = numbers.iter().map(|&number| unsafe { BorrowedFd::borrow_raw(number) }).collect();
+        let opening = self.opening.take();
+        self.caller.call(&lent, opening, job).map_err(|errno| Problem::system(Failure::Pass, errno))
     }
 }
 

@@ -26,6 +26,8 @@ mod signals;
 mod sources;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod stack;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod travel;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use self::{no_clone as clone, no_clone as probe};

@@ -1,6 +1,6 @@
 //! What stands for `isolated.rs` on systems whose threads have no descriptor tables of their own.
 
-use super::prepare::{Defaults, Problem};
+use super::prepare::{Defaults, Demands, Prepared, Problem};
 use super::{Launched, Order};
 use crate::command::Command;
 use crate::error::{Error, Failure, Result, Subject};
@@ -28,6 +28,10 @@ impl Isolated {
         _: &Defaults,
         _: Order,
     ) -> std::result::Result<(Launched, Handles), Problem> {
+        match self.0 {}
+    }
+
+    pub(super) fn explain(&self, _: &Command<'_>, _: &Defaults, _: Demands) -> std::result::Result<Prepared, Problem> {
         match self.0 {}
     }
 }

@@ -271,6 +271,9 @@ own_process! {
             for program in ["true", "/no/such"] {
                 let mut command = Command::new(program);
                 command.launcher(launcher).isolated(&isolated).stdout(Stdio::piped()).fd(9, &source).current_dir_fd(&root);
+                let before = Table::current();
+                assert!(command.explain().error().is_none());
+                assert_eq!((numbers_of_the_thread(), Table::current()), (vec![256], before));
                 let result = command.spawn();
                 assert_eq!(result.is_ok(), program == "true");
                 let _ = result.map(|mut child| child.wait());

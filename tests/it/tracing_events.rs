@@ -3,7 +3,8 @@
 use crate::own_process;
 use crate::support;
 use crate::support::LAUNCHERS;
-use fdspawn::{Isolated, Launcher, Rungs};
+use crate::support::sources::memory;
+use fdspawn::{Command, Isolated, Launcher, Rungs, Stdio};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -49,6 +50,44 @@ fn span_names_program_pid_and_launcher_and_events_show_plan_and_steps() {
         assert!(text.contains(&span), "{text}");
         assert!(text.contains("descriptor target=Some(0) source=Some(0) origin=inherited"), "{text}");
         assert!(text.contains("exec the program"), "{text}");
+    }
+}
+
+own_process! {
+    fn steps_of_a_launch_are_those_that_were_explained() {
+        let isolated = Isolated::new().unwrap();
+        // More than a message has, and more than there is room for below the thread's socket.
+        let sources: Vec<_> = (0..300).map(|_| memory("source")).collect();
+        let root = std::fs::File::open("/").unwrap();
+        // What the library can do here is known from now on.
+        assert!(Command::new("true").launcher(Launcher::Clone).status().unwrap().success());
+        for isolated in [None, Some(&isolated)] {
+            for launcher in LAUNCHERS {
+                for (count, hook, path) in [(0, false, true), (4, false, false), (4, true, false), (300, true, true)] {
+                    if hook && launcher == Launcher::Clone {
+                        continue;
+                    }
+                    let mut command = Command::new("true");
+                    command.launcher(launcher).stdin(Stdio::piped()).stderr(Stdio::null()).fd(7, Stdio::same_as(1));
+                    let _ = (command.reader(9), command.socket(10));
+                    for (target, source) in (20..).step_by(2).zip(&sources[..count]) {
+                        command.fd(target, source);
+                    }
+                    if hook {
+                        // SAFETY: the hook does nothing.
+                        unsafe { command.pre_exec(|| Ok(())) };
+                    }
+                    if path { command.current_dir("/") } else { command.current_dir_fd(&root) };
+                    isolated.map(|isolated| command.isolated(isolated));
+                    let explained: Vec<String> = command.explain().steps().iter().map(ToString::to_string).collect();
+                    let text = logged(|| assert!(command.spawn().unwrap().wait().unwrap().success()));
+                    let steps = text.lines().filter_map(|line| line.split_once(" step index=")?.1.split_once(" step="));
+                    let launched: Vec<&str> = steps.map(|(_, step)| step).collect();
+                    assert!(launched.len() > 5, "{text}");
+                    assert_eq!(launched, explained, "{text}");
+                }
+            }
+        }
     }
 }
 
