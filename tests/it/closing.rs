@@ -7,7 +7,7 @@ use crate::support::table::Table;
 use crate::support::tools::unmount_proc;
 use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::plan::Step;
-use fdspawn::{Failure, Launcher, Rest, Rungs};
+use fdspawn::{Command, Failure, Launcher, Rest, Rungs};
 use std::fs::File;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -247,7 +247,7 @@ own_process! {
         // Another thread may set it between the parent's look and the clone.
         for close_on_exec in [false, true] {
             let kept = memory_at(9, "kept", close_on_exec);
-            let mut command = support::command("true");
+            let mut command = Command::new("true");
             let explanation = command.keep(&kept).explain();
             assert!(explanation.steps().contains(&Step::ClearCloseOnExec { fd: 9 }), "{explanation}");
         }

@@ -107,6 +107,7 @@ fn suite_passes_where_clone3_answers_eperm() {
         "other_threads",
         "another_threads",
         "subscriber_that_spawns",
+        "steps_of_a_launch",
         "table_of_its_own",
         "main_thread_has_ended",
         "pids_are_those",
@@ -166,6 +167,10 @@ fn suite_passes_where_an_isolated_thread_launches_all_commands() {
         "descriptor_opened_before_the_limit_was_lowered_can_be_a_source_or_kept_or_closed",
         // Nor is it refused: `plan_that_fills_every_number_below_the_limit_needs_no_scratch_number`.
         "plan_that_fills_every_number_below_the_limit_is_refused_where_a_cycle_needs_one_more",
+        // In the thread's table is nothing that would have to be found.
+        "search_finds_a_descriptor_above_a_limit_that_was_lowered",
+        // No thread does this, as other tests of `exec` show, which take less long.
+        "exec::failure_leaves_the_process_as_it_was",
         // The thread's namespaces are its own: `namespaces_are_those_of_the_thread`. There is /proc in them, and where there is
         // none, that is `rest_is_closed_where_the_thread_has_no_proc`.
         "first_spawn_after_a_new_pid_namespace_is_its_first_process",

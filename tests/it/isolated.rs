@@ -10,7 +10,7 @@ use fdspawn::plan::Refusal;
 use fdspawn::{Command, Failure, Isolated, Launcher, Plan, Rest, Rungs, Stdio, fork_run};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 
 /// How many threads this process has.
@@ -250,6 +250,48 @@ own_process! {
                 assert_eq!(Table::read(&out).contents()[3..], [(7, "source")], "{without:?}");
             }
         }
+    }
+}
+
+own_process! {
+    fn explanation_has_the_numbers_of_the_threads_table() {
+        // SAFETY: 1 and 2 are open for as long as the process runs.
+        let (stdout, stderr) = unsafe { (BorrowedFd::borrow_raw(1), BorrowedFd::borrow_raw(2)) };
+        let (kept, root) = (memory_at(9, "kept", true), memory_at(10, "no directory, which is not looked at here", true));
+        let isolated = Isolated::new().unwrap();
+        let mut command = Command::new("prog");
+        command.launcher(Launcher::Fork).stdin(Stdio::piped()).stdout(stderr).stderr(stdout).keep(&kept);
+        command.fd(5, Stdio::same_as(1)).fd(6, Stdio::closed()).current_dir_fd(&root).isolated(&isolated);
+        let expected = "\
+descriptors of `prog`; all others are closed
+  target  source  thread  what it is
+       0       4       0  pipe: the parent writes, the child reads
+       1       2       1  lent: stays open in the parent
+       2       1       2  lent: stays open in the parent
+       5       2       1  the same as 1
+       6       -       -  closed
+       9       9       3  kept
+       -       -       7  the working directory, until exec
+       -       -       8  the library's report of errors, until exec
+steps in the child, launched by fork from an isolated thread, with the numbers of its table
+       1  close 10 and above
+       2  duplicate 1 as 5
+       3  duplicate 3 as 9
+       4  close 3 to 4
+       5  close 6
+       6  reset the handled signals
+       7  reset SIGPIPE
+       8  change the working directory to that of descriptor 7
+       9  restore the signal mask
+      10  exec the program
+";
+        for _ in 0..2 {
+            let explanation = command.explain();
+            assert_eq!(explanation.targets(), [0, 1, 2, 5, 9]);
+            assert_eq!(explanation.to_string(), expected);
+        }
+        let refused = command.rest(Rest::Inherit).explain();
+        assert!(matches!(refused.error().unwrap().failure(), Failure::NothingToInherit), "{refused}");
     }
 }
 
