@@ -4,9 +4,9 @@
 //! same time. Only one worker runs at any moment; the others wait for a request.
 
 use crate::busy::{THREADS, TIMES};
-use crate::cases::{cases, racers, remarks};
+use crate::cases::{Case, cases, racers, remarks};
 use crate::files::Files;
-use crate::parts::{Part, Point, Subject, Work};
+use crate::parts::{Part, Point, Subject};
 use crate::progress::Progress;
 use crate::protocol::{Reply, Request};
 use crate::results::{Busy, BusyRow, Measured, Outcome, Row, Times};
@@ -27,8 +27,8 @@ pub fn budget(part: &Part, quick: bool) -> Duration {
 pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> io::Result<Measured> {
     progress.part(part);
     let (outcome, remarks) = match part.subject {
-        Subject::Times { work, points } => {
-            let mut sweep = Sweep::start(part, work, points, files)?;
+        Subject::Times { work, points, isolated } => {
+            let mut sweep = Sweep::start(part, cases(work, isolated), points, remarks(work), files)?;
             sweep.run(budget(part, quick), progress)?;
             sweep.finish()?
         }
@@ -41,7 +41,7 @@ pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> 
 
 /// A part that is being measured.
 struct Sweep {
-    work: Work,
+    cases: Vec<Case>,
     points: &'static [Point],
     /// One for each point; `None` where its state cannot be had.
     workers: Vec<Option<Worker>>,
@@ -59,8 +59,14 @@ struct Pair {
 }
 
 impl Sweep {
-    fn start(part: &Part, work: Work, points: &'static [Point], files: &Files) -> io::Result<Self> {
-        let mut sweep = Self { work, points, workers: Vec::new(), pairs: Vec::new(), remarks: remarks(work) };
+    fn start(
+        part: &Part,
+        cases: Vec<Case>,
+        points: &'static [Point],
+        remarks: Vec<String>,
+        files: &Files,
+    ) -> io::Result<Self> {
+        let mut sweep = Self { cases, points, workers: Vec::new(), pairs: Vec::new(), remarks };
         for (index, point) in points.iter().enumerate() {
             let mut worker = Worker::start(part, index, files, files.environment(&point.state)?)?;
             let worker = match worker.reply()? {
@@ -74,7 +80,7 @@ impl Sweep {
             };
             if worker.is_some() {
                 let pair = |case| Pair { point: index, case, pace: Pace::default(), times: Vec::new(), failed: false };
-                sweep.pairs.extend((0..cases(work).len()).map(pair));
+                sweep.pairs.extend((0..sweep.cases.len()).map(pair));
             }
             sweep.workers.push(worker);
         }
@@ -110,7 +116,7 @@ impl Sweep {
             Reply::Failed(reason) => {
                 pair.failed = true;
                 pair.times.clear();
-                let (case, point) = (cases(self.work)[pair.case].name, self.points[pair.point].label);
+                let (case, point) = (self.cases[pair.case].name, self.points[pair.point].label);
                 self.remarks.push(format!("{case} failed at \"{point}\": {reason}."));
             }
             other => return Err(unexpected(&other)),
@@ -124,7 +130,7 @@ impl Sweep {
             worker.end()?;
         }
         let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; self.points.len()] };
-        let mut rows: Vec<Row> = cases(self.work).iter().map(|case| empty(case.name)).collect();
+        let mut rows: Vec<Row> = self.cases.iter().map(|case| empty(case.name)).collect();
         for pair in self.pairs {
             rows[pair.case].cells[pair.point] = Summary::of(pair.times);
         }

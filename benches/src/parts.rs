@@ -18,7 +18,13 @@ pub struct Part {
 #[derive(Clone, Copy, Debug)]
 pub enum Subject {
     /// Times of a piece of work in several states of the parent; the first is the one that others are compared with.
-    Times { work: Work, points: &'static [Point] },
+    Times {
+        work: Work,
+        points: &'static [Point],
+        /// Whether `Isolated` is among the cases. Its thread makes the worker a process of several threads, in which the
+        /// others have more to do: the C library then locks its heap, and the kernel counts who uses a descriptor.
+        isolated: bool,
+    },
     /// How often the program is refused as busy, in races of threads that write a program and spawn it.
     Busy,
 }
@@ -56,6 +62,8 @@ pub struct State {
     pub search: Search,
     /// Threads that spawn at once.
     pub threads: usize,
+    /// Processors that the process may use.
+    pub processors: usize,
 }
 
 /// Where the open descriptors are.
@@ -85,6 +93,7 @@ const PLAIN: State = State {
     variables: 35,
     search: Search::Path,
     threads: 1,
+    processors: 1,
 };
 
 const fn at(label: &'static str, state: State) -> Point {
@@ -101,7 +110,7 @@ const DESCRIPTORS: &[Point] = &[
 
 const CROWDED: &str = "Sparse descriptors begin at number 1,000, dense ones at 3, so that those which a spawn opens come last. Each \
      is a description of its own, and closes at exec. The raw limit copies the whole table, which fdspawn does \
-     not: no limit for it here.";
+     not: no limit for it here. The parent has a second thread, that of `Isolated`.";
 
 /// All parts, in the order in which they run.
 pub const PARTS: &[Part] = &[
@@ -111,7 +120,7 @@ pub const PARTS: &[Part] = &[
         axis: "time per spawn",
         seconds: 20,
         remark: None,
-        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)] },
+        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], isolated: false },
     },
     Part {
         name: "pipes",
@@ -119,7 +128,7 @@ pub const PARTS: &[Part] = &[
         axis: "time per spawn",
         seconds: 20,
         remark: None,
-        subject: Subject::Times { work: Work::Pipes, points: &[at("spawn() and wait()", PLAIN)] },
+        subject: Subject::Times { work: Work::Pipes, points: &[at("spawn() and wait()", PLAIN)], isolated: false },
     },
     Part {
         name: "memory",
@@ -138,6 +147,7 @@ pub const PARTS: &[Part] = &[
                 at("1 GiB", State { memory: 1 << 10, ..PLAIN }),
                 at("8 GiB", State { memory: 8 << 10, ..PLAIN }),
             ],
+            isolated: false,
         },
     },
     Part {
@@ -146,7 +156,7 @@ pub const PARTS: &[Part] = &[
         axis: "open descriptors of the parent",
         seconds: 35,
         remark: Some(CROWDED),
-        subject: Subject::Times { work: Work::Status, points: DESCRIPTORS },
+        subject: Subject::Times { work: Work::Status, points: DESCRIPTORS, isolated: true },
     },
     Part {
         name: "descriptors-pipes",
@@ -154,14 +164,14 @@ pub const PARTS: &[Part] = &[
         axis: "open descriptors of the parent",
         seconds: 35,
         remark: Some(CROWDED),
-        subject: Subject::Times { work: Work::Pipes, points: DESCRIPTORS },
+        subject: Subject::Times { work: Work::Pipes, points: DESCRIPTORS, isolated: true },
     },
     Part {
         name: "mapped",
         title: "Mapped descriptors, the rest closed",
         axis: "mapped descriptors",
         seconds: 20,
-        remark: Some("Targets are 3 and up, sources 200 and up."),
+        remark: Some("Targets are 3 and up, sources above them."),
         subject: Subject::Times {
             work: Work::Mapped,
             points: &[
@@ -170,6 +180,7 @@ pub const PARTS: &[Part] = &[
                 at("10", State { mapped: 10, ..PLAIN }),
                 at("100", State { mapped: 100, ..PLAIN }),
             ],
+            isolated: false,
         },
     },
     Part {
@@ -181,6 +192,7 @@ pub const PARTS: &[Part] = &[
         subject: Subject::Times {
             work: Work::Status,
             points: &[at("30", State { variables: 30, ..PLAIN }), at("1,000", State { variables: 1_000, ..PLAIN })],
+            isolated: false,
         },
     },
     Part {
@@ -195,6 +207,7 @@ pub const PARTS: &[Part] = &[
                 at("by its path", PLAIN),
                 at("in the last of ten PATH entries", State { search: Search::LastOfTen, ..PLAIN }),
             ],
+            isolated: false,
         },
     },
     Part {
@@ -202,10 +215,29 @@ pub const PARTS: &[Part] = &[
         title: "status() by threads that spawn at once",
         axis: "threads",
         seconds: 15,
-        remark: Some("A time is that of one spawn of one thread: two threads make two spawns in it."),
+        remark: Some(
+            "A time is that of one spawn of one thread: two threads, which have two processors, make two spawns in it.",
+        ),
         subject: Subject::Times {
             work: Work::Status,
-            points: &[at("1", PLAIN), at("2", State { threads: 2, ..PLAIN })],
+            points: &[at("1", PLAIN), at("2", State { threads: 2, processors: 2, ..PLAIN })],
+            isolated: false,
+        },
+    },
+    Part {
+        name: "processors",
+        title: "status() by the processors that the parent may use",
+        axis: "processors",
+        seconds: 15,
+        remark: Some(
+            "With several processors the kernel may move a child to an idle one when it executes its program. It does \
+             so in some runs of spawns and not in others, whoever spawns. To wake an idle processor of a virtual \
+             machine takes longer than a spawn, which is why the other parts are measured on one.",
+        ),
+        subject: Subject::Times {
+            work: Work::Status,
+            points: &[at("1", PLAIN), at("2", State { processors: 2, ..PLAIN })],
+            isolated: true,
         },
     },
     Part {

@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn each_case_has_a_colour_of_its_own() {
         for work in [Work::Status, Work::Pipes, Work::Mapped] {
-            for case in cases(work) {
+            for case in cases(work, true) {
                 assert!(COLOURS.iter().any(|(name, _)| *name == case.name), "{}", case.name);
             }
         }

@@ -3,6 +3,7 @@
 
 use crate::parts::{Layout, State};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::ffi::c_void;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -40,6 +41,7 @@ impl From<io::Error> for Missing {
 
 /// Takes the memory and the descriptors. The soft limit of descriptors is raised to the hard one.
 pub fn hold(state: &State) -> Result<Held, Missing> {
+    stay_on(state.processors)?;
     let limit = raise_limit()?;
     let last = state.descriptors as u64
         + match state.layout {
@@ -58,6 +60,17 @@ pub fn hold(state: &State) -> Result<Held, Missing> {
         _memory: (state.memory > 0).then(|| Memory::touched(state.memory << 20)).transpose()?,
         _descriptors: open(state.descriptors, state.layout)?,
     })
+}
+
+/// Keeps this process on some of the processors that it may use, the last of them: the first have more interrupts.
+fn stay_on(processors: usize) -> Result<(), Missing> {
+    let allowed = sched_getaffinity(None).map_err(io::Error::from)?;
+    let mut last = CpuSet::new();
+    (0..CpuSet::MAX_CPU).rev().filter(|&each| allowed.is_set(each)).take(processors).for_each(|each| last.set(each));
+    if (last.count() as usize) < processors {
+        return Err(Missing::Room(format!("{} processors may be used", allowed.count())));
+    }
+    Ok(sched_setaffinity(None, &last).map_err(io::Error::from)?)
 }
 
 fn raise_limit() -> io::Result<u64> {
@@ -141,9 +154,16 @@ mod tests {
 
     #[test]
     fn state_for_which_there_is_no_room_is_not_even_tried() {
-        for state in [State { memory: 1 << 40, ..plain() }, State { descriptors: 1 << 40, ..plain() }] {
+        let processors = State { processors: 1 << 20, ..plain() };
+        for state in [State { memory: 1 << 40, ..plain() }, State { descriptors: 1 << 40, ..plain() }, processors] {
             assert!(matches!(hold(&state), Err(Missing::Room(_))), "{state:?}");
         }
+    }
+
+    #[test]
+    fn process_keeps_to_its_processors() {
+        let _held = hold(&plain()).unwrap_or_else(|_| panic!("no room for nothing"));
+        assert_eq!(sched_getaffinity(None).unwrap().count(), 1);
     }
 
     #[test]
