@@ -27,8 +27,8 @@ pub fn budget(part: &Part, quick: bool) -> Duration {
 pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> io::Result<Measured> {
     progress.part(part);
     let (outcome, remarks) = match part.subject {
-        Subject::Times { work, points, isolated } => {
-            let mut sweep = Sweep::start(part, cases(work, isolated), points, remarks(work), files)?;
+        Subject::Times { work, points, cast } => {
+            let mut sweep = Sweep::start(part, cases(work, cast), points, remarks(work, cast), files)?;
             sweep.run(budget(part, quick), progress)?;
             sweep.finish()?
         }

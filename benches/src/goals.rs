@@ -194,10 +194,10 @@ mod tests {
         for goal in GOALS {
             let part = find(goal.part).unwrap_or_else(|| panic!("{}: no part {}", goal.text, goal.part));
             match (&goal.measure, part.subject) {
-                (Measure::Ratio { of, to }, Subject::Times { work, points, isolated }) => {
+                (Measure::Ratio { of, to }, Subject::Times { work, points, cast }) => {
                     for At(case, label) in [of, to] {
                         assert!(points.iter().any(|point| point.label == *label), "{}: no point {label}", goal.text);
-                        let known = cases(work, isolated).iter().any(|known| known.name == *case);
+                        let known = cases(work, cast).iter().any(|known| known.name == *case);
                         assert!(known, "{}: no case {case}", goal.text);
                     }
                 }

@@ -18,13 +18,7 @@ pub struct Part {
 #[derive(Clone, Copy, Debug)]
 pub enum Subject {
     /// Times of a piece of work in several states of the parent; the first is the one that others are compared with.
-    Times {
-        work: Work,
-        points: &'static [Point],
-        /// Whether `Isolated` is among the cases. Its thread makes the worker a process of several threads, in which the
-        /// others have more to do: the C library then locks its heap, and the kernel counts who uses a descriptor.
-        isolated: bool,
-    },
+    Times { work: Work, points: &'static [Point], cast: Cast },
     /// How often the program is refused as busy, in races of threads that write a program and spawn it.
     Busy,
 }
@@ -38,6 +32,18 @@ pub enum Work {
     Pipes,
     /// As `Status`, with as many descriptors mapped to 3 and up as the state says, and the rest closed.
     Mapped,
+}
+
+/// Who does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// The raw limit, the library and its peers.
+    Peers,
+    /// The same and `Isolated`. Its thread makes the worker a process of several threads, in which the others have more to
+    /// do: the C library then locks its heap, and the kernel counts who uses a descriptor.
+    Isolated,
+    /// The raw limit with pieces of what the library does more, and the library.
+    Pieces,
 }
 
 /// A state of the parent, with its label in tables and plots.
@@ -120,7 +126,7 @@ pub const PARTS: &[Part] = &[
         axis: "time per spawn",
         seconds: 20,
         remark: None,
-        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], isolated: false },
+        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], cast: Cast::Peers },
     },
     Part {
         name: "pipes",
@@ -128,13 +134,13 @@ pub const PARTS: &[Part] = &[
         axis: "time per spawn",
         seconds: 20,
         remark: None,
-        subject: Subject::Times { work: Work::Pipes, points: &[at("spawn() and wait()", PLAIN)], isolated: false },
+        subject: Subject::Times { work: Work::Pipes, points: &[at("spawn() and wait()", PLAIN)], cast: Cast::Peers },
     },
     Part {
         name: "memory",
         title: "status() by the parent's touched memory",
         axis: "touched memory of the parent",
-        seconds: 40,
+        seconds: 35,
         remark: Some(
             "The memory is written to in pages of the smallest size. Huge pages are off for it (madvise): with \
              them fork would copy a five-hundredth of the entries, but no program can count on getting them.",
@@ -147,7 +153,7 @@ pub const PARTS: &[Part] = &[
                 at("1 GiB", State { memory: 1 << 10, ..PLAIN }),
                 at("8 GiB", State { memory: 8 << 10, ..PLAIN }),
             ],
-            isolated: false,
+            cast: Cast::Peers,
         },
     },
     Part {
@@ -156,7 +162,7 @@ pub const PARTS: &[Part] = &[
         axis: "open descriptors of the parent",
         seconds: 35,
         remark: Some(CROWDED),
-        subject: Subject::Times { work: Work::Status, points: DESCRIPTORS, isolated: true },
+        subject: Subject::Times { work: Work::Status, points: DESCRIPTORS, cast: Cast::Isolated },
     },
     Part {
         name: "descriptors-pipes",
@@ -164,7 +170,7 @@ pub const PARTS: &[Part] = &[
         axis: "open descriptors of the parent",
         seconds: 35,
         remark: Some(CROWDED),
-        subject: Subject::Times { work: Work::Pipes, points: DESCRIPTORS, isolated: true },
+        subject: Subject::Times { work: Work::Pipes, points: DESCRIPTORS, cast: Cast::Isolated },
     },
     Part {
         name: "mapped",
@@ -180,7 +186,7 @@ pub const PARTS: &[Part] = &[
                 at("10", State { mapped: 10, ..PLAIN }),
                 at("100", State { mapped: 100, ..PLAIN }),
             ],
-            isolated: false,
+            cast: Cast::Peers,
         },
     },
     Part {
@@ -192,7 +198,7 @@ pub const PARTS: &[Part] = &[
         subject: Subject::Times {
             work: Work::Status,
             points: &[at("30", State { variables: 30, ..PLAIN }), at("1,000", State { variables: 1_000, ..PLAIN })],
-            isolated: false,
+            cast: Cast::Peers,
         },
     },
     Part {
@@ -207,7 +213,7 @@ pub const PARTS: &[Part] = &[
                 at("by its path", PLAIN),
                 at("in the last of ten PATH entries", State { search: Search::LastOfTen, ..PLAIN }),
             ],
-            isolated: false,
+            cast: Cast::Peers,
         },
     },
     Part {
@@ -221,7 +227,7 @@ pub const PARTS: &[Part] = &[
         subject: Subject::Times {
             work: Work::Status,
             points: &[at("1", PLAIN), at("2", State { threads: 2, processors: 2, ..PLAIN })],
-            isolated: false,
+            cast: Cast::Peers,
         },
     },
     Part {
@@ -237,8 +243,16 @@ pub const PARTS: &[Part] = &[
         subject: Subject::Times {
             work: Work::Status,
             points: &[at("1", PLAIN), at("2", State { processors: 2, ..PLAIN })],
-            isolated: true,
+            cast: Cast::Isolated,
         },
+    },
+    Part {
+        name: "pieces",
+        title: "Where the time of a status() goes",
+        axis: "time per spawn",
+        seconds: 10,
+        remark: None,
+        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], cast: Cast::Pieces },
     },
     Part {
         name: "busy",

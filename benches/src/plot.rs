@@ -219,7 +219,7 @@ fn label(points: &[String], place: f64) -> String {
 mod tests {
     use super::*;
     use crate::cases::cases;
-    use crate::parts::Work;
+    use crate::parts::{Cast, Work};
     use crate::results::{BusyRow, Row};
 
     fn times(points: &[&str]) -> Measured {
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn each_case_has_a_colour_of_its_own() {
         for work in [Work::Status, Work::Pipes, Work::Mapped] {
-            for case in cases(work, true) {
+            for case in cases(work, Cast::Isolated) {
                 assert!(COLOURS.iter().any(|(name, _)| *name == case.name), "{}", case.name);
             }
         }

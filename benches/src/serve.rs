@@ -19,14 +19,14 @@ pub fn serve(part: &Part, point: usize, files: &Files) -> io::Result<()> {
             Request::Race { racer, threads, times } => busy::race(racer, threads, times, files).map(Reply::Busy),
             Request::Measure { .. } => Err(io::ErrorKind::Unsupported.into()),
         }),
-        Subject::Times { work, points, isolated } => {
+        Subject::Times { work, points, cast } => {
             let state = points.get(point).ok_or(io::ErrorKind::NotFound)?.state;
             let _held = match hold(&state) {
                 Ok(held) => held,
                 Err(Missing::Room(reason)) => return send(replies, &Reply::Skipped(reason)),
                 Err(Missing::Failed(error)) => return Err(error),
             };
-            let (cases, job) = (cases(work, isolated), files.job(work, &state));
+            let (cases, job) = (cases(work, cast), files.job(work, &state));
             answer(requests, replies, |request| match request {
                 Request::Measure { case, block } => {
                     let case = cases.get(case).ok_or(io::ErrorKind::NotFound)?;

@@ -16,6 +16,9 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
+/// The size of the kernel's set of signals.
+const SET: usize = 8;
+
 /// Nothing but a program.
 pub fn limit(job: &Job) -> io::Result<Run> {
     let mut spawner = Spawner::new(&job.path)?;
@@ -50,35 +53,56 @@ pub fn same_work(job: &Job) -> io::Result<Run> {
 }
 
 /// A child, and what it needs.
-struct Spawner {
-    child: Child,
+pub struct Spawner {
+    pub child: Child,
+    /// Those of clone3.
+    pub flags: u64,
+    /// Where the number of a pidfd goes, for one that is asked for.
+    pub pidfd: u64,
     /// Aligned to 16 bytes, as the top of a stack has to be.
     stack: Box<[u128]>,
 }
 
 /// What the child reads and writes, in the memory that it shares.
-struct Child {
+pub struct Child {
     path: CString,
     duplicates: Vec<(c_int, c_int)>,
     close_from: Option<c_int>,
+    /// The first number that a private table does not have.
+    pub leave_table: Option<c_int>,
+    pub default_sigpipe: bool,
+    /// The signal mask of the program.
+    pub mask: Option<u64>,
+    /// The array of the environment, where it is not this process's own.
+    pub environment: Option<*const *const c_char>,
     /// Why it could not become the program.
     error: AtomicI32,
 }
 
 impl Spawner {
-    fn new(path: &Path) -> io::Result<Self> {
-        let path = CString::new(path.as_os_str().as_bytes())?;
-        let child = Child { path, duplicates: Vec::new(), close_from: None, error: AtomicI32::new(0) };
-        Ok(Self { child, stack: vec![0; 1024].into() })
+    pub fn new(path: &Path) -> io::Result<Self> {
+        let child = Child {
+            path: CString::new(path.as_os_str().as_bytes())?,
+            duplicates: Vec::new(),
+            close_from: None,
+            leave_table: None,
+            default_sigpipe: false,
+            mask: None,
+            environment: None,
+            error: AtomicI32::new(0),
+        };
+        let flags = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
+        Ok(Self { child, flags, pidfd: 0, stack: vec![0; 1024].into() })
     }
 
-    fn spawn(&mut self) -> io::Result<libc::pid_t> {
+    /// The environment that the child is given lives until it has execed.
+    pub fn spawn(&mut self) -> io::Result<libc::pid_t> {
         let args = libc::clone_args {
-            flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
+            flags: self.flags,
             exit_signal: libc::SIGCHLD as u64,
             stack: self.stack.as_mut_ptr() as u64,
             stack_size: size_of_val(&*self.stack) as u64,
-            pidfd: 0,
+            pidfd: self.pidfd,
             child_tid: 0,
             parent_tid: 0,
             tls: 0,
@@ -106,12 +130,22 @@ extern "C" fn run(child: *mut c_void) -> ! {
     unsafe {
         let child = &*child.cast::<Child>();
         let argv = [child.path.as_ptr(), std::ptr::null()];
+        if let Some(first) = child.leave_table {
+            libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE);
+        }
+        if child.default_sigpipe {
+            let default = [0_usize; 4];
+            libc::syscall(libc::SYS_rt_sigaction, libc::SIGPIPE, default.as_ptr(), 0, SET);
+        }
+        if let Some(mask) = &child.mask {
+            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, std::ptr::from_ref(mask), 0, SET);
+        }
         let duplicated = child.duplicates.iter().all(|&(source, target)| libc::dup2(source, target) == target);
         let closed = child
             .close_from
             .is_none_or(|first| libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) == 0);
         if duplicated && closed {
-            libc::execve(child.path.as_ptr(), argv.as_ptr(), environ);
+            libc::execve(child.path.as_ptr(), argv.as_ptr(), child.environment.unwrap_or(environ));
         }
         child.error.store(*libc::__errno_location(), Ordering::Relaxed);
         libc::_exit(127)
