@@ -128,8 +128,10 @@ impl Isolated {
         defaults: &Defaults,
         order: Order,
     ) -> std::result::Result<(Launched, Handles), Problem> {
+        // Before the turn: this asks whoever filters events, who may spawn, too.
+        let demands = order.way.demands(order.pidfd);
         let mut turn = self.turn(command)?;
-        let (mut travel, numbers) = Travel::pack(command, defaults, order.way.demands(order.pidfd))?;
+        let (mut travel, numbers) = Travel::pack(command, defaults, demands)?;
         let mask = sys::signal_mask();
 
         let mut outcome = None;

@@ -8,6 +8,7 @@ use fdspawn::{Command, Isolated, Launcher, Rungs, Stdio};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use tracing_subscriber::layer::SubscriberExt;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -180,5 +181,30 @@ own_process! {
             // How many events that are is tracing's business: one that is first met within another is heard by nobody.
             assert!(HEARD.load(Ordering::Relaxed) > before);
         }
+    }
+}
+
+own_process! {
+    fn subscriber_that_spawns_when_it_is_asked_is_not_in_the_way_either() {
+        static ISOLATED: LazyLock<Isolated> = LazyLock::new(|| Isolated::new().unwrap());
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        // SAFETY: a signal that ends this process, should it wait for itself.
+        unsafe { libc::alarm(60) };
+        // What is first met while the filter is asked about something else, it is never asked about.
+        logged(|| assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success()));
+        let filter = tracing_subscriber::filter::dynamic_filter_fn(|metadata, _| {
+            // A spawn in another's turn tells nobody, so that this ends.
+            if metadata.target().starts_with("fdspawn") {
+                ASKED.fetch_add(1, Ordering::Relaxed);
+                assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
+            }
+            true
+        });
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(filter), || {
+            assert!(support::command("true").status().unwrap().success());
+            assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
+            assert!(support::command("true").isolated(&ISOLATED).explain().error().is_none());
+        });
+        assert!(ASKED.load(Ordering::Relaxed) > 0);
     }
 }
