@@ -172,6 +172,33 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_seen_of_what_was_in_the_room_before() {
+        let mut strings = Strings::one("SECRET=of an earlier launch".as_ref());
+        strings.push("and\0more".as_ref());
+        strings.clear();
+        assert_eq!((strings.len(), strings.get(0), strings.nul_inside()), (0, None, None));
+        assert_eq!(strings.pointers().next(), None);
+        strings.push("A=1".as_ref());
+        strings.push("".as_ref());
+        strings.push_variable(b"B", b"2");
+        for strings in [&strings, &strings.clone()] {
+            assert_eq!(strings.iter().collect::<Vec<_>>(), ["A=1", "", "B=2"]);
+            assert_eq!(format!("{strings:?}"), r#"["A=1", "", "B=2"]"#);
+            let base = strings.bytes.as_ptr() as usize;
+            let seen = strings.pointers().map(|pointer| {
+                let rest = &strings.bytes[pointer as usize - base..];
+                std::ffi::CStr::from_bytes_until_nul(rest).unwrap().to_bytes()
+            });
+            assert_eq!(seen.collect::<Vec<_>>(), [&b"A=1"[..], b"", b"B=2"]);
+        }
+        // Longer than the room.
+        strings.push("a string that the room is too short for, so that it grows".as_ref());
+        assert_eq!(strings.get(0), Some("A=1".as_ref()));
+        assert_eq!(strings.get(4), None);
+        assert_eq!(strings.bytes[strings.used() - 1], 0);
+    }
+
+    #[test]
     fn the_first_nul_inside_is_remembered() {
         let mut strings = Strings::one("fine".as_ref());
         strings.push("a\0b".as_ref());

@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::sources::{close, hard_limit, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, Over, helper};
-use fdspawn::{Failure, Launcher, Rest, Stdio, plan::Refusal};
+use fdspawn::{Failure, Launcher, Rest, Rungs, Stdio, plan::Refusal};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -151,6 +151,41 @@ own_process! {
                     // SAFETY: only asks about the number.
                     let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
                     assert_eq!(open, closed >> number & 1 == 0, "{number} of {closed:#b} by {launcher:?}");
+                }
+            }
+        }
+    }
+}
+
+own_process! {
+    fn pidfd_stays_off_closed_streams_whatever_is_opened_for_the_child() {
+        let source = memory_at(10, "source", true);
+        let opened: [Option<fn() -> Stdio<'static>>; 3] = [None, Some(Stdio::null), Some(|| Stdio::data("some"))];
+        for closed in 0..8 {
+            for number in 0..3 {
+                match closed >> number & 1 {
+                    1 => close(number),
+                    _ => std::mem::forget(memory_at(number, "stream", false)),
+                }
+            }
+            for launcher in LAUNCHERS {
+                for (opened, without) in
+                    opened.iter().flat_map(|opened| [Rungs::empty(), Rungs::MEMFD].map(|without| (opened, without)))
+                {
+                    let mut command = support::command("true");
+                    command.launcher(launcher).without(without);
+                    command.stdin(&source).stdout(&source).stderr(&source);
+                    if let Some(opened) = opened {
+                        command.fd(5, opened());
+                    }
+                    let mut child = command.spawn().unwrap();
+                    assert!(child.pidfd().is_none_or(|pidfd| pidfd.as_raw_fd() > 2), "{closed:#b} by {launcher:?}");
+                    for number in 0..3 {
+                        // SAFETY: only asks about the number.
+                        let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
+                        assert_eq!(open, closed >> number & 1 == 0, "{number} of {closed:#b} by {launcher:?}");
+                    }
+                    assert!(child.wait().unwrap().success());
                 }
             }
         }
