@@ -140,7 +140,7 @@ pub const PARTS: &[Part] = &[
         name: "memory",
         title: "status() by the parent's touched memory",
         axis: "touched memory of the parent",
-        seconds: 35,
+        seconds: 30,
         remark: Some(
             "The memory is written to in pages of the smallest size. Huge pages are off for it (madvise): with \
              them fork would copy a five-hundredth of the entries, but no program can count on getting them.",
@@ -176,7 +176,7 @@ pub const PARTS: &[Part] = &[
         name: "mapped",
         title: "Mapped descriptors, the rest closed",
         axis: "mapped descriptors",
-        seconds: 20,
+        seconds: 15,
         remark: Some("Targets are 3 and up, sources above them."),
         subject: Subject::Times {
             work: Work::Mapped,
@@ -242,6 +242,18 @@ pub const PARTS: &[Part] = &[
         ),
         subject: Subject::Times {
             work: Work::Status,
+            points: &[at("1", PLAIN), at("2", State { processors: 2, ..PLAIN })],
+            cast: Cast::Isolated,
+        },
+    },
+    Part {
+        name: "processors-pipes",
+        title: "Three pipes and two mapped descriptors by the processors that the parent may use",
+        axis: "processors",
+        seconds: 10,
+        remark: None,
+        subject: Subject::Times {
+            work: Work::Pipes,
             points: &[at("1", PLAIN), at("2", State { processors: 2, ..PLAIN })],
             cast: Cast::Isolated,
         },
