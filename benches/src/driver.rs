@@ -1,7 +1,8 @@
 //! Measures a part: one worker for each state, all alive at once, and the cases of all states taking turns.
 //!
 //! A state is a process of its own, so that no state leaks into another, and yet what is compared was measured at the
-//! same time. Only one worker runs at any moment; the others wait for a request.
+//! same time. Only one worker runs at any moment; the others wait for a request. Where there is one state only, several
+//! workers are in it: where a process happens to have its code and memory makes it quicker or slower by a percent.
 
 use crate::busy::{THREADS, TIMES};
 use crate::cases::{Case, cases, racers, remarks};
@@ -18,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// A short run takes this part of a full one.
 const QUICK: u32 = 10;
+
+/// How many workers are in the only state of a part.
+const COPIES: usize = 5;
 
 /// How long to measure a part.
 pub fn budget(part: &Part, quick: bool) -> Duration {
@@ -43,15 +47,16 @@ pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> 
 struct Sweep {
     cases: Vec<Case>,
     points: &'static [Point],
-    /// One for each point; `None` where its state cannot be had.
-    workers: Vec<Option<Worker>>,
+    /// Those of points whose state can be had.
+    workers: Vec<Worker>,
     pairs: Vec<Pair>,
     remarks: Vec<String>,
 }
 
-/// A case in a state.
+/// A case in a state, in one of the workers.
 struct Pair {
     point: usize,
+    worker: usize,
     case: usize,
     pace: Pace,
     times: Vec<u64>,
@@ -67,24 +72,32 @@ impl Sweep {
         files: &Files,
     ) -> io::Result<Self> {
         let mut sweep = Self { cases, points, workers: Vec::new(), pairs: Vec::new(), remarks };
+        let copies = if points.len() == 1 { COPIES } else { 1 };
         for (index, point) in points.iter().enumerate() {
-            let mut worker = Worker::start(part, index, files, files.environment(&point.state)?)?;
-            let worker = match worker.reply()? {
-                Reply::Ready => Some(worker),
-                Reply::Skipped(reason) => {
-                    worker.end()?;
-                    sweep.remarks.push(format!("\"{}\" is skipped: {reason}.", point.label));
-                    None
+            for _ in 0..copies {
+                let mut worker = Worker::start(part, index, files, files.environment(&point.state)?)?;
+                match worker.reply()? {
+                    Reply::Ready => sweep.add(index, worker),
+                    Reply::Skipped(reason) => {
+                        worker.end()?;
+                        sweep.remarks.push(format!("\"{}\" is skipped: {reason}.", point.label));
+                        break;
+                    }
+                    other => return Err(unexpected(&other)),
                 }
-                other => return Err(unexpected(&other)),
-            };
-            if worker.is_some() {
-                let pair = |case| Pair { point: index, case, pace: Pace::default(), times: Vec::new(), failed: false };
-                sweep.pairs.extend((0..sweep.cases.len()).map(pair));
             }
-            sweep.workers.push(worker);
         }
         Ok(sweep)
+    }
+
+    /// Adds a worker that is ready, and what it has to do.
+    fn add(&mut self, point: usize, worker: Worker) {
+        let worker = {
+            self.workers.push(worker);
+            self.workers.len() - 1
+        };
+        let pair = |case| Pair { point, worker, case, pace: Pace::default(), times: Vec::new(), failed: false };
+        self.pairs.extend((0..self.cases.len()).map(pair));
     }
 
     /// Lets the pairs take turns until the time is over, and each has had its fewest blocks.
@@ -106,18 +119,20 @@ impl Sweep {
     /// One block of a pair, if it is its turn. A case that fails is out from then on.
     fn turn(&mut self, index: usize, round: usize) -> io::Result<()> {
         let pair = &mut self.pairs[index];
-        let Some(worker) = &mut self.workers[pair.point] else { return Ok(()) };
         if pair.failed || !pair.pace.is_due(round) {
             return Ok(());
         }
         let (block, start) = (pair.pace.block(), Instant::now());
-        match worker.ask(&Request::Measure { case: pair.case, block })? {
+        match self.workers[pair.worker].ask(&Request::Measure { case: pair.case, block })? {
             Reply::Times(times) => pair.times.extend(times),
             Reply::Failed(reason) => {
                 pair.failed = true;
                 pair.times.clear();
                 let (case, point) = (self.cases[pair.case].name, self.points[pair.point].label);
-                self.remarks.push(format!("{case} failed at \"{point}\": {reason}."));
+                let remark = format!("{case} failed at \"{point}\": {reason}.");
+                if !self.remarks.contains(&remark) {
+                    self.remarks.push(remark);
+                }
             }
             other => return Err(unexpected(&other)),
         }
@@ -126,13 +141,16 @@ impl Sweep {
     }
 
     fn finish(self) -> io::Result<(Outcome, Vec<String>)> {
-        for worker in self.workers.into_iter().flatten() {
+        for worker in self.workers {
             worker.end()?;
         }
         let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; self.points.len()] };
         let mut rows: Vec<Row> = self.cases.iter().map(|case| empty(case.name)).collect();
-        for pair in self.pairs {
-            rows[pair.case].cells[pair.point] = Summary::of(pair.times);
+        for (case, row) in rows.iter_mut().enumerate() {
+            for (point, cell) in row.cells.iter_mut().enumerate() {
+                let pairs = self.pairs.iter().filter(|pair| (pair.point, pair.case) == (point, case));
+                *cell = Summary::of(pairs.flat_map(|pair| pair.times.iter().copied()).collect());
+            }
         }
         let points = self.points.iter().map(|point| point.label.to_owned()).collect();
         Ok((Outcome::Times(Times { points, rows }), self.remarks))

@@ -21,7 +21,8 @@ pub fn markdown(results: &Results) -> String {
          cases of a part ran in one run, in blocks that took turns, in a new order each round, and so did the states of\n\
          the parent, each of which is a process of its own. The first spawns of a block are not counted. A time is that\n\
          of one spawn of a tiny static program and the wait for its end; shown are medians and, in parentheses, the\n\
-         quartiles. The parent may use one processor, and has one thread, where a part does not say otherwise.\n",
+         quartiles. The parent may use one processor, and has one thread, where a part does not say otherwise; where a part has\n\
+         one state, five processes were in it.\n",
     );
     if results.quick {
         text.push_str("\n**This was a quick run: the numbers are rough.**\n");

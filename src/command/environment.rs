@@ -19,7 +19,7 @@ pub(crate) struct Block {
 impl Block {
     /// Notes where the strings are, which have no NUL inside, and change no more.
     fn finish(&mut self) {
-        self.addresses.set(self.strings.pointers());
+        self.addresses.set([&self.strings]);
     }
 
     /// Adds the variables of this process. `environ` itself cannot be passed on: another thread that sets a variable may

@@ -131,10 +131,17 @@ impl fmt::Debug for Strings {
 pub(crate) struct Addresses(Vec<usize>);
 
 impl Addresses {
-    /// Replaces the array by the addresses of these strings.
-    pub(crate) fn set(&mut self, strings: impl Iterator<Item = *const c_char>) {
+    /// Replaces the array by the addresses of the strings in these lists.
+    pub(crate) fn set<const N: usize>(&mut self, lists: [&Strings; N]) {
         self.0.clear();
-        self.0.extend(strings.map(|string| string as usize));
+        for list in lists {
+            let mut next = list.bytes.as_ptr() as usize;
+            let base = next;
+            for &end in &list.ends {
+                self.0.push(next);
+                next = base + end;
+            }
+        }
         self.0.push(0);
     }
 

@@ -102,7 +102,11 @@ mod tests {
     #[test]
     fn memory_of_a_large_launch_is_not_kept() {
         for grow in [
-            |buffers: &mut Buffers| buffers.argv.set(std::iter::repeat_n(std::ptr::null(), 1 << 20)),
+            |buffers: &mut Buffers| {
+                let mut strings = Strings::default();
+                (0..1 << 20).for_each(|_| strings.push("".as_ref()));
+                buffers.argv.set([&strings]);
+            },
             |buffers: &mut Buffers| (0..1 << 20).for_each(|_| buffers.paths.push("".as_ref())),
             |buffers: &mut Buffers| buffers.steps.reserve(1 << 20),
             |buffers: &mut Buffers| buffers.plan.holes.reserve(1 << 20),

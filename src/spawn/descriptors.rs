@@ -173,21 +173,31 @@ pub(super) fn descriptor_plan(
     for &wish in wishes.iter() {
         let target = wish.target;
         let given = match wish.want {
-            Want::Keep => Some(look(target, target, Origin::Kept)?),
             Want::Hole => {
                 plan.holes.push(target);
                 opening.tell(target, None, Origin::Hole);
                 continue;
             }
-            _ => given_source(source_of(wanted, defaults, &wish), target)?,
+            Want::Inherit | Want::Source => given(source_of(wanted, defaults, &wish), target),
+            Want::Keep => Some((target, Origin::Kept)),
+            _ => None,
         };
-        if let Some(Given::Open(connection, origin)) = given {
-            opening.tell(target, Some(connection.source), origin);
-            plan.connections.push(connection);
-        } else {
-            pending.push(Pending { index: plan.connections.len(), wish, closed_stream: given.is_some() });
-            plan.connections.push(Connection::new(target, UNKNOWN));
+        let mut closed_stream = false;
+        if let Some((source, origin)) = given {
+            match close_on_exec(source) {
+                Some(is_set) => {
+                    // The flag of a kept descriptor is cleared whether set now or not: another thread may be about to set
+                    // it. For a standard stream, of which every child has three, that is not worth a call each.
+                    plan.connections.push(Connection { target, source, close_on_exec: is_set || target > 2 });
+                    opening.tell(target, Some(source), origin);
+                    continue;
+                }
+                None if origin == Origin::Inherited && (0..=2).contains(&source) => closed_stream = true,
+                None => return Err(Refusal::SourceNotOpen { target, source }.into()),
+            }
         }
+        pending.push(Pending { index: plan.connections.len(), wish, closed_stream });
+        plan.connections.push(Connection::new(target, UNKNOWN));
     }
     refuse_beyond_limit(plan)?;
     open_pending(wanted, defaults, pending, plan, opening)?;
@@ -253,39 +263,16 @@ fn is_standard_closed(connections: &[Connection]) -> bool {
     (0..=2).any(|number| !connections.iter().any(|each| each.source == number) && close_on_exec(number).is_none())
 }
 
-/// A source that the parent has already.
-enum Given {
-    Open(Connection, Origin),
-    /// A standard stream that is closed in the parent.
-    ClosedStream,
-}
-
-fn look(target: RawFd, source: RawFd, origin: Origin) -> Result<Given, Refusal> {
-    match close_on_exec(source) {
-        // The flag of a kept descriptor is cleared whether set now or not: another thread may be about to set it. For a
-        // standard stream, of which every child has three, that is not worth a call each.
-        Some(is_set) => {
-            let close_on_exec = is_set || target > 2;
-            Ok(Given::Open(Connection { target, source, close_on_exec }, origin))
-        }
-        None => Err(Refusal::SourceNotOpen { target, source }),
+/// The number of a source, if it is one that the parent has already.
+fn given(source: &Source<'_>, target: RawFd) -> Option<(RawFd, Origin)> {
+    match source {
+        Source::Inherit => Some((target, Origin::Inherited)),
+        Source::InheritFrom(number) => Some((*number, Origin::Inherited)),
+        Source::Moved(fd) => Some((fd.as_raw_fd(), Origin::Moved)),
+        Source::Shared(fd) => Some((fd.as_raw_fd(), Origin::Shared)),
+        Source::Lent(fd) => Some((fd.as_raw_fd(), Origin::Lent)),
+        _ => None,
     }
-}
-
-/// The source of a target, if it is one that the parent has already.
-fn given_source(source: &Source<'_>, target: RawFd) -> Result<Option<Given>, Refusal> {
-    let inherited = |source: RawFd| match look(target, source, Origin::Inherited) {
-        Err(Refusal::SourceNotOpen { .. }) if (0..=2).contains(&source) => Ok(Given::ClosedStream),
-        result => result,
-    };
-    Ok(Some(match source {
-        Source::Inherit => inherited(target)?,
-        Source::InheritFrom(number) => inherited(*number)?,
-        Source::Moved(fd) => look(target, fd.as_raw_fd(), Origin::Moved)?,
-        Source::Shared(fd) => look(target, fd.as_raw_fd(), Origin::Shared)?,
-        Source::Lent(fd) => look(target, fd.as_raw_fd(), Origin::Lent)?,
-        _ => return Ok(None),
-    }))
 }
 
 pub(super) fn soft_limit() -> RawFd {

@@ -338,11 +338,11 @@ fn child_text(command: &Command<'_>, buffers: &mut Buffers) -> Result<ChildText,
     let searched = programs::is_searched(program);
     if searched {
         programs::candidates(program, block.get("PATH".as_ref()), paths);
-        programs.set(paths.pointers());
+        programs.set([paths]);
     } else {
-        programs.set(command.program.pointers());
+        programs.set([&command.program]);
     }
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
-    argv.set(arg0.pointers().chain(command.args.pointers()));
+    argv.set([arg0, &command.args]);
     Ok(ChildText { searched, shared_environment })
 }
