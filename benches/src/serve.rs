@@ -3,13 +3,13 @@
 use crate::busy;
 use crate::cases::{Case, Job, cases};
 use crate::files::Files;
-use crate::parts::{Part, Subject};
+use crate::parts::{Part, State, Subject};
 use crate::protocol::{Block, Reply, Request, receive, send};
 use crate::state::{Missing, hold};
 use std::io;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Serves requests until the driver closes its end.
 pub fn serve(part: &Part, point: usize, files: &Files) -> io::Result<()> {
@@ -30,7 +30,7 @@ pub fn serve(part: &Part, point: usize, files: &Files) -> io::Result<()> {
             answer(requests, replies, |request| match request {
                 Request::Measure { case, block } => {
                     let case = cases.get(case).ok_or(io::ErrorKind::NotFound)?;
-                    measure(case, &job, state.threads, block).map(Reply::Times)
+                    measure(case, &job, &state, block).map(Reply::Times)
                 }
                 Request::Race { .. } => Err(io::ErrorKind::Unsupported.into()),
             })
@@ -52,15 +52,29 @@ fn answer(
 }
 
 /// The times of one block. What a case prepares is made for the block, so that no other finds it in the table.
-fn measure(case: &Case, job: &Job, threads: usize, block: Block) -> io::Result<Vec<u64>> {
-    if threads > 1 {
-        return measure_at_once(case, job, threads, block);
+fn measure(case: &Case, job: &Job, state: &State, block: Block) -> io::Result<Vec<u64>> {
+    if state.threads > 1 {
+        return measure_at_once(case, job, state.threads, block);
     }
+    let between = Duration::from_micros(state.work_between);
     let mut run = (case.make)(job)?;
     for _ in 0..block.warm {
+        work(between);
         run()?;
     }
-    (0..block.count).map(|_| time(&mut run)).collect()
+    let spawn = |_| {
+        work(between);
+        time(&mut run)
+    };
+    (0..block.count).map(spawn).collect()
+}
+
+/// Keeps the processor busy.
+fn work(long: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < long {
+        std::hint::spin_loop();
+    }
 }
 
 /// The times of threads that spawn at once. They take the spawns from one count, so that all are busy until the end.
