@@ -150,7 +150,7 @@ pub const PARTS: &[Part] = &[
         name: "memory",
         title: "status() by the parent's touched memory",
         axis: "touched memory of the parent",
-        seconds: 30,
+        seconds: 25,
         remark: Some(
             "The memory is written to in pages of the smallest size. Huge pages are off for it (madvise): with \
              them fork would copy a five-hundredth of the entries, but no program can count on getting them.",
@@ -170,7 +170,7 @@ pub const PARTS: &[Part] = &[
         name: "descriptors",
         title: "status() by the parent's open descriptors",
         axis: "open descriptors of the parent",
-        seconds: 35,
+        seconds: 25,
         remark: Some(CROWDED),
         subject: Subject::Times { work: Work::Status, points: DESCRIPTORS, cast: Cast::Isolated },
     },
@@ -178,7 +178,7 @@ pub const PARTS: &[Part] = &[
         name: "descriptors-pipes",
         title: "Three pipes and two mapped descriptors by the parent's open descriptors",
         axis: "open descriptors of the parent",
-        seconds: 35,
+        seconds: 25,
         remark: Some(CROWDED),
         subject: Subject::Times { work: Work::Pipes, points: DESCRIPTORS, cast: Cast::Isolated },
     },
@@ -186,7 +186,7 @@ pub const PARTS: &[Part] = &[
         name: "mapped",
         title: "Mapped descriptors, the rest closed",
         axis: "mapped descriptors",
-        seconds: 15,
+        seconds: 12,
         remark: Some("Targets are 3 and up, sources above them."),
         subject: Subject::Times {
             work: Work::Mapped,
@@ -203,7 +203,7 @@ pub const PARTS: &[Part] = &[
         name: "environment",
         title: "status() by the size of the inherited environment",
         axis: "environment variables",
-        seconds: 15,
+        seconds: 12,
         remark: None,
         subject: Subject::Times {
             work: Work::Status,
@@ -215,7 +215,7 @@ pub const PARTS: &[Part] = &[
         name: "path",
         title: "status() of a program by its path, and found in PATH",
         axis: "how the program is named",
-        seconds: 15,
+        seconds: 10,
         remark: None,
         subject: Subject::Times {
             work: Work::Status,
@@ -230,7 +230,7 @@ pub const PARTS: &[Part] = &[
         name: "threads",
         title: "status() by threads that spawn at once",
         axis: "threads",
-        seconds: 15,
+        seconds: 12,
         remark: Some(
             "A time is that of one spawn of one thread: two threads, which have two processors, make two spawns in it.",
         ),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_run_measures_for_less_than_four_minutes() {
-        assert!(PARTS.iter().map(|part| part.seconds).sum::<u64>() < 240);
+    fn a_full_run_leaves_most_of_five_minutes_after_the_build() {
+        assert!(PARTS.iter().map(|part| part.seconds).sum::<u64>() <= 200);
     }
 }
