@@ -66,6 +66,24 @@ const GOALS: &[Goal] = &[
         most: 1.4,
     },
     Goal {
+        text: "two processors and a second thread: `Isolated`, to a plain spawn",
+        part: "processors-pipes",
+        measure: Measure::Ratio { of: At(ISOLATED, "2"), to: At(LIBRARY, "2") },
+        most: 1.4,
+    },
+    Goal {
+        text: "two processors and a second thread: three pipes, two mapped descriptors, the rest closed, to the raw limit",
+        part: "processors-pipes",
+        measure: Measure::Ratio { of: At(LIBRARY, "2"), to: At(RAW, "2") },
+        most: 1.35,
+    },
+    Goal {
+        text: "two processors and a second thread: status(), to the raw limit",
+        part: "processors",
+        measure: Measure::Ratio { of: At(LIBRARY, "2"), to: At(RAW, "2") },
+        most: 1.12,
+    },
+    Goal {
         text: "programs refused as busy (ETXTBSY) in racing write-then-exec pairs from 8 threads",
         part: "busy",
         measure: Measure::Refused { case: LIBRARY },

@@ -135,11 +135,8 @@ impl Addresses {
     pub(crate) fn set<const N: usize>(&mut self, lists: [&Strings; N]) {
         self.0.clear();
         for list in lists {
-            let mut next = list.bytes.as_ptr() as usize;
-            let base = next;
-            for &end in &list.ends {
-                self.0.push(next);
-                next = base + end;
+            for pointer in list.pointers() {
+                self.0.push(pointer as usize);
             }
         }
         self.0.push(0);

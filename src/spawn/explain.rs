@@ -1,6 +1,6 @@
 //! `Command::explain`: all of a spawn but the launch.
 
-use super::prepare::{Defaults, Demands, Prepared, Problem, prepare};
+use super::prepare::{Defaults, Prepared, Problem, prepare};
 use super::{Way, probe};
 use crate::command::Command;
 use crate::error::{Error, Subject};
@@ -28,7 +28,7 @@ impl Command<'_> {
         let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.plan.rest, missing)
             .map_err(Problem::from)
             .and_then(|way| {
-                let demands = Demands { told: true, ..way.demands(true) };
+                let demands = way.demands(true, true);
                 let prepared = match self.isolated {
                     Some(isolated) => isolated.explain(self, Defaults::INHERIT, demands),
                     None => prepare(self, Defaults::INHERIT, demands),

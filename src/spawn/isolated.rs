@@ -131,9 +131,8 @@ impl Isolated {
         defaults: &Defaults,
         order: Order,
     ) -> std::result::Result<(Launched, Handles), Problem> {
-        // Before the turn: this asks whoever filters events, who may spawn, too.
-        let demands = order.way.demands(order.pidfd);
         let mut turn = self.turn(command)?;
+        let demands = order.way.demands(order.pidfd, order.told);
         let (mut travel, numbers) = Travel::pack(command, defaults, demands)?;
         let mask = sys::signal_mask();
 
@@ -154,7 +153,9 @@ impl Isolated {
         let pidfd = turn.call(&numbers, &mut job)?;
         drop(turn); // Whoever listens to events may spawn, too.
         let prepared = travel.prepared;
-        trace(&prepared);
+        if order.told {
+            trace(&prepared);
+        }
         match outcome {
             Some(Ok(Launched::Started(Running { pid, .. }))) => {
                 Ok((Launched::Started(Running { pid, pidfd }), prepared.handles))

@@ -121,13 +121,14 @@ impl Command<'_> {
         );
         let _entered = span.enter();
         let pidfd = purpose == Purpose::Handle && !self.plan.without.contains(Rungs::PIDFD);
+        let told = is_told();
         let mut refused = Rungs::empty();
         let result = loop {
             let way = match choose(self, refused) {
                 Ok(way) => way,
                 Err(problem) => break Err(problem),
             };
-            match launch(self, Order { way, purpose, pidfd }) {
+            match launch(self, Order { way, purpose, pidfd, told }) {
                 Ok((Launched::Started(Running { pid, pidfd }), handles)) => {
                     break Ok(Started { process: Process::new(pid, pidfd), handles, launcher: way.launcher() });
                 }
@@ -179,13 +180,13 @@ enum Way {
 }
 
 impl Way {
-    fn demands(self, pidfd: bool) -> Demands {
+    fn demands(self, pidfd: bool, told: bool) -> Demands {
         let (start, report_pipe, reset_handlers) = match self {
             Self::Clone { clone3, shared_table: true } => (Start::Shared, false, !clone3),
             Self::Clone { clone3, shared_table: false } => (Start::Copied, false, !clone3),
             Self::Fork => (Start::Copied, true, true),
         };
-        Demands { start, report_pipe, reset_handlers, pidfd, in_place: false, told: is_told() }
+        Demands { start, report_pipe, reset_handlers, pidfd, in_place: false, told }
     }
 
     fn launcher(self) -> Launcher {
@@ -263,6 +264,8 @@ struct Order {
     purpose: Purpose,
     /// Whether a pidfd is wanted.
     pidfd: bool,
+    /// Whether somebody is to be told of the plan.
+    told: bool,
 }
 
 fn launch(
@@ -270,8 +273,10 @@ fn launch(
     defaults: &Defaults,
     order: Order,
 ) -> std::result::Result<(Launched, Handles), Problem> {
-    let mut prepared = prepare::prepare(command, defaults, order.way.demands(order.pidfd))?;
-    trace(&prepared);
+    let mut prepared = prepare::prepare(command, defaults, order.way.demands(order.pidfd, order.told))?;
+    if order.told {
+        trace(&prepared);
+    }
     let launched = execute(command, &mut prepared, order, None)?;
     Ok((launched, prepared.handles))
 }
@@ -284,7 +289,7 @@ fn execute(
     order: Order,
     mask: Option<sys::SignalSet>,
 ) -> std::result::Result<Launched, Problem> {
-    let Order { way, purpose, pidfd } = order;
+    let Order { way, purpose, pidfd, .. } = order;
     let memory = SharedReport::new();
     let hooks = hooks::Runner::new(&mut command.hooks);
     let result = {
@@ -372,20 +377,18 @@ fn orders<'a>(
     }
 }
 
-/// Whether somebody listens to what [`trace`] tells.
+/// Whether somebody listens to what [`trace`] tells. It asks whoever filters events, who may do anything: no lock is held.
 fn is_told() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
 
-/// The parent tells of the plan, before the signals are blocked.
+/// Tells of the plan, in the parent, before the signals are blocked.
 fn trace(prepared: &Prepared) {
-    if is_told() {
-        for row in &prepared.buffers.rows {
-            tracing::debug!(target = ?row.target, source = ?row.source, origin = %row.origin, "descriptor");
-        }
-        for (index, step) in prepared.buffers.steps.iter().enumerate() {
-            tracing::debug!(index, %step, "step");
-        }
+    for row in &prepared.buffers.rows {
+        tracing::debug!(target = ?row.target, source = ?row.source, origin = %row.origin, "descriptor");
+    }
+    for (index, step) in prepared.buffers.steps.iter().enumerate() {
+        tracing::debug!(index, %step, "step");
     }
 }
 

@@ -4,7 +4,7 @@ use super::child::{Orders, Reporter};
 use super::prepare::{self, Demands, Prepared, Problem};
 use super::report::{Cause, PipeEnd, wire};
 use super::signals::Blocked;
-use super::{child, fork, open_pidfd, probe, trace};
+use super::{child, fork, is_told, open_pidfd, probe, trace};
 use crate::command::{Launcher, Plan};
 use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::Step;
@@ -102,9 +102,12 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(plan: &mut Plan<'_>, mut function: F) 
 
 fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<Child, Problem> {
     let pidfd = !plan.without.contains(Rungs::PIDFD);
-    let prepared = prepare::prepare_run(plan, Demands { pidfd, told: super::is_told(), ..Demands::RUN })?;
+    let told = is_told();
+    let prepared = prepare::prepare_run(plan, Demands { pidfd, told, ..Demands::RUN })?;
     let Some(pipe) = &prepared.report else { return Err(Failure::Launch(Launcher::Fork).into()) };
-    trace(&prepared);
+    if told {
+        trace(&prepared);
+    }
 
     // Held over the fork, so that no other thread is within it then. The child's copy is given back before the function.
     let mut output = io::stdout().lock();

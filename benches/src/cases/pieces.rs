@@ -1,10 +1,10 @@
 //! What the library does more than the raw limit, each piece by itself added to it: where a spawn's time goes.
 #![allow(unsafe_code, reason = "the pieces are system calls, as the library makes them")]
 
-use super::raw::Spawner;
+use super::raw::{SIGNAL_SET_SIZE, Spawner};
 use super::wait::wait;
 use super::{Job, Run};
-use std::ffi::{c_int, c_ulong};
+use std::ffi::c_ulong;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -12,9 +12,6 @@ use std::ptr;
 
 /// Linux 5.5. libc's constant does not fit its type.
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
-
-/// The size of the kernel's set of signals.
-const SET: usize = 8;
 
 /// All signals blocked around the launch, and the mask put back on both sides.
 pub fn signal_mask(job: &Job) -> io::Result<Run> {
@@ -55,13 +52,11 @@ pub fn looks(job: &Job) -> io::Result<Run> {
 /// A pidfd, which is closed after the wait.
 pub fn pidfd(job: &Job) -> io::Result<Run> {
     let mut spawner = Spawner::new(&job.path)?;
-    let mut number: Box<c_int> = Box::new(-1);
     spawner.flags |= libc::CLONE_PIDFD as u64;
-    spawner.pidfd = ptr::from_mut(&mut *number) as u64;
     Ok(Box::new(move || {
         let pid = spawner.spawn()?;
         // SAFETY: the kernel has made the descriptor for this spawn.
-        let pidfd = unsafe { OwnedFd::from_raw_fd(*number) };
+        let pidfd = unsafe { OwnedFd::from_raw_fd(spawner.pidfd) };
         wait(pid)?;
         drop(pidfd);
         Ok(())
@@ -80,7 +75,7 @@ pub fn variables(job: &Job) -> io::Result<Run> {
 /// The variables read in std's way, and copied into one block for the child, with an allocation or two.
 pub fn copied_variables(job: &Job) -> io::Result<Run> {
     let mut spawner = Spawner::new(&job.path)?;
-    let (mut block, mut ends, mut array) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut block, mut ends) = (Vec::new(), Vec::new());
     Ok(Box::new(move || {
         block.clear();
         ends.clear();
@@ -91,6 +86,7 @@ pub fn copied_variables(job: &Job) -> io::Result<Run> {
             block.push(0);
             ends.push(block.len());
         }
+        let array = &mut spawner.child.environment;
         array.clear();
         let mut start = 0;
         for &end in &ends {
@@ -98,7 +94,6 @@ pub fn copied_variables(job: &Job) -> io::Result<Run> {
             start = end;
         }
         array.push(ptr::null());
-        spawner.child.environment = Some(array.as_ptr());
         spawner.spawn().and_then(wait)
     }))
 }
@@ -141,7 +136,7 @@ fn set_signal_mask(mask: u64) -> u64 {
             libc::SIG_SETMASK as c_ulong,
             ptr::from_ref(&mask),
             ptr::from_mut(&mut before),
-            SET,
+            SIGNAL_SET_SIZE,
         );
     }
     before

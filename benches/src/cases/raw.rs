@@ -17,7 +17,7 @@ unsafe extern "C" {
 }
 
 /// The size of the kernel's set of signals.
-const SET: usize = 8;
+pub const SIGNAL_SET_SIZE: usize = 8;
 
 /// Nothing but a program.
 pub fn limit(job: &Job) -> io::Result<Run> {
@@ -57,8 +57,8 @@ pub struct Spawner {
     pub child: Child,
     /// Those of clone3.
     pub flags: u64,
-    /// Where the number of a pidfd goes, for one that is asked for.
-    pub pidfd: u64,
+    /// The number of the last pidfd, where the flags ask for one.
+    pub pidfd: c_int,
     /// Aligned to 16 bytes, as the top of a stack has to be.
     stack: Box<[u128]>,
 }
@@ -73,8 +73,8 @@ pub struct Child {
     pub default_sigpipe: bool,
     /// The signal mask of the program.
     pub mask: Option<u64>,
-    /// The array of the environment, where it is not this process's own.
-    pub environment: Option<*const *const c_char>,
+    /// The array of the environment, where it is not this process's own: then it ends in a null.
+    pub environment: Vec<*const c_char>,
     /// Why it could not become the program.
     error: AtomicI32,
 }
@@ -88,21 +88,20 @@ impl Spawner {
             leave_table: None,
             default_sigpipe: false,
             mask: None,
-            environment: None,
+            environment: Vec::new(),
             error: AtomicI32::new(0),
         };
         let flags = (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
-        Ok(Self { child, flags, pidfd: 0, stack: vec![0; 1024].into() })
+        Ok(Self { child, flags, pidfd: -1, stack: vec![0; 1024].into() })
     }
 
-    /// The environment that the child is given lives until it has execed.
     pub fn spawn(&mut self) -> io::Result<libc::pid_t> {
         let args = libc::clone_args {
             flags: self.flags,
             exit_signal: libc::SIGCHLD as u64,
             stack: self.stack.as_mut_ptr() as u64,
             stack_size: size_of_val(&*self.stack) as u64,
-            pidfd: self.pidfd,
+            pidfd: (&raw mut self.pidfd) as u64,
             child_tid: 0,
             parent_tid: 0,
             tls: 0,
@@ -130,22 +129,24 @@ extern "C" fn run(child: *mut c_void) -> ! {
     unsafe {
         let child = &*child.cast::<Child>();
         let argv = [child.path.as_ptr(), std::ptr::null()];
-        if let Some(first) = child.leave_table {
-            libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE);
-        }
-        if child.default_sigpipe {
-            let default = [0_usize; 4];
-            libc::syscall(libc::SYS_rt_sigaction, libc::SIGPIPE, default.as_ptr(), 0, SET);
-        }
-        if let Some(mask) = &child.mask {
-            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, std::ptr::from_ref(mask), 0, SET);
-        }
+        let left = child.leave_table.is_none_or(|first| {
+            let flags = libc::CLOSE_RANGE_UNSHARE;
+            libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, flags) == 0
+        });
+        let default = [0_usize; 8]; // as large as any architecture's
+        let reset = !child.default_sigpipe
+            || libc::syscall(libc::SYS_rt_sigaction, libc::SIGPIPE, default.as_ptr(), 0, SIGNAL_SET_SIZE) == 0;
+        let masked = child.mask.as_ref().is_none_or(|mask| {
+            let mask = std::ptr::from_ref(mask);
+            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask, 0, SIGNAL_SET_SIZE) == 0
+        });
         let duplicated = child.duplicates.iter().all(|&(source, target)| libc::dup2(source, target) == target);
         let closed = child
             .close_from
             .is_none_or(|first| libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) == 0);
-        if duplicated && closed {
-            libc::execve(child.path.as_ptr(), argv.as_ptr(), child.environment.unwrap_or(environ));
+        if left && reset && masked && duplicated && closed {
+            let environment = if child.environment.is_empty() { environ } else { child.environment.as_ptr() };
+            libc::execve(child.path.as_ptr(), argv.as_ptr(), environment);
         }
         child.error.store(*libc::__errno_location(), Ordering::Relaxed);
         libc::_exit(127)
