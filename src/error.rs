@@ -1,7 +1,7 @@
 //! What failed, where, and with which operands.
 
-use crate::command::Launcher;
 use crate::plan::{Refusal, Step};
+use crate::platform::Launcher;
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;

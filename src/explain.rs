@@ -1,8 +1,8 @@
 //! The printed picture of a plan.
 
-use crate::command::Launcher;
 use crate::error::Error;
 use crate::plan::{Connection, Rest, Step};
+use crate::platform::Launcher;
 use std::fmt;
 use std::os::fd::RawFd;
 

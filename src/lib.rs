@@ -46,13 +46,13 @@ mod error;
 mod exchange;
 mod explain;
 pub mod plan;
+mod platform;
 mod process;
-mod rungs;
 mod spawn;
 mod stdio;
 mod sys;
 
-pub use self::command::{Args, Command, Environment, Launcher, Lend, Plan, Variables};
+pub use self::command::{Args, Command, Environment, Lend, Plan, Variables};
 pub use self::descriptor::table::{self, DescriptorTable};
 pub use self::descriptor::{
     CloseAllError, CloseCause, CloseError, CloseRange, Ends, Flags, Holder, Lock, LockError, LockGuard, LockKind,
@@ -63,9 +63,10 @@ pub use self::descriptor::{
 pub use self::error::{Error, Failure, Result, Text};
 pub use self::explain::Explanation;
 pub use self::plan::Rest;
-pub use self::process::{Child, Handle};
 #[doc(hidden)]
-pub use self::rungs::Rungs;
+pub use self::platform::Features;
+pub use self::platform::Launcher;
+pub use self::process::{Child, Handle};
 pub use self::spawn::{Isolated, fork_run};
 pub use self::stdio::{Slot, Stdio};
 

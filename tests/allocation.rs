@@ -2,7 +2,7 @@
 //! child, and counts for the others.
 #![cfg(target_os = "linux")]
 
-use fdspawn::{Command, Environment, Failure, Launcher, Rest, Rungs, Stdio};
+use fdspawn::{Command, Environment, Failure, Features, Launcher, Rest, Stdio};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs::File;
@@ -71,20 +71,20 @@ fn arm() {
     PARENT.store(std::process::id() as i32, Ordering::Relaxed);
 }
 
-const LADDER: [Rungs; 6] = [
-    Rungs::empty(),
-    Rungs::CLONE3,
-    Rungs::SHARED_TABLE,
-    Rungs::CLOSE_RANGE,
-    Rungs::CLOSE_RANGE.union(Rungs::PROC),
-    Rungs::CLOSE_RANGE.union(Rungs::SHARED_TABLE).union(Rungs::CLONE3),
+const FALLBACKS: [Features; 6] = [
+    Features::empty(),
+    Features::CLONE3,
+    Features::SHARED_TABLE,
+    Features::CLOSE_RANGE,
+    Features::CLOSE_RANGE.union(Features::PROC),
+    Features::CLOSE_RANGE.union(Features::SHARED_TABLE).union(Features::CLONE3),
 ];
 
 /// A command with every kind of step.
-fn everything(program: &str, file: &File, launcher: Launcher, rungs: Rungs) -> Command<'static> {
+fn everything(program: &str, file: &File, launcher: Launcher, features: Features) -> Command<'static> {
     let mut command = Command::new(program);
     let copy = || file.try_clone().unwrap();
-    command.launcher(launcher).without(rungs).stdin(Stdio::data("data")).stdout(Stdio::null()).stderr(Stdio::null());
+    command.launcher(launcher).missing(features).stdin(Stdio::data("data")).stdout(Stdio::null()).stderr(Stdio::null());
     command.fd(5, copy()).fd(6, copy()).fd(300, copy()).fd(9, Stdio::closed()).fd(10, Stdio::same_as(5));
     command.current_dir("/").env("NAME", "value").arg("argument");
     let _ = command.reader(20);
@@ -96,10 +96,10 @@ fn children_that_succeed_allocate_nothing() {
     arm();
     let file = File::open("/dev/null").unwrap();
     for launcher in [Launcher::Clone, Launcher::Fork] {
-        for rungs in LADDER {
-            let status = everything("true", &file, launcher, rungs).status().unwrap();
-            assert!(status.success(), "{launcher:?}, {rungs:?}: {status}");
-            let mut command = everything("true", &file, launcher, rungs);
+        for features in FALLBACKS {
+            let status = everything("true", &file, launcher, features).status().unwrap();
+            assert!(status.success(), "{launcher:?}, {features:?}: {status}");
+            let mut command = everything("true", &file, launcher, features);
             assert!(command.rest(Rest::Inherit).current_dir_fd(file_of("/")).status().unwrap().success());
         }
     }
@@ -115,12 +115,12 @@ fn children_that_fail_allocate_nothing() {
     arm();
     let file = File::open("/dev/null").unwrap();
     for launcher in [Launcher::Clone, Launcher::Fork] {
-        for rungs in LADDER {
-            let error = everything("no-such-program", &file, launcher, rungs).spawn().unwrap_err();
-            assert!(matches!(error.failure(), Failure::Exec), "{launcher:?}, {rungs:?}: {error}");
-            let mut command = everything("true", &file, launcher, rungs);
+        for features in FALLBACKS {
+            let error = everything("no-such-program", &file, launcher, features).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::Exec), "{launcher:?}, {features:?}: {error}");
+            let mut command = everything("true", &file, launcher, features);
             let error = command.current_dir("/nope").spawn().unwrap_err();
-            assert!(matches!(error.failure(), Failure::WorkingDirectory(_)), "{launcher:?}, {rungs:?}: {error}");
+            assert!(matches!(error.failure(), Failure::WorkingDirectory(_)), "{launcher:?}, {features:?}: {error}");
         }
     }
 }

@@ -10,7 +10,7 @@ pub use self::environment::{Environment, Variables};
 pub use self::plan::{Lend, Plan};
 pub(crate) use self::strings::{Addresses, Strings};
 use crate::plan::Rest;
-use crate::rungs::Rungs;
+use crate::platform::{Features, Launcher};
 use crate::spawn::Isolated;
 use crate::stdio::{Slot, Stdio};
 use std::ffi::OsStr;
@@ -19,19 +19,6 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-
-/// How a child comes to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Launcher {
-    /// Clone where it works, fork elsewhere and where a `pre_exec` hook is set.
-    #[default]
-    Auto,
-    /// `clone(2)` with shared memory, on Linux: it costs the same however much memory the parent has.
-    Clone,
-    /// `fork(2)`: the child gets a copy of the parent's memory.
-    Fork,
-}
 
 /// A program to start, and the descriptor table to start it with.
 ///
@@ -309,10 +296,10 @@ impl<'fd> Command<'fd> {
         }
     }
 
-    /// Takes rungs of the fallback ladder away, for tests of the ones below.
+    /// Does as if the kernel lacked these features, for tests of the fallbacks.
     #[doc(hidden)]
-    pub fn without(&mut self, rungs: Rungs) -> &mut Self {
-        self.plan.without(rungs);
+    pub fn missing(&mut self, features: Features) -> &mut Self {
+        self.plan.missing(features);
         self
     }
 }

@@ -1,7 +1,7 @@
 //! The plan of a child's descriptors, as the caller words it.
 
 use crate::plan::Rest;
-use crate::rungs::Rungs;
+use crate::platform::Features;
 use crate::stdio::{Slot, SlotKind, Source, Stdio};
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
@@ -34,7 +34,7 @@ pub struct Plan<'fd> {
     pub(crate) connections: Vec<(RawFd, Stdio<'fd>)>,
     pub(crate) keep: Vec<BorrowedFd<'fd>>,
     pub(crate) rest: Rest,
-    pub(crate) without: Rungs,
+    pub(crate) missing: Features,
 }
 
 impl Default for Plan<'_> {
@@ -51,7 +51,7 @@ impl<'fd> Plan<'fd> {
             connections: Vec::new(),
             keep: Vec::new(),
             rest: Rest::Close,
-            without: Rungs::empty(),
+            missing: Features::empty(),
         }
     }
 
@@ -133,10 +133,10 @@ impl<'fd> Plan<'fd> {
         self
     }
 
-    /// Takes rungs of the fallback ladder away, for tests of the ones below.
+    /// Does as if the kernel lacked these features, for tests of the fallbacks.
     #[doc(hidden)]
-    pub fn without(&mut self, rungs: Rungs) -> &mut Self {
-        self.without = rungs;
+    pub fn missing(&mut self, features: Features) -> &mut Self {
+        self.missing = features;
         self
     }
 

@@ -5,7 +5,7 @@
 //! in the child too, so it keeps the law of `spawn/child.rs`.
 
 use super::close_on_exec;
-use crate::rungs::Rungs;
+use crate::platform::Features;
 use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd, RawFd};
@@ -48,23 +48,23 @@ impl Act {
 }
 
 /// Leaves the table that is shared with the parent, for a private one without `first` and above.
-pub(crate) fn unshare(first: RawFd, without: Rungs) -> Result<(), Errno> {
+pub(crate) fn unshare(first: RawFd, missing: Features) -> Result<(), Errno> {
     let flags = sys::CLOSE_RANGE_UNSHARE;
-    if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, flags).is_ok() {
+    if !missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, flags).is_ok() {
         return Ok(());
     }
     sys::unshare_table()?;
-    close(first, RawFd::MAX, without)
+    close(first, RawFd::MAX, missing)
 }
 
 /// Closes all numbers from `first` to `last`.
-pub(crate) fn close(first: RawFd, last: RawFd, without: Rungs) -> Result<(), Errno> {
-    act(Act::Close, first, last, without)
+pub(crate) fn close(first: RawFd, last: RawFd, missing: Features) -> Result<(), Errno> {
+    act(Act::Close, first, last, missing)
 }
 
 /// Acts on all numbers from `first` to `last`.
-pub(crate) fn act(act: Act, first: RawFd, last: RawFd, without: Rungs) -> Result<(), Errno> {
-    if !without.contains(Rungs::CLOSE_RANGE) && sys::close_range(first, last, act.flags()).is_ok() {
+pub(crate) fn act(act: Act, first: RawFd, last: RawFd, missing: Features) -> Result<(), Errno> {
+    if !missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, last, act.flags()).is_ok() {
         return Ok(());
     }
     if last.saturating_sub(first) < FEW {
@@ -73,10 +73,10 @@ pub(crate) fn act(act: Act, first: RawFd, last: RawFd, without: Rungs) -> Result
         }
         return Ok(());
     }
-    if !without.contains(Rungs::PROC) && act_on_listed(act, first, last).is_ok() {
+    if !missing.contains(Features::PROC) && act_on_listed(act, first, last).is_ok() {
         return Ok(());
     }
-    if without.contains(Rungs::SEARCH) {
+    if missing.contains(Features::SEARCH) {
         return Err(Errno::NOSYS);
     }
     for_each_that_may_be_open(first, last, |fd| {
@@ -178,12 +178,12 @@ fn for_each_that_may_be_open(first: RawFd, last: RawFd, found: impl FnMut(RawFd)
 }
 
 /// All open numbers of this thread's table, in the parent.
-pub(crate) fn open_numbers(without: Rungs) -> Result<Vec<RawFd>, Errno> {
-    let listed = if without.contains(Rungs::PROC) { Err(Errno::NOSYS.into()) } else { listed_numbers() };
+pub(crate) fn open_numbers(missing: Features) -> Result<Vec<RawFd>, Errno> {
+    let listed = if missing.contains(Features::PROC) { Err(Errno::NOSYS.into()) } else { listed_numbers() };
     if let Ok(numbers) = listed {
         return Ok(numbers);
     }
-    if without.contains(Rungs::SEARCH) {
+    if missing.contains(Features::SEARCH) {
         return Err(Errno::NOSYS);
     }
     let mut numbers = Vec::new();

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "closing by number is the caller's business, and only the caller can keep its contract")]
 
 use super::ladder::{self, Act};
-use crate::rungs::Rungs;
+use crate::platform::Features;
 use crate::sys;
 use bitflags::bitflags;
 use std::io;
@@ -104,7 +104,7 @@ pub unsafe fn close_ranges_except(keep: impl IntoIterator<Item = impl AsRawFd>, 
     let act = if flags.contains(CloseRange::CLOEXEC) { Act::SetCloseOnExec } else { Act::Close };
     // From the end, so that a private copy is short before it is searched.
     for (first, last) in ladder::gaps(keep).into_iter().rev() {
-        ladder::act(act, first, last, Rungs::empty())?;
+        ladder::act(act, first, last, Features::empty())?;
     }
     Ok(())
 }
@@ -139,5 +139,5 @@ fn act_from(act: Act, first: RawFd) -> io::Result<()> {
     if first < 0 {
         return Err(rustix::io::Errno::INVAL.into());
     }
-    Ok(ladder::act(act, first, RawFd::MAX, Rungs::empty())?)
+    Ok(ladder::act(act, first, RawFd::MAX, Features::empty())?)
 }

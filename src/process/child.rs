@@ -2,9 +2,9 @@
 
 use super::handles::{Handle, Handles};
 use super::wait::Process;
-use crate::command::Launcher;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::exchange;
+use crate::platform::Launcher;
 use crate::stdio::Slot;
 use rustix::io::Errno;
 use rustix::process::Signal;

@@ -9,7 +9,7 @@ use super::report::{PipeEnd, SharedReport, wire};
 use super::{hooks, run};
 use crate::descriptor::ladder;
 use crate::plan::Step;
-use crate::rungs::Rungs;
+use crate::platform::Features;
 use crate::sys;
 use rustix::io::Errno;
 use std::ffi::c_char;
@@ -32,7 +32,7 @@ pub(super) struct Orders<'a> {
     pub(super) hooks: Option<hooks::Runner>,
     /// What to run instead of a program.
     pub(super) function: Option<*mut (dyn FnMut() -> i32 + 'a)>,
-    pub(super) without: Rungs,
+    pub(super) missing: Features,
     pub(super) reporter: Reporter<'a>,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Orders<'a> {
             mask: sys::every_signal(),
             hooks: None,
             function: None,
-            without: Rungs::empty(),
+            missing: Features::empty(),
             reporter,
         }
     }
@@ -98,9 +98,9 @@ impl From<Errno> for Failed {
 
 fn take(orders: &Orders<'_>, step: Step, index: usize) -> Result<(), Failed> {
     match step {
-        Step::Unshare { first } => ladder::unshare(first, orders.without)?,
-        Step::CloseFrom { first } => ladder::close(first, RawFd::MAX, orders.without)?,
-        Step::Close { first, last } => ladder::close(first, last, orders.without)?,
+        Step::Unshare { first } => ladder::unshare(first, orders.missing)?,
+        Step::CloseFrom { first } => ladder::close(first, RawFd::MAX, orders.missing)?,
+        Step::Close { first, last } => ladder::close(first, last, orders.missing)?,
         Step::ClearCloseOnExec { fd } => sys::clear_close_on_exec(fd)?,
         Step::Duplicate { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,

@@ -6,8 +6,8 @@ use crate::command::Plan;
 use crate::descriptor::close_on_exec;
 use crate::explain::{Origin, Row};
 use crate::plan::{Connection, DescriptorPlan, Refusal, Want, Wish, check};
+use crate::platform::Features;
 use crate::process::{End, Handles};
-use crate::rungs::Rungs;
 use crate::stdio::{SlotKind, Source};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -62,11 +62,11 @@ impl<'a> Opening<'a> {
     }
 
     /// Opens what a target is connected to.
-    fn open(&mut self, target: RawFd, source: &Source<'_>, without: Rungs) -> Result<(Connection, Origin), Problem> {
+    fn open(&mut self, target: RawFd, source: &Source<'_>, missing: Features) -> Result<(Connection, Origin), Problem> {
         match source {
             Source::Null => Ok((self.null(target)?, Origin::Null)),
             Source::Data(bytes) => {
-                let fd = sources::data(target, bytes, without, &mut self.landed)?;
+                let fd = sources::data(target, bytes, missing, &mut self.landed)?;
                 Ok((self.connect(target, fd), Origin::Data { bytes: bytes.len() }))
             }
             Source::Piped => {
@@ -225,7 +225,7 @@ fn open_pending(
                 follows = true;
                 continue;
             }
-            _ => opening.open(target, source_of(wanted, defaults, &wish), wanted.without)?,
+            _ => opening.open(target, source_of(wanted, defaults, &wish), wanted.missing)?,
         };
         plan.connections[index] = connection;
         opening.tell(target, Some(connection.source), origin);

@@ -24,7 +24,7 @@ impl Command<'_> {
     /// print!("{explanation}");
     /// ```
     pub fn explain(&self) -> Explanation {
-        let missing = self.plan.without | probe::known_missing();
+        let missing = self.plan.missing | probe::known_missing();
         let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.plan.rest, missing)
             .map_err(Problem::from)
             .and_then(|way| {

@@ -8,8 +8,8 @@ use crate::command::Command;
 use crate::descriptor::ladder;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::Rest;
+use crate::platform::Features;
 use crate::process::Handles;
-use crate::rungs::Rungs;
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -241,7 +241,7 @@ fn take_table(socket: RawFd) -> std::result::Result<OwnedFd, Errno> {
     use std::os::fd::FromRawFd;
     sys::unshare_table()?;
     for (first, last) in ladder::gaps(vec![socket]).into_iter().rev() {
-        ladder::close(first, last, Rungs::empty())?;
+        ladder::close(first, last, Features::empty())?;
     }
     // SAFETY: it is open in this thread's table, which nobody else knows.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };

@@ -39,11 +39,11 @@ use self::child::{Orders, Reporter};
 use self::prepare::{Defaults, Demands, Prepared, Problem};
 use self::report::{Cause, PipeEnd, Report, SharedReport};
 use self::signals::Blocked;
-use crate::command::{Command, Launcher};
+use crate::command::Command;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::{Rest, Start, Step};
+use crate::platform::{Features, Launcher};
 use crate::process::{Child, Handles, Process};
-use crate::rungs::Rungs;
 use crate::sys;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::process::{ExitStatus, Output};
@@ -120,9 +120,9 @@ impl Command<'_> {
             launcher = tracing::field::Empty
         );
         let _entered = span.enter();
-        let pidfd = purpose == Purpose::Handle && !self.plan.without.contains(Rungs::PIDFD);
+        let pidfd = purpose == Purpose::Handle && !self.plan.missing.contains(Features::PIDFD);
         let told = is_told();
-        let mut refused = Rungs::empty();
+        let mut refused = Features::empty();
         let result = loop {
             let way = match choose(self, refused) {
                 Ok(way) => way,
@@ -132,10 +132,10 @@ impl Command<'_> {
                 Ok((Launched::Started(Running { pid, pidfd }), handles)) => {
                     break Ok(Started { process: Process::new(pid, pidfd), handles, launcher: way.launcher() });
                 }
-                Ok((Launched::Refused(rung), _)) => {
+                Ok((Launched::Refused(feature), _)) => {
                     // What has just been refused is not tried again, whatever else is known.
-                    refused |= rung;
-                    probe::lost(rung);
+                    refused |= feature;
+                    probe::lost(feature);
                 }
                 Err(problem) => break Err(problem),
             }
@@ -197,30 +197,30 @@ impl Way {
     }
 
     /// The rung that this way stands on.
-    fn rung(self) -> Rungs {
+    fn feature(self) -> Features {
         match self {
-            Self::Clone { clone3: true, .. } => Rungs::CLONE3,
-            Self::Clone { clone3: false, .. } | Self::Fork => Rungs::CLONE,
+            Self::Clone { clone3: true, .. } => Features::CLONE3,
+            Self::Clone { clone3: false, .. } | Self::Fork => Features::CLONE,
         }
     }
 
     /// The best way that is left, for a command that asks for a launcher, where these rungs are missing.
-    fn choose(launcher: Launcher, hooks: bool, rest: Rest, missing: Rungs) -> std::result::Result<Self, Failure> {
+    fn choose(launcher: Launcher, hooks: bool, rest: Rest, missing: Features) -> std::result::Result<Self, Failure> {
         let clone = Self::Clone {
-            clone3: !missing.contains(Rungs::CLONE3),
-            shared_table: !missing.contains(Rungs::SHARED_TABLE) && rest == Rest::Close,
+            clone3: !missing.contains(Features::CLONE3),
+            shared_table: !missing.contains(Features::SHARED_TABLE) && rest == Rest::Close,
         };
         match launcher {
             Launcher::Clone if hooks => Err(Failure::HookNeedsFork),
-            Launcher::Clone if missing.contains(Rungs::CLONE) => Err(Failure::CloneUnavailable),
+            Launcher::Clone if missing.contains(Features::CLONE) => Err(Failure::CloneUnavailable),
             Launcher::Clone => Ok(clone),
-            Launcher::Auto if !hooks && !missing.contains(Rungs::CLONE) => Ok(clone),
+            Launcher::Auto if !hooks && !missing.contains(Features::CLONE) => Ok(clone),
             Launcher::Auto | Launcher::Fork => Ok(Self::Fork),
         }
     }
 }
 
-fn choose(command: &Command<'_>, refused: Rungs) -> std::result::Result<Way, Problem> {
+fn choose(command: &Command<'_>, refused: Features) -> std::result::Result<Way, Problem> {
     let hooks = !command.hooks.is_empty();
     let may_clone = !hooks && command.launcher != Launcher::Fork;
     let missing = match may_clone.then(probe::missing) {
@@ -229,10 +229,10 @@ fn choose(command: &Command<'_>, refused: Rungs) -> std::result::Result<Way, Pro
         Some(Err(errno)) if command.launcher == Launcher::Clone => {
             return Err(Problem::system(Failure::Launch(Launcher::Clone), errno));
         }
-        Some(Err(_)) => Rungs::CLONE,
-        None => Rungs::empty(),
+        Some(Err(_)) => Features::CLONE,
+        None => Features::empty(),
     };
-    let missing = missing | refused | command.plan.without;
+    let missing = missing | refused | command.plan.missing;
     Ok(Way::choose(command.launcher, hooks, command.plan.rest, missing)?)
 }
 
@@ -248,7 +248,7 @@ struct Cloned {
 enum Launched {
     Started(Running),
     /// The system does not do this, whatever the probe said.
-    Refused(Rungs),
+    Refused(Features),
 }
 
 /// A child that has become its program, in the numbers of the thread that has launched it.
@@ -307,7 +307,7 @@ fn execute(
     };
     let Cloned { pid, pidfd: cloned } = match result {
         Ok(cloned) => cloned,
-        Err(errno) if way != Way::Fork && probe::is_refusal(errno) => return Ok(Launched::Refused(way.rung())),
+        Err(errno) if way != Way::Fork && probe::is_refusal(errno) => return Ok(Launched::Refused(way.feature())),
         Err(errno) => return Err(Problem::system(Failure::Launch(way.launcher()), errno)),
     };
     // SAFETY: the kernel has made the descriptor for this spawn.
@@ -369,7 +369,7 @@ fn orders<'a>(
         },
         mask,
         hooks,
-        without: command.plan.without | probe::known_missing() & Rungs::CLOSE_RANGE,
+        missing: command.plan.missing | probe::known_missing() & Features::CLOSE_RANGE,
         reporter: match &prepared.report {
             Some(pipe) => Reporter::Pipe(PipeEnd::new(pipe.writer.as_raw_fd())),
             None => Reporter::Memory(memory),
@@ -417,27 +417,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_go_down_the_ladder_one_rung_at_a_time() {
+    fn ways_fall_back_one_feature_at_a_time() {
         let auto = |missing| Way::choose(Launcher::Auto, false, Rest::Close, missing).unwrap();
-        assert_eq!(auto(Rungs::empty()), Way::Clone { clone3: true, shared_table: true });
-        assert_eq!(auto(Rungs::SHARED_TABLE), Way::Clone { clone3: true, shared_table: false });
-        assert_eq!(auto(Rungs::CLONE3), Way::Clone { clone3: false, shared_table: true });
-        assert_eq!(auto(Rungs::CLONE3 | Rungs::SHARED_TABLE), Way::Clone { clone3: false, shared_table: false });
-        assert_eq!(auto(Rungs::CLONE), Way::Fork);
+        assert_eq!(auto(Features::empty()), Way::Clone { clone3: true, shared_table: true });
+        assert_eq!(auto(Features::SHARED_TABLE), Way::Clone { clone3: true, shared_table: false });
+        assert_eq!(auto(Features::CLONE3), Way::Clone { clone3: false, shared_table: true });
+        assert_eq!(auto(Features::CLONE3 | Features::SHARED_TABLE), Way::Clone { clone3: false, shared_table: false });
+        assert_eq!(auto(Features::CLONE), Way::Fork);
     }
 
     #[test]
     fn an_inherited_rest_needs_a_copy_of_the_table() {
-        let way = Way::choose(Launcher::Clone, false, Rest::Inherit, Rungs::empty()).unwrap();
+        let way = Way::choose(Launcher::Clone, false, Rest::Inherit, Features::empty()).unwrap();
         assert_eq!(way, Way::Clone { clone3: true, shared_table: false });
     }
 
     #[test]
     fn hooks_fork_and_an_explicit_clone_is_not_replaced_in_silence() {
         let choose = |launcher, hooks, missing| Way::choose(launcher, hooks, Rest::Close, missing);
-        assert_eq!(choose(Launcher::Auto, true, Rungs::empty()).unwrap(), Way::Fork);
-        assert_eq!(choose(Launcher::Fork, true, Rungs::empty()).unwrap(), Way::Fork);
-        assert!(matches!(choose(Launcher::Clone, true, Rungs::empty()), Err(Failure::HookNeedsFork)));
-        assert!(matches!(choose(Launcher::Clone, false, Rungs::CLONE), Err(Failure::CloneUnavailable)));
+        assert_eq!(choose(Launcher::Auto, true, Features::empty()).unwrap(), Way::Fork);
+        assert_eq!(choose(Launcher::Fork, true, Features::empty()).unwrap(), Way::Fork);
+        assert!(matches!(choose(Launcher::Clone, true, Features::empty()), Err(Failure::HookNeedsFork)));
+        assert!(matches!(choose(Launcher::Clone, false, Features::CLONE), Err(Failure::CloneUnavailable)));
     }
 }

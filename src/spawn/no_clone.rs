@@ -2,21 +2,21 @@
 
 use super::Cloned;
 use super::child::Orders;
-use crate::rungs::Rungs;
+use crate::platform::Features;
 use rustix::io::Errno;
 
 /// The rungs that are missing here.
-pub(super) fn missing() -> Result<Rungs, Errno> {
+pub(super) fn missing() -> Result<Features, Errno> {
     Ok(known_missing())
 }
 
 /// The rungs known to be missing.
-pub(super) const fn known_missing() -> Rungs {
-    Rungs::CLONE
+pub(super) const fn known_missing() -> Features {
+    Features::CLONE
 }
 
 /// Nothing is refused here but what is missing anyway.
-pub(super) fn lost(_: Rungs) {}
+pub(super) fn lost(_: Features) {}
 
 /// Nothing is refused here but what is missing anyway.
 pub(super) fn is_refusal(_: Errno) -> bool {

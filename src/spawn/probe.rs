@@ -15,7 +15,7 @@ use super::Cloned;
 use super::clone::{How, clone};
 use super::signals::Blocked;
 use super::stack::{SMALL, Stack};
-use crate::rungs::Rungs;
+use crate::platform::Features;
 use crate::sys;
 use rustix::io::Errno;
 use std::ffi::c_void;
@@ -27,20 +27,20 @@ static MISSING: AtomicU32 = AtomicU32::new(UNKNOWN);
 const UNKNOWN: u32 = u32::MAX;
 
 /// The rungs that are taken for missing without a try.
-const UNTRIED: Rungs = if cfg!(target_os = "android") {
-    Rungs::CLONE3.union(Rungs::CLOSE_RANGE).union(Rungs::SHARED_TABLE)
+const UNTRIED: Features = if cfg!(target_os = "android") {
+    Features::CLONE3.union(Features::CLOSE_RANGE).union(Features::SHARED_TABLE)
 } else {
-    Rungs::empty()
+    Features::empty()
 };
 
 /// The rungs that are missing here, by a probe that runs once. An error is one of having run out of something now.
-pub(super) fn missing() -> Result<Rungs, Errno> {
+pub(super) fn missing() -> Result<Features, Errno> {
     let known = MISSING.load(Ordering::Relaxed);
     if known != UNKNOWN {
-        return Ok(Rungs::from_bits_retain(known));
+        return Ok(Features::from_bits_retain(known));
     }
     if pid_namespace_is_pending() {
-        return Ok(Rungs::CLONE | UNTRIED);
+        return Ok(Features::CLONE | UNTRIED);
     }
     let Probed { missing, is_final } = probe()?;
     if is_final {
@@ -65,31 +65,31 @@ fn pid_namespace_is_pending() -> bool {
 }
 
 /// The rungs known to be missing, without a probe.
-pub(crate) fn known_missing() -> Rungs {
+pub(crate) fn known_missing() -> Features {
     match MISSING.load(Ordering::Relaxed) {
         UNKNOWN => UNTRIED,
-        bits => Rungs::from_bits_retain(bits),
+        bits => Features::from_bits_retain(bits),
     }
 }
 
 /// Remembers that a rung was refused after all.
-pub(super) fn lost(rung: Rungs) {
+pub(super) fn lost(feature: Features) {
     // Where nothing is known yet, the next probe finds out.
-    let remember = |known: u32| (known != UNKNOWN).then_some(known | rung.bits());
+    let remember = |known: u32| (known != UNKNOWN).then_some(known | feature.bits());
     let before = MISSING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, remember);
-    if before.is_ok_and(|before| !Rungs::from_bits_retain(before).contains(rung)) {
-        warn(rung);
+    if before.is_ok_and(|before| !Features::from_bits_retain(before).contains(feature)) {
+        warn(feature);
     }
 }
 
-fn warn(rung: Rungs) {
-    let instead = match rung {
-        Rungs::CLONE3 => "clone3 is refused here: children are launched by clone",
-        Rungs::CLONE => "clone is refused here or does not share memory: children are launched by fork",
-        Rungs::SHARED_TABLE => {
+fn warn(feature: Features) {
+    let instead = match feature {
+        Features::CLONE3 => "clone3 is refused here: children are launched by clone",
+        Features::CLONE => "clone is refused here or does not share memory: children are launched by fork",
+        Features::SHARED_TABLE => {
             "close_range does not make a right private table here: children start with a copy of the whole table"
         }
-        Rungs::CLOSE_RANGE => "close_range is refused here: descriptors are closed one by one",
+        Features::CLOSE_RANGE => "close_range is refused here: descriptors are closed one by one",
         _ => return,
     };
     tracing::warn!("{instead}");
@@ -113,7 +113,7 @@ struct Findings {
 
 /// What a probe has found out.
 struct Probed {
-    missing: Rungs,
+    missing: Features,
     /// Whether another probe would find the same.
     is_final: bool,
 }
@@ -121,7 +121,7 @@ struct Probed {
 fn probe() -> Result<Probed, Errno> {
     let stack = Stack::map(SMALL)?;
     let mut findings = Findings {
-        clone3: !UNTRIED.contains(Rungs::CLONE3),
+        clone3: !UNTRIED.contains(Features::CLONE3),
         second_stack: Stack::map(SMALL)?,
         shares_memory: AtomicBool::new(false),
         has_close_range: AtomicBool::new(false),
@@ -138,19 +138,19 @@ fn probe() -> Result<Probed, Errno> {
             Ok(()) => break,
             Err(errno) if !is_refusal(errno) => return Err(errno),
             Err(_) if findings.clone3 => {
-                missing |= Rungs::CLONE3;
+                missing |= Features::CLONE3;
                 findings.clone3 = false;
             }
             Err(_) => break,
         }
     }
-    missing.set(Rungs::CLONE, !findings.shares_memory.into_inner());
+    missing.set(Features::CLONE, !findings.shares_memory.into_inner());
     let mut is_final = true;
     // What a child in memory of its own has found is not known here.
-    if !missing.contains(Rungs::CLONE) {
+    if !missing.contains(Features::CLONE) {
         let has_close_range = findings.has_close_range.into_inner();
-        missing.set(Rungs::CLOSE_RANGE, !has_close_range);
-        missing.set(Rungs::SHARED_TABLE, !findings.has_right_table.into_inner());
+        missing.set(Features::CLOSE_RANGE, !has_close_range);
+        missing.set(Features::SHARED_TABLE, !findings.has_right_table.into_inner());
         is_final = !has_close_range || findings.has_tried_table.into_inner();
     }
     Ok(Probed { missing, is_final })
@@ -180,7 +180,7 @@ extern "C" fn first(findings: *mut c_void) -> ! {
     // SAFETY: the probe passes its findings and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };
     findings.shares_memory.store(true, Ordering::Relaxed);
-    if UNTRIED.contains(Rungs::CLOSE_RANGE) {
+    if UNTRIED.contains(Features::CLOSE_RANGE) {
         sys::exit(0);
     }
     let has_close_range = sys::close_range(RawFd::MAX - 1, RawFd::MAX - 1, 0).is_ok();

@@ -5,11 +5,11 @@ use super::prepare::{self, Demands, Prepared, Problem};
 use super::report::{Cause, PipeEnd, wire};
 use super::signals::Blocked;
 use super::{child, fork, is_told, open_pidfd, probe, trace};
-use crate::command::{Launcher, Plan};
+use crate::command::Plan;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::Step;
+use crate::platform::{Features, Launcher};
 use crate::process::{Child, Process};
-use crate::rungs::Rungs;
 use crate::sys;
 use rustix::io::Errno;
 use std::io::{self, Write};
@@ -101,7 +101,7 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(plan: &mut Plan<'_>, mut function: F) 
 }
 
 fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<Child, Problem> {
-    let pidfd = !plan.without.contains(Rungs::PIDFD);
+    let pidfd = !plan.missing.contains(Features::PIDFD);
     let told = is_told();
     let prepared = prepare::prepare_run(plan, Demands { pidfd, told, ..Demands::RUN })?;
     let Some(pipe) = &prepared.report else { return Err(Failure::Launch(Launcher::Fork).into()) };
@@ -122,7 +122,7 @@ fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Re
         let orders = Orders {
             steps: &prepared.buffers.steps,
             mask: blocked.before(),
-            without: plan.without | probe::known_missing() & Rungs::CLOSE_RANGE,
+            missing: plan.missing | probe::known_missing() & Features::CLOSE_RANGE,
             function: Some(&raw mut in_child),
             ..Orders::without_program(Reporter::Pipe(PipeEnd::new(pipe.writer.as_raw_fd())))
         };

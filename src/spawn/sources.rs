@@ -3,8 +3,8 @@
 use super::prepare::Problem;
 pub(super) use crate::descriptor::standard::opening;
 use crate::error::Failure;
+use crate::platform::Features;
 use crate::process::End;
-use crate::rungs::Rungs;
 use crate::stdio::SlotKind;
 use rustix::io::Errno;
 use std::io;
@@ -83,8 +83,8 @@ pub(super) fn null(target: RawFd, landed: &mut Landed) -> Result<OwnedFd, Proble
 }
 
 /// A descriptor from which the child reads `bytes`.
-pub(super) fn data(target: RawFd, bytes: &[u8], without: Rungs, landed: &mut Landed) -> Result<OwnedFd, Problem> {
-    let sealed = if without.contains(Rungs::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
+pub(super) fn data(target: RawFd, bytes: &[u8], missing: Features, landed: &mut Landed) -> Result<OwnedFd, Problem> {
+    let sealed = if missing.contains(Features::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
     let (result, what) = match sealed {
         Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::FBIG) => {
             (filled_pipe(bytes, landed), "a pipe for the data")

@@ -4,7 +4,7 @@ use crate::own_process;
 use crate::support;
 use crate::support::sources::memory;
 use crate::support::{LAUNCHERS, children, helper};
-use fdspawn::{Command, Failure, Launcher, Rest, Rungs, Stdio};
+use fdspawn::{Command, Failure, Features, Launcher, Rest, Stdio};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -19,8 +19,8 @@ fn has_pidfd(launcher: Launcher) -> bool {
 #[test]
 fn status_is_the_childs_and_the_same_each_time() {
     for launcher in LAUNCHERS {
-        for without in [Rungs::empty(), Rungs::PIDFD] {
-            let mut child = helper("exit").arg("7").launcher(launcher).without(without).spawn().unwrap();
+        for missing in [Features::empty(), Features::PIDFD] {
+            let mut child = helper("exit").arg("7").launcher(launcher).missing(missing).spawn().unwrap();
             assert_eq!(child.launched_by(), launcher);
             assert_eq!(child.pidfd().is_some(), without.is_empty() && has_pidfd(launcher));
             for _ in 0..2 {
@@ -34,8 +34,8 @@ fn status_is_the_childs_and_the_same_each_time() {
 #[test]
 fn killed_child_says_by_which_signal() {
     for launcher in LAUNCHERS {
-        for without in [Rungs::empty(), Rungs::PIDFD] {
-            let mut child = helper("wait").launcher(launcher).without(without).spawn().unwrap();
+        for missing in [Features::empty(), Features::PIDFD] {
+            let mut child = helper("wait").launcher(launcher).missing(missing).spawn().unwrap();
             assert_eq!(child.try_wait().unwrap(), None);
             child.kill().unwrap();
             let status = child.wait().unwrap();
@@ -141,8 +141,8 @@ fn three_pipes_carry_what_they_should() {
 own_process! {
     fn child_reaped_by_someone_else_is_a_clear_error() {
         for launcher in LAUNCHERS {
-            for without in [Rungs::empty(), Rungs::PIDFD] {
-                let mut child = helper("exit").arg("0").launcher(launcher).without(without).spawn().unwrap();
+            for missing in [Features::empty(), Features::PIDFD] {
+                let mut child = helper("exit").arg("0").launcher(launcher).missing(missing).spawn().unwrap();
                 // SAFETY: only numbers and a null pointer are passed.
                 let reaped = unsafe { libc::waitpid(child.id() as i32, std::ptr::null_mut(), 0) };
                 assert_eq!(reaped, child.id() as i32, "a child that has execed is like any other");

@@ -7,14 +7,14 @@ use crate::support::table::Table;
 use crate::support::tools::unmount_proc;
 use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::plan::Step;
-use fdspawn::{Command, Failure, Launcher, Rest, Rungs};
+use fdspawn::{Command, Failure, Features, Launcher, Rest};
 use std::fs::File;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
-fn opens_with(out: &Path, launcher: Launcher, without: Rungs) -> Vec<RawFd> {
+fn opens_with(out: &Path, launcher: Launcher, missing: Features) -> Vec<RawFd> {
     let mut command = helper("open");
-    command.args(["300"]).arg(out).launcher(launcher).without(without);
+    command.args(["300"]).arg(out).launcher(launcher).missing(missing);
     assert!(command.status().unwrap().success());
     let text = std::fs::read_to_string(out).unwrap();
     text.split(' ').map(|number| number.parse().unwrap()).collect()
@@ -30,25 +30,25 @@ own_process! {
                 open.push(leaky(memory("parent")).into());
             }
             for launcher in LAUNCHERS {
-                assert_eq!(opens_with(&out, launcher, Rungs::empty()), (3..303).collect::<Vec<_>>(), "{count}");
+                assert_eq!(opens_with(&out, launcher, Features::empty()), (3..303).collect::<Vec<_>>(), "{count}");
             }
-            assert_eq!(opens_with(&out, Launcher::Clone, Rungs::SHARED_TABLE), (3..303).collect::<Vec<_>>());
+            assert_eq!(opens_with(&out, Launcher::Clone, Features::SHARED_TABLE), (3..303).collect::<Vec<_>>());
         }
     }
 }
 
 /// All that may be missing of the means to close, one after the other.
-const CLOSING: [Rungs; 6] = [
-    Rungs::empty(),
-    Rungs::SHARED_TABLE,
-    Rungs::CLOSE_RANGE,
-    Rungs::CLOSE_RANGE.union(Rungs::SHARED_TABLE),
-    Rungs::CLOSE_RANGE.union(Rungs::PROC),
-    Rungs::CLOSE_RANGE.union(Rungs::PROC).union(Rungs::SHARED_TABLE),
+const CLOSING: [Features; 6] = [
+    Features::empty(),
+    Features::SHARED_TABLE,
+    Features::CLOSE_RANGE,
+    Features::CLOSE_RANGE.union(Features::SHARED_TABLE),
+    Features::CLOSE_RANGE.union(Features::PROC),
+    Features::CLOSE_RANGE.union(Features::PROC).union(Features::SHARED_TABLE),
 ];
 
 own_process! {
-    fn every_rung_closes_all_that_the_plan_does_not_name() {
+    fn every_fallback_closes_all_that_the_plan_does_not_name() {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
         let source = memory_at(120, "source", false);
@@ -57,16 +57,16 @@ own_process! {
             .filter(|&&number| (number as u64) < hard_limit())
             .map(|&number| memory_at(number, "other", false))
             .collect();
-        for clone3 in [Rungs::empty(), Rungs::CLONE3] {
-            for without in CLOSING {
+        for clone3 in [Features::empty(), Features::CLONE3] {
+            for missing in CLOSING {
                 for launcher in LAUNCHERS {
                     let mut command = helper("table");
-                    command.arg(&out).launcher(launcher).without(without | clone3).fd(7, &source);
+                    command.arg(&out).launcher(launcher).missing(missing | clone3).fd(7, &source);
                     let mut child = command.spawn().unwrap();
                     assert_eq!(child.launched_by(), launcher);
                     assert!(child.wait().unwrap().success());
                     let table = Table::read(&out);
-                    assert_eq!(table.numbers(), [0, 1, 2, 7], "{without:?}, {launcher:?}");
+                    assert_eq!(table.numbers(), [0, 1, 2, 7], "{missing:?}, {launcher:?}");
                     assert_eq!(table.content(7), Some("source"));
                 }
             }
@@ -75,7 +75,7 @@ own_process! {
 }
 
 own_process! {
-    fn every_rung_closes_what_was_opened_for_its_place_only() {
+    fn every_fallback_closes_what_was_opened_for_its_place_only() {
         // poll(2) takes such a descriptor for a closed one.
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
@@ -83,12 +83,12 @@ own_process! {
         let _places: Vec<OwnedFd> = (0..100)
             .map(|_| unsafe { OwnedFd::from_raw_fd(libc::open(c"/".as_ptr(), libc::O_PATH)) })
             .collect();
-        for without in CLOSING {
+        for missing in CLOSING {
             for launcher in LAUNCHERS {
                 let mut command = helper("table");
-                command.arg(&out).launcher(launcher).without(without);
+                command.arg(&out).launcher(launcher).missing(missing);
                 assert!(command.status().unwrap().success());
-                assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{without:?}, {launcher:?}");
+                assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{missing:?}, {launcher:?}");
             }
         }
     }
@@ -97,11 +97,11 @@ own_process! {
 own_process! {
     fn spawn_fails_where_nothing_can_close_the_rest() {
         let before = Table::current();
-        let without = Rungs::CLOSE_RANGE | Rungs::PROC | Rungs::SEARCH;
+        let without = Features::CLOSE_RANGE | Features::PROC | Features::SEARCH;
         for launcher in LAUNCHERS {
-            for shared in [Rungs::empty(), Rungs::SHARED_TABLE] {
+            for shared in [Features::empty(), Features::SHARED_TABLE] {
                 let mut command = helper("exit");
-                let error = command.arg("0").launcher(launcher).without(without | shared).spawn().unwrap_err();
+                let error = command.arg("0").launcher(launcher).missing(missing | shared).spawn().unwrap_err();
                 assert!(matches!(error.failure(), Failure::Child(_)), "{error}");
                 assert_eq!(error.raw_os_error(), Some(libc::ENOSYS));
             }
@@ -126,17 +126,17 @@ own_process! {
         let out = directory.path().join("table");
         let _high = memory_at(most.min(1 << 20) as RawFd - 1, "high", false);
         for launcher in LAUNCHERS {
-            for without in CLOSING {
+            for missing in CLOSING {
                 let mut command = helper("table");
-                command.arg(&out).launcher(launcher).without(without);
+                command.arg(&out).launcher(launcher).missing(missing);
                 match command.status() {
                     Ok(status) => {
                         assert!(status.success());
-                        assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{without:?}");
+                        assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{missing:?}");
                     }
                     // A search of that many numbers is refused, and the program does not run.
                     Err(error) => {
-                        assert!(most > 1 << 24 && without.contains(Rungs::PROC), "{error}");
+                        assert!(most > 1 << 24 && missing.contains(Features::PROC), "{error}");
                         assert!(matches!(error.failure(), Failure::Child(_)), "{error}");
                     }
                 }
@@ -153,10 +153,10 @@ own_process! {
         for limit in [300, 10] {
             set_limit(limit, 400);
             for launcher in LAUNCHERS {
-                for without in CLOSING {
+                for missing in CLOSING {
                     let mut command = helper("table");
-                    assert!(command.arg(&out).launcher(launcher).without(without).status().unwrap().success());
-                    assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{without:?}");
+                    assert!(command.arg(&out).launcher(launcher).missing(missing).status().unwrap().success());
+                    assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{missing:?}");
                 }
             }
         }
@@ -173,11 +173,11 @@ own_process! {
         let source = leaky(memory("source"));
         let _other = leaky(memory("other"));
         for launcher in LAUNCHERS {
-            for without in CLOSING {
+            for missing in CLOSING {
                 let mut command = helper("table");
-                command.arg(&out).launcher(launcher).without(without);
+                command.arg(&out).launcher(launcher).missing(missing);
                 assert!(command.fd(7, &source).status().unwrap().success());
-                assert_eq!(Table::read(&out).contents()[3..], [(7, "source")], "{without:?}");
+                assert_eq!(Table::read(&out).contents()[3..], [(7, "source")], "{missing:?}");
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::sources::{leaky, memory, memory_at};
 use crate::support::table::Table;
 use crate::support::{Over, helper};
-use fdspawn::{Failure, Rungs, Stdio};
+use fdspawn::{Failure, Features, Stdio};
 use std::os::fd::AsRawFd;
 
 /// Runs `exec` in a forked child of this process, which has it to itself.
@@ -32,19 +32,19 @@ own_process! {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
         let (one, other) = (leaky(memory("one")), leaky(memory("other")));
-        for without in [Rungs::empty(), Rungs::PROC] {
+        for missing in [Features::empty(), Features::PROC] {
             let status = status_of(|| {
                 let mut command = helper("table");
-                command.arg(&out).without(without);
+                command.arg(&out).missing(missing);
                 command.fd(one.as_raw_fd(), &other).fd(other.as_raw_fd(), &one).fd(33, Stdio::data("data"));
                 panic!("{}", command.exec());
             });
-            assert_eq!(status, 0, "{without:?}");
+            assert_eq!(status, 0, "{missing:?}");
             let table = Table::read(&out);
             assert_eq!(table.content(one.as_raw_fd()), Some("other"));
             assert_eq!(table.content(other.as_raw_fd()), Some("one"));
             assert_eq!(table.content(33), Some("data"));
-            assert_eq!(table.0.len(), 6, "{without:?}: {table}");
+            assert_eq!(table.0.len(), 6, "{missing:?}: {table}");
         }
     }
 }
@@ -78,10 +78,10 @@ own_process! {
             (Table::current(), signals, std::env::current_dir().unwrap())
         };
         let before = state();
-        for without in [Rungs::empty(), Rungs::PROC] {
+        for missing in [Features::empty(), Features::PROC] {
             for _ in 0..3 {
                 let mut command = support::command("/no/such");
-                command.without(without).fd(6, Stdio::null()).fd(5, Stdio::same_as(1)).fd(7, Stdio::data("data"));
+                command.missing(missing).fd(6, Stdio::null()).fd(5, Stdio::same_as(1)).fd(7, Stdio::data("data"));
                 let error = command.current_dir("/usr").exec();
                 assert!(matches!(error.failure(), Failure::Exec), "{error}");
                 assert_eq!(error.to_string(), "cannot exec `/no/such`: No such file or directory");
@@ -130,7 +130,7 @@ own_process! {
 own_process! {
     fn nothing_is_executed_where_the_rest_cannot_be_found() {
         let before = Table::current();
-        let error = support::command("true").without(Rungs::PROC | Rungs::SEARCH).exec();
+        let error = support::command("true").missing(Features::PROC | Features::SEARCH).exec();
         assert_eq!(error.raw_os_error(), Some(libc::ENOSYS));
         assert_eq!(Table::current(), before);
     }

@@ -50,8 +50,8 @@ const NOT_UNDER_A_FILTER: [&str; 17] = [
     "storm_of_signals",
     "all_3125_maps",
     "writing_a_program_and_executing_it_at_once", // Only a shared table closes that race.
-    "missing_rung_is_warned_of_once",
-    "rungs_that_a_test_takes_away_are_no_news",
+    "missing_feature_is_warned_of_once",
+    "features_that_a_test_takes_away_are_no_news",
     "limit_of_a_billion",
 ];
 
@@ -285,7 +285,7 @@ own_process! {
 }
 
 own_process! {
-    fn clones_that_run_out_of_processes_are_an_error_and_no_missing_rung() {
+    fn clones_that_run_out_of_processes_are_an_error_and_no_missing_feature() {
         if refuse(&[libc::SYS_clone3], libc::EAGAIN) {
             let error = support::command("true").launcher(Launcher::Clone).spawn().unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));

@@ -7,7 +7,7 @@ use crate::support::sources::{close, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
 use crate::support::tools::unmount_proc;
 use fdspawn::plan::{Refusal, Step};
-use fdspawn::{Error, Failure, Launcher, Plan, Rest, Rungs, Stdio, fork_run};
+use fdspawn::{Error, Failure, Features, Launcher, Plan, Rest, Stdio, fork_run};
 use seccompiler::SeccompAction;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -52,19 +52,19 @@ own_process! {
 }
 
 own_process! {
-    fn child_has_the_plan_and_nothing_else_by_every_rung() {
+    fn child_has_the_plan_and_nothing_else_by_every_fallback() {
         let (one, two, other) = (memory("one"), memory("two"), leaky(memory("other")));
         let kept = memory_at(50, "kept", true);
         let before = Table::current();
-        let rungs = [Rungs::empty(), Rungs::CLOSE_RANGE, Rungs::CLOSE_RANGE | Rungs::PROC];
-        for without in rungs {
+        let features = [Features::empty(), Features::CLOSE_RANGE, Features::CLOSE_RANGE | Features::PROC];
+        for missing in features {
             let mut plan = Plan::new();
             // A swap, a fan-out, data, a hole.
             plan.fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(70, &one).fd(71, Stdio::data("data")).keep(&kept);
-            plan.stdin(Stdio::closed()).without(without);
+            plan.stdin(Stdio::closed()).missing(missing);
             let table = table_in_child(&mut plan, 80).unwrap();
             let expected = [(one.as_raw_fd(), "two"), (two.as_raw_fd(), "one"), (50, "kept"), (70, "one"), (71, "data")];
-            assert_eq!(table.contents()[2..], expected, "{without:?}");
+            assert_eq!(table.contents()[2..], expected, "{missing:?}");
             assert_eq!(table.numbers()[..2], [1, 2]);
             assert!(table.0.iter().all(|entry| !entry.close_on_exec));
             assert_eq!(Table::current(), before);
@@ -268,11 +268,11 @@ own_process! {
         let moved = memory("moved");
         let number = moved.as_raw_fd();
         let mut plan = Plan::new();
-        plan.fd(31, moved).without(Rungs::CLOSE_RANGE | Rungs::PROC | Rungs::SEARCH);
+        plan.fd(31, moved).missing(Features::CLOSE_RANGE | Features::PROC | Features::SEARCH);
         let error = refused(&mut plan);
         assert!(matches!(error.failure(), Failure::Child(Step::CloseFrom { .. })), "{error}");
         // The plan still has it.
-        plan.without(Rungs::empty());
+        plan.missing(Features::empty());
         assert_eq!(table_in_child(&mut plan, 40).unwrap().content(31), Some("moved"));
         assert!(!Table::current().numbers().contains(&number));
         assert_eq!(Table::current(), before);

@@ -7,7 +7,7 @@ use crate::support::table::Table;
 use crate::support::tools::{skip, unmount_proc};
 use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::plan::Refusal;
-use fdspawn::{Command, Failure, Isolated, Launcher, Plan, Rest, Rungs, Stdio, fork_run};
+use fdspawn::{Command, Failure, Features, Isolated, Launcher, Plan, Rest, Stdio, fork_run};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -243,11 +243,11 @@ own_process! {
         let source = leaky(memory("source"));
         let isolated = Isolated::new().unwrap();
         for launcher in LAUNCHERS {
-            for without in [Rungs::empty(), Rungs::CLOSE_RANGE, Rungs::CLOSE_RANGE | Rungs::SHARED_TABLE] {
+            for missing in [Features::empty(), Features::CLOSE_RANGE, Features::CLOSE_RANGE | Features::SHARED_TABLE] {
                 let mut command = helper("table");
-                command.arg(&out).launcher(launcher).without(without).isolated(&isolated).fd(7, &source);
+                command.arg(&out).launcher(launcher).missing(missing).isolated(&isolated).fd(7, &source);
                 assert!(command.status().unwrap().success());
-                assert_eq!(Table::read(&out).contents()[3..], [(7, "source")], "{without:?}");
+                assert_eq!(Table::read(&out).contents()[3..], [(7, "source")], "{missing:?}");
             }
         }
     }
@@ -615,7 +615,7 @@ own_process! {
 }
 
 own_process! {
-    fn rung_that_is_refused_to_the_thread_only_is_found_out() {
+    fn feature_that_is_refused_to_the_thread_only_is_found_out() {
         // The probe runs in the caller's thread, where clone3 works.
         assert!(Command::new("true").launcher(Launcher::Clone).status().unwrap().success());
         let isolated = std::thread::scope(|scope| {

@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::sources::{close, hard_limit, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, Over, helper};
-use fdspawn::{Failure, Launcher, Rest, Rungs, Stdio, plan::Refusal};
+use fdspawn::{Failure, Features, Launcher, Rest, Stdio, plan::Refusal};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -169,11 +169,11 @@ own_process! {
                 }
             }
             for launcher in LAUNCHERS {
-                for (opened, without) in
-                    opened.iter().flat_map(|opened| [Rungs::empty(), Rungs::MEMFD].map(|without| (opened, without)))
+                for (opened, missing) in
+                    opened.iter().flat_map(|opened| [Features::empty(), Features::MEMFD].map(|missing| (opened, missing)))
                 {
                     let mut command = support::command("true");
-                    command.launcher(launcher).without(without);
+                    command.launcher(launcher).missing(missing);
                     command.stdin(&source).stdout(&source).stderr(&source);
                     if let Some(opened) = opened {
                         command.fd(5, opened());

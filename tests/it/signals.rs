@@ -3,7 +3,7 @@
 use crate::own_process;
 use crate::support;
 use crate::support::{LAUNCHERS, children, helper};
-use fdspawn::Rungs;
+use fdspawn::Features;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
@@ -41,8 +41,8 @@ own_process! {
         handle(libc::SIGPIPE, libc::SIG_IGN);
         block(&[libc::SIGUSR2, libc::SIGWINCH]);
         for launcher in LAUNCHERS {
-            for without in [Rungs::empty(), Rungs::CLONE3] {
-                assert!(helper("signals").arg(&out).launcher(launcher).without(without).status().unwrap().success());
+            for missing in [Features::empty(), Features::CLONE3] {
+                assert!(helper("signals").arg(&out).launcher(launcher).missing(missing).status().unwrap().success());
                 // Whoever started this process may have ignored real-time signals.
                 let ordinary = |line: &&str| line.split(' ').next().unwrap().parse::<i32>().unwrap() < 32;
                 let text = fs::read_to_string(&out).unwrap();
@@ -54,7 +54,7 @@ own_process! {
                     format!("{} default blocked", libc::SIGWINCH),
                 ];
                 expected.sort();
-                assert_eq!(lines, expected, "{launcher:?}, {without:?}");
+                assert_eq!(lines, expected, "{launcher:?}, {missing:?}");
             }
         }
     }
@@ -187,12 +187,12 @@ own_process! {
             });
             let _calm = Calm(&over);
             for launcher in LAUNCHERS {
-                for without in [Rungs::empty(), Rungs::CLONE3] {
+                for missing in [Features::empty(), Features::CLONE3] {
                     let mut command = support::command(&tiny);
-                    command.launcher(launcher).without(without);
+                    command.launcher(launcher).missing(missing);
                     for _ in 0..1000 {
                         let status = command.status().unwrap();
-                        assert!(status.success(), "{launcher:?}, {without:?}: {status}");
+                        assert!(status.success(), "{launcher:?}, {missing:?}: {status}");
                     }
                 }
             }

@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::sources::memory;
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, helper};
-use fdspawn::{Command, Failure, Rungs, Stdio, plan::Refusal};
+use fdspawn::{Command, Failure, Features, Stdio, plan::Refusal};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 
@@ -27,15 +27,15 @@ fn closed_is_a_hole_and_null_is_null() {
 #[test]
 fn data_is_read_from_its_beginning_by_each_child() {
     for launcher in LAUNCHERS {
-        for without in [Rungs::empty(), Rungs::MEMFD] {
+        for missing in [Features::empty(), Features::MEMFD] {
             for length in [0, 1, 4096, 65_536, 200_000] {
                 let bytes: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
                 let mut command = helper("cat");
-                command.launcher(launcher).without(without).stdin(Stdio::data(bytes.clone()));
+                command.launcher(launcher).missing(missing).stdin(Stdio::data(bytes.clone()));
                 for _ in 0..2 {
                     let output = command.output().unwrap();
                     assert!(output.status.success());
-                    assert!(output.stdout == bytes, "{length} bytes, {without:?}");
+                    assert!(output.stdout == bytes, "{length} bytes, {missing:?}");
                 }
             }
         }
@@ -49,7 +49,7 @@ own_process! {
         let _ = unsafe { libc::seteuid(65534) };
         for launcher in LAUNCHERS {
             let mut command = support::command("cat");
-            command.launcher(launcher).without(Rungs::MEMFD).fd(5, Stdio::data(vec![0; 64 << 20]));
+            command.launcher(launcher).missing(Features::MEMFD).fd(5, Stdio::data(vec![0; 64 << 20]));
             let error = command.spawn().unwrap_err();
             assert!(matches!(error.failure(), Failure::Open { target: 5, .. }), "{error}");
             assert_eq!(error.raw_os_error(), Some(libc::EFBIG));

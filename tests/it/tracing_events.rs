@@ -4,7 +4,7 @@ use crate::own_process;
 use crate::support;
 use crate::support::LAUNCHERS;
 use crate::support::sources::memory;
-use fdspawn::{Command, Isolated, Launcher, Rungs, Stdio};
+use fdspawn::{Command, Features, Isolated, Launcher, Stdio};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -107,7 +107,7 @@ fn arguments_and_environment_are_never_logged() {
 }
 
 own_process! {
-    fn missing_rung_is_warned_of_once() {
+    fn missing_feature_is_warned_of_once() {
         let rules = std::collections::BTreeMap::from([(libc::SYS_clone3, vec![])]);
         let filter = seccompiler::SeccompFilter::new(
             rules,
@@ -132,9 +132,9 @@ own_process! {
 }
 
 own_process! {
-    fn rungs_that_a_test_takes_away_are_no_news() {
+    fn features_that_a_test_takes_away_are_no_news() {
         let text = logged(|| {
-            assert!(support::command("true").without(Rungs::CLONE3).status().unwrap().success());
+            assert!(support::command("true").missing(Features::CLONE3).status().unwrap().success());
         });
         assert!(!text.contains("clone3 is refused"), "{text}");
     }

@@ -98,7 +98,7 @@ pub fn copied_variables(job: &Job) -> io::Result<Run> {
     }))
 }
 
-/// All of it but the pidfd, which `status()` does without, and the variables.
+/// All of it but the pidfd, which `status()` does missing, and the variables.
 pub fn all_calls(job: &Job) -> io::Result<Run> {
     let mut spawner = Spawner::new(&job.path)?;
     leave_table(&mut spawner);
