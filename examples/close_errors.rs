@@ -7,7 +7,7 @@
 //! It writes a line to each file, and closes them all. On most file systems closing succeeds; on a network file system
 //! that is full or gone, it is the close that tells that the line is lost.
 
-use fdspawn::{CloseCause, CloseError, close, close_all, sync_and_close};
+use fdspawn::fd::{CloseCause, CloseError, close, close_all, sync_and_close};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

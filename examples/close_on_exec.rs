@@ -1,6 +1,6 @@
 //! Close-on-exec, on and off: what a program finds that was started with and without it, by std and by this library.
 
-use fdspawn::{Flags, duplicate_from, with_close_on_exec};
+use fdspawn::fd::{Flags, duplicate_from, with_close_on_exec};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;

@@ -1,6 +1,8 @@
 //! A process at its limit of descriptors: what still works, and which errors tell what does not.
 
-use fdspawn::{Command, DescriptorTable, Stdio, close_all};
+use fdspawn::fd::close_all;
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::{Command, Stdio};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use std::io;

@@ -1,6 +1,6 @@
 //! Double close: what it does with bare numbers, and why it cannot happen with values that own their descriptor.
 
-use fdspawn::{CloseCause, close};
+use fdspawn::fd::{CloseCause, close};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};

@@ -16,8 +16,9 @@
 //! It exits as the child does, with 128 plus the signal's number where a signal killed the child, with 127 where the
 //! program was not found, with 126 where it could not be executed, and with 125 for any other error of its own.
 
+use fdspawn::inspect::DescriptorTable;
 use fdspawn::plan::Refusal;
-use fdspawn::{Command, DescriptorTable, Failure, Launcher, Rest, Stdio};
+use fdspawn::{Command, Failure, Launcher, Rest, Stdio};
 use lexopt::prelude::*;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};

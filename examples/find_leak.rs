@@ -1,6 +1,8 @@
 //! Finding a leak: which descriptors a function has left open, and who keeps a pipe open.
 
-use fdspawn::{Command, DescriptorTable, Stdio, ends_of, with_close_on_exec};
+use fdspawn::fd::with_close_on_exec;
+use fdspawn::inspect::{DescriptorTable, pipe_holders};
+use fdspawn::{Command, Stdio};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, IntoRawFd};
 
@@ -21,7 +23,7 @@ fn main() -> io::Result<()> {
     let mut stranger = std::process::Command::new("sleep").arg("1000").spawn()?;
     let number = writer.as_raw_fd();
     drop(writer); // ours
-    let ends = ends_of(&reader)?;
+    let ends = pipe_holders(&reader)?;
     for holder in ends.writers() {
         let is_stranger = holder.pid() == stranger.id();
         let at = if holder.number() == number { "the number that we had" } else { "another number" };
@@ -29,7 +31,7 @@ fn main() -> io::Result<()> {
     }
     stranger.kill()?;
     stranger.wait()?;
-    println!("after its end: {} writers", ends_of(&reader)?.writers().len());
+    println!("after its end: {} writers", pipe_holders(&reader)?.writers().len());
     println!("end-of-file after {} bytes", reader.read_to_end(&mut Vec::new())?);
 
     // A spawn of this library passes on what the plan names: no such thing can happen.
@@ -40,7 +42,7 @@ fn main() -> io::Result<()> {
     drop(writer);
     println!(
         "with a plan: {} writers, end-of-file after {} bytes",
-        ends_of(&reader)?.writers().len(),
+        pipe_holders(&reader)?.writers().len(),
         reader.read_to_end(&mut Vec::new())?
     );
     child.kill()?;

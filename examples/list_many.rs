@@ -4,7 +4,7 @@
 //! cargo run --release --example list_many -- 19000
 //! ```
 
-use fdspawn::DescriptorTable;
+use fdspawn::inspect::DescriptorTable;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 use std::io;

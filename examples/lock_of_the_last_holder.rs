@@ -1,7 +1,8 @@
 //! An flock lock lives as long as the last holder of its description: a child that has a duplicate keeps it after the
 //! parent has closed its own.
 
-use fdspawn::{Command, Lock, lock, try_lock};
+use fdspawn::Command;
+use fdspawn::fd::{Lock, lock, try_lock};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -24,7 +25,8 @@ fn main() -> io::Result<()> {
     println!("the last holder has ended:        {}", state(&path)?);
 
     // A child that is not given the descriptor does not hold the lock, whatever flags the descriptor has.
-    let guard = lock(fdspawn::with_close_on_exec(File::options().write(true).open(&path)?, false)?, Lock::exclusive())?;
+    let guard =
+        lock(fdspawn::fd::with_close_on_exec(File::options().write(true).open(&path)?, false)?, Lock::exclusive())?;
     let mut command = Command::new("cat");
     let input = command.writer(0);
     let mut child = command.spawn()?;

@@ -1,7 +1,8 @@
 //! Scope guards: a value that owns a descriptor closes it on every way out of its scope. Where the errors of a close
 //! matter, it is closed by name at the end of the good way, and the guard is for all the others.
 
-use fdspawn::{DescriptorTable, close};
+use fdspawn::fd::close;
+use fdspawn::inspect::DescriptorTable;
 use std::fs::File;
 use std::io::{self, Write};
 use std::panic::catch_unwind;

@@ -41,10 +41,11 @@
 #![deny(unsafe_code)]
 
 mod command;
-mod descriptor;
 mod error;
 mod exchange;
 mod explain;
+pub mod fd;
+pub mod inspect;
 pub mod plan;
 mod platform;
 mod process;
@@ -53,13 +54,6 @@ mod stdio;
 mod sys;
 
 pub use self::command::{Args, Command, Environment, Lend, Plan, Variables};
-pub use self::descriptor::table::{self, DescriptorTable};
-pub use self::descriptor::{
-    CloseAllError, CloseCause, CloseError, CloseRange, Ends, Flags, Holder, Lock, LockError, LockGuard, LockKind,
-    RangeLock, Socket, SocketAddress, SocketKind, SocketState, SocketType, SyncAndCloseError, TryLockError, Unreadable,
-    close, close_all, close_from, close_ranges_except, duplicate_from, ends_of, lock, set_close_on_exec_from,
-    sync_and_close, try_lock, with_close_on_exec,
-};
 pub use self::error::{Error, Failure, Result, Text};
 pub use self::explain::Explanation;
 pub use self::plan::Rest;

@@ -29,7 +29,7 @@ fn allocations(act: impl FnOnce()) -> usize {
     COUNT.get() - before
 }
 
-/// Ends a process that is not the parent, by a signal that nothing else here sends.
+/// PipeHolders a process that is not the parent, by a signal that nothing else here sends.
 fn check() {
     let parent = PARENT.load(Ordering::Relaxed);
     // SAFETY: the calls are async-signal-safe; raw, since a child that shares memory may share libc's cached number.

@@ -7,7 +7,7 @@
 
 use super::report::{PipeEnd, SharedReport, wire};
 use super::{hooks, run};
-use crate::descriptor::ladder;
+use crate::fd::by_number;
 use crate::plan::Step;
 use crate::platform::Features;
 use crate::sys;
@@ -98,9 +98,9 @@ impl From<Errno> for Failed {
 
 fn take(orders: &Orders<'_>, step: Step, index: usize) -> Result<(), Failed> {
     match step {
-        Step::Unshare { first } => ladder::unshare(first, orders.missing)?,
-        Step::CloseFrom { first } => ladder::close(first, RawFd::MAX, orders.missing)?,
-        Step::Close { first, last } => ladder::close(first, last, orders.missing)?,
+        Step::Unshare { first } => by_number::unshare(first, orders.missing)?,
+        Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, orders.missing)?,
+        Step::Close { first, last } => by_number::close(first, last, orders.missing)?,
         Step::ClearCloseOnExec { fd } => sys::clear_close_on_exec(fd)?,
         Step::Duplicate { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,

@@ -3,8 +3,8 @@
 use super::prepare::{Defaults, Demands, Problem};
 use super::sources::{self, Landed};
 use crate::command::Plan;
-use crate::descriptor::close_on_exec;
 use crate::explain::{Origin, Row};
+use crate::fd::close_on_exec;
 use crate::plan::{Connection, DescriptorPlan, Refusal, Want, Wish, check};
 use crate::platform::Features;
 use crate::process::{End, Handles};

@@ -4,8 +4,8 @@ use super::prepare::{self, Defaults, Demands, Prepared, Problem};
 use super::report::SharedReport;
 use super::{child, hooks, orders, problem, sources};
 use crate::command::{Command, Directory};
-use crate::descriptor::{close_on_exec, ladder, set_close_on_exec};
 use crate::error::{Error, Failure, Subject};
+use crate::fd::{by_number, close_on_exec, set_close_on_exec};
 use crate::plan::{Rest, Step};
 use crate::sys;
 use rustix::fs::{CWD, Mode, OFlags};
@@ -92,7 +92,7 @@ fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<Raw
     let plan = &prepared.buffers.plan;
     let stays = |number: RawFd| plan.connections.iter().any(|each| each.target == number);
     let candidates = match plan.rest {
-        Rest::Close => ladder::open_numbers(command.plan.missing)
+        Rest::Close => by_number::open_numbers(command.plan.missing)
             .map_err(|errno| Problem::system(Failure::Child(Step::CloseFrom { first: 0 }), errno))?,
         Rest::Inherit => plan.connections.iter().map(|each| each.source).chain(plan.holes.iter().copied()).collect(),
     };

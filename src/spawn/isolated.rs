@@ -5,8 +5,8 @@ use super::prepare::{Defaults, Demands, Prepared, Problem};
 use super::travel::Travel;
 use super::{Launched, Order, Running, execute, signals, sources, sys, trace};
 use crate::command::Command;
-use crate::descriptor::ladder;
 use crate::error::{Error, Failure, Result, Subject};
+use crate::fd::by_number;
 use crate::plan::Rest;
 use crate::platform::Features;
 use crate::process::Handles;
@@ -240,8 +240,8 @@ impl Drop for Isolated {
 fn take_table(socket: RawFd) -> std::result::Result<OwnedFd, Errno> {
     use std::os::fd::FromRawFd;
     sys::unshare_table()?;
-    for (first, last) in ladder::gaps(vec![socket]).into_iter().rev() {
-        ladder::close(first, last, Features::empty())?;
+    for (first, last) in by_number::gaps(vec![socket]).into_iter().rev() {
+        by_number::close(first, last, Features::empty())?;
     }
     // SAFETY: it is open in this thread's table, which nobody else knows.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };

@@ -233,7 +233,7 @@ impl Caller {
         }
     }
 
-    /// Ends the thread, whoever else has a copy of the socket. Returns whether that can be done.
+    /// PipeHolders the thread, whoever else has a copy of the socket. Returns whether that can be done.
     pub(super) fn shut_down(&self) -> bool {
         rustix::net::shutdown(&self.socket, Shutdown::Both).is_ok()
     }

@@ -1,8 +1,8 @@
 //! Opening what the child's descriptors are connected to.
 
 use super::prepare::Problem;
-pub(super) use crate::descriptor::standard::opening;
 use crate::error::Failure;
+pub(super) use crate::fd::standard::opening;
 use crate::platform::Features;
 use crate::process::End;
 use crate::stdio::SlotKind;

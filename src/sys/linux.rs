@@ -295,7 +295,7 @@ pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     unsafe { call(libc::SYS_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) }
 }
 
-/// Ends the process, and runs nothing of it.
+/// PipeHolders the process, and runs nothing of it.
 pub(crate) fn exit(status: c_int) -> ! {
     loop {
         // SAFETY: the process ends.

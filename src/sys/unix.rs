@@ -286,7 +286,7 @@ pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
     usize::try_from(count).map_err(|_| last_error())
 }
 
-/// Ends the process, and runs nothing of it.
+/// PipeHolders the process, and runs nothing of it.
 pub(crate) fn exit(status: c_int) -> ! {
     // SAFETY: the process ends.
     unsafe { libc::_exit(status) }

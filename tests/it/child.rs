@@ -22,7 +22,7 @@ fn status_is_the_childs_and_the_same_each_time() {
         for missing in [Features::empty(), Features::PIDFD] {
             let mut child = helper("exit").arg("7").launcher(launcher).missing(missing).spawn().unwrap();
             assert_eq!(child.launched_by(), launcher);
-            assert_eq!(child.pidfd().is_some(), without.is_empty() && has_pidfd(launcher));
+            assert_eq!(child.pidfd().is_some(), missing.is_empty() && has_pidfd(launcher));
             for _ in 0..2 {
                 assert_eq!(child.wait().unwrap().code(), Some(7));
                 assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));

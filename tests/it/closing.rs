@@ -97,7 +97,7 @@ own_process! {
 own_process! {
     fn spawn_fails_where_nothing_can_close_the_rest() {
         let before = Table::current();
-        let without = Features::CLOSE_RANGE | Features::PROC | Features::SEARCH;
+        let missing = Features::CLOSE_RANGE | Features::PROC | Features::SEARCH;
         for launcher in LAUNCHERS {
             for shared in [Features::empty(), Features::SHARED_TABLE] {
                 let mut command = helper("exit");

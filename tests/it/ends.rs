@@ -6,7 +6,8 @@ use crate::support;
 use crate::support::sources::{leaky, set_limit};
 use crate::support::tools::{skip, unmount_proc};
 use crate::support::{LAUNCHERS, Planned, helper};
-use fdspawn::{Child, Command, Ends, Holder, Rest, Stdio, ends_of};
+use fdspawn::inspect::{PipeHolder, PipeHolders, pipe_holders};
+use fdspawn::{Child, Command, Rest, Stdio};
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
@@ -17,7 +18,7 @@ use std::path::Path;
 use std::sync::mpsc;
 
 /// Process, thread and number of each.
-fn places(holders: &[Holder]) -> Vec<(u32, Option<u32>, RawFd)> {
+fn places(holders: &[PipeHolder]) -> Vec<(u32, Option<u32>, RawFd)> {
     holders.iter().map(|holder| (holder.pid(), holder.thread(), holder.number())).collect()
 }
 
@@ -27,7 +28,7 @@ fn here(fd: impl AsFd) -> (u32, Option<u32>, RawFd) {
 }
 
 /// What is said of processes that may not be looked into, which there may be for root too.
-fn rest(ends: &Ends) -> String {
+fn rest(ends: &PipeHolders) -> String {
     match ends.unreadable().len() {
         0 => String::new(),
         1 => "; 1 process could not be looked into".to_owned(),
@@ -81,7 +82,7 @@ own_process! {
         for launcher in LAUNCHERS {
             let (reader, writer) = io::pipe().unwrap();
             let child = Helper::spawn(helper("wait").launcher(launcher).fd(7, writer).planned());
-            let ends = ends_of(&reader).unwrap();
+            let ends = pipe_holders(&reader).unwrap();
             assert_eq!(places(ends.writers()), [(child.id(), None, 7)]);
             assert_eq!(ends.other_end(), ends.writers());
             assert_eq!(places(ends.readers()), [here(&reader)]);
@@ -90,7 +91,7 @@ own_process! {
             let readers = format!("{me} ({}) at {}", name_of(me), reader.as_raw_fd());
             assert_eq!(ends.to_string(), format!("writers: {} ({name}) at 7; readers: {readers}{}", child.id(), rest(&ends)));
             drop(child);
-            let ends = ends_of(&reader).unwrap();
+            let ends = pipe_holders(&reader).unwrap();
             assert_eq!((ends.writers(), places(ends.readers())), (&[][..], vec![here(&reader)]));
             assert_eq!(ends.to_string(), format!("writers: none; readers: {readers}{}", rest(&ends)));
         }
@@ -110,7 +111,7 @@ own_process! {
             ];
             let [one, two, three, _] = children.each_ref().map(Helper::id);
             // The other end is that of the descriptor passed, whichever it is.
-            let (from_reader, from_writer) = (ends_of(&reader).unwrap(), ends_of(&writer).unwrap());
+            let (from_reader, from_writer) = (pipe_holders(&reader).unwrap(), pipe_holders(&writer).unwrap());
             let mut readers = vec![here(&reader), (one, None, 0), (three, None, 4)];
             let mut writers = vec![here(&writer), (two, None, 1), (two, None, 9), (three, None, 3)];
             // Pids may have begun again at low numbers.
@@ -138,7 +139,7 @@ own_process! {
                 Helper::spawn(support::command("sleep").arg("1000").launcher(launcher).rest(Rest::Inherit));
             let _careful = Helper::spawn(helper("wait").launcher(launcher));
             drop(leak);
-            let ends = ends_of(&reader).unwrap();
+            let ends = pipe_holders(&reader).unwrap();
             assert_eq!(places(ends.other_end()), [(careless.id(), None, number)]);
             assert!(ends.to_string().starts_with(&format!("writers: {} (sleep) at {number}; ", careless.id())), "{ends}");
         }
@@ -168,13 +169,13 @@ own_process! {
                     places
                 };
                 for fd in [&both, &reader, &writer, &named] {
-                    let ends = ends_of(fd).unwrap();
+                    let ends = pipe_holders(fd).unwrap();
                     assert_eq!(places(ends.readers()), sorted(&readers));
                     assert_eq!(places(ends.writers()), sorted(&writers));
                 }
-                assert_eq!(places(ends_of(&both).unwrap().other_end()), sorted(&all));
-                assert_eq!(places(ends_of(&named).unwrap().other_end()), sorted(&all));
-                assert_eq!(places(ends_of(&reader).unwrap().other_end()), sorted(&writers));
+                assert_eq!(places(pipe_holders(&both).unwrap().other_end()), sorted(&all));
+                assert_eq!(places(pipe_holders(&named).unwrap().other_end()), sorted(&all));
+                assert_eq!(places(pipe_holders(&reader).unwrap().other_end()), sorted(&writers));
             };
             look();
             // Whatever its path is by now.
@@ -184,7 +185,7 @@ own_process! {
             drop(child);
         }
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(places(ends_of(&reader).unwrap().writers()), [here(&both), here(&writer)]);
+        assert_eq!(places(pipe_holders(&reader).unwrap().writers()), [here(&both), here(&writer)]);
     }
 }
 
@@ -214,8 +215,8 @@ own_process! {
             skip("the kernel numbers the files of all such file systems in one row");
             return;
         }
-        assert_eq!(places(ends_of(&one).unwrap().readers()), [here(&one)]);
-        assert_eq!(places(ends_of(&other).unwrap().readers()), [here(&other)]);
+        assert_eq!(places(pipe_holders(&one).unwrap().readers()), [here(&one)]);
+        assert_eq!(places(pipe_holders(&other).unwrap().readers()), [here(&other)]);
     }
 }
 
@@ -223,7 +224,7 @@ own_process! {
     fn pipe_without_a_name_can_be_open_for_both_too() {
         let (reader, writer) = io::pipe().unwrap();
         let both = open(Path::new(&format!("/proc/self/fd/{}", reader.as_raw_fd())), 0);
-        let ends = ends_of(&both).unwrap();
+        let ends = pipe_holders(&both).unwrap();
         assert_eq!(places(ends.readers()), [here(&reader), here(&both)]);
         assert_eq!(places(ends.writers()), [here(&writer), here(&both)]);
         assert_eq!(places(ends.other_end()), [here(&reader), here(&writer), here(&both)]);
@@ -232,7 +233,7 @@ own_process! {
 
 /// What is found while a thread of this process has a table of its own, made of a copy of the process's. The writer is
 /// then closed in the process, and in the thread it is duplicated to a number from 300 on.
-fn with_a_private_table(reader: &PipeReader, writer: PipeWriter) -> (Ends, u32) {
+fn with_a_private_table(reader: &PipeReader, writer: PipeWriter) -> (PipeHolders, u32) {
     let (told, ready) = mpsc::channel();
     let (done, wait) = mpsc::channel::<()>();
     let number = writer.as_raw_fd();
@@ -252,7 +253,7 @@ fn with_a_private_table(reader: &PipeReader, writer: PipeWriter) -> (Ends, u32) 
         scope.spawn(move || until.recv().unwrap_err());
         let thread = ready.recv().unwrap();
         drop(writer);
-        let ends = ends_of(reader).unwrap();
+        let ends = pipe_holders(reader).unwrap();
         drop(done);
         (ends, thread)
     })
@@ -273,7 +274,7 @@ own_process! {
         assert_eq!(ends.writers()[1].to_string(), format!("{pid} ({}) thread {thread} at 300", name_of(pid)));
         // The thread's table goes a little later than the thread: at end-of-file it has gone.
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
-        assert!(ends_of(&reader).unwrap().writers().is_empty());
+        assert!(pipe_holders(&reader).unwrap().writers().is_empty());
     }
 }
 
@@ -301,7 +302,7 @@ own_process! {
                 skip("/proc does not show the threads of such a process");
                 return;
             }
-            let ends = ends_of(&reader).unwrap();
+            let ends = pipe_holders(&reader).unwrap();
             let [holder] = ends.writers() else { panic!("{ends}") };
             assert_eq!((holder.pid(), holder.number()), (child.id(), 7));
             let thread = holder.thread().unwrap();
@@ -337,7 +338,7 @@ own_process! {
             skip("processes of others may be looked into");
             return;
         }
-        let ends = ends_of(&reader).unwrap();
+        let ends = pipe_holders(&reader).unwrap();
         assert_eq!((places(ends.readers()), places(ends.writers())), (vec![here(&reader)], vec![here(&writer)]));
         for pid in [parent, child.id()] {
             let found = ends.unreadable().iter().find(|process| process.pid() == pid).unwrap();
@@ -391,7 +392,7 @@ own_process! {
         let directory = File::open("/").unwrap();
         let null = File::open("/dev/null").unwrap();
         for fd in [socket.as_fd(), file.as_fd(), directory.as_fd(), null.as_fd()] {
-            let error = ends_of(fd).unwrap_err();
+            let error = pipe_holders(fd).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             let start = format!("descriptor {} is not a pipe: ", fd.as_raw_fd());
             assert!(error.to_string().starts_with(&start), "{error}");
@@ -403,11 +404,11 @@ own_process! {
     fn search_without_proc_or_without_descriptors_fails() {
         let (reader, writer) = io::pipe().unwrap();
         set_limit(u64::try_from(writer.as_raw_fd()).unwrap() + 1, 20_000);
-        assert_eq!(ends_of(&reader).unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        assert_eq!(pipe_holders(&reader).unwrap_err().raw_os_error(), Some(libc::EMFILE));
         set_limit(1000, 20_000);
-        assert!(ends_of(&reader).is_ok());
+        assert!(pipe_holders(&reader).is_ok());
         if unmount_proc() {
-            let error = ends_of(&reader).unwrap_err();
+            let error = pipe_holders(&reader).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound);
         }
     }

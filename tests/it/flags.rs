@@ -3,7 +3,8 @@
 use crate::own_process;
 use crate::support;
 use crate::support::sources::{memory, memory_at, set_limit};
-use fdspawn::{Flags, Stdio, duplicate_from, with_close_on_exec};
+use fdspawn::Stdio;
+use fdspawn::fd::{Flags, duplicate_from, with_close_on_exec};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd};

@@ -100,7 +100,7 @@ own_process! {
         let mut child = unsafe {
             fork_run(&mut plan, || {
                 let mut text = Vec::new();
-                // Ends only if no writer is left, this process's copy included.
+                // PipeHolders only if no writer is left, this process's copy included.
                 let read = at(40).read_to_end(&mut text);
                 read.and_then(|_| at(41).write_all(&text)).map_or(1, |()| 0)
             })

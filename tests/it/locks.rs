@@ -6,7 +6,8 @@
 use crate::own_process;
 use crate::support::sources::leaky;
 use crate::support::{LAUNCHERS, Planned, helper};
-use fdspawn::{Child, Command, Lock, LockError, LockGuard, RangeLock, Rest, Stdio, TryLockError, lock, try_lock};
+use fdspawn::fd::{Lock, LockError, LockGuard, RangeLock, TryLockError, lock, try_lock};
+use fdspawn::{Child, Command, Rest, Stdio};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

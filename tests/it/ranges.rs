@@ -4,7 +4,7 @@ use crate::filters::refuse;
 use crate::own_process;
 use crate::support::sources::{close, hard_limit, memory_at};
 use crate::support::tools::unmount_proc;
-use fdspawn::{CloseRange, Flags, close_from, close_ranges_except, set_close_on_exec_from};
+use fdspawn::fd::{CloseRange, Flags, close_from, close_ranges_except, set_close_on_exec_from};
 use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 
 /// Numbers around those at which implementations change their ways, and far above a lowered limit.

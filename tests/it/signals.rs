@@ -100,7 +100,7 @@ fn send(over: &AtomicBool, mut signal: impl FnMut(usize)) {
     }
 }
 
-/// Ends a storm, by a panic too.
+/// PipeHolders a storm, by a panic too.
 struct Calm<'a>(&'a AtomicBool);
 
 impl Drop for Calm<'_> {

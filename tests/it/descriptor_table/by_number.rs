@@ -5,8 +5,8 @@ use super::{current, entry, numbers, open_numbers};
 use crate::own_process;
 use crate::support::sources::{hard_limit, memory_at, set_limit};
 use crate::support::tools::unmount_proc;
-use fdspawn::DescriptorTable;
-use fdspawn::table::Kind;
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::inspect::Kind;
 use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 

@@ -5,8 +5,8 @@ use super::zoo::{Zoo, open};
 use crate::own_process;
 use crate::support::forked::Forked;
 use crate::support::sources::memory;
-use fdspawn::DescriptorTable;
-use fdspawn::table::{Difference, Kind};
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::inspect::{Difference, Kind};
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -50,8 +50,8 @@ fn replace(target: &impl AsRawFd, source: &impl AsRawFd) {
     assert_eq!(unsafe { libc::dup3(source.as_raw_fd(), target.as_raw_fd(), libc::O_CLOEXEC) }, target.as_raw_fd());
 }
 
-fn numbers<'a>(entries: impl IntoIterator<Item = &'a fdspawn::table::Entry>) -> Vec<RawFd> {
-    entries.into_iter().map(fdspawn::table::Entry::number).collect()
+fn numbers<'a>(entries: impl IntoIterator<Item = &'a fdspawn::inspect::Entry>) -> Vec<RawFd> {
+    entries.into_iter().map(fdspawn::inspect::Entry::number).collect()
 }
 
 own_process! {

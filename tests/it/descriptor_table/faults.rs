@@ -10,8 +10,8 @@ use crate::support::fuse::Files;
 use crate::support::mounts;
 use crate::support::sources::{memory, memory_at};
 use crate::support::tools::skip;
-use fdspawn::DescriptorTable;
-use fdspawn::table::{Access, Entry, Kind};
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::inspect::{Access, Entry, Kind};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     apply_filter,

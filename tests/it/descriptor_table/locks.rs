@@ -4,8 +4,8 @@ use super::zoo::open;
 use super::{current, entry};
 use crate::own_process;
 use crate::support::forked::Forked;
-use fdspawn::DescriptorTable;
-use fdspawn::table::{HeldLock, HeldLockKind};
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::inspect::{HeldLock, HeldLockKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 

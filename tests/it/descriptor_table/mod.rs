@@ -8,8 +8,8 @@ mod kinds;
 mod locks;
 mod zoo;
 
-use fdspawn::DescriptorTable;
-use fdspawn::table::Entry;
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::inspect::Entry;
 use std::os::fd::{AsRawFd, RawFd};
 
 /// The numbers that are open, by trying each.

@@ -2,8 +2,8 @@
 
 use super::entry;
 use crate::support::forked::Forked;
-use fdspawn::DescriptorTable;
-use fdspawn::table::{Access, Kind};
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::inspect::{Access, Kind};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::net::{TcpListener, TcpStream, UdpSocket};

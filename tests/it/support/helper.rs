@@ -98,7 +98,7 @@ fn run(args: &[&str]) -> i32 {
             // SAFETY: waits for a signal.
             unsafe { libc::pause() };
         },
-        // Ends its main thread, says so on a descriptor, and lives on in another thread.
+        // PipeHolders its main thread, says so on a descriptor, and lives on in another thread.
         ["leaderless", fd] => {
             let fd = fd.parse().unwrap();
             std::thread::spawn(move || {
@@ -119,8 +119,8 @@ fn run(args: &[&str]) -> i32 {
         ["lock", kind, path] => {
             let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
             let _guard = match kind {
-                "Whole" => fdspawn::try_lock(file, fdspawn::Lock::exclusive()).unwrap(),
-                _ => fdspawn::try_lock(file, fdspawn::RangeLock::exclusive(..)).unwrap(),
+                "Whole" => fdspawn::fd::try_lock(file, fdspawn::fd::Lock::exclusive()).unwrap(),
+                _ => fdspawn::fd::try_lock(file, fdspawn::fd::RangeLock::exclusive(..)).unwrap(),
             };
             write_to(1, b"locked\n");
             std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
@@ -129,12 +129,12 @@ fn run(args: &[&str]) -> i32 {
         ["try-lock", kind, path] => {
             let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
             let locked = match kind {
-                "Whole" => fdspawn::try_lock(file, fdspawn::Lock::exclusive()).map(drop),
-                _ => fdspawn::try_lock(file, fdspawn::RangeLock::exclusive(..)).map(drop),
+                "Whole" => fdspawn::fd::try_lock(file, fdspawn::fd::Lock::exclusive()).map(drop),
+                _ => fdspawn::fd::try_lock(file, fdspawn::fd::RangeLock::exclusive(..)).map(drop),
             };
             match locked {
                 Ok(()) => write_to(1, b"free"),
-                Err(fdspawn::TryLockError::Held(_)) => write_to(1, b"held"),
+                Err(fdspawn::fd::TryLockError::Held(_)) => write_to(1, b"held"),
                 Err(error) => write_to(1, error.to_string().as_bytes()),
             }
         }
@@ -174,9 +174,9 @@ fn close_each_way(paths: &[&str]) {
     let open = |path: &&str| std::fs::OpenOptions::new().write(true).open(path).unwrap();
     let [first, between @ .., last] = paths else { panic!("too few files") };
     let (first, between, last) = (open(first), between.iter().map(open).collect::<Vec<_>>(), open(last));
-    let mut errors: Vec<fdspawn::CloseError> = fdspawn::close(first).err().into_iter().collect();
-    errors.extend(fdspawn::close_all(between).err().into_iter().flatten());
-    errors.extend(fdspawn::sync_and_close(last).err().and_then(|error| error.close_error()));
+    let mut errors: Vec<fdspawn::fd::CloseError> = fdspawn::fd::close(first).err().into_iter().collect();
+    errors.extend(fdspawn::fd::close_all(between).err().into_iter().flatten());
+    errors.extend(fdspawn::fd::sync_and_close(last).err().and_then(|error| error.close_error()));
     for error in errors {
         // SAFETY: the call only asks about the number.
         let free = unsafe { libc::fcntl(error.number(), libc::F_GETFD) } == -1;

@@ -54,7 +54,7 @@ use std::os::fd::AsFd;
 /// # Example
 ///
 /// ```
-/// use fdspawn::{Lock, lock};
+/// use fdspawn::fd::{Lock, lock};
 /// use std::fs::File;
 /// use std::io::Write;
 ///
@@ -85,7 +85,7 @@ pub fn lock<F: AsFd>(file: F, lock: impl LockKind) -> Result<LockGuard<F>, LockE
 /// [`TryLockError::Failed`]. Both give `file` back.
 ///
 /// ```
-/// use fdspawn::{Lock, TryLockError, try_lock};
+/// use fdspawn::fd::{Lock, TryLockError, try_lock};
 /// use std::fs::File;
 ///
 /// # let directory = tempfile::tempdir()?;

@@ -1,7 +1,7 @@
 //! Many descriptors at once, by number: `closefrom(2)` and `close_range(2)`.
 #![allow(unsafe_code, reason = "closing by number is the caller's business, and only the caller can keep its contract")]
 
-use super::ladder::{self, Act};
+use super::by_number::{self, Act};
 use crate::platform::Features;
 use crate::sys;
 use bitflags::bitflags;
@@ -48,12 +48,12 @@ bitflags! {
 /// # fn main() -> std::io::Result<()> {
 /// let file = std::fs::File::open("/dev/null")?.into_raw_fd(); // nobody owns it any more
 /// // SAFETY: this program has no other descriptors than 0, 1, 2 and those, and uses none of them again.
-/// unsafe { fdspawn::close_from(file)? };
+/// unsafe { fdspawn::fd::close_from(file)? };
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// [`close_all`]: crate::close_all
+/// [`close_all`]: crate::fd::close_all
 #[doc(alias = "closefrom")]
 #[doc(alias = "close_range")]
 pub unsafe fn close_from(first: RawFd) -> io::Result<()> {
@@ -82,13 +82,13 @@ pub unsafe fn close_from(first: RawFd) -> io::Result<()> {
 /// there. With [`CloseRange::CLOEXEC`] nothing is closed, and nothing is asked of the caller.
 ///
 /// ```standalone_crate
-/// use fdspawn::CloseRange;
+/// use fdspawn::fd::CloseRange;
 /// use std::os::fd::AsRawFd;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let log = std::fs::File::open("/dev/null")?;
 /// // SAFETY: nothing is closed.
-/// unsafe { fdspawn::close_ranges_except([0, 1, 2, log.as_raw_fd()], CloseRange::CLOEXEC)? };
+/// unsafe { fdspawn::fd::close_ranges_except([0, 1, 2, log.as_raw_fd()], CloseRange::CLOEXEC)? };
 /// # Ok(())
 /// # }
 /// ```
@@ -103,8 +103,8 @@ pub unsafe fn close_ranges_except(keep: impl IntoIterator<Item = impl AsRawFd>, 
     }
     let act = if flags.contains(CloseRange::CLOEXEC) { Act::SetCloseOnExec } else { Act::Close };
     // From the end, so that a private copy is short before it is searched.
-    for (first, last) in ladder::gaps(keep).into_iter().rev() {
-        ladder::act(act, first, last, Features::empty())?;
+    for (first, last) in by_number::gaps(keep).into_iter().rev() {
+        by_number::act(act, first, last, Features::empty())?;
     }
     Ok(())
 }
@@ -125,7 +125,7 @@ pub unsafe fn close_ranges_except(keep: impl IntoIterator<Item = impl AsRawFd>, 
 ///
 /// ```standalone_crate
 /// # fn main() -> std::io::Result<()> {
-/// fdspawn::set_close_on_exec_from(3)?;
+/// fdspawn::fd::set_close_on_exec_from(3)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -139,5 +139,5 @@ fn act_from(act: Act, first: RawFd) -> io::Result<()> {
     if first < 0 {
         return Err(rustix::io::Errno::INVAL.into());
     }
-    Ok(ladder::act(act, first, RawFd::MAX, Features::empty())?)
+    Ok(by_number::act(act, first, RawFd::MAX, Features::empty())?)
 }

@@ -54,7 +54,7 @@ impl Info {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::descriptor::table::Access;
+    use crate::inspect::table::Access;
 
     #[test]
     fn offset_flags_and_locks_are_read() {

@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 ///
 /// ```compile_fail,E0382
 /// let file = std::fs::File::open("/dev/null")?;
-/// fdspawn::close(file)?;
-/// fdspawn::close(file)?; // error: use of moved value
+/// fdspawn::fd::close(file)?;
+/// fdspawn::fd::close(file)?; // error: use of moved value
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -36,7 +36,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 /// # let path = directory.path().join("report");
 /// let mut writer = BufWriter::new(File::create(&path)?);
 /// writeln!(writer, "all is well")?;
-/// fdspawn::close(writer.into_inner()?)?;
+/// fdspawn::fd::close(writer.into_inner()?)?;
 /// # assert_eq!(std::fs::read_to_string(path)?, "all is well\n");
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -85,7 +85,7 @@ pub fn close(fd: impl Into<OwnedFd>) -> Result<(), CloseError> {
 /// # let directory = tempfile::tempdir()?;
 /// let shards: Vec<File> =
 ///     (0..3).map(|index| File::create(directory.path().join(index.to_string()))).collect::<Result<_, _>>()?;
-/// if let Err(errors) = fdspawn::close_all(shards) {
+/// if let Err(errors) = fdspawn::fd::close_all(shards) {
 ///     for error in &errors {
 ///         eprintln!("{error}");
 ///     }
@@ -125,8 +125,8 @@ where
 /// # let directory = directory.path();
 /// let mut file = File::create(directory.join("ledger"))?;
 /// file.write_all(b"42\n")?;
-/// fdspawn::sync_and_close(file)?;
-/// fdspawn::sync_and_close(File::open(directory)?)?; // the name
+/// fdspawn::fd::sync_and_close(file)?;
+/// fdspawn::fd::sync_and_close(File::open(directory)?)?; // the name
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///

@@ -46,7 +46,7 @@ use std::ops::RangeBounds;
 /// told of before the next read or write (EIO), if at all.
 ///
 /// ```
-/// use fdspawn::{Lock, TryLockError, lock, try_lock};
+/// use fdspawn::fd::{Lock, TryLockError, lock, try_lock};
 /// use std::fs::File;
 ///
 /// # let directory = tempfile::tempdir()?;
@@ -102,7 +102,7 @@ impl Lock {
 /// the kind [`Unsupported`](std::io::ErrorKind::Unsupported).
 ///
 /// ```
-/// use fdspawn::{RangeLock, TryLockError, lock, try_lock};
+/// use fdspawn::fd::{RangeLock, TryLockError, lock, try_lock};
 /// use std::fs::File;
 ///
 /// # let directory = tempfile::tempdir()?;

@@ -32,7 +32,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// [`into_inner`](Self::into_inner):
 ///
 /// ```
-/// use fdspawn::{Command, Lock, Stdio, TryLockError, lock, try_lock};
+/// use fdspawn::fd::{Lock, TryLockError, lock, try_lock};
+/// use fdspawn::{Command, Stdio};
 /// use std::fs::File;
 ///
 /// # let directory = tempfile::tempdir()?;

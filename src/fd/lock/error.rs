@@ -13,7 +13,7 @@ use std::{fmt, io};
 /// the `LockError<()>` is then what [`io::Error::get_ref`] gives.
 ///
 /// ```
-/// use fdspawn::{RangeLock, lock};
+/// use fdspawn::fd::{RangeLock, lock};
 /// use std::fs::File;
 ///
 /// # let directory = tempfile::tempdir()?;
@@ -214,7 +214,7 @@ impl<F> From<TryLockError<F>> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::descriptor::lock::Lock;
+    use crate::fd::lock::Lock;
     use std::ops::Bound;
 
     fn error(attempt: Attempt, errno: Errno) -> LockError<()> {

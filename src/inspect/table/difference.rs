@@ -142,7 +142,7 @@ impl DescriptorTable {
     /// was closed and replaced under its number by another of its kind looks the same.
     ///
     /// ```
-    /// use fdspawn::DescriptorTable;
+    /// use fdspawn::inspect::DescriptorTable;
     /// # // Other tests of this process must not open anything meanwhile; a doctest has a process of its own.
     /// let before = DescriptorTable::current()?;
     /// let file = std::fs::File::open("/dev/null")?;
@@ -163,7 +163,7 @@ impl DescriptorTable {
     /// was opened. A panic of `f` goes through as it is, and nothing is compared.
     ///
     /// ```
-    /// use fdspawn::DescriptorTable;
+    /// use fdspawn::inspect::DescriptorTable;
     ///
     /// let line = DescriptorTable::assert_unchanged(|| std::fs::read_to_string("/dev/null"));
     /// assert_eq!(line?, "");

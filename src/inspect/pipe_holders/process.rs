@@ -2,7 +2,7 @@
 
 use super::pipe::{Pipe, Table, numbers, open_directory, read};
 use super::text::{has_no_descriptors, shows_pids_of};
-use super::{Access, Ends, Holder, Unreadable};
+use super::{Access, PipeHolder, PipeHolders, Unreadable};
 use crate::sys;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
-pub(super) fn ends_of(fd: BorrowedFd<'_>) -> io::Result<Ends> {
+pub(super) fn pipe_holders(fd: BorrowedFd<'_>) -> io::Result<PipeHolders> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open("/proc", flags, rustix::fs::Mode::empty())?;
     if !sys::is_in_proc(proc.as_raw_fd()) {
@@ -20,7 +20,7 @@ pub(super) fn ends_of(fd: BorrowedFd<'_>) -> io::Result<Ends> {
     }
     let pipe = Pipe::look_at(&proc, fd)?;
     let mut search = Search {
-        ends: Ends { access: pipe.access, readers: vec![], writers: vec![], all: vec![], unreadable: vec![] },
+        ends: PipeHolders { access: pipe.access, readers: vec![], writers: vec![], all: vec![], unreadable: vec![] },
         pids_are_ours: pids_are_ours(&proc),
         pipe,
     };
@@ -42,7 +42,7 @@ fn pids_are_ours(proc: &OwnedFd) -> bool {
 
 struct Search {
     pipe: Pipe,
-    ends: Ends,
+    ends: PipeHolders,
     pids_are_ours: bool,
 }
 
@@ -138,7 +138,7 @@ impl Search {
     }
 
     fn add(&mut self, pid: i32, name: &OsString, found: Found) {
-        let holder = Holder {
+        let holder = PipeHolder {
             pid: pid.unsigned_abs(),
             thread: (found.thread != pid).then_some(found.thread.unsigned_abs()),
             number: found.number,

@@ -46,8 +46,8 @@ use std::os::fd::RawFd;
 /// All descriptors of a process at one time, in the order of their numbers. `Display` prints them as a table.
 ///
 /// ```
-/// use fdspawn::DescriptorTable;
-/// use fdspawn::table::{Access, Kind};
+/// use fdspawn::inspect::DescriptorTable;
+/// use fdspawn::inspect::{Access, Kind};
 /// use std::os::fd::AsRawFd;
 ///
 /// let (reader, writer) = std::io::pipe()?;
@@ -107,7 +107,8 @@ impl DescriptorTable {
     /// reaped has no descriptors. Entries whose details the system keeps from the caller are [`Kind::Unreadable`].
     ///
     /// ```
-    /// use fdspawn::{Command, DescriptorTable};
+    /// use fdspawn::inspect::DescriptorTable;
+    /// use fdspawn::Command;
     ///
     /// let mut child = Command::new("sleep").arg("10").spawn()?;
     /// let numbers: Vec<i32> = DescriptorTable::of(child.id())?.iter().map(|entry| entry.number()).collect();
@@ -162,7 +163,7 @@ impl DescriptorTable {
     /// Leaves out the entries of which `keep` is false.
     ///
     /// ```
-    /// use fdspawn::DescriptorTable;
+    /// use fdspawn::inspect::DescriptorTable;
     ///
     /// let mut table = DescriptorTable::current()?;
     /// table.retain(|entry| entry.close_on_exec() == Some(false)); // what a careless exec would pass on

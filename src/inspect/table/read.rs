@@ -10,8 +10,8 @@ use super::sockets::Sockets;
 use super::status::FileStatus;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::terminal::Terminals;
-use crate::descriptor::ladder;
-use crate::descriptor::standard::opening_if_closed;
+use crate::fd::by_number;
+use crate::fd::standard::opening_if_closed;
 use crate::platform::Features;
 use rustix::io::Errno;
 use std::os::fd::RawFd;
@@ -25,7 +25,7 @@ pub(super) fn current() -> Result<Vec<Entry>, Errno> {
         Ok((proc, numbers)) => (Some(proc), numbers),
         // No descriptor is left to open it with, or there is none.
         Err(errno) => {
-            let numbers = ladder::open_numbers(Features::PROC).map_err(|_| errno)?;
+            let numbers = by_number::open_numbers(Features::PROC).map_err(|_| errno)?;
             (Proc::of_thread_by_name(), numbers)
         }
     };

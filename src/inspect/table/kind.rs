@@ -1,7 +1,7 @@
 //! What a descriptor refers to.
 
 use super::sockets::Socket;
-use crate::descriptor::escape::Escaped;
+use crate::inspect::escape::Escaped;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;

@@ -128,7 +128,7 @@ pub enum SocketState {
 /// An address of a [`Socket`].
 ///
 /// ```
-/// use fdspawn::SocketAddress;
+/// use fdspawn::inspect::SocketAddress;
 ///
 /// let address = SocketAddress::Abstract(b"name".to_vec());
 /// assert_eq!(address.to_string(), "@name");

@@ -11,7 +11,7 @@ bitflags! {
     /// its offset and its status flags.
     ///
     /// ```
-    /// use fdspawn::Flags;
+    /// use fdspawn::fd::Flags;
     ///
     /// let file = std::fs::File::open("/dev/null")?;
     /// assert!(Flags::of(&file)?.contains(Flags::CLOSE_ON_EXEC)); // Rust opens all files so
@@ -63,7 +63,7 @@ impl Flags {
 /// `EBADF` where it is not open, which is a bug of whoever closed it.
 ///
 /// ```
-/// use fdspawn::{Flags, with_close_on_exec};
+/// use fdspawn::fd::{Flags, with_close_on_exec};
 ///
 /// let file = with_close_on_exec(std::fs::File::open("/dev/null")?, false)?;
 /// assert_eq!(Flags::of(&file)?, Flags::empty());
@@ -92,7 +92,7 @@ pub fn with_close_on_exec<F: AsFd>(fd: F, close_on_exec: bool) -> io::Result<F> 
 /// number from there on is free.
 ///
 /// ```
-/// use fdspawn::{Flags, duplicate_from};
+/// use fdspawn::fd::{Flags, duplicate_from};
 /// use std::os::fd::AsRawFd;
 ///
 /// let file = std::fs::File::open("/dev/null")?;

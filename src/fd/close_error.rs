@@ -13,12 +13,12 @@ use std::{fmt, io, slice, vec};
 /// `CloseError` itself is then what [`io::Error::get_ref`] gives.
 ///
 /// ```
-/// use fdspawn::CloseCause;
+/// use fdspawn::fd::CloseCause;
 /// use std::fs::File;
 ///
 /// /// Closes a new version of a file, which is put in the old one's place only if it has arrived.
 /// fn finish(file: File) -> std::io::Result<()> {
-///     fdspawn::close(file).or_else(|error| match error.cause() {
+///     fdspawn::fd::close(file).or_else(|error| match error.cause() {
 ///         // Nothing is known to be lost, and the number is not to be closed again.
 ///         CloseCause::Interrupted => Ok(eprintln!("{error}")),
 ///         CloseCause::NoSpace | CloseCause::Quota => Err(std::io::Error::other(format!("{error}: delete something"))),
@@ -185,7 +185,7 @@ impl<'a> IntoIterator for &'a CloseAllError {
 /// ```
 /// // A pipe has no disk. It is closed all the same.
 /// let (_reader, writer) = std::io::pipe()?;
-/// let error = fdspawn::sync_and_close(writer).unwrap_err();
+/// let error = fdspawn::fd::sync_and_close(writer).unwrap_err();
 /// assert_eq!(error.sync_error().map(|error| error.kind()), Some(std::io::ErrorKind::InvalidInput));
 /// assert_eq!(error.close_error(), None);
 /// # Ok::<(), std::io::Error>(())

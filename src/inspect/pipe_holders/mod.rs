@@ -7,7 +7,7 @@ mod process;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod text;
 
-use super::escape::Escaped;
+use crate::inspect::escape::Escaped;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -15,32 +15,32 @@ use std::{fmt, io};
 
 /// Which processes hold the ends of a pipe, at one moment.
 ///
-/// [`ends_of`] makes it, and says what it cannot see. `Display` gives one line, the other end first:
+/// [`pipe_holders`] makes it, and says what it cannot see. `Display` gives one line, the other end first:
 /// `writers: 4242 (sh) at 1; readers: 4200 (server) at 3; 7 processes could not be looked into`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ends {
+pub struct PipeHolders {
     access: Access,
-    readers: Vec<Holder>,
-    writers: Vec<Holder>,
+    readers: Vec<PipeHolder>,
+    writers: Vec<PipeHolder>,
     /// Both, each once; filled only where both are the other end.
-    all: Vec<Holder>,
+    all: Vec<PipeHolder>,
     unreadable: Vec<Unreadable>,
 }
 
-impl Ends {
+impl PipeHolders {
     /// The descriptors that are open for reading, by pid. One that is open for both counts here too.
-    pub fn readers(&self) -> &[Holder] {
+    pub fn readers(&self) -> &[PipeHolder] {
         &self.readers
     }
 
     /// The descriptors that are open for writing, by pid. One that is open for both counts here too.
-    pub fn writers(&self) -> &[Holder] {
+    pub fn writers(&self) -> &[PipeHolder] {
         &self.writers
     }
 
     /// The writers, if the descriptor that was asked for is a reader, and the readers if it is a writer. Where it is
     /// open for both, or for neither (`O_PATH`), all of them.
-    pub fn other_end(&self) -> &[Holder] {
+    pub fn other_end(&self) -> &[PipeHolder] {
         match self.access {
             Access::Read => &self.writers,
             Access::Write => &self.readers,
@@ -56,14 +56,14 @@ impl Ends {
 
 /// A descriptor that is an end of a pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub struct PipeHolder {
     pid: u32,
     thread: Option<u32>,
     number: RawFd,
     name: OsString,
 }
 
-impl Holder {
+impl PipeHolder {
     /// The process that has the descriptor.
     pub fn pid(&self) -> u32 {
         self.pid
@@ -99,7 +99,7 @@ impl Unreadable {
         self.pid
     }
 
-    /// The name of the process, as [`Holder::name`]. Empty where that may not be read either.
+    /// The name of the process, as [`PipeHolder::name`]. Empty where that may not be read either.
     pub fn name(&self) -> &OsStr {
         &self.name
     }
@@ -126,27 +126,28 @@ enum Access {
 /// number as one before it is taken for the same descriptor.
 ///
 /// ```
-/// use fdspawn::{Command, ends_of};
+/// use fdspawn::inspect::pipe_holders;
+/// use fdspawn::Command;
 ///
 /// let (reader, writer) = std::io::pipe()?;
 /// let mut child = Command::new("sleep").arg("1000").stdout(writer).spawn()?;
 ///
 /// // The reader gets no end-of-file. Who keeps this pipe open?
-/// let ends = ends_of(&reader)?;
+/// let ends = pipe_holders(&reader)?;
 /// let [holder] = ends.other_end() else { panic!("{ends}") };
 /// assert_eq!((holder.pid(), holder.number()), (child.id(), 1));
 /// assert!(ends.to_string().starts_with(&format!("writers: {} (sleep) at 1; readers: ", child.id())));
 ///
 /// child.kill()?;
 /// child.wait()?;
-/// assert!(ends_of(&reader)?.writers().is_empty());
+/// assert!(pipe_holders(&reader)?.writers().is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// # What it cannot see
 ///
 /// - Processes of other users, unless the caller is privileged, and processes that are not dumpable: what
-///   `ptrace(2)` calls `PTRACE_MODE_READ`. They are in [`Ends::unreadable`], and never left out in silence. Kernel
+///   `ptrace(2)` calls `PTRACE_MODE_READ`. They are in [`PipeHolders::unreadable`], and never left out in silence. Kernel
 ///   threads and zombies hold nothing, and are not in it.
 /// - Processes that `/proc` does not show at all: those in PID namespaces other than that of `/proc` and its
 ///   descendants, and those hidden by its mount option `hidepid`. The pids are those that `/proc` shows.
@@ -164,9 +165,9 @@ enum Access {
 #[doc(alias = "fuser")]
 #[doc(alias = "lsof")]
 #[doc(alias = "kcmp")]
-pub fn ends_of(pipe: impl AsFd) -> io::Result<Ends> {
+pub fn pipe_holders(pipe: impl AsFd) -> io::Result<PipeHolders> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    return process::ends_of(pipe.as_fd());
+    return process::pipe_holders(pipe.as_fd());
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
         let _ = pipe.as_fd();
@@ -174,7 +175,7 @@ pub fn ends_of(pipe: impl AsFd) -> io::Result<Ends> {
     }
 }
 
-impl fmt::Display for Ends {
+impl fmt::Display for PipeHolders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (readers, writers) = (("readers", &self.readers), ("writers", &self.writers));
         let [first, second] = if self.access == Access::Write { [readers, writers] } else { [writers, readers] };
@@ -195,7 +196,7 @@ impl fmt::Display for Ends {
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for PipeHolder {
     /// `4242 (sh) at 1`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.pid, Escaped(self.name.as_bytes()))?;
@@ -217,13 +218,13 @@ impl fmt::Display for Unreadable {
 mod tests {
     use super::*;
 
-    fn holder(pid: u32, name: &str, thread: Option<u32>, number: RawFd) -> Holder {
-        Holder { pid, thread, number, name: name.into() }
+    fn holder(pid: u32, name: &str, thread: Option<u32>, number: RawFd) -> PipeHolder {
+        PipeHolder { pid, thread, number, name: name.into() }
     }
 
     #[test]
     fn ends_read_as_a_line_with_the_other_end_first() {
-        let mut ends = Ends {
+        let mut ends = PipeHolders {
             access: Access::Read,
             readers: vec![holder(4200, "server", None, 3)],
             writers: vec![holder(4242, "sh", None, 1), holder(4242, "sh", Some(4250), 9)],
@@ -246,7 +247,7 @@ mod tests {
     #[test]
     fn other_end_is_the_one_that_was_not_passed() {
         let (reader, writer) = (holder(1, "r", None, 3), holder(2, "w", None, 4));
-        let mut ends = Ends {
+        let mut ends = PipeHolders {
             access: Access::Read,
             readers: vec![reader.clone()],
             writers: vec![writer.clone()],
