@@ -4,7 +4,7 @@
 //! and answers. With bare `fork(2)` both processes have both ends, and the child waits for ever for the end of a pipe that it
 //! holds open itself; here the child has the ends of its plan and nothing else.
 
-use fdspawn::{Plan, fork_run};
+use fdspawn::{FdMap, fork_run};
 use std::fs::File;
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -13,11 +13,11 @@ const QUESTIONS: i32 = 3;
 const ANSWERS: i32 = 4;
 
 fn main() -> io::Result<()> {
-    let mut plan = Plan::new();
-    let questions = plan.writer(QUESTIONS); // we write, the child reads at 3
-    let answers = plan.reader(ANSWERS); // the child writes at 4, we read
+    let mut map = FdMap::new();
+    let questions = map.writer(QUESTIONS); // we write, the child reads at 3
+    let answers = map.reader(ANSWERS); // the child writes at 4, we read
     // SAFETY: this program has one thread, and the child uses 0 to 4, which the plan gives it.
-    let mut child = unsafe { fork_run(&mut plan, || if answer().is_ok() { 0 } else { 1 })? };
+    let mut child = unsafe { fork_run(&mut map, || if answer().is_ok() { 0 } else { 1 })? };
 
     let mut questions = child.take(questions).expect("taken once");
     writeln!(questions, "how many bytes is this?")?;

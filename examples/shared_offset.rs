@@ -1,7 +1,7 @@
 //! Inheritance: parent, forked child and executed program share one description, and so one offset. Whoever opens the file
 //! again has an offset of its own.
 
-use fdspawn::{Command, Plan, fork_run};
+use fdspawn::{Command, FdMap, fork_run};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::mem::ManuallyDrop;
@@ -17,11 +17,11 @@ fn main() -> io::Result<()> {
     println!("parent reads     {:?}", word(&mut file, 4)?);
 
     let number = file.as_raw_fd();
-    let mut plan = Plan::new();
-    plan.keep(&file);
+    let mut map = FdMap::new();
+    map.keep(&file);
     // SAFETY: this program has one thread, and the child uses 0 to 2 and the kept descriptor, which it does not close.
     let mut child = unsafe {
-        fork_run(&mut plan, || {
+        fork_run(&mut map, || {
             let mut file = ManuallyDrop::new(File::from_raw_fd(number));
             println!("child reads      {:?}", word(&mut file, 4).unwrap_or_default());
             0

@@ -53,7 +53,7 @@ mod spawn;
 mod stdio;
 mod sys;
 
-pub use self::command::{Args, Command, Environment, Lend, Plan, Variables};
+pub use self::command::{Args, Command, Environment, FdMap, Lend, Variables};
 pub use self::error::{Error, Failure, Result, Text};
 pub use self::explain::Explanation;
 pub use self::plan::Rest;

@@ -1,13 +1,13 @@
 //! The builder: what the caller wants. Nothing here makes a system call.
 
 mod environment;
-mod plan;
+mod fd_map;
 mod shell;
 mod strings;
 
 pub(crate) use self::environment::{Block, Changes};
 pub use self::environment::{Environment, Variables};
-pub use self::plan::{Lend, Plan};
+pub use self::fd_map::{FdMap, Lend};
 pub(crate) use self::strings::{Addresses, Strings};
 use crate::plan::Rest;
 use crate::platform::{Features, Launcher};
@@ -54,7 +54,7 @@ pub struct Command<'fd> {
     pub(crate) args: Strings,
     pub(crate) environment: Changes,
     pub(crate) directory: Directory<'fd>,
-    pub(crate) plan: Plan<'fd>,
+    pub(crate) fd_map: FdMap<'fd>,
     pub(crate) launcher: Launcher,
     pub(crate) isolated: Option<&'fd Isolated>,
     pub(crate) hooks: Vec<Hook>,
@@ -86,7 +86,7 @@ impl<'fd> Command<'fd> {
             args: Strings::default(),
             environment: Changes::default(),
             directory: Directory::default(),
-            plan: Plan::default(),
+            fd_map: FdMap::default(),
             launcher: Launcher::default(),
             isolated: None,
             hooks: Vec::new(),
@@ -186,23 +186,23 @@ impl<'fd> Command<'fd> {
 
     /// Connects standard input. The last call counts. The default is to inherit it, or `/dev/null` for `output`.
     pub fn stdin(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.plan.stdin(stdio);
+        self.fd_map.stdin(stdio);
         self
     }
 
     /// Connects standard output. The last call counts. The default is to inherit it, or a pipe for `output`.
     pub fn stdout(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.plan.stdout(stdio);
+        self.fd_map.stdout(stdio);
         self
     }
 
     /// Connects standard error. The last call counts. The default is to inherit it, or a pipe for `output`.
     pub fn stderr(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.plan.stderr(stdio);
+        self.fd_map.stderr(stdio);
         self
     }
 
-    /// Connects the child's descriptor `target`, whatever its number: see [`Plan::fd`].
+    /// Connects the child's descriptor `target`, whatever its number: see [`FdMap::fd`].
     ///
     /// ```
     /// # use fdspawn::Command;
@@ -214,7 +214,7 @@ impl<'fd> Command<'fd> {
     /// ```
     #[doc(alias = "dup2")]
     pub fn fd(&mut self, target: RawFd, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.plan.fd(target, stdio);
+        self.fd_map.fd(target, stdio);
         self
     }
 
@@ -223,7 +223,7 @@ impl<'fd> Command<'fd> {
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "pipe")]
     pub fn reader(&mut self, target: RawFd) -> Slot<PipeReader> {
-        self.plan.reader(target)
+        self.fd_map.reader(target)
     }
 
     /// A pipe that the parent writes and the child reads at `target`. Redeem the slot with [`Child::take`].
@@ -231,7 +231,7 @@ impl<'fd> Command<'fd> {
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "pipe")]
     pub fn writer(&mut self, target: RawFd) -> Slot<PipeWriter> {
-        self.plan.writer(target)
+        self.fd_map.writer(target)
     }
 
     /// A connected pair of stream sockets, for both directions. Redeem the slot with [`Child::take`].
@@ -239,24 +239,24 @@ impl<'fd> Command<'fd> {
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "socketpair")]
     pub fn socket(&mut self, target: RawFd) -> Slot<UnixStream> {
-        self.plan.socket(target)
+        self.fd_map.socket(target)
     }
 
-    /// Lends a descriptor that the child has under the same number: see [`Plan::keep`].
+    /// Lends a descriptor that the child has under the same number: see [`FdMap::keep`].
     pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
-        self.plan.keep(fd);
+        self.fd_map.keep(fd);
         self
     }
 
     /// Says what becomes of the descriptors that the command does not name: [`Rest::Close`] is the default.
     pub fn rest(&mut self, rest: Rest) -> &mut Self {
-        self.plan.rest(rest);
+        self.fd_map.rest(rest);
         self
     }
 
     /// Replaces all that the command says of descriptors.
-    pub fn plan(&mut self, plan: Plan<'fd>) -> &mut Self {
-        self.plan = plan;
+    pub fn fd_map(&mut self, fd_map: FdMap<'fd>) -> &mut Self {
+        self.fd_map = fd_map;
         self
     }
 
@@ -299,7 +299,7 @@ impl<'fd> Command<'fd> {
     /// Does as if the kernel lacked these features, for tests of the fallbacks.
     #[doc(hidden)]
     pub fn missing(&mut self, features: Features) -> &mut Self {
-        self.plan.missing(features);
+        self.fd_map.missing(features);
         self
     }
 }

@@ -2,7 +2,7 @@
 
 use super::prepare::{Defaults, Demands, Problem};
 use super::sources::{self, Landed};
-use crate::command::Plan;
+use crate::command::FdMap;
 use crate::explain::{Origin, Row};
 use crate::fd::close_on_exec;
 use crate::plan::{Connection, DescriptorPlan, Refusal, Want, Wish, check};
@@ -96,7 +96,7 @@ impl<'a> Opening<'a> {
 }
 
 /// Where the caller's plan keeps the source of a wish.
-fn source_of<'a, 'fd>(wanted: &'a Plan<'fd>, defaults: &'a Defaults, wish: &Wish) -> &'a Source<'fd> {
+fn source_of<'a, 'fd>(wanted: &'a FdMap<'fd>, defaults: &'a Defaults, wish: &Wish) -> &'a Source<'fd> {
     match (wanted.standard.get(wish.place), wish.place.checked_sub(3)) {
         (Some(Some(stdio)), _) => &stdio.0,
         (Some(None), _) => &defaults.0[wish.place].0,
@@ -106,7 +106,7 @@ fn source_of<'a, 'fd>(wanted: &'a Plan<'fd>, defaults: &'a Defaults, wish: &Wish
 }
 
 /// Adds all wishes of a plan, in no order.
-fn push_wishes(wanted: &Plan<'_>, defaults: &Defaults, wishes: &mut Vec<Wish>) {
+fn push_wishes(wanted: &FdMap<'_>, defaults: &Defaults, wishes: &mut Vec<Wish>) {
     let mut add = |target: RawFd, source: &Source<'_>, place: usize| {
         let want = match source {
             Source::Inherit => Want::Inherit,
@@ -156,7 +156,7 @@ const UNKNOWN: RawFd = -1;
 
 /// Checks the wishes, opens what they need, and puts them into numbers: into a `plan` that is empty, as the other lists are.
 pub(super) fn descriptor_plan(
-    wanted: &Plan<'_>,
+    wanted: &FdMap<'_>,
     defaults: &Defaults,
     demands: Demands,
     wishes: &mut Vec<Wish>,
@@ -210,7 +210,7 @@ pub(super) fn descriptor_plan(
 
 /// Opens the sources that are not known yet.
 fn open_pending(
-    wanted: &Plan<'_>,
+    wanted: &FdMap<'_>,
     defaults: &Defaults,
     pending: &[Pending],
     plan: &mut DescriptorPlan,

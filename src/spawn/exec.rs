@@ -92,7 +92,7 @@ fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<Raw
     let plan = &prepared.buffers.plan;
     let stays = |number: RawFd| plan.connections.iter().any(|each| each.target == number);
     let candidates = match plan.rest {
-        Rest::Close => by_number::open_numbers(command.plan.missing)
+        Rest::Close => by_number::open_numbers(command.fd_map.missing)
             .map_err(|errno| Problem::system(Failure::Child(Step::CloseFrom { first: 0 }), errno))?,
         Rest::Inherit => plan.connections.iter().map(|each| each.source).chain(plan.holes.iter().copied()).collect(),
     };

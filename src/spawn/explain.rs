@@ -24,8 +24,8 @@ impl Command<'_> {
     /// print!("{explanation}");
     /// ```
     pub fn explain(&self) -> Explanation {
-        let missing = self.plan.missing | probe::known_missing();
-        let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.plan.rest, missing)
+        let missing = self.fd_map.missing | probe::known_missing();
+        let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.fd_map.rest, missing)
             .map_err(Problem::from)
             .and_then(|way| {
                 let demands = way.demands(true, true);
@@ -40,7 +40,7 @@ impl Command<'_> {
                 let (mut rows, steps) = (std::mem::take(&mut buffers.rows), std::mem::take(&mut buffers.steps));
                 rows.sort_by_key(|row| (row.target.is_none(), row.target));
                 let arrived = self.isolated.map(|_| std::mem::take(&mut buffers.plan.connections));
-                Explained { launcher: way.launcher(), rest: self.plan.rest, rows, arrived, steps }
+                Explained { launcher: way.launcher(), rest: self.fd_map.rest, rows, arrived, steps }
             })
             .map_err(|problem| {
                 Error::new(Subject::Spawn(self.get_program().to_owned()), problem.failure, problem.errno)

@@ -190,7 +190,7 @@ impl Isolated {
 
     /// Waits until the thread is free for this command.
     fn turn(&self, command: &Command<'_>) -> std::result::Result<Turn<'_>, Problem> {
-        if command.plan.rest == Rest::Inherit {
+        if command.fd_map.rest == Rest::Inherit {
             return Err(Failure::NothingToInherit.into());
         }
         if self.process != Fork::now() {

@@ -120,7 +120,7 @@ impl Command<'_> {
             launcher = tracing::field::Empty
         );
         let _entered = span.enter();
-        let pidfd = purpose == Purpose::Handle && !self.plan.missing.contains(Features::PIDFD);
+        let pidfd = purpose == Purpose::Handle && !self.fd_map.missing.contains(Features::PIDFD);
         let told = is_told();
         let mut refused = Features::empty();
         let result = loop {
@@ -142,7 +142,7 @@ impl Command<'_> {
         };
         match result {
             Ok(started) => {
-                self.plan.give_away();
+                self.fd_map.give_away();
                 span.record("pid", started.process.id());
                 span.record("launcher", tracing::field::debug(started.launcher));
                 Ok(started)
@@ -232,8 +232,8 @@ fn choose(command: &Command<'_>, refused: Features) -> std::result::Result<Way, 
         Some(Err(_)) => Features::CLONE,
         None => Features::empty(),
     };
-    let missing = missing | refused | command.plan.missing;
-    Ok(Way::choose(command.launcher, hooks, command.plan.rest, missing)?)
+    let missing = missing | refused | command.fd_map.missing;
+    Ok(Way::choose(command.launcher, hooks, command.fd_map.rest, missing)?)
 }
 
 /// A new process.
@@ -369,7 +369,7 @@ fn orders<'a>(
         },
         mask,
         hooks,
-        missing: command.plan.missing | probe::known_missing() & Features::CLOSE_RANGE,
+        missing: command.fd_map.missing | probe::known_missing() & Features::CLOSE_RANGE,
         reporter: match &prepared.report {
             Some(pipe) => Reporter::Pipe(PipeEnd::new(pipe.writer.as_raw_fd())),
             None => Reporter::Memory(memory),

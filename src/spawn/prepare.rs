@@ -5,7 +5,7 @@ use super::buffers::{Buffers, Lent};
 use super::descriptors::{Opening, descriptor_plan};
 use super::sources::Landed;
 use super::{programs, sources};
-use crate::command::{Command, Directory, Environment, Plan, Strings};
+use crate::command::{Command, Directory, Environment, FdMap, Strings};
 use crate::error::{Failure, Text};
 use crate::explain::{Origin, Row};
 use crate::plan::{DescriptorPlan, Refusal, Rest, Start, Step};
@@ -165,7 +165,7 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
     let mut buffers = Lent::take();
     let text = child_text(command, &mut buffers)?;
     let _guard = sources::opening();
-    let mut prepared = gather(buffers, &command.plan, defaults, demands)?;
+    let mut prepared = gather(buffers, &command.fd_map, defaults, demands)?;
     prepared.take_text(text);
     arrange(&mut prepared, demands, Finish::Exec { directory: &command.directory, hooks: !command.hooks.is_empty() })?;
     Ok(prepared)
@@ -181,13 +181,13 @@ pub(super) fn prepare_sources(
 ) -> Result<Prepared, Problem> {
     let mut buffers = Lent::take();
     let text = child_text(command, &mut buffers)?;
-    let mut prepared = gather(buffers, &command.plan, defaults, demands)?;
+    let mut prepared = gather(buffers, &command.fd_map, defaults, demands)?;
     prepared.take_text(text);
     Ok(prepared)
 }
 
 /// Prepares the run of a function in a child.
-pub(super) fn prepare_run(plan: &Plan<'_>, demands: Demands) -> Result<Prepared, Problem> {
+pub(super) fn prepare_run(plan: &FdMap<'_>, demands: Demands) -> Result<Prepared, Problem> {
     let _guard = sources::opening();
     let mut prepared = gather(Lent::take(), plan, Defaults::INHERIT, demands)?;
     arrange(&mut prepared, demands, Finish::Run)?;
@@ -195,7 +195,7 @@ pub(super) fn prepare_run(plan: &Plan<'_>, demands: Demands) -> Result<Prepared,
 }
 
 /// Looks at what the caller gave, and opens what is missing.
-fn gather(mut buffers: Lent, wanted: &Plan<'_>, defaults: &Defaults, demands: Demands) -> Result<Prepared, Problem> {
+fn gather(mut buffers: Lent, wanted: &FdMap<'_>, defaults: &Defaults, demands: Demands) -> Result<Prepared, Problem> {
     let Buffers { wishes, pending, plan, rows, opened, .. } = &mut *buffers;
     let mut opening = Opening::new(opened, demands.told.then_some(rows));
     descriptor_plan(wanted, defaults, demands, wishes, pending, plan, &mut opening)?;

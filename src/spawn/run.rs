@@ -5,7 +5,7 @@ use super::prepare::{self, Demands, Prepared, Problem};
 use super::report::{Cause, PipeEnd, wire};
 use super::signals::Blocked;
 use super::{child, fork, is_told, open_pidfd, probe, trace};
-use crate::command::Plan;
+use crate::command::FdMap;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::Step;
 use crate::platform::{Features, Launcher};
@@ -62,16 +62,16 @@ const PANICKED: i32 = 101;
 /// [`Rest::Inherit`]: crate::Rest::Inherit
 ///
 /// ```
-/// use fdspawn::{Plan, fork_run};
+/// use fdspawn::{FdMap, fork_run};
 /// use std::io::{PipeWriter, Read, Write};
 /// use std::os::fd::{FromRawFd, OwnedFd};
 ///
-/// let mut plan = Plan::new();
-/// let answers = plan.reader(7); // the child writes at 7
+/// let mut map = FdMap::new();
+/// let answers = map.reader(7); // the child writes at 7
 /// let question = 6;
 /// // SAFETY: the child uses only 7, which the plan gives it, and calls only write(2).
 /// let mut child = unsafe {
-///     fork_run(&mut plan, || {
+///     fork_run(&mut map, || {
 ///         let mut answers = PipeWriter::from(OwnedFd::from_raw_fd(7));
 ///         answers.write_all(&[question * 7]).map_or(1, |()| 0)
 ///     })?
@@ -83,12 +83,12 @@ const PANICKED: i32 = 101;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[doc(alias = "fork")]
-pub unsafe fn fork_run<F: FnMut() -> i32>(plan: &mut Plan<'_>, mut function: F) -> Result<Child> {
+pub unsafe fn fork_run<F: FnMut() -> i32>(map: &mut FdMap<'_>, mut function: F) -> Result<Child> {
     let span = tracing::debug_span!("fork_run", pid = tracing::field::Empty);
     let _entered = span.enter();
-    match launch(plan, &mut function) {
+    match launch(map, &mut function) {
         Ok(child) => {
-            plan.give_away();
+            map.give_away();
             span.record("pid", child.id());
             Ok(child)
         }
@@ -100,10 +100,10 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(plan: &mut Plan<'_>, mut function: F) 
     }
 }
 
-fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<Child, Problem> {
-    let pidfd = !plan.missing.contains(Features::PIDFD);
+fn launch(map: &FdMap<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<Child, Problem> {
+    let pidfd = !map.missing.contains(Features::PIDFD);
     let told = is_told();
-    let prepared = prepare::prepare_run(plan, Demands { pidfd, told, ..Demands::RUN })?;
+    let prepared = prepare::prepare_run(map, Demands { pidfd, told, ..Demands::RUN })?;
     let Some(pipe) = &prepared.report else { return Err(Failure::Launch(Launcher::Fork).into()) };
     if told {
         trace(&prepared);
@@ -122,7 +122,7 @@ fn launch(plan: &Plan<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Re
         let orders = Orders {
             steps: &prepared.buffers.steps,
             mask: blocked.before(),
-            missing: plan.missing | probe::known_missing() & Features::CLOSE_RANGE,
+            missing: map.missing | probe::known_missing() & Features::CLOSE_RANGE,
             function: Some(&raw mut in_child),
             ..Orders::without_program(Reporter::Pipe(PipeEnd::new(pipe.writer.as_raw_fd())))
         };

@@ -7,7 +7,7 @@ use crate::support::sources::{close, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
 use crate::support::tools::unmount_proc;
 use fdspawn::plan::{Refusal, Step};
-use fdspawn::{Error, Failure, Features, Launcher, Plan, Rest, Stdio, fork_run};
+use fdspawn::{Error, Failure, FdMap, Features, Launcher, Rest, Stdio, fork_run};
 use seccompiler::SeccompAction;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -22,11 +22,11 @@ fn at(number: RawFd) -> std::mem::ManuallyDrop<File> {
 }
 
 /// The table that a child finds, by way of a pipe at `number`, without that.
-fn table_in_child(plan: &mut Plan<'_>, number: RawFd) -> Result<Table, Error> {
-    let slot = plan.reader(number);
+fn table_in_child(map: &mut FdMap<'_>, number: RawFd) -> Result<Table, Error> {
+    let slot = map.reader(number);
     // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
     let mut child = unsafe {
-        fork_run(plan, || {
+        fork_run(map, || {
             let mut table = Table::current();
             table.0.retain(|entry| entry.number != number);
             at(number).write_all(table.to_string().as_bytes()).map_or(1, |()| 0)
@@ -42,7 +42,7 @@ own_process! {
     fn status_is_what_the_function_returns() {
         for status in [0, 1, 101, 255, 256, -1] {
             // SAFETY: the function does nothing.
-            let mut child = unsafe { fork_run(&mut Plan::new(), || status) }.unwrap();
+            let mut child = unsafe { fork_run(&mut FdMap::new(), || status) }.unwrap();
             assert_eq!(child.launched_by(), Launcher::Fork);
             assert_ne!(child.id(), std::process::id());
             assert_eq!(child.wait().unwrap().code(), Some(status & 0xff));
@@ -58,11 +58,11 @@ own_process! {
         let before = Table::current();
         let features = [Features::empty(), Features::CLOSE_RANGE, Features::CLOSE_RANGE | Features::PROC];
         for missing in features {
-            let mut plan = Plan::new();
+            let mut map = FdMap::new();
             // A swap, a fan-out, data, a hole.
-            plan.fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(70, &one).fd(71, Stdio::data("data")).keep(&kept);
-            plan.stdin(Stdio::closed()).missing(missing);
-            let table = table_in_child(&mut plan, 80).unwrap();
+            map.fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(70, &one).fd(71, Stdio::data("data")).keep(&kept);
+            map.stdin(Stdio::closed()).missing(missing);
+            let table = table_in_child(&mut map, 80).unwrap();
             let expected = [(one.as_raw_fd(), "two"), (two.as_raw_fd(), "one"), (50, "kept"), (70, "one"), (71, "data")];
             assert_eq!(table.contents()[2..], expected, "{missing:?}");
             assert_eq!(table.numbers()[..2], [1, 2]);
@@ -77,10 +77,10 @@ own_process! {
     fn inherited_rest_is_the_parents_without_what_the_launch_opened() {
         let (one, two) = (memory("one"), memory("two"));
         let before = Table::current();
-        let mut plan = Plan::new();
-        plan.rest(Rest::Inherit).fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(40, Stdio::data("data"));
-        let _input = plan.writer(41);
-        let table = table_in_child(&mut plan, 42).unwrap();
+        let mut map = FdMap::new();
+        map.rest(Rest::Inherit).fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(40, Stdio::data("data"));
+        let _input = map.writer(41);
+        let table = table_in_child(&mut map, 42).unwrap();
         let mut expected = before.numbers();
         expected.extend([40, 41]);
         expected.sort_unstable();
@@ -93,12 +93,12 @@ own_process! {
 
 own_process! {
     fn inherited_rest_does_not_keep_the_parents_end_open_in_the_child() {
-        let mut plan = Plan::new();
-        plan.rest(Rest::Inherit);
-        let (input, output) = (plan.writer(40), plan.reader(41));
+        let mut map = FdMap::new();
+        map.rest(Rest::Inherit);
+        let (input, output) = (map.writer(40), map.reader(41));
         // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
         let mut child = unsafe {
-            fork_run(&mut plan, || {
+            fork_run(&mut map, || {
                 let mut text = Vec::new();
                 // PipeHolders only if no writer is left, this process's copy included.
                 let read = at(40).read_to_end(&mut text);
@@ -124,7 +124,7 @@ own_process! {
         print!("parent;");
         // SAFETY: as above.
         let mut child = unsafe {
-            fork_run(&mut Plan::new(), || {
+            fork_run(&mut FdMap::new(), || {
                 print!("child;");
                 0
             })
@@ -147,7 +147,7 @@ own_process! {
         print!("lost");
         let before = Table::current();
         // SAFETY: as above.
-        let error = unsafe { fork_run(&mut Plan::new(), || panic!("not to be run")) }.unwrap_err();
+        let error = unsafe { fork_run(&mut FdMap::new(), || panic!("not to be run")) }.unwrap_err();
         assert!(matches!(error.failure(), Failure::Flush), "{error}");
         assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
         let text = "cannot run a function in a child: cannot flush standard output: No space left on device";
@@ -179,11 +179,11 @@ own_process! {
         // SAFETY: the function lives as long as the program; this process ends by `_exit`.
         unsafe { libc::atexit(at_exit) };
         let tell = Tell(file.as_raw_fd());
-        let mut plan = Plan::new();
-        plan.keep(&file);
+        let mut map = FdMap::new();
+        map.keep(&file);
         // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
         let mut child = unsafe {
-            fork_run(&mut plan, move || at(std::hint::black_box(&tell).0).write_all(b"child;").map_or(1, |()| 0))
+            fork_run(&mut map, move || at(std::hint::black_box(&tell).0).write_all(b"child;").map_or(1, |()| 0))
         }
         .unwrap();
         assert!(child.wait().unwrap().success());
@@ -196,7 +196,7 @@ own_process! {
 own_process! {
     fn panic_ends_the_child_and_not_the_parent() {
         // SAFETY: no other thread of this process holds a lock.
-        let mut child = unsafe { fork_run(&mut Plan::new(), || panic!("in the child")) }.unwrap();
+        let mut child = unsafe { fork_run(&mut FdMap::new(), || panic!("in the child")) }.unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(101));
     }
 }
@@ -228,7 +228,7 @@ own_process! {
         }
         let before = state();
         // SAFETY: no other thread of this process holds a lock.
-        let mut child = unsafe { fork_run(&mut Plan::new(), || i32::from(state() != before)) }.unwrap();
+        let mut child = unsafe { fork_run(&mut FdMap::new(), || i32::from(state() != before)) }.unwrap();
         assert!(child.wait().unwrap().success());
         assert!(state() == before);
     }
@@ -237,15 +237,15 @@ own_process! {
 own_process! {
     fn moved_source_is_closed_here_and_cannot_be_given_twice() {
         let before = Table::current();
-        let mut plan = Plan::new();
-        plan.fd(30, memory("moved"));
+        let mut map = FdMap::new();
+        map.fd(30, memory("moved"));
         // SAFETY: no other thread of this process holds a lock.
-        let mut child = unsafe { fork_run(&mut plan, || 0) }.unwrap();
+        let mut child = unsafe { fork_run(&mut map, || 0) }.unwrap();
         assert!(child.wait().unwrap().success());
         drop(child);
         assert_eq!(Table::current(), before);
         // SAFETY: as above.
-        let error = unsafe { fork_run(&mut plan, || 0) }.unwrap_err();
+        let error = unsafe { fork_run(&mut map, || 0) }.unwrap_err();
         assert!(matches!(error.failure(), Failure::Refused(Refusal::SourceGivenAway { target: 30 })), "{error}");
     }
 }
@@ -253,27 +253,27 @@ own_process! {
 own_process! {
     fn failures_leave_nothing_and_keep_what_was_moved() {
         let before = Table::current();
-        let refused = |plan: &mut Plan<'_>| {
+        let refused = |map: &mut FdMap<'_>| {
             // SAFETY: no other thread of this process holds a lock.
-            let error = unsafe { fork_run(plan, || panic!("not to be run")) }.unwrap_err();
+            let error = unsafe { fork_run(map, || panic!("not to be run")) }.unwrap_err();
             assert_eq!(children(), 0);
             error
         };
-        let mut plan = Plan::new();
-        plan.fd(30, Stdio::null()).fd(30, Stdio::null());
-        let error = refused(&mut plan);
+        let mut map = FdMap::new();
+        map.fd(30, Stdio::null()).fd(30, Stdio::null());
+        let error = refused(&mut map);
         assert!(matches!(error.failure(), Failure::Refused(Refusal::TargetTwice { target: 30 })), "{error}");
         assert_eq!(error.to_string(), "cannot run a function in a child: target 30 is given twice");
 
         let moved = memory("moved");
         let number = moved.as_raw_fd();
-        let mut plan = Plan::new();
-        plan.fd(31, moved).missing(Features::CLOSE_RANGE | Features::PROC | Features::SEARCH);
-        let error = refused(&mut plan);
+        let mut map = FdMap::new();
+        map.fd(31, moved).missing(Features::CLOSE_RANGE | Features::PROC | Features::SEARCH);
+        let error = refused(&mut map);
         assert!(matches!(error.failure(), Failure::Child(Step::CloseFrom { .. })), "{error}");
         // The plan still has it.
-        plan.missing(Features::empty());
-        assert_eq!(table_in_child(&mut plan, 40).unwrap().content(31), Some("moved"));
+        map.missing(Features::empty());
+        assert_eq!(table_in_child(&mut map, 40).unwrap().content(31), Some("moved"));
         assert!(!Table::current().numbers().contains(&number));
         assert_eq!(Table::current(), before);
     }
@@ -285,7 +285,7 @@ own_process! {
         if answer(&[libc::SYS_clone, libc::SYS_clone3], SeccompAction::Errno(libc::EAGAIN as u32)) {
             let before = Table::current();
             // SAFETY: no other thread of this process holds a lock.
-            let error = unsafe { fork_run(&mut Plan::new(), || 0) }.unwrap_err();
+            let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
             assert!(matches!(error.failure(), Failure::Launch(Launcher::Fork)), "{error}");
             assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
             assert_eq!(Table::current(), before);
@@ -298,7 +298,7 @@ own_process! {
         if answer(&[libc::SYS_close_range], SeccompAction::KillProcess) {
             let before = Table::current();
             // SAFETY: no other thread of this process holds a lock.
-            let error = unsafe { fork_run(&mut Plan::new(), || 0) }.unwrap_err();
+            let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
             let sigsys = |status: &std::process::ExitStatus| status.signal() == Some(libc::SIGSYS);
             assert!(matches!(error.failure(), Failure::Killed(status) if sigsys(status)), "{error}");
             assert_eq!(children(), 0);
@@ -309,11 +309,11 @@ own_process! {
 
 own_process! {
     fn running_function_can_be_killed_and_its_descriptors_are_closed_with_it() {
-        let mut plan = Plan::new();
-        let output = plan.reader(9);
+        let mut map = FdMap::new();
+        let output = map.reader(9);
         // SAFETY: no other thread of this process holds a lock.
         let mut child = unsafe {
-            fork_run(&mut plan, || {
+            fork_run(&mut map, || {
                 let _ = at(9).write_all(b"runs");
                 loop {
                     libc::pause();
@@ -357,7 +357,7 @@ own_process! {
         for _ in 0..200 {
             // SAFETY: printing takes the lock of standard output, which is free in the child, and no memory.
             let child = unsafe {
-                fork_run(&mut Plan::new(), || {
+                fork_run(&mut FdMap::new(), || {
                     println!("a line");
                     7
                 })
@@ -377,8 +377,8 @@ own_process! {
         let (mut gate, open) = std::io::pipe().unwrap();
         std::thread::scope(|scope| {
             let functions = scope.spawn(|| {
-                let mut plan = Plan::new();
-                plan.rest(Rest::Inherit);
+                let mut map = FdMap::new();
+                map.rest(Rest::Inherit);
                 let wait = || {
                     // SAFETY: as above; it is not passed on by fork.
                     unsafe { libc::alarm(60) };
@@ -386,11 +386,11 @@ own_process! {
                     0
                 };
                 // SAFETY: the function only reads a descriptor that it inherits.
-                (0..200).map(|_| unsafe { fork_run(&mut plan, wait) }.unwrap()).collect::<Vec<_>>()
+                (0..200).map(|_| unsafe { fork_run(&mut map, wait) }.unwrap()).collect::<Vec<_>>()
             });
             while !functions.is_finished() {
                 // SAFETY: the function does nothing.
-                assert!(unsafe { fork_run(&mut Plan::new(), || 0) }.unwrap().wait().unwrap().success());
+                assert!(unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap().wait().unwrap().success());
             }
             let functions = functions.join().unwrap();
             (&open).write_all(&[0; 200]).unwrap();
@@ -408,7 +408,7 @@ own_process! {
         if unmount_proc() && answer(&[libc::SYS_close_range], SeccompAction::KillProcess) {
             for _ in 0..100 {
                 // SAFETY: no other thread of this process holds a lock.
-                let error = unsafe { fork_run(&mut Plan::new(), || 0) }.unwrap_err();
+                let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
                 assert!(matches!(error.failure(), Failure::Killed(_)), "{error}");
             }
         }
@@ -417,8 +417,8 @@ own_process! {
 
 own_process! {
     fn full_table_is_an_error_that_leaves_nothing() {
-        let mut plan = Plan::new();
-        let _output = plan.reader(9);
+        let mut map = FdMap::new();
+        let _output = map.reader(9);
         set_limit(64, 20_000);
         let mut full: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         set_limit(20_000, 20_000);
@@ -427,7 +427,7 @@ own_process! {
             let before = Table::current();
             set_limit(64, 20_000);
             // SAFETY: no other thread of this process holds a lock.
-            let error = unsafe { fork_run(&mut plan, || 0) }.unwrap_err();
+            let error = unsafe { fork_run(&mut map, || 0) }.unwrap_err();
             set_limit(20_000, 20_000); // To look takes a number.
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{room}: {error}");
             assert!(matches!(error.failure(), Failure::Open { .. } | Failure::Parent { .. }), "{room}: {error}");
@@ -437,6 +437,6 @@ own_process! {
         }
         set_limit(64, 20_000);
         // SAFETY: as above.
-        assert!(unsafe { fork_run(&mut plan, || 0) }.unwrap().wait().unwrap().success());
+        assert!(unsafe { fork_run(&mut map, || 0) }.unwrap().wait().unwrap().success());
     }
 }

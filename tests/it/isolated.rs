@@ -7,7 +7,7 @@ use crate::support::table::Table;
 use crate::support::tools::{skip, unmount_proc};
 use crate::support::{LAUNCHERS, children, helper};
 use fdspawn::plan::Refusal;
-use fdspawn::{Command, Failure, Features, Isolated, Launcher, Plan, Rest, Stdio, fork_run};
+use fdspawn::{Command, Failure, FdMap, Features, Isolated, Launcher, Rest, Stdio, fork_run};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -430,7 +430,7 @@ own_process! {
         let isolated = std::mem::ManuallyDrop::new(Isolated::new().unwrap());
         // SAFETY: no other thread of this process holds a lock.
         let mut child = unsafe {
-            fork_run(Plan::new().rest(Rest::Inherit), || {
+            fork_run(FdMap::new().rest(Rest::Inherit), || {
                 let error = Command::new("true").isolated(&isolated).status().unwrap_err();
                 let refused = matches!(error.failure(), Failure::Forked);
                 // What a forked program would do at its end.
@@ -581,9 +581,9 @@ own_process! {
             return;
         }
         let inherit = || {
-            let mut plan = Plan::new();
-            plan.rest(Rest::Inherit);
-            plan
+            let mut map = FdMap::new();
+            map.rest(Rest::Inherit);
+            map
         };
         let first = || {
             let isolated = std::mem::ManuallyDrop::new(Isolated::new().unwrap());

@@ -10,25 +10,25 @@ use std::os::unix::net::UnixStream;
 /// What the descriptors of a child are to be: 0, 1 and 2, any other targets, the keep list, and what becomes of the rest.
 ///
 /// Every [`Command`] has one, and has these methods itself. A plan of its own is for [`fork_run`], which starts no program,
-/// and for handing a plan to a command with [`Command::plan`]. Nothing is opened, closed or checked before a spawn.
+/// and for handing a plan to a command with [`Command::fd_map`]. Nothing is opened, closed or checked before a spawn.
 ///
 /// See [`Stdio`] for what becomes of the descriptors that it is given; `'fd` is how long those that it was lent live.
 ///
 /// [`Command`]: crate::Command
-/// [`Command::plan`]: crate::Command::plan
+/// [`Command::fd_map`]: crate::Command::fd_map
 /// [`fork_run`]: crate::fork_run
 ///
 /// ```
-/// use fdspawn::{Command, Plan, Stdio};
+/// use fdspawn::{Command, FdMap, Stdio};
 ///
-/// let mut plan = Plan::new();
-/// plan.stdin(Stdio::data("input")).stderr(Stdio::same_as(1));
-/// let output = Command::new("cat").plan(plan).output()?;
+/// let mut map = FdMap::new();
+/// map.stdin(Stdio::data("input")).stderr(Stdio::same_as(1));
+/// let output = Command::new("cat").fd_map(map).output()?;
 /// assert_eq!(output.stdout, b"input");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Plan<'fd> {
+pub struct FdMap<'fd> {
     /// Standard input, output and error; `None` leaves it to the method that spawns.
     pub(crate) standard: [Option<Stdio<'fd>>; 3],
     pub(crate) connections: Vec<(RawFd, Stdio<'fd>)>,
@@ -37,13 +37,13 @@ pub struct Plan<'fd> {
     pub(crate) missing: Features,
 }
 
-impl Default for Plan<'_> {
+impl Default for FdMap<'_> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<'fd> Plan<'fd> {
+impl<'fd> FdMap<'fd> {
     /// A plan of 0, 1 and 2 as they are in the parent, and nothing else.
     pub const fn new() -> Self {
         Self {
