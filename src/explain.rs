@@ -1,7 +1,7 @@
 //! The printed picture of a plan.
 
 use crate::error::Error;
-use crate::plan::{Connection, Rest, Step};
+use crate::plan::{Mapping, Rest, Step};
 use crate::platform::Launcher;
 use std::fmt;
 use std::os::fd::RawFd;
@@ -77,7 +77,7 @@ pub(crate) struct Explained {
     pub(crate) rows: Vec<Row>,
     /// Where the launch is by an isolated thread: each target, and the number at which its source has arrived there. Rows
     /// without a target then have the thread's numbers too.
-    pub(crate) arrived: Option<Vec<Connection>>,
+    pub(crate) arrived: Option<Vec<Mapping>>,
     pub(crate) steps: Vec<Step>,
 }
 

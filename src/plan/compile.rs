@@ -1,7 +1,7 @@
 //! The compiler: a descriptor plan becomes a flat list of steps.
 
 use super::renumber::{Duplicate, Move, Schedule};
-use super::{Connection, DescriptorPlan, Refusal, Rest, Start, Step};
+use super::{Mapping, Plan, Refusal, Rest, Start, Step};
 use std::os::fd::RawFd;
 
 /// What compiling works with: memory only, which another plan can use again.
@@ -22,19 +22,19 @@ impl Compiler {
     }
 }
 
-impl DescriptorPlan {
+impl Plan {
     /// The steps that make a child's table what the plan says. Pure: the same plan gives the same steps.
     ///
     /// The count of `Duplicate` steps is minimal: one for each target that differs from its source, and one for each
     /// cycle that no other target copies. The scratch number of a cycle is the smallest that is neither a source nor
-    /// a target, or, where the rest is inherited, [`DescriptorPlan::scratch`].
+    /// a target, or, where the rest is inherited, [`Plan::scratch`].
     ///
     /// # Errors
     ///
     /// Those of [`Refusal`] that are about numbers: a target below zero, beyond the limit, or given twice, and a
     /// cycle for which no scratch number is left.
     pub fn compile(&self) -> Result<Vec<Step>, Refusal> {
-        let mut steps = Vec::with_capacity(self.connections.len() + 6);
+        let mut steps = Vec::with_capacity(self.mappings.len() + 6);
         self.compile_into(&mut Compiler::default(), &mut steps)?;
         Ok(steps)
     }
@@ -43,10 +43,10 @@ impl DescriptorPlan {
     pub(crate) fn compile_into(&self, compiler: &mut Compiler, steps: &mut Vec<Step>) -> Result<(), Refusal> {
         let Compiler { moves, schedule, duplicates, numbers } = compiler;
         let sorted_here;
-        let connections = if self.connections.is_sorted_by_key(|each| each.target) {
-            self.connections.as_slice()
+        let mappings = if self.mappings.is_sorted_by_key(|each| each.target) {
+            self.mappings.as_slice()
         } else {
-            let mut sorted = self.connections.clone();
+            let mut sorted = self.mappings.clone();
             sorted.sort_by_key(|each| each.target);
             sorted_here = sorted;
             sorted_here.as_slice()
@@ -55,7 +55,7 @@ impl DescriptorPlan {
         moves.clear();
         duplicates.clear();
         let mut last = None;
-        for &Connection { target, source, .. } in connections {
+        for &Mapping { target, source, .. } in mappings {
             check_numbers(target, source, last, self.limit)?;
             last = Some(target);
             highest = highest.max(target).max(source);
@@ -65,7 +65,7 @@ impl DescriptorPlan {
         }
         if !moves.is_empty() {
             let scratch = || {
-                let number = self.scratch_number(connections, numbers)?;
+                let number = self.scratch_number(mappings, numbers)?;
                 highest = highest.max(number);
                 Ok(number)
             };
@@ -82,12 +82,12 @@ impl DescriptorPlan {
                     Start::Copied if highest == RawFd::MAX => {}
                     Start::Copied => steps.push(Step::CloseFrom { first }),
                 }
-                push_table(connections, duplicates, steps);
-                self.push_gaps(connections, highest, numbers, steps);
+                push_table(mappings, duplicates, steps);
+                self.push_gaps(mappings, highest, numbers, steps);
             }
             Rest::Inherit => {
-                push_table(connections, duplicates, steps);
-                self.push_old_sources(connections, numbers, steps);
+                push_table(mappings, duplicates, steps);
+                self.push_old_sources(mappings, numbers, steps);
             }
         }
         Ok(())
@@ -101,12 +101,12 @@ impl DescriptorPlan {
     }
 
     /// Every number that the steps read or write, other than the scratch number.
-    fn numbers(&self, connections: &[Connection]) -> impl Iterator<Item = RawFd> {
-        connections.iter().flat_map(|each| [each.target, each.source]).chain(self.transient.iter().copied())
+    fn numbers(&self, mappings: &[Mapping]) -> impl Iterator<Item = RawFd> {
+        mappings.iter().flat_map(|each| [each.target, each.source]).chain(self.transient.iter().copied())
     }
 
     /// The smallest number that is neither source nor target; where the rest is inherited, the reserved one.
-    fn scratch_number(&self, connections: &[Connection], used: &mut Vec<RawFd>) -> Result<RawFd, Refusal> {
+    fn scratch_number(&self, mappings: &[Mapping], used: &mut Vec<RawFd>) -> Result<RawFd, Refusal> {
         let refusal = Refusal::NoScratch { limit: self.limit };
         if let Some(number) = self.scratch {
             return Ok(number);
@@ -115,7 +115,7 @@ impl DescriptorPlan {
             return Err(refusal);
         }
         used.clear();
-        used.extend(self.numbers(connections));
+        used.extend(self.numbers(mappings));
         used.sort_unstable();
         let mut smallest = 0;
         for number in used {
@@ -127,7 +127,7 @@ impl DescriptorPlan {
     }
 
     /// Closes what lies between the numbers that stay.
-    fn push_gaps(&self, connections: &[Connection], highest: RawFd, stay: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
+    fn push_gaps(&self, mappings: &[Mapping], highest: RawFd, stay: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
         let mut close = |first: RawFd, last: RawFd| {
             if first <= last {
                 steps.push(Step::Close { first, last });
@@ -135,13 +135,13 @@ impl DescriptorPlan {
         };
         let mut next = 0;
         if self.transient.is_empty() {
-            for each in connections {
+            for each in mappings {
                 close(next, each.target - 1);
                 next = each.target.saturating_add(1);
             }
         } else {
             stay.clear();
-            stay.extend(connections.iter().map(|each| each.target).chain(self.transient.iter().copied()));
+            stay.extend(mappings.iter().map(|each| each.target).chain(self.transient.iter().copied()));
             stay.sort_unstable();
             for &mut number in stay {
                 close(next, number - 1);
@@ -152,10 +152,10 @@ impl DescriptorPlan {
     }
 
     /// Closes each source at its old number, unless the plan has something there. Holes are closed too.
-    fn push_old_sources(&self, connections: &[Connection], old: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
+    fn push_old_sources(&self, mappings: &[Mapping], old: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
         old.clear();
-        let numbers = connections.iter().map(|each| each.source).chain(self.holes.iter().copied());
-        old.extend(numbers.filter(|&number| connections.binary_search_by_key(&number, |each| each.target).is_err()));
+        let numbers = mappings.iter().map(|each| each.source).chain(self.holes.iter().copied());
+        old.extend(numbers.filter(|&number| mappings.binary_search_by_key(&number, |each| each.target).is_err()));
         old.sort_unstable();
         old.dedup();
         steps.extend(old.iter().map(|&fd| Step::Close { first: fd, last: fd }));
@@ -163,8 +163,8 @@ impl DescriptorPlan {
 }
 
 /// The steps that put every target in its place.
-fn push_table(connections: &[Connection], duplicates: &[Duplicate], steps: &mut Vec<Step>) {
-    for each in connections {
+fn push_table(mappings: &[Mapping], duplicates: &[Duplicate], steps: &mut Vec<Step>) {
+    for each in mappings {
         if each.target == each.source && each.close_on_exec {
             steps.push(Step::ClearCloseOnExec { fd: each.target });
         }
@@ -203,17 +203,17 @@ mod tests {
         Step::Duplicate { source, target, close_on_exec: true }
     }
 
-    fn plan(pairs: &[(RawFd, RawFd)]) -> DescriptorPlan {
-        DescriptorPlan::new(pairs.iter().map(|&(target, source)| Connection::new(target, source)))
+    fn plan(pairs: &[(RawFd, RawFd)]) -> Plan {
+        Plan::new(pairs.iter().map(|&(target, source)| Mapping::new(target, source)))
     }
 
     #[test]
     fn standard_three_need_one_step() {
         let plan = plan(&[(0, 0), (1, 1), (2, 2)]);
         assert_eq!(plan.compile().unwrap(), [Step::CloseFrom { first: 3 }]);
-        let shared = DescriptorPlan { start: Start::Shared, ..plan.clone() };
+        let shared = Plan { start: Start::Shared, ..plan.clone() };
         assert_eq!(shared.compile().unwrap(), [Step::Unshare { first: 3 }]);
-        let inherit = DescriptorPlan { rest: Rest::Inherit, ..plan };
+        let inherit = Plan { rest: Rest::Inherit, ..plan };
         assert_eq!(inherit.compile().unwrap(), []);
     }
 
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn close_on_exec_is_cleared_where_source_and_target_are_one_number() {
-        let plan = DescriptorPlan::new([Connection::kept(0, false), Connection::kept(5, true)]);
+        let plan = Plan::new([Mapping::kept(0, false), Mapping::kept(5, true)]);
         assert_eq!(
             plan.compile().unwrap(),
             [Step::CloseFrom { first: 6 }, Step::ClearCloseOnExec { fd: 5 }, Step::Close { first: 1, last: 4 }]
@@ -249,18 +249,18 @@ mod tests {
 
     #[test]
     fn scratch_must_be_below_the_limit() {
-        let full = DescriptorPlan { limit: 3, ..plan(&[(0, 1), (1, 0), (2, 2)]) };
+        let full = Plan { limit: 3, ..plan(&[(0, 1), (1, 0), (2, 2)]) };
         assert_eq!(full.compile(), Err(Refusal::NoScratch { limit: 3 }));
-        let roomy = DescriptorPlan { limit: 4, ..full };
+        let roomy = Plan { limit: 4, ..full };
         assert!(roomy.compile().is_ok());
     }
 
     #[test]
     fn inherited_rest_takes_the_reserved_scratch_and_closes_old_sources() {
-        let swap = DescriptorPlan { rest: Rest::Inherit, ..plan(&[(1, 2), (2, 1), (7, 9), (8, 9)]) };
+        let swap = Plan { rest: Rest::Inherit, ..plan(&[(1, 2), (2, 1), (7, 9), (8, 9)]) };
         assert!(swap.takes_scratch());
         assert_eq!(swap.compile(), Err(Refusal::NoScratch { limit: RawFd::MAX }));
-        let reserved = DescriptorPlan { scratch: Some(40), holes: vec![6], ..swap };
+        let reserved = Plan { scratch: Some(40), holes: vec![6], ..swap };
         assert_eq!(
             reserved.compile().unwrap(),
             [
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn transient_descriptors_are_neither_closed_nor_used_as_scratch() {
-        let plan = DescriptorPlan { transient: vec![3], ..plan(&[(0, 1), (1, 0), (2, 2)]) };
+        let plan = Plan { transient: vec![3], ..plan(&[(0, 1), (1, 0), (2, 2)]) };
         assert_eq!(
             plan.compile().unwrap(),
             [
@@ -300,9 +300,9 @@ mod tests {
         let beyond = Err(Refusal::TargetBeyondLimit { target: last, limit: last });
         assert_eq!(plan(&[(last, last)]).compile(), beyond);
         assert!(plan(&[(3, last)]).compile().is_ok());
-        let limited = DescriptorPlan { limit: 10, ..plan(&[(10, 3)]) };
+        let limited = Plan { limit: 10, ..plan(&[(10, 3)]) };
         assert_eq!(limited.compile(), Err(Refusal::TargetBeyondLimit { target: 10, limit: 10 }));
-        let kept = DescriptorPlan { limit: 10, ..plan(&[(10, 10)]) };
+        let kept = Plan { limit: 10, ..plan(&[(10, 10)]) };
         assert!(kept.compile().is_ok(), "a kept descriptor may be above a limit that was lowered later");
     }
 }

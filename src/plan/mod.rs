@@ -1,17 +1,17 @@
 //! Decisions about descriptors, as data: nothing here makes a system call.
 //!
-//! A [`DescriptorPlan`] says what the child's descriptor table has to be. [`DescriptorPlan::compile`] turns it
+//! A [`Plan`] says what the child's descriptor table has to be. [`Plan::compile`] turns it
 //! into a flat list of [`Step`]s. [`Table`] is a descriptor table as data: it runs the same steps without a
 //! child, and tells what the plan has to end in, by another way than the compiler's.
 //!
 //! ```
-//! use fdspawn::plan::{Connection, DescriptorPlan, Step};
+//! use fdspawn::plan::{Mapping, Plan, Step};
 //!
 //! // Swap 1 and 2, keep 0, close the rest.
-//! let plan = DescriptorPlan::new([
-//!     Connection::new(0, 0),
-//!     Connection::new(1, 2),
-//!     Connection::new(2, 1),
+//! let plan = Plan::new([
+//!     Mapping::new(0, 0),
+//!     Mapping::new(1, 2),
+//!     Mapping::new(2, 1),
 //! ]);
 //! assert_eq!(
 //!     plan.compile()?,
@@ -63,7 +63,7 @@ pub enum Start {
 
 /// One descriptor of the child: its number there, and the parent's descriptor that it is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Connection {
+pub struct Mapping {
     /// The number in the child.
     pub target: RawFd,
     /// The number in the parent.
@@ -73,7 +73,7 @@ pub struct Connection {
     pub close_on_exec: bool,
 }
 
-impl Connection {
+impl Mapping {
     /// Connects `target` in the child to the parent's `source`.
     pub const fn new(target: RawFd, source: RawFd) -> Self {
         Self { target, source, close_on_exec: false }
@@ -87,9 +87,9 @@ impl Connection {
 
 /// What a child's descriptor table has to be, as plain data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DescriptorPlan {
+pub struct Plan {
     /// The child's descriptors; no target is named twice.
-    pub connections: Vec<Connection>,
+    pub mappings: Vec<Mapping>,
     /// Numbers that must not be open in the child. They matter where the rest is inherited.
     pub holes: Vec<RawFd>,
     /// Descriptors that the child needs before exec and that close at exec. No target or hole is among them.
@@ -105,11 +105,11 @@ pub struct DescriptorPlan {
     pub scratch: Option<RawFd>,
 }
 
-impl DescriptorPlan {
+impl Plan {
     /// A plan that closes the rest and starts with a copied table, with no limit and nothing transient.
-    pub fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
+    pub fn new(mappings: impl IntoIterator<Item = Mapping>) -> Self {
         Self {
-            connections: connections.into_iter().collect(),
+            mappings: mappings.into_iter().collect(),
             holes: Vec::new(),
             transient: Vec::new(),
             rest: Rest::Close,
@@ -122,13 +122,13 @@ impl DescriptorPlan {
     /// How many bytes of memory it has.
     pub(crate) fn size(&self) -> usize {
         let numbers = self.holes.capacity() + self.transient.capacity();
-        self.connections.capacity() * size_of::<Connection>() + numbers * size_of::<RawFd>()
+        self.mappings.capacity() * size_of::<Mapping>() + numbers * size_of::<RawFd>()
     }
 
     /// Makes it the plan of no descriptor, in the same memory.
     pub(crate) fn clear(&mut self) {
-        let Self { connections, holes, transient, rest, start, limit, scratch } = self;
-        connections.clear();
+        let Self { mappings, holes, transient, rest, start, limit, scratch } = self;
+        mappings.clear();
         holes.clear();
         transient.clear();
         (*rest, *start, *limit, *scratch) = (Rest::Close, Start::Copied, RawFd::MAX, None);
@@ -136,11 +136,11 @@ impl DescriptorPlan {
 
     /// Whether `number` is one that the plan decides about: a target or a hole.
     pub fn decides(&self, number: RawFd) -> bool {
-        self.connections.iter().any(|connection| connection.target == number) || self.holes.contains(&number)
+        self.mappings.iter().any(|connection| connection.target == number) || self.holes.contains(&number)
     }
 }
 
-impl Default for DescriptorPlan {
+impl Default for Plan {
     /// A plan of no descriptor at all.
     fn default() -> Self {
         Self::new([])

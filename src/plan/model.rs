@@ -1,6 +1,6 @@
 //! A descriptor table as data: the oracle that the compiler and real children are compared with.
 
-use super::{DescriptorPlan, Rest, Step};
+use super::{Plan, Rest, Step};
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 
@@ -16,13 +16,13 @@ pub struct Open {
 /// A descriptor table as data.
 ///
 /// ```
-/// use fdspawn::plan::{Connection, DescriptorPlan, Open, Table};
+/// use fdspawn::plan::{Mapping, Plan, Open, Table};
 ///
 /// let parent: Table = [0, 1, 2, 7]
 ///     .map(|number| (number, Open { description: number as u64, close_on_exec: false }))
 ///     .into_iter()
 ///     .collect();
-/// let plan = DescriptorPlan::new([Connection::new(1, 7)]);
+/// let plan = Plan::new([Mapping::new(1, 7)]);
 ///
 /// let mut child = parent.clone();
 /// child.run(&plan.compile()?)?;
@@ -88,19 +88,19 @@ impl Table {
 
     /// The table that a program has to start with, said without steps: each target is what its source is here, and
     /// the rest is gone, or, where it is inherited, what is left of it after exec.
-    pub fn after(&self, plan: &DescriptorPlan) -> Self {
+    pub fn after(&self, plan: &Plan) -> Self {
         let mut table = match plan.rest {
             Rest::Close => Self::default(),
             Rest::Inherit => {
                 let mut rest = self.clone();
                 rest.exec();
-                for number in plan.connections.iter().map(|each| each.source).chain(plan.holes.iter().copied()) {
+                for number in plan.mappings.iter().map(|each| each.source).chain(plan.holes.iter().copied()) {
                     rest.0.remove(&number);
                 }
                 rest
             }
         };
-        for each in &plan.connections {
+        for each in &plan.mappings {
             if let Some(open) = self.get(each.source) {
                 table.0.insert(each.target, Open { close_on_exec: false, ..open });
             }
@@ -118,7 +118,7 @@ impl FromIterator<(RawFd, Open)> for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Connection, Start};
+    use crate::plan::{Mapping, Start};
 
     /// A parent with 0 to 5, the odd ones close-on-exec, and others that no plan here names.
     fn parent() -> Table {
@@ -129,21 +129,21 @@ mod tests {
     }
 
     /// Every map of the targets 0 to 4 to nothing or to one of the sources 0 to 5.
-    fn every_map() -> impl Iterator<Item = Vec<Connection>> {
+    fn every_map() -> impl Iterator<Item = Vec<Mapping>> {
         (0..7_usize.pow(5)).map(|code| {
             (0..5)
                 .filter_map(|target: RawFd| {
                     let source = (code / 7_usize.pow(target as u32) % 7) as RawFd - 1;
                     (source >= 0).then(|| match source == target {
-                        true => Connection::kept(target, source % 2 == 1),
-                        false => Connection::new(target, source),
+                        true => Mapping::kept(target, source % 2 == 1),
+                        false => Mapping::new(target, source),
                     })
                 })
                 .collect()
         })
     }
 
-    fn agrees(plan: &DescriptorPlan) {
+    fn agrees(plan: &Plan) {
         let steps = plan.compile().unwrap_or_else(|refusal| panic!("{plan:?}: {refusal:?}"));
         let mut child = parent();
         if let Some(scratch) = plan.scratch {
@@ -160,19 +160,13 @@ mod tests {
     #[test]
     fn all_16807_maps_agree_with_the_model_however_the_child_starts() {
         let mut count = 0;
-        for connections in every_map() {
+        for mappings in every_map() {
             for start in [Start::Copied, Start::Shared] {
-                agrees(&DescriptorPlan { start, ..DescriptorPlan::new(connections.clone()) });
+                agrees(&Plan { start, ..Plan::new(mappings.clone()) });
             }
             let transient = vec![6, 70];
-            agrees(&DescriptorPlan { transient: transient.clone(), ..DescriptorPlan::new(connections.clone()) });
-            agrees(&DescriptorPlan {
-                rest: Rest::Inherit,
-                scratch: Some(9),
-                holes: vec![8],
-                transient,
-                ..DescriptorPlan::new(connections)
-            });
+            agrees(&Plan { transient: transient.clone(), ..Plan::new(mappings.clone()) });
+            agrees(&Plan { rest: Rest::Inherit, scratch: Some(9), holes: vec![8], transient, ..Plan::new(mappings) });
             count += 1;
         }
         assert_eq!(count, 16_807);
@@ -180,14 +174,14 @@ mod tests {
 
     #[test]
     fn all_16807_maps_take_no_more_duplicates_than_targets_and_cycles() {
-        for connections in every_map() {
-            let plan = DescriptorPlan::new(connections.clone());
+        for mappings in every_map() {
+            let plan = Plan::new(mappings.clone());
             let steps = plan.compile().unwrap();
             let count = steps.iter().filter(|step| matches!(step, Step::Duplicate { .. })).count();
-            let moved = connections.iter().filter(|each| each.target != each.source).count();
-            let source_of = |number| connections.iter().find(|each| each.target == number).map(|each| each.source);
+            let moved = mappings.iter().filter(|each| each.target != each.source).count();
+            let source_of = |number| mappings.iter().find(|each| each.target == number).map(|each| each.source);
             // A cycle is found by its smallest member: follow the sources until they come back.
-            let cycles = connections
+            let cycles = mappings
                 .iter()
                 .filter(|each| each.source != each.target)
                 .filter(|each| {
@@ -200,13 +194,13 @@ mod tests {
                             None => return false,
                         }
                     }
-                    let copied = connections
+                    let copied = mappings
                         .iter()
                         .any(|other| members.contains(&other.source) && !members.contains(&other.target));
                     number == each.target && members.iter().min() == Some(&each.target) && !copied
                 })
                 .count();
-            assert_eq!(count, moved + cycles, "{connections:?}: {steps:?}");
+            assert_eq!(count, moved + cycles, "{mappings:?}: {steps:?}");
         }
     }
 

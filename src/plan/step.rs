@@ -5,10 +5,10 @@ use std::os::fd::RawFd;
 
 /// One step of the child between the clone and the exec.
 ///
-/// The numbers are descriptors in the child. Steps are made by [`DescriptorPlan::compile`] and by a spawn, and are
+/// The numbers are descriptors in the child. Steps are made by [`Plan::compile`] and by a spawn, and are
 /// shown by [`Explanation`] and in errors.
 ///
-/// [`DescriptorPlan::compile`]: crate::plan::DescriptorPlan::compile
+/// [`Plan::compile`]: crate::plan::Plan::compile
 /// [`Explanation`]: crate::Explanation
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

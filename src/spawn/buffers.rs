@@ -4,7 +4,7 @@
 use super::descriptors::Pending;
 use crate::command::{Addresses, Block, Strings};
 use crate::explain::Row;
-use crate::plan::{Compiler, DescriptorPlan, Step, Wish};
+use crate::plan::{Compiler, Plan, Step, Wish};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 pub(super) struct Buffers {
     pub(super) wishes: Vec<Wish>,
     pub(super) pending: Vec<Pending>,
-    pub(super) plan: DescriptorPlan,
+    pub(super) plan: Plan,
     pub(super) compiler: Compiler,
     pub(super) steps: Vec<Step>,
     /// The table, where it is to be told.

@@ -5,7 +5,7 @@ use super::sources::{self, Landed};
 use crate::command::FdMap;
 use crate::explain::{Origin, Row};
 use crate::fd::close_on_exec;
-use crate::plan::{Connection, DescriptorPlan, Refusal, Want, Wish, check};
+use crate::plan::{Mapping, Plan, Refusal, Want, Wish, check};
 use crate::platform::Features;
 use crate::process::{End, Handles};
 use crate::stdio::{SlotKind, Source};
@@ -45,11 +45,11 @@ impl<'a> Opening<'a> {
     }
 
     /// Connects a target to what was opened for it, which closes at exec as all that the library opens does.
-    fn connect(&mut self, target: RawFd, fd: OwnedFd) -> Connection {
-        Connection { target, source: self.own(fd), close_on_exec: true }
+    fn connect(&mut self, target: RawFd, fd: OwnedFd) -> Mapping {
+        Mapping { target, source: self.own(fd), close_on_exec: true }
     }
 
-    fn null(&mut self, target: RawFd) -> Result<Connection, Problem> {
+    fn null(&mut self, target: RawFd) -> Result<Mapping, Problem> {
         let source = match self.null {
             Some(number) => number,
             None => {
@@ -58,11 +58,11 @@ impl<'a> Opening<'a> {
                 *self.null.insert(number)
             }
         };
-        Ok(Connection { target, source, close_on_exec: true })
+        Ok(Mapping { target, source, close_on_exec: true })
     }
 
     /// Opens what a target is connected to.
-    fn open(&mut self, target: RawFd, source: &Source<'_>, missing: Features) -> Result<(Connection, Origin), Problem> {
+    fn open(&mut self, target: RawFd, source: &Source<'_>, missing: Features) -> Result<(Mapping, Origin), Problem> {
         match source {
             Source::Null => Ok((self.null(target)?, Origin::Null)),
             Source::Data(bytes) => {
@@ -84,7 +84,7 @@ impl<'a> Opening<'a> {
         }
     }
 
-    fn slot(&mut self, target: RawFd, kind: SlotKind) -> Result<(Connection, Origin, End), Problem> {
+    fn slot(&mut self, target: RawFd, kind: SlotKind) -> Result<(Mapping, Origin, End), Problem> {
         let (child, parent) = sources::connect(target, kind, &mut self.landed)?;
         let origin = match kind {
             SlotKind::Reader => Origin::ReadByParent,
@@ -161,7 +161,7 @@ pub(super) fn descriptor_plan(
     demands: Demands,
     wishes: &mut Vec<Wish>,
     pending: &mut Vec<Pending>,
-    plan: &mut DescriptorPlan,
+    plan: &mut Plan,
     opening: &mut Opening<'_>,
 ) -> Result<(), Problem> {
     push_wishes(wanted, defaults, wishes);
@@ -188,7 +188,7 @@ pub(super) fn descriptor_plan(
                 Some(is_set) => {
                     // The flag of a kept descriptor is cleared whether set now or not: another thread may be about to set
                     // it. For a standard stream, of which every child has three, that is not worth a call each.
-                    plan.connections.push(Connection { target, source, close_on_exec: is_set || target > 2 });
+                    plan.mappings.push(Mapping { target, source, close_on_exec: is_set || target > 2 });
                     opening.tell(target, Some(source), origin);
                     continue;
                 }
@@ -196,14 +196,14 @@ pub(super) fn descriptor_plan(
                 None => return Err(Refusal::SourceNotOpen { target, source }.into()),
             }
         }
-        pending.push(Pending { index: plan.connections.len(), wish, closed_stream });
-        plan.connections.push(Connection::new(target, UNKNOWN));
+        pending.push(Pending { index: plan.mappings.len(), wish, closed_stream });
+        plan.mappings.push(Mapping::new(target, UNKNOWN));
     }
     refuse_beyond_limit(plan)?;
     open_pending(wanted, defaults, pending, plan, opening)?;
     if demands.pidfd {
         opening.standard_closed =
-            if opening.landed.any { opening.landed.on_standard } else { is_standard_closed(&plan.connections) };
+            if opening.landed.any { opening.landed.on_standard } else { is_standard_closed(&plan.mappings) };
     }
     Ok(())
 }
@@ -213,7 +213,7 @@ fn open_pending(
     wanted: &FdMap<'_>,
     defaults: &Defaults,
     pending: &[Pending],
-    plan: &mut DescriptorPlan,
+    plan: &mut Plan,
     opening: &mut Opening<'_>,
 ) -> Result<(), Problem> {
     let mut follows = false;
@@ -227,15 +227,15 @@ fn open_pending(
             }
             _ => opening.open(target, source_of(wanted, defaults, &wish), wanted.missing)?,
         };
-        plan.connections[index] = connection;
+        plan.mappings[index] = connection;
         opening.tell(target, Some(connection.source), origin);
     }
     if follows {
         for &Pending { index, wish, .. } in pending {
             let Want::SameAs(other) = wish.want else { continue };
-            if let Ok(found) = plan.connections.binary_search_by_key(&other, |each| each.target) {
-                plan.connections[index] = Connection { target: wish.target, ..plan.connections[found] };
-                opening.tell(wish.target, Some(plan.connections[found].source), Origin::SameAs(other));
+            if let Ok(found) = plan.mappings.binary_search_by_key(&other, |each| each.target) {
+                plan.mappings[index] = Mapping { target: wish.target, ..plan.mappings[found] };
+                opening.tell(wish.target, Some(plan.mappings[found].source), Origin::SameAs(other));
             }
         }
     }
@@ -246,20 +246,20 @@ fn open_pending(
 }
 
 /// Refuses targets that no duplicate can have, before anything is opened for them.
-fn refuse_beyond_limit(plan: &mut DescriptorPlan) -> Result<(), Refusal> {
-    let mut duplicates = plan.connections.iter().filter(|each| each.source != each.target).peekable();
+fn refuse_beyond_limit(plan: &mut Plan) -> Result<(), Refusal> {
+    let mut duplicates = plan.mappings.iter().filter(|each| each.source != each.target).peekable();
     if duplicates.peek().is_none() {
         return Ok(());
     }
     plan.limit = soft_limit();
     match duplicates.find(|each| each.target >= plan.limit) {
-        Some(&Connection { target, .. }) => Err(Refusal::TargetBeyondLimit { target, limit: plan.limit }),
+        Some(&Mapping { target, .. }) => Err(Refusal::TargetBeyondLimit { target, limit: plan.limit }),
         None => Ok(()),
     }
 }
 
 /// Whether 0, 1 or 2 is closed in the parent. Sources are known to be open.
-fn is_standard_closed(connections: &[Connection]) -> bool {
+fn is_standard_closed(connections: &[Mapping]) -> bool {
     (0..=2).any(|number| !connections.iter().any(|each| each.source == number) && close_on_exec(number).is_none())
 }
 

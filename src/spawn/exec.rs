@@ -90,11 +90,11 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
 /// The open descriptors that must not be open in the program.
 fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<RawFd>, Problem> {
     let plan = &prepared.buffers.plan;
-    let stays = |number: RawFd| plan.connections.iter().any(|each| each.target == number);
+    let stays = |number: RawFd| plan.mappings.iter().any(|each| each.target == number);
     let candidates = match plan.rest {
         Rest::Close => by_number::open_numbers(command.fd_map.missing)
             .map_err(|errno| Problem::system(Failure::Child(Step::CloseFrom { first: 0 }), errno))?,
-        Rest::Inherit => plan.connections.iter().map(|each| each.source).chain(plan.holes.iter().copied()).collect(),
+        Rest::Inherit => plan.mappings.iter().map(|each| each.source).chain(plan.holes.iter().copied()).collect(),
     };
     Ok(candidates.into_iter().filter(|&number| !stays(number)).collect())
 }

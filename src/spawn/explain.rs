@@ -39,7 +39,7 @@ impl Command<'_> {
                 let Prepared { mut buffers, .. } = prepared;
                 let (mut rows, steps) = (std::mem::take(&mut buffers.rows), std::mem::take(&mut buffers.steps));
                 rows.sort_by_key(|row| (row.target.is_none(), row.target));
-                let arrived = self.isolated.map(|_| std::mem::take(&mut buffers.plan.connections));
+                let arrived = self.isolated.map(|_| std::mem::take(&mut buffers.plan.mappings));
                 Explained { launcher: way.launcher(), rest: self.fd_map.rest, rows, arrived, steps }
             })
             .map_err(|problem| {

@@ -8,7 +8,7 @@ use super::{programs, sources};
 use crate::command::{Command, Directory, Environment, FdMap, Strings};
 use crate::error::{Failure, Text};
 use crate::explain::{Origin, Row};
-use crate::plan::{DescriptorPlan, Refusal, Rest, Start, Step};
+use crate::plan::{Plan, Refusal, Rest, Start, Step};
 use crate::process::Handles;
 use crate::stdio::Stdio;
 use rustix::io::Errno;
@@ -144,7 +144,7 @@ pub(super) struct ReportPipe {
 
 impl ReportPipe {
     /// A pipe whose write end no target hits, and no hook either, where there is room.
-    fn open(plan: &DescriptorPlan, hooks: bool) -> io::Result<Self> {
+    fn open(plan: &Plan, hooks: bool) -> io::Result<Self> {
         let decided = |number| plan.decides(number);
         let (reader, writer) = sources::pipe(&mut Landed::default())?;
         let writer = if hooks {
@@ -229,7 +229,7 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
     };
     let Prepared { buffers, handles, report, transient: [directory_fd, scratch_fd], .. } = prepared;
     let Buffers { plan, compiler, steps, rows, .. } = &mut **buffers;
-    let mut transient = |plan: &mut DescriptorPlan, fd: &OwnedFd, origin: Origin| {
+    let mut transient = |plan: &mut Plan, fd: &OwnedFd, origin: Origin| {
         plan.transient.push(fd.as_raw_fd());
         if demands.told {
             rows.push(Row { target: None, source: Some(fd.as_raw_fd()), origin });
@@ -272,7 +272,7 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
     }
 
     if demands.in_place {
-        DescriptorPlan { rest: Rest::Inherit, ..plan.clone() }.compile_into(compiler, steps)?;
+        Plan { rest: Rest::Inherit, ..plan.clone() }.compile_into(compiler, steps)?;
         steps.retain(|step| !matches!(step, Step::Close { .. }));
     } else {
         plan.compile_into(compiler, steps)?;
