@@ -77,7 +77,7 @@ impl Plan {
                 let highest = self.transient.iter().fold(highest, |highest, &number| highest.max(number));
                 let first = highest.saturating_add(1);
                 match self.start {
-                    Start::Shared => steps.push(Step::Unshare { first }),
+                    Start::Shared => steps.push(Step::UnshareFiles { first }),
                     // No number is above the last.
                     Start::Copied if highest == RawFd::MAX => {}
                     Start::Copied => steps.push(Step::CloseFrom { first }),
@@ -97,7 +97,7 @@ impl Plan {
     pub(crate) fn takes_scratch(&self) -> bool {
         // Only whether the number is used matters here, not which it is.
         let steps = Self { rest: Rest::Inherit, scratch: Some(RawFd::MAX), ..self.clone() }.compile();
-        steps.is_ok_and(|steps| steps.iter().any(|step| matches!(step, Step::Duplicate { close_on_exec: true, .. })))
+        steps.is_ok_and(|steps| steps.iter().any(|step| matches!(step, Step::Dup2 { close_on_exec: true, .. })))
     }
 
     /// Every number that the steps read or write, other than the scratch number.
@@ -166,11 +166,11 @@ impl Plan {
 fn push_table(mappings: &[Mapping], duplicates: &[Duplicate], steps: &mut Vec<Step>) {
     for each in mappings {
         if each.target == each.source && each.close_on_exec {
-            steps.push(Step::ClearCloseOnExec { fd: each.target });
+            steps.push(Step::ClearCloexec { fd: each.target });
         }
     }
     for &Duplicate { source, target, to_scratch } in duplicates {
-        steps.push(Step::Duplicate { source, target, close_on_exec: to_scratch });
+        steps.push(Step::Dup2 { source, target, close_on_exec: to_scratch });
     }
 }
 
@@ -196,11 +196,11 @@ mod tests {
     use super::*;
 
     fn duplicate(source: RawFd, target: RawFd) -> Step {
-        Step::Duplicate { source, target, close_on_exec: false }
+        Step::Dup2 { source, target, close_on_exec: false }
     }
 
     fn stand_in(source: RawFd, target: RawFd) -> Step {
-        Step::Duplicate { source, target, close_on_exec: true }
+        Step::Dup2 { source, target, close_on_exec: true }
     }
 
     fn plan(pairs: &[(RawFd, RawFd)]) -> Plan {
@@ -212,7 +212,7 @@ mod tests {
         let plan = plan(&[(0, 0), (1, 1), (2, 2)]);
         assert_eq!(plan.compile().unwrap(), [Step::CloseFrom { first: 3 }]);
         let shared = Plan { start: Start::Shared, ..plan.clone() };
-        assert_eq!(shared.compile().unwrap(), [Step::Unshare { first: 3 }]);
+        assert_eq!(shared.compile().unwrap(), [Step::UnshareFiles { first: 3 }]);
         let inherit = Plan { rest: Rest::Inherit, ..plan };
         assert_eq!(inherit.compile().unwrap(), []);
     }
@@ -227,7 +227,7 @@ mod tests {
         let plan = Plan::new([Mapping::kept(0, false), Mapping::kept(5, true)]);
         assert_eq!(
             plan.compile().unwrap(),
-            [Step::CloseFrom { first: 6 }, Step::ClearCloseOnExec { fd: 5 }, Step::Close { first: 1, last: 4 }]
+            [Step::CloseFrom { first: 6 }, Step::ClearCloexec { fd: 5 }, Step::Close { first: 1, last: 4 }]
         );
     }
 

@@ -17,9 +17,9 @@
 //!     plan.compile()?,
 //!     [
 //!         Step::CloseFrom { first: 4 },
-//!         Step::Duplicate { source: 1, target: 3, close_on_exec: true },
-//!         Step::Duplicate { source: 2, target: 1, close_on_exec: false },
-//!         Step::Duplicate { source: 3, target: 2, close_on_exec: false },
+//!         Step::Dup2 { source: 1, target: 3, close_on_exec: true },
+//!         Step::Dup2 { source: 2, target: 1, close_on_exec: false },
+//!         Step::Dup2 { source: 3, target: 2, close_on_exec: false },
 //!         Step::Close { first: 3, last: 3 },
 //!     ],
 //! );

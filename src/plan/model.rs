@@ -64,14 +64,14 @@ impl Table {
     pub fn run(&mut self, steps: &[Step]) -> Result<(), NotOpen> {
         for &step in steps {
             match step {
-                Step::Unshare { first } | Step::CloseFrom { first } => {
+                Step::UnshareFiles { first } | Step::CloseFrom { first } => {
                     self.0.split_off(&first);
                 }
                 Step::Close { first, last } => self.0.retain(|&number, _| number < first || number > last),
-                Step::ClearCloseOnExec { fd } => {
+                Step::ClearCloexec { fd } => {
                     self.0.get_mut(&fd).ok_or(NotOpen(step))?.close_on_exec = false;
                 }
-                Step::Duplicate { source, target, close_on_exec } => {
+                Step::Dup2 { source, target, close_on_exec } => {
                     let open = self.get(source).ok_or(NotOpen(step))?;
                     self.0.insert(target, Open { close_on_exec, ..open });
                 }
@@ -177,7 +177,7 @@ mod tests {
         for mappings in every_map() {
             let plan = Plan::new(mappings.clone());
             let steps = plan.compile().unwrap();
-            let count = steps.iter().filter(|step| matches!(step, Step::Duplicate { .. })).count();
+            let count = steps.iter().filter(|step| matches!(step, Step::Dup2 { .. })).count();
             let moved = mappings.iter().filter(|each| each.target != each.source).count();
             let source_of = |number| mappings.iter().find(|each| each.target == number).map(|each| each.source);
             // A cycle is found by its smallest member: follow the sources until they come back.
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_step_that_reads_what_is_not_open_is_an_error() {
-        let step = Step::Duplicate { source: 7, target: 1, close_on_exec: false };
+        let step = Step::Dup2 { source: 7, target: 1, close_on_exec: false };
         assert_eq!(parent().run(&[step]), Err(NotOpen(step)));
     }
 }

@@ -14,7 +14,7 @@ use std::os::fd::RawFd;
 #[non_exhaustive]
 pub enum Step {
     /// Leave the table shared with the parent for a private one that holds only the numbers below `first`.
-    Unshare {
+    UnshareFiles {
         /// The first number that the private table does not hold.
         first: RawFd,
     },
@@ -31,12 +31,12 @@ pub enum Step {
         last: RawFd,
     },
     /// Clear close-on-exec.
-    ClearCloseOnExec {
+    ClearCloexec {
         /// The descriptor.
         fd: RawFd,
     },
     /// Make `target` a duplicate of `source`, closing what `target` was.
-    Duplicate {
+    Dup2 {
         /// The descriptor that is duplicated.
         source: RawFd,
         /// The number of the duplicate.
@@ -68,13 +68,13 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Unshare { first } => write!(f, "take a private table, without {first} and above"),
+            Self::UnshareFiles { first } => write!(f, "take a private table, without {first} and above"),
             Self::CloseFrom { first } => write!(f, "close {first} and above"),
             Self::Close { first, last } if first == last => write!(f, "close {first}"),
             Self::Close { first, last } => write!(f, "close {first} to {last}"),
-            Self::ClearCloseOnExec { fd } => write!(f, "clear close-on-exec of {fd}"),
-            Self::Duplicate { source, target, close_on_exec: false } => write!(f, "duplicate {source} as {target}"),
-            Self::Duplicate { source, target, close_on_exec: true } => {
+            Self::ClearCloexec { fd } => write!(f, "clear close-on-exec of {fd}"),
+            Self::Dup2 { source, target, close_on_exec: false } => write!(f, "duplicate {source} as {target}"),
+            Self::Dup2 { source, target, close_on_exec: true } => {
                 write!(f, "duplicate {source} as {target}, which closes at exec")
             }
             Self::DefaultHandlers => f.write_str("reset the handled signals"),

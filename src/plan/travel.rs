@@ -46,7 +46,7 @@ mod tests {
             plan.compile().unwrap(),
             [
                 Step::CloseFrom { first: 6 },
-                Step::Duplicate { source: 2, target: 5, close_on_exec: false },
+                Step::Dup2 { source: 2, target: 5, close_on_exec: false },
                 Step::Close { first: 3, last: 4 },
             ],
         );

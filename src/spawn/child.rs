@@ -98,11 +98,11 @@ impl From<Errno> for Failed {
 
 fn take(orders: &Orders<'_>, step: Step, index: usize) -> Result<(), Failed> {
     match step {
-        Step::Unshare { first } => by_number::unshare(first, orders.missing)?,
+        Step::UnshareFiles { first } => by_number::unshare(first, orders.missing)?,
         Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, orders.missing)?,
         Step::Close { first, last } => by_number::close(first, last, orders.missing)?,
-        Step::ClearCloseOnExec { fd } => sys::clear_close_on_exec(fd)?,
-        Step::Duplicate { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
+        Step::ClearCloexec { fd } => sys::clear_close_on_exec(fd)?,
+        Step::Dup2 { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,
         Step::DefaultSigpipe => sys::default_signal(libc::SIGPIPE)?,
         // SAFETY: orders with this step have a path.

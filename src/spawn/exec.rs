@@ -64,8 +64,8 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
     }
     for step in &prepared.buffers.steps {
         match *step {
-            Step::ClearCloseOnExec { fd } if close_on_exec(fd) == Some(true) => undo.cleared.push(fd),
-            Step::Duplicate { target, close_on_exec: false, .. } => {
+            Step::ClearCloexec { fd } if close_on_exec(fd) == Some(true) => undo.cleared.push(fd),
+            Step::Dup2 { target, close_on_exec: false, .. } => {
                 let saved = match close_on_exec(target) {
                     Some(close_on_exec) => Some((save(target, prepared)?, close_on_exec)),
                     None => None,

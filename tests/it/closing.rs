@@ -238,7 +238,7 @@ own_process! {
             eprintln!("skipped: this kernel may make no right private table");
             return;
         }
-        assert_eq!(low[0], Step::Unshare { first: 3 });
+        assert_eq!(low[0], Step::UnshareFiles { first: 3 });
     }
 }
 
@@ -249,7 +249,7 @@ own_process! {
             let kept = memory_at(9, "kept", close_on_exec);
             let mut command = Command::new("true");
             let explanation = command.keep(&kept).explain();
-            assert!(explanation.steps().contains(&Step::ClearCloseOnExec { fd: 9 }), "{explanation}");
+            assert!(explanation.steps().contains(&Step::ClearCloexec { fd: 9 }), "{explanation}");
         }
     }
 }
