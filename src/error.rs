@@ -273,7 +273,7 @@ impl fmt::Display for Refusal {
             Self::SourceNotOpen { target, source } => {
                 write!(f, "the source of target {target}, descriptor {source}, is not open in the parent")
             }
-            Self::SourceGivenAway { target } => write!(
+            Self::SourceSpent { target } => write!(
                 f,
                 "the source of target {target} was given away by an earlier spawn; lend it (a reference) or share it \
                  (an Arc) to spawn again"

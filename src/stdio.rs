@@ -45,7 +45,7 @@ pub(crate) enum Source<'fd> {
     SameAs(RawFd),
     Data(Vec<u8>),
     Moved(OwnedFd),
-    GivenAway,
+    Spent,
     Shared(Arc<OwnedFd>),
     Lent(BorrowedFd<'fd>),
     InheritFrom(RawFd),

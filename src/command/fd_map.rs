@@ -141,11 +141,11 @@ impl<'fd> FdMap<'fd> {
     }
 
     /// Forgets what was moved into the plan, which closes it here: the child has it now.
-    pub(crate) fn give_away(&mut self) {
+    pub(crate) fn close_moved(&mut self) {
         let standard = self.standard.iter_mut().flatten();
         for stdio in standard.chain(self.connections.iter_mut().map(|(_, stdio)| stdio)) {
             if let Source::Moved(_) = stdio.0 {
-                stdio.0 = Source::GivenAway;
+                stdio.0 = Source::Spent;
             }
         }
     }

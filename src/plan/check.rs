@@ -17,7 +17,7 @@ pub(crate) enum Want {
     /// Nothing: the number is not open.
     Hole,
     /// A source that an earlier spawn gave away.
-    GivenAway,
+    Spent,
     /// A pipe of no known direction.
     PipeOfNoDirection,
 }
@@ -52,7 +52,7 @@ pub(crate) fn check(wishes: &mut Vec<Wish>) -> Result<(), Refusal> {
             return Err(Refusal::NegativeTarget { target });
         }
         match want {
-            Want::GivenAway => return Err(Refusal::SourceGivenAway { target }),
+            Want::Spent => return Err(Refusal::SourceSpent { target }),
             Want::PipeOfNoDirection => return Err(Refusal::PipedWhere { target }),
             Want::SameAs(_) => wishes[index].want = Want::SameAs(end_of_chain(wishes, index)?),
             Want::Keep | Want::Inherit | Want::Source | Want::Hole => {}
@@ -123,7 +123,7 @@ mod tests {
             (&[(4, Want::Source), (4, Want::Hole)], Refusal::TargetTwice { target: 4 }),
             (&[(4, Want::Source), (4, Want::Keep)], Refusal::KeepCollides { target: 4 }),
             (&[(4, Want::Keep), (4, Want::Keep), (4, Want::Hole)], Refusal::KeepCollides { target: 4 }),
-            (&[(4, Want::GivenAway)], Refusal::SourceGivenAway { target: 4 }),
+            (&[(4, Want::Spent)], Refusal::SourceSpent { target: 4 }),
             (&[(4, Want::PipeOfNoDirection)], Refusal::PipedWhere { target: 4 }),
             (&[(4, Want::SameAs(4))], Refusal::SameAsItself { target: 4 }),
             (&[(3, Want::SameAs(4)), (4, Want::SameAs(3))], Refusal::SameAsItself { target: 3 }),

@@ -181,7 +181,7 @@ pub enum Refusal {
         source: RawFd,
     },
     /// The source of a target was moved into the command, and an earlier spawn gave it away.
-    SourceGivenAway {
+    SourceSpent {
         /// The number asked for.
         target: RawFd,
     },

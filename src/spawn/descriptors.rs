@@ -112,7 +112,7 @@ fn push_wishes(wanted: &FdMap<'_>, defaults: &Defaults, wishes: &mut Vec<Wish>) 
             Source::Inherit => Want::Inherit,
             Source::Closed => Want::Hole,
             Source::SameAs(target) => Want::SameAs(*target),
-            Source::GivenAway => Want::GivenAway,
+            Source::Spent => Want::Spent,
             Source::Piped if !(0..=2).contains(&target) => Want::PipeOfNoDirection,
             _ => Want::Source,
         };

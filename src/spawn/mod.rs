@@ -142,7 +142,7 @@ impl Command<'_> {
         };
         match result {
             Ok(started) => {
-                self.fd_map.give_away();
+                self.fd_map.close_moved();
                 span.record("pid", started.process.id());
                 span.record("launcher", tracing::field::debug(started.launcher));
                 Ok(started)

@@ -88,7 +88,7 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(map: &mut FdMap<'_>, mut function: F) 
     let _entered = span.enter();
     match launch(map, &mut function) {
         Ok(child) => {
-            map.give_away();
+            map.close_moved();
             span.record("pid", child.id());
             Ok(child)
         }

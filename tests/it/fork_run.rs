@@ -246,7 +246,7 @@ own_process! {
         assert_eq!(Table::current(), before);
         // SAFETY: as above.
         let error = unsafe { fork_run(&mut map, || 0) }.unwrap_err();
-        assert!(matches!(error.failure(), Failure::Refused(Refusal::SourceGivenAway { target: 30 })), "{error}");
+        assert!(matches!(error.failure(), Failure::Refused(Refusal::SourceSpent { target: 30 })), "{error}");
     }
 }
 

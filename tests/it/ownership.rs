@@ -43,13 +43,13 @@ fn failed_spawn_leaves_the_command_as_it_was() {
 }
 
 #[test]
-fn second_spawn_with_a_source_that_was_given_away_is_refused_with_advice() {
+fn second_spawn_with_a_source_that_was_spent_is_refused_with_advice() {
     for launcher in LAUNCHERS {
         let mut command = support::command("true");
         command.launcher(launcher).fd(5, memory("moved"));
         assert!(command.status().unwrap().success());
         let error = command.spawn().unwrap_err();
-        assert!(matches!(error.failure(), Failure::Refused(Refusal::SourceGivenAway { target: 5 })));
+        assert!(matches!(error.failure(), Failure::Refused(Refusal::SourceSpent { target: 5 })));
         let text = error.to_string();
         assert!(text.contains("target 5") && text.contains("lend it") && text.contains("Arc"), "{text}");
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
