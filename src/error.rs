@@ -64,7 +64,7 @@ pub enum Failure {
         what: &'static str,
     },
     /// The parent could not open something for its own use.
-    Parent {
+    ParentOpen {
         /// What was opened: "a pipe for the report of errors".
         what: &'static str,
     },
@@ -77,9 +77,9 @@ pub enum Failure {
     /// The thread of an [`Isolated`](crate::Isolated) could not be given a descriptor table of its own.
     PrivateTable,
     /// The plan's sources could not be passed to the thread of an [`Isolated`](crate::Isolated).
-    Pass,
+    SendFds,
     /// An [`Isolated`](crate::Isolated) was used in a forked copy of its process, where its thread is missing.
-    Forked,
+    AfterFork,
     /// The child could not be started.
     Launch(Launcher),
     /// A step in the child, none of those below.
@@ -104,8 +104,12 @@ pub enum Failure {
     HookEnded(ExitStatus),
     /// Something killed the child before it became the program, and this is how it ended.
     Killed(ExitStatus),
-    /// A running child: the wait, the signal, or the reading of its output.
-    Running,
+    /// The wait for the child's end.
+    Wait,
+    /// The signal to the child.
+    Signal,
+    /// The reading of the child's output.
+    Read,
 }
 
 /// A string that the caller gave.
@@ -159,7 +163,7 @@ impl Error {
             | Failure::VariableName(_)
             | Failure::HookNeedsFork
             | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
-            Failure::CloneUnavailable | Failure::Forked => io::ErrorKind::Unsupported,
+            Failure::CloneUnavailable | Failure::AfterFork => io::ErrorKind::Unsupported,
             _ => io::ErrorKind::Other,
         }
     }
@@ -192,15 +196,18 @@ impl fmt::Display for Error {
         match (failure, errno) {
             (Failure::Exec, Some(Errno::NOENT)) if searched => f.write_str("program not found in PATH: ")?,
             (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
-            (Failure::Running, Some(Errno::CHILD)) => {
+            (Failure::Wait, Some(Errno::CHILD)) => {
                 return f.write_str("it was reaped by someone else, or SIGCHLD is ignored");
             }
-            (Failure::Exec | Failure::Running | Failure::Hook { message: Some(_), .. }, _) => {}
+            (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, _) => {}
+            (Failure::Hook { message: Some(_), .. }, _) => {}
             _ => write!(f, "{failure}")?,
         }
         match (failure, errno) {
             (Failure::Hook { index, message: Some(message) }, _) => write!(f, "pre_exec hook {index}: {message}"),
-            (Failure::Exec | Failure::Running, Some(errno)) => write!(f, "{}", Reason(*errno)),
+            (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, Some(errno)) => {
+                write!(f, "{}", Reason(*errno))
+            }
             (_, Some(errno)) => write!(f, ": {}", Reason(*errno)),
             (_, None) => Ok(()),
         }
@@ -221,12 +228,12 @@ impl fmt::Display for Failure {
                 f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
             }
             Self::Open { target, what } => write!(f, "cannot open {what} for descriptor {target}"),
-            Self::Parent { what } => write!(f, "cannot open {what}"),
+            Self::ParentOpen { what } => write!(f, "cannot open {what}"),
             Self::NothingToInherit => f.write_str("Rest::Inherit was asked for, but an isolated spawner has no rest"),
             Self::Thread => f.write_str("cannot start its thread"),
             Self::PrivateTable => f.write_str("cannot give its thread a descriptor table of its own"),
-            Self::Pass => f.write_str("cannot pass the descriptors to the isolated spawner"),
-            Self::Forked => f.write_str("this is a forked copy of the process that has the isolated spawner"),
+            Self::SendFds => f.write_str("cannot pass the descriptors to the isolated spawner"),
+            Self::AfterFork => f.write_str("this is a forked copy of the process that has the isolated spawner"),
             Self::Flush => f.write_str("cannot flush standard output"),
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),
@@ -240,7 +247,9 @@ impl fmt::Display for Failure {
                 write!(f, "a pre_exec hook ended the child, or closed the library's descriptor: {status}")
             }
             Self::Killed(status) => write!(f, "the child was killed before it became the program: {status}"),
-            Self::Running => f.write_str("running child"),
+            Self::Wait => f.write_str("wait"),
+            Self::Signal => f.write_str("signal"),
+            Self::Read => f.write_str("read"),
         }
     }
 }

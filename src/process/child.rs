@@ -77,7 +77,7 @@ impl Child {
     pub fn wait(&mut self) -> Result<ExitStatus> {
         drop(self.stdin.take());
         let result = self.process.wait();
-        result.map_err(|errno| self.error(Subject::Wait, errno))
+        result.map_err(|errno| self.error(Subject::Wait, Failure::Wait, errno))
     }
 
     /// The status, if the child has ended; `None` while it runs.
@@ -86,7 +86,7 @@ impl Child {
     ///
     /// Those of [`Child::wait`].
     pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
-        self.process.try_wait().map_err(|errno| self.error(Subject::Wait, errno))
+        self.process.try_wait().map_err(|errno| self.error(Subject::Wait, Failure::Wait, errno))
     }
 
     /// Kills the child (SIGKILL). It has still to be waited for. Nothing is done if it was already.
@@ -95,7 +95,7 @@ impl Child {
     ///
     /// `EPERM` where the child has changed its user.
     pub fn kill(&self) -> Result<()> {
-        self.process.signal(Signal::KILL).map_err(|errno| self.error(Subject::Signal, errno))
+        self.process.signal(Signal::KILL).map_err(|errno| self.error(Subject::Signal, Failure::Signal, errno))
     }
 
     /// Closes the parent's end of standard input, reads all of standard output and error at once, and waits. Handles
@@ -111,11 +111,11 @@ impl Child {
         self.slots.slots.clear();
         let drained = exchange::drain([self.stdout.take(), self.stderr.take()]);
         let status = self.wait()?;
-        let [stdout, stderr] = drained.map_err(|errno| self.error(Subject::Read, errno))?;
+        let [stdout, stderr] = drained.map_err(|errno| self.error(Subject::Read, Failure::Read, errno))?;
         Ok(Output { status, stdout, stderr })
     }
 
-    fn error(&self, subject: fn(u32) -> Subject, errno: Errno) -> Error {
-        Error::new(subject(self.id()), Failure::Running, Some(errno))
+    fn error(&self, subject: fn(u32) -> Subject, failure: Failure, errno: Errno) -> Error {
+        Error::new(subject(self.id()), failure, Some(errno))
     }
 }

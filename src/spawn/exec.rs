@@ -54,7 +54,7 @@ impl Command<'_> {
 
 /// Marks what has to be closed at exec, and saves what the steps are about to change.
 fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
-    let parent = |what: &'static str| move |errno: Errno| Problem::system(Failure::Parent { what }, errno);
+    let parent = |what: &'static str| move |errno: Errno| Problem::system(Failure::ParentOpen { what }, errno);
     let mut undo = Undo::default();
     for number in numbers_to_mark(prepared, command)? {
         if close_on_exec(number) == Some(false) {
@@ -80,7 +80,7 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
         let here = rustix::fs::openat(CWD, c".", flags, Mode::empty()).map_err(parent("the working directory"))?;
         undo.directory = Some(
             away(here, prepared)
-                .map_err(|error| Problem::io(Failure::Parent { what: "the working directory" }, &error))?,
+                .map_err(|error| Problem::io(Failure::ParentOpen { what: "the working directory" }, &error))?,
         );
     }
     undo.sigpipe = handle_ignored_sigpipe();
@@ -104,7 +104,7 @@ fn save(number: RawFd, prepared: &Prepared) -> Result<OwnedFd, Problem> {
     // SAFETY: the number has just been found open; if it is another's by now, that is what is saved.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
     sources::apart(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
-        .map_err(|error| Problem::io(Failure::Parent { what: "a copy of what a target replaces" }, &error))
+        .map_err(|error| Problem::io(Failure::ParentOpen { what: "a copy of what a target replaces" }, &error))
 }
 
 fn away(fd: OwnedFd, prepared: &Prepared) -> io::Result<OwnedFd> {

@@ -30,7 +30,7 @@ use std::thread::JoinHandle;
 /// The child is the process's own child, and its [`Child`](crate::Child) is like any other. Plans and errors are those of
 /// [`Command::spawn`], with four differences: a kept descriptor above a lowered limit is refused, since no duplicate of it
 /// can be made; [`Rest::Inherit`] is refused, since there is nothing to inherit; a plan that fills every number below the limit
-/// is not refused for a cycle, since sources that arrive in the order of their targets have none; and [`Failure::Pass`] says
+/// is not refused for a cycle, since sources that arrive in the order of their targets have none; and [`Failure::SendFds`] says
 /// that the plan's sources could not be sent (`EMFILE` where they are more than the soft limit of descriptors,
 /// `ETOOMANYREFS` where more are on their way than that, `EINVAL` for those that no socket passes on: io_uring).
 ///
@@ -103,7 +103,7 @@ impl Isolated {
         let what = "a pair of sockets";
         let (caller, theirs) = {
             let _guard = sources::opening();
-            passing::pair().map_err(|error| Problem::io(Failure::Parent { what }, &error))?
+            passing::pair().map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?
         };
         let number = theirs.as_raw_fd();
         let board = caller.board();
@@ -162,7 +162,7 @@ impl Isolated {
             }
             Some(Ok(refused)) => Ok((refused, prepared.handles)),
             Some(Err(problem)) => Err(problem),
-            None => Err(Failure::Pass.into()),
+            None => Err(Failure::SendFds.into()),
         }
     }
 
@@ -184,7 +184,7 @@ impl Isolated {
         turn.call(&numbers, &mut job)?;
         match outcome {
             Some(unpacked) => unpacked.map(|()| travel.prepared),
-            None => Err(Failure::Pass.into()),
+            None => Err(Failure::SendFds.into()),
         }
     }
 
@@ -194,7 +194,7 @@ impl Isolated {
             return Err(Failure::NothingToInherit.into());
         }
         if self.process != Fork::now() {
-            return Err(Failure::Forked.into());
+            return Err(Failure::AfterFork.into());
         }
         // Before the lock of opening: the launch of the one whose turn it is may need that.
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
@@ -219,7 +219,7 @@ impl Turn<'_> {
         // SAFETY: each number was found open, and is lent to the call by the plan or opened for it.
         let lent: Vec<_> = numbers.iter().map(|&number| unsafe { BorrowedFd::borrow_raw(number) }).collect();
         let opening = self.opening.take();
-        self.caller.call(&lent, opening, job).map_err(|errno| Problem::system(Failure::Pass, errno))
+        self.caller.call(&lent, opening, job).map_err(|errno| Problem::system(Failure::SendFds, errno))
     }
 }
 

@@ -246,7 +246,7 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
     }
     if demands.report_pipe {
         let pipe = ReportPipe::open(plan, hooks)
-            .map_err(|error| Problem::io(Failure::Parent { what: "a pipe for the report of errors" }, &error))?;
+            .map_err(|error| Problem::io(Failure::ParentOpen { what: "a pipe for the report of errors" }, &error))?;
         transient(plan, &pipe.writer, Origin::Report);
         *report = Some(pipe);
     }
@@ -255,9 +255,9 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
         let scratch = sources::null(0, &mut Landed::default())
             .and_then(|fd| {
                 sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
-                    .map_err(|error| Problem::io(Failure::Parent { what }, &error))
+                    .map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))
             })
-            .map_err(|problem| Problem { failure: Failure::Parent { what }, ..problem })?;
+            .map_err(|problem| Problem { failure: Failure::ParentOpen { what }, ..problem })?;
         plan.scratch = Some(scratch.as_raw_fd());
         if demands.told {
             rows.push(Row { target: None, source: Some(scratch.as_raw_fd()), origin: Origin::Scratch });

@@ -430,7 +430,7 @@ own_process! {
             let error = unsafe { fork_run(&mut map, || 0) }.unwrap_err();
             set_limit(20_000, 20_000); // To look takes a number.
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{room}: {error}");
-            assert!(matches!(error.failure(), Failure::Open { .. } | Failure::Parent { .. }), "{room}: {error}");
+            assert!(matches!(error.failure(), Failure::Open { .. } | Failure::ParentOpen { .. }), "{room}: {error}");
             assert_eq!(Table::current(), before, "{room}");
             assert_eq!(children(), 0);
             full.pop();

@@ -203,7 +203,7 @@ own_process! {
                 _ => {
                     // Its report takes a number.
                     let error = command.status().unwrap_err();
-                    assert!(matches!(error.failure(), Failure::Parent { .. }), "{error}");
+                    assert!(matches!(error.failure(), Failure::ParentOpen { .. }), "{error}");
                     assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
                 }
             }
@@ -342,7 +342,7 @@ own_process! {
         assert!(status.as_ref().is_ok_and(|status| status.success()), "{status:?}");
         set_limit(100, 20_000);
         let error = command.status().unwrap_err();
-        assert!(matches!(error.failure(), Failure::Refused(_) | Failure::Pass), "{error}");
+        assert!(matches!(error.failure(), Failure::Refused(_) | Failure::SendFds), "{error}");
         assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
         assert_eq!(Table::current(), before);
     }
@@ -432,7 +432,7 @@ own_process! {
         let mut child = unsafe {
             fork_run(FdMap::new().rest(Rest::Inherit), || {
                 let error = Command::new("true").isolated(&isolated).status().unwrap_err();
-                let refused = matches!(error.failure(), Failure::Forked);
+                let refused = matches!(error.failure(), Failure::AfterFork);
                 // What a forked program would do at its end.
                 drop(std::ptr::read(&*isolated));
                 if refused { 0 } else { 1 }
@@ -536,7 +536,7 @@ own_process! {
         }
         command.fd(600, &ring);
         let error = command.spawn().unwrap_err();
-        assert!(matches!(error.failure(), Failure::Pass), "{error}");
+        assert!(matches!(error.failure(), Failure::SendFds), "{error}");
         assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
         drop(command);
         drop((writer, copies));
@@ -590,7 +590,7 @@ own_process! {
             assert!(std::process::id() == 1 && new_namespace());
             let second = || {
                 let error = Command::new("true").isolated(&isolated).status().unwrap_err();
-                let refused = std::process::id() == 1 && matches!(error.failure(), Failure::Forked);
+                let refused = std::process::id() == 1 && matches!(error.failure(), Failure::AfterFork);
                 // SAFETY: the child's copy, which would not shut the parent's down.
                 drop(unsafe { std::ptr::read(&*isolated) });
                 if refused { 0 } else { 1 }
@@ -649,7 +649,7 @@ own_process! {
         };
         leaves_nothing(&mut || {
             let error = Isolated::new().unwrap_err();
-            assert!(matches!(error.failure(), Failure::Parent { .. }), "{error}");
+            assert!(matches!(error.failure(), Failure::ParentOpen { .. }), "{error}");
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
         });
         for room in 0..2 {
