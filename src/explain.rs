@@ -21,7 +21,7 @@ pub(crate) enum Origin {
     Shared,
     Kept,
     SameAs(RawFd),
-    Hole,
+    Closed,
     Report,
     WorkingDirectory,
     Scratch,
@@ -43,7 +43,7 @@ impl fmt::Display for Origin {
             Self::Shared => f.write_str("shared: the parent closes it with its last owner"),
             Self::Kept => f.write_str("kept"),
             Self::SameAs(target) => write!(f, "the same as {target}"),
-            Self::Hole => f.write_str("closed"),
+            Self::Closed => f.write_str("closed"),
             Self::Report => f.write_str("the library's report of errors, until exec"),
             Self::WorkingDirectory => f.write_str("the working directory, until exec"),
             Self::Scratch => f.write_str("the scratch number of a cycle, until exec"),
@@ -90,7 +90,7 @@ impl Explanation {
     /// The numbers that are open when the program starts, in order. What [`Rest::Inherit`] adds is not known here.
     pub fn targets(&self) -> Vec<RawFd> {
         let rows = self.outcome.as_ref().map_or(&[][..], |explained| &explained.rows);
-        rows.iter().filter(|row| row.origin != Origin::Hole).filter_map(|row| row.target).collect()
+        rows.iter().filter(|row| row.origin != Origin::Closed).filter_map(|row| row.target).collect()
     }
 
     /// The explanation of a plan that would be accepted, or the error of one that would not.

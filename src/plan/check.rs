@@ -15,7 +15,7 @@ pub(crate) enum Want {
     /// Whatever the other target is.
     SameAs(RawFd),
     /// Nothing: the number is not open.
-    Hole,
+    Closed,
     /// A source that an earlier spawn gave away.
     Spent,
     /// A pipe of no known direction.
@@ -55,7 +55,7 @@ pub(crate) fn check(wishes: &mut Vec<Wish>) -> Result<(), Refusal> {
             Want::Spent => return Err(Refusal::SourceSpent { target }),
             Want::PipeOfNoDirection => return Err(Refusal::PipedWhere { target }),
             Want::SameAs(_) => wishes[index].want = Want::SameAs(end_of_chain(wishes, index)?),
-            Want::Keep | Want::Inherit | Want::Source | Want::Hole => {}
+            Want::Keep | Want::Inherit | Want::Source | Want::Closed => {}
         }
     }
     Ok(())
@@ -65,7 +65,7 @@ pub(crate) fn check(wishes: &mut Vec<Wish>) -> Result<(), Refusal> {
 fn is_plain(wishes: &[Wish]) -> bool {
     let mut last = -1;
     for wish in wishes {
-        if wish.target <= last || !matches!(wish.want, Want::Keep | Want::Inherit | Want::Source | Want::Hole) {
+        if wish.target <= last || !matches!(wish.want, Want::Keep | Want::Inherit | Want::Source | Want::Closed) {
             return false;
         }
         last = wish.target;
@@ -84,7 +84,7 @@ fn end_of_chain(wishes: &[Wish], start: usize) -> Result<RawFd, Refusal> {
         index = wishes
             .binary_search_by_key(&same_as, |wish| wish.target)
             .ok()
-            .filter(|&found| wishes[found].want != Want::Hole)
+            .filter(|&found| wishes[found].want != Want::Closed)
             .ok_or(Refusal::SameAsNothing { target, same_as })?;
     }
     Err(Refusal::SameAsItself { target })
@@ -120,16 +120,16 @@ mod tests {
     fn each_refusal_names_its_target() {
         let cases: &[(&[(RawFd, Want)], Refusal)] = &[
             (&[(-1, Want::Source)], Refusal::NegativeTarget { target: -1 }),
-            (&[(4, Want::Source), (4, Want::Hole)], Refusal::TargetTwice { target: 4 }),
+            (&[(4, Want::Source), (4, Want::Closed)], Refusal::TargetTwice { target: 4 }),
             (&[(4, Want::Source), (4, Want::Keep)], Refusal::KeepCollides { target: 4 }),
-            (&[(4, Want::Keep), (4, Want::Keep), (4, Want::Hole)], Refusal::KeepCollides { target: 4 }),
+            (&[(4, Want::Keep), (4, Want::Keep), (4, Want::Closed)], Refusal::KeepCollides { target: 4 }),
             (&[(4, Want::Spent)], Refusal::SourceSpent { target: 4 }),
             (&[(4, Want::PipeOfNoDirection)], Refusal::PipedWhere { target: 4 }),
             (&[(4, Want::SameAs(4))], Refusal::SameAsItself { target: 4 }),
             (&[(3, Want::SameAs(4)), (4, Want::SameAs(3))], Refusal::SameAsItself { target: 3 }),
             (&[(2, Want::SameAs(3)), (3, Want::SameAs(4)), (4, Want::SameAs(3))], Refusal::SameAsItself { target: 2 }),
             (&[(4, Want::SameAs(5))], Refusal::SameAsNothing { target: 4, same_as: 5 }),
-            (&[(4, Want::SameAs(5)), (5, Want::Hole)], Refusal::SameAsNothing { target: 4, same_as: 5 }),
+            (&[(4, Want::SameAs(5)), (5, Want::Closed)], Refusal::SameAsNothing { target: 4, same_as: 5 }),
         ];
         for (wishes, refusal) in cases {
             assert_eq!(checked(wishes), Err(*refusal), "{wishes:?}");

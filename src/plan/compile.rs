@@ -74,7 +74,7 @@ impl Plan {
 
         match self.rest {
             Rest::Close => {
-                let highest = self.transient.iter().fold(highest, |highest, &number| highest.max(number));
+                let highest = self.internal_fds.iter().fold(highest, |highest, &number| highest.max(number));
                 let first = highest.saturating_add(1);
                 match self.start {
                     Start::Shared => steps.push(Step::UnshareFiles { first }),
@@ -102,7 +102,7 @@ impl Plan {
 
     /// Every number that the steps read or write, other than the scratch number.
     fn numbers(&self, mappings: &[Mapping]) -> impl Iterator<Item = RawFd> {
-        mappings.iter().flat_map(|each| [each.target, each.source]).chain(self.transient.iter().copied())
+        mappings.iter().flat_map(|each| [each.target, each.source]).chain(self.internal_fds.iter().copied())
     }
 
     /// The smallest number that is neither source nor target; where the rest is inherited, the reserved one.
@@ -134,14 +134,14 @@ impl Plan {
             }
         };
         let mut next = 0;
-        if self.transient.is_empty() {
+        if self.internal_fds.is_empty() {
             for each in mappings {
                 close(next, each.target - 1);
                 next = each.target.saturating_add(1);
             }
         } else {
             stay.clear();
-            stay.extend(mappings.iter().map(|each| each.target).chain(self.transient.iter().copied()));
+            stay.extend(mappings.iter().map(|each| each.target).chain(self.internal_fds.iter().copied()));
             stay.sort_unstable();
             for &mut number in stay {
                 close(next, number - 1);
@@ -154,7 +154,7 @@ impl Plan {
     /// Closes each source at its old number, unless the plan has something there. Holes are closed too.
     fn push_old_sources(&self, mappings: &[Mapping], old: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
         old.clear();
-        let numbers = mappings.iter().map(|each| each.source).chain(self.holes.iter().copied());
+        let numbers = mappings.iter().map(|each| each.source).chain(self.closed.iter().copied());
         old.extend(numbers.filter(|&number| mappings.binary_search_by_key(&number, |each| each.target).is_err()));
         old.sort_unstable();
         old.dedup();
@@ -260,7 +260,7 @@ mod tests {
         let swap = Plan { rest: Rest::Inherit, ..plan(&[(1, 2), (2, 1), (7, 9), (8, 9)]) };
         assert!(swap.takes_scratch());
         assert_eq!(swap.compile(), Err(Refusal::NoScratch { limit: RawFd::MAX }));
-        let reserved = Plan { scratch: Some(40), holes: vec![6], ..swap };
+        let reserved = Plan { scratch: Some(40), closed: vec![6], ..swap };
         assert_eq!(
             reserved.compile().unwrap(),
             [
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn transient_descriptors_are_neither_closed_nor_used_as_scratch() {
-        let plan = Plan { transient: vec![3], ..plan(&[(0, 1), (1, 0), (2, 2)]) };
+        let plan = Plan { internal_fds: vec![3], ..plan(&[(0, 1), (1, 0), (2, 2)]) };
         assert_eq!(
             plan.compile().unwrap(),
             [

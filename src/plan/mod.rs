@@ -91,9 +91,9 @@ pub struct Plan {
     /// The child's descriptors; no target is named twice.
     pub mappings: Vec<Mapping>,
     /// Numbers that must not be open in the child. They matter where the rest is inherited.
-    pub holes: Vec<RawFd>,
+    pub closed: Vec<RawFd>,
     /// Descriptors that the child needs before exec and that close at exec. No target or hole is among them.
-    pub transient: Vec<RawFd>,
+    pub internal_fds: Vec<RawFd>,
     /// What becomes of all other descriptors.
     pub rest: Rest,
     /// Whose table the child starts with.
@@ -106,12 +106,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan that closes the rest and starts with a copied table, with no limit and nothing transient.
+    /// A plan that closes the rest and starts with a copied table, with no limit and nothing internal_fds.
     pub fn new(mappings: impl IntoIterator<Item = Mapping>) -> Self {
         Self {
             mappings: mappings.into_iter().collect(),
-            holes: Vec::new(),
-            transient: Vec::new(),
+            closed: Vec::new(),
+            internal_fds: Vec::new(),
             rest: Rest::Close,
             start: Start::Copied,
             limit: RawFd::MAX,
@@ -121,22 +121,22 @@ impl Plan {
 
     /// How many bytes of memory it has.
     pub(crate) fn size(&self) -> usize {
-        let numbers = self.holes.capacity() + self.transient.capacity();
+        let numbers = self.closed.capacity() + self.internal_fds.capacity();
         self.mappings.capacity() * size_of::<Mapping>() + numbers * size_of::<RawFd>()
     }
 
     /// Makes it the plan of no descriptor, in the same memory.
     pub(crate) fn clear(&mut self) {
-        let Self { mappings, holes, transient, rest, start, limit, scratch } = self;
+        let Self { mappings, closed, internal_fds, rest, start, limit, scratch } = self;
         mappings.clear();
-        holes.clear();
-        transient.clear();
+        closed.clear();
+        internal_fds.clear();
         (*rest, *start, *limit, *scratch) = (Rest::Close, Start::Copied, RawFd::MAX, None);
     }
 
     /// Whether `number` is one that the plan decides about: a target or a hole.
     pub fn decides(&self, number: RawFd) -> bool {
-        self.mappings.iter().any(|connection| connection.target == number) || self.holes.contains(&number)
+        self.mappings.iter().any(|connection| connection.target == number) || self.closed.contains(&number)
     }
 }
 

@@ -94,7 +94,7 @@ impl Table {
             Rest::Inherit => {
                 let mut rest = self.clone();
                 rest.exec();
-                for number in plan.mappings.iter().map(|each| each.source).chain(plan.holes.iter().copied()) {
+                for number in plan.mappings.iter().map(|each| each.source).chain(plan.closed.iter().copied()) {
                     rest.0.remove(&number);
                 }
                 rest
@@ -149,8 +149,8 @@ mod tests {
         if let Some(scratch) = plan.scratch {
             child.0.insert(scratch, Open { description: 0, close_on_exec: true });
         }
-        for &transient in &plan.transient {
-            child.0.insert(transient, Open { description: 1, close_on_exec: true });
+        for &internal_fds in &plan.internal_fds {
+            child.0.insert(internal_fds, Open { description: 1, close_on_exec: true });
         }
         child.run(&steps).unwrap_or_else(|error| panic!("{plan:?}: {error}"));
         child.exec();
@@ -164,9 +164,15 @@ mod tests {
             for start in [Start::Copied, Start::Shared] {
                 agrees(&Plan { start, ..Plan::new(mappings.clone()) });
             }
-            let transient = vec![6, 70];
-            agrees(&Plan { transient: transient.clone(), ..Plan::new(mappings.clone()) });
-            agrees(&Plan { rest: Rest::Inherit, scratch: Some(9), holes: vec![8], transient, ..Plan::new(mappings) });
+            let internal_fds = vec![6, 70];
+            agrees(&Plan { internal_fds: internal_fds.clone(), ..Plan::new(mappings.clone()) });
+            agrees(&Plan {
+                rest: Rest::Inherit,
+                scratch: Some(9),
+                closed: vec![8],
+                internal_fds,
+                ..Plan::new(mappings)
+            });
             count += 1;
         }
         assert_eq!(count, 16_807);

@@ -109,7 +109,7 @@ mod tests {
             },
             |buffers: &mut Buffers| (0..1 << 20).for_each(|_| buffers.paths.push("".as_ref())),
             |buffers: &mut Buffers| buffers.steps.reserve(1 << 20),
-            |buffers: &mut Buffers| buffers.plan.holes.reserve(1 << 20),
+            |buffers: &mut Buffers| buffers.plan.closed.reserve(1 << 20),
         ] {
             let mut lent = Lent::take();
             grow(&mut lent);

@@ -110,7 +110,7 @@ fn push_wishes(wanted: &FdMap<'_>, defaults: &Defaults, wishes: &mut Vec<Wish>) 
     let mut add = |target: RawFd, source: &Source<'_>, place: usize| {
         let want = match source {
             Source::Inherit => Want::Inherit,
-            Source::Closed => Want::Hole,
+            Source::Closed => Want::Closed,
             Source::SameAs(target) => Want::SameAs(*target),
             Source::Spent => Want::Spent,
             Source::Piped if !(0..=2).contains(&target) => Want::PipeOfNoDirection,
@@ -173,9 +173,9 @@ pub(super) fn descriptor_plan(
     for &wish in wishes.iter() {
         let target = wish.target;
         let given = match wish.want {
-            Want::Hole => {
-                plan.holes.push(target);
-                opening.tell(target, None, Origin::Hole);
+            Want::Closed => {
+                plan.closed.push(target);
+                opening.tell(target, None, Origin::Closed);
                 continue;
             }
             Want::Inherit | Want::Source => given(source_of(wanted, defaults, &wish), target),

@@ -94,7 +94,7 @@ fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<Raw
     let candidates = match plan.rest {
         Rest::Close => by_number::open_numbers(command.fd_map.missing)
             .map_err(|errno| Problem::system(Failure::Child(Step::CloseFrom { first: 0 }), errno))?,
-        Rest::Inherit => plan.mappings.iter().map(|each| each.source).chain(plan.holes.iter().copied()).collect(),
+        Rest::Inherit => plan.mappings.iter().map(|each| each.source).chain(plan.closed.iter().copied()).collect(),
     };
     Ok(candidates.into_iter().filter(|&number| !stays(number)).collect())
 }

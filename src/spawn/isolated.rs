@@ -140,7 +140,7 @@ impl Isolated {
         let mut job = |received: Received<'_>| -> Option<OwnedFd> {
             let launched =
                 travel.unpack(received).and_then(|()| execute(command, &mut travel.prepared, order, Some(mask)));
-            travel.prepared.close_transient();
+            travel.prepared.close_internal_fds();
             let (launched, pidfd) = match launched {
                 Ok(Launched::Started(Running { pid, pidfd })) => {
                     (Ok(Launched::Started(Running { pid, pidfd: None })), pidfd)
@@ -178,7 +178,7 @@ impl Isolated {
         let mut outcome = None;
         let mut job = |received: Received<'_>| -> Option<OwnedFd> {
             outcome = Some(travel.unpack(received));
-            travel.prepared.close_transient();
+            travel.prepared.close_internal_fds();
             None
         };
         turn.call(&numbers, &mut job)?;

@@ -113,7 +113,7 @@ pub(super) struct Prepared {
     /// The environment, where it is not this launch's own.
     shared_environment: Option<Environment>,
     /// The working directory and the scratch number, where they take one.
-    transient: [Option<OwnedFd>; 2],
+    internal_fds: [Option<OwnedFd>; 2],
 }
 
 impl Prepared {
@@ -130,9 +130,9 @@ impl Prepared {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     /// Closes what [`arrange`] has opened, in the thread that has arranged.
-    pub(super) fn close_transient(&mut self) {
+    pub(super) fn close_internal_fds(&mut self) {
         self.report = None;
-        self.transient = [None, None];
+        self.internal_fds = [None, None];
     }
 }
 
@@ -207,7 +207,7 @@ fn gather(mut buffers: Lent, wanted: &FdMap<'_>, defaults: &Defaults, demands: D
         standard_closed,
         searched: false,
         shared_environment: None,
-        transient: [None, None],
+        internal_fds: [None, None],
     })
 }
 
@@ -221,16 +221,16 @@ pub(super) enum Finish<'a, 'fd> {
 }
 
 /// Opens what only the child needs until exec, and compiles the steps, for the table of the calling thread: what it opens
-/// is closed by [`Prepared::close_transient`] in that thread, or when all is dropped there.
+/// is closed by [`Prepared::close_internal_fds`] in that thread, or when all is dropped there.
 pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<'_, '_>) -> Result<(), Problem> {
     let (directory, hooks) = match finish {
         Finish::Exec { directory, hooks } => (directory, hooks),
         Finish::Run => (&Directory::Inherit, false),
     };
-    let Prepared { buffers, handles, report, transient: [directory_fd, scratch_fd], .. } = prepared;
+    let Prepared { buffers, handles, report, internal_fds: [directory_fd, scratch_fd], .. } = prepared;
     let Buffers { plan, compiler, steps, rows, .. } = &mut **buffers;
-    let mut transient = |plan: &mut Plan, fd: &OwnedFd, origin: Origin| {
-        plan.transient.push(fd.as_raw_fd());
+    let mut internal_fds = |plan: &mut Plan, fd: &OwnedFd, origin: Origin| {
+        plan.internal_fds.push(fd.as_raw_fd());
         if demands.told {
             rows.push(Row { target: None, source: Some(fd.as_raw_fd()), origin });
         }
@@ -240,14 +240,14 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
     if let Directory::Descriptor(fd) = directory {
         let duplicate = sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
             .map_err(|error| Problem::io(Failure::WorkingDirectory(None), &error))?;
-        transient(plan, &duplicate, Origin::WorkingDirectory);
+        internal_fds(plan, &duplicate, Origin::WorkingDirectory);
         directory_number = Some(duplicate.as_raw_fd());
         *directory_fd = Some(duplicate);
     }
     if demands.report_pipe {
         let pipe = ReportPipe::open(plan, hooks)
             .map_err(|error| Problem::io(Failure::ParentOpen { what: "a pipe for the report of errors" }, &error))?;
-        transient(plan, &pipe.writer, Origin::Report);
+        internal_fds(plan, &pipe.writer, Origin::Report);
         *report = Some(pipe);
     }
     if (demands.in_place || plan.rest == Rest::Inherit) && plan.takes_scratch() {
@@ -266,9 +266,9 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
     }
     if matches!(finish, Finish::Run) {
         // No exec closes these; where the rest is closed they go with it.
-        plan.holes.extend(plan.scratch);
-        plan.holes.extend(report.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
-        plan.holes.extend(handles.numbers());
+        plan.closed.extend(plan.scratch);
+        plan.closed.extend(report.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
+        plan.closed.extend(handles.numbers());
     }
 
     if demands.in_place {
