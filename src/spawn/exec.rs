@@ -103,7 +103,7 @@ fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<Raw
 fn save(number: RawFd, prepared: &Prepared) -> Result<OwnedFd, Problem> {
     // SAFETY: the number has just been found open; if it is another's by now, that is what is saved.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    sources::apart(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
+    sources::dup_outside_plan(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
         .map_err(|error| Problem::io(Failure::ParentOpen { what: "a copy of what a target replaces" }, &error))
 }
 
@@ -111,7 +111,7 @@ fn away(fd: OwnedFd, prepared: &Prepared) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() >= prepare::ABOVE_STANDARD && !prepared.buffers.plan.decides(fd.as_raw_fd()) {
         return Ok(fd);
     }
-    sources::apart(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
+    sources::dup_outside_plan(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
 }
 
 /// What has been changed in this process, and is put back when this is dropped.

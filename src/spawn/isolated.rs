@@ -102,7 +102,7 @@ impl Isolated {
     fn start() -> std::result::Result<Self, Problem> {
         let what = "a pair of sockets";
         let (caller, theirs) = {
-            let _guard = sources::opening();
+            let _guard = sources::lock_stdio_numbers();
             passing::pair().map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?
         };
         let number = theirs.as_raw_fd();
@@ -198,7 +198,7 @@ impl Isolated {
         }
         // Before the lock of opening: the launch of the one whose turn it is may need that.
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Turn { opening: Some(sources::opening()), caller })
+        Ok(Turn { opening: Some(sources::lock_stdio_numbers()), caller })
     }
 }
 

@@ -343,8 +343,8 @@ fn execute(
 
 /// A pidfd for a child that is there already.
 fn open_pidfd(pid: i32) -> Option<OwnedFd> {
-    let _guard = sources::opening();
-    let pidfd = sources::above_standard(sys::open_pidfd(pid).ok()?).ok()?;
+    let _guard = sources::lock_stdio_numbers();
+    let pidfd = sources::dup_above_stdio(sys::open_pidfd(pid).ok()?).ok()?;
     // Where the kernel reaps children by itself (SIGCHLD is ignored), the number may be another process's by now.
     Process::is_child(&pidfd).then_some(pidfd)
 }

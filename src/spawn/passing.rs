@@ -3,7 +3,7 @@
 //! The memory is shared, so a job is a function of the caller's, which waits until it has run. Only descriptors have to
 //! travel: in messages of a socket, by `SCM_RIGHTS`.
 
-use super::sources::{above_standard, opening};
+use super::sources::{dup_above_stdio, lock_stdio_numbers};
 use rustix::io::{Errno, IoSlice, IoSliceMut, retry_on_intr};
 use rustix::net::sockopt::Timeout;
 use rustix::net::{
@@ -152,7 +152,7 @@ pub(super) struct Caller {
 pub(super) fn pair() -> io::Result<(Caller, OwnedFd)> {
     let (ours, theirs) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    let (ours, theirs) = (above_standard(ours)?, above_standard(theirs)?);
+    let (ours, theirs) = (dup_above_stdio(ours)?, dup_above_stdio(theirs)?);
     rustix::net::sockopt::set_socket_timeout(&ours, Timeout::Recv, Some(LOOK))?;
     Ok((Caller { socket: ours, board: Arc::default(), job: 0 }, theirs))
 }
@@ -189,11 +189,11 @@ impl Caller {
         }
         self.wait_for_answer();
         let passed = self.board.wait();
-        let _guard = if matches!(passed, Ok(true)) { Some(opening()) } else { None };
+        let _guard = if matches!(passed, Ok(true)) { Some(lock_stdio_numbers()) } else { None };
         let fd = self.receive_answer();
         passed?;
         // Where no number was left, the caller does without.
-        Ok(fd.and_then(|fd| above_standard(fd).ok()))
+        Ok(fd.and_then(|fd| dup_above_stdio(fd).ok()))
     }
 
     /// Waits for a message of the thread, and leaves it there. It says no more than that the board may have changed, but the

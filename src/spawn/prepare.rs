@@ -148,10 +148,10 @@ impl ReportPipe {
         let decided = |number| plan.decides(number);
         let (reader, writer) = sources::pipe(&mut Landed::default())?;
         let writer = if hooks {
-            sources::apart(&writer, ABOVE_HOOKS, decided)
-                .or_else(|_| sources::apart(&writer, ABOVE_STANDARD, decided))?
+            sources::dup_outside_plan(&writer, ABOVE_HOOKS, decided)
+                .or_else(|_| sources::dup_outside_plan(&writer, ABOVE_STANDARD, decided))?
         } else if decided(writer.as_raw_fd()) {
-            sources::apart(writer, ABOVE_STANDARD, decided)?
+            sources::dup_outside_plan(writer, ABOVE_STANDARD, decided)?
         } else {
             writer
         };
@@ -164,7 +164,7 @@ impl ReportPipe {
 pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Demands) -> Result<Prepared, Problem> {
     let mut buffers = Lent::take();
     let text = child_text(command, &mut buffers)?;
-    let _guard = sources::opening();
+    let _guard = sources::lock_stdio_numbers();
     let mut prepared = gather(buffers, &command.fd_map, defaults, demands)?;
     prepared.take_text(text);
     arrange(&mut prepared, demands, Finish::Exec { directory: &command.directory, hooks: !command.hooks.is_empty() })?;
@@ -173,7 +173,7 @@ pub(super) fn prepare(command: &Command<'_>, defaults: &Defaults, demands: Deman
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 /// Prepares as much of a spawn as needs the parent's table: what is left is [`arrange`]. The caller holds the lock of
-/// [`sources::opening`].
+/// [`sources::lock_stdio_numbers`].
 pub(super) fn prepare_sources(
     command: &Command<'_>,
     defaults: &Defaults,
@@ -188,7 +188,7 @@ pub(super) fn prepare_sources(
 
 /// Prepares the run of a function in a child.
 pub(super) fn prepare_run(plan: &FdMap<'_>, demands: Demands) -> Result<Prepared, Problem> {
-    let _guard = sources::opening();
+    let _guard = sources::lock_stdio_numbers();
     let mut prepared = gather(Lent::take(), plan, Defaults::INHERIT, demands)?;
     arrange(&mut prepared, demands, Finish::Run)?;
     Ok(prepared)
@@ -238,7 +238,7 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
 
     let mut directory_number = None;
     if let Directory::Descriptor(fd) = directory {
-        let duplicate = sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
+        let duplicate = sources::dup_outside_plan(fd, ABOVE_STANDARD, |number| plan.decides(number))
             .map_err(|error| Problem::io(Failure::WorkingDirectory(None), &error))?;
         internal_fds(plan, &duplicate, Origin::WorkingDirectory);
         directory_number = Some(duplicate.as_raw_fd());
@@ -254,7 +254,7 @@ pub(super) fn arrange(prepared: &mut Prepared, demands: Demands, finish: Finish<
         let what = "a scratch number for a cycle";
         let scratch = sources::null(0, &mut Landed::default())
             .and_then(|fd| {
-                sources::apart(fd, ABOVE_STANDARD, |number| plan.decides(number))
+                sources::dup_outside_plan(fd, ABOVE_STANDARD, |number| plan.decides(number))
                     .map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))
             })
             .map_err(|problem| Problem { failure: Failure::ParentOpen { what }, ..problem })?;

@@ -2,7 +2,7 @@
 
 use super::prepare::Problem;
 use crate::error::Failure;
-pub(super) use crate::fd::standard::opening;
+pub(super) use crate::fd::standard::lock_stdio_numbers;
 use crate::platform::Features;
 use crate::process::End;
 use crate::stdio::SlotKind;
@@ -18,7 +18,7 @@ pub(super) const PATH_ONLY: rustix::fs::OFlags = rustix::fs::OFlags::RDONLY;
 
 /// Moves a descriptor that landed on 0, 1 or 2 away from there. Where a standard stream is closed, a new descriptor
 /// takes its number, and whoever writes to that stream would write to it.
-pub(super) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+pub(super) fn dup_above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?) }
 }
 
@@ -32,16 +32,20 @@ pub(super) struct Landed {
 }
 
 impl Landed {
-    fn above_standard(&mut self, fd: OwnedFd) -> io::Result<OwnedFd> {
+    fn dup_above_stdio(&mut self, fd: OwnedFd) -> io::Result<OwnedFd> {
         self.any = true;
         self.on_standard |= fd.as_raw_fd() <= 2;
-        above_standard(fd)
+        dup_above_stdio(fd)
     }
 }
 
 /// A duplicate of `fd`, which closes at exec, under a number from `first` on that the child's plan decides nothing
 /// about.
-pub(super) fn apart(fd: impl AsFd, mut first: RawFd, decided: impl Fn(RawFd) -> bool) -> io::Result<OwnedFd> {
+pub(super) fn dup_outside_plan(
+    fd: impl AsFd,
+    mut first: RawFd,
+    decided: impl Fn(RawFd) -> bool,
+) -> io::Result<OwnedFd> {
     loop {
         let duplicate = rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), first)?;
         if !decided(duplicate.as_raw_fd()) {
@@ -54,7 +58,7 @@ pub(super) fn apart(fd: impl AsFd, mut first: RawFd, decided: impl Fn(RawFd) -> 
 /// A pipe with both ends away from 0, 1 and 2, closing at exec.
 pub(super) fn pipe(landed: &mut Landed) -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
-    Ok((landed.above_standard(reader.into())?, landed.above_standard(writer.into())?))
+    Ok((landed.dup_above_stdio(reader.into())?, landed.dup_above_stdio(writer.into())?))
 }
 
 /// What connects parent and child at `target`: the child's end, and the parent's.
@@ -70,7 +74,7 @@ pub(super) fn connect(target: RawFd, kind: SlotKind, landed: &mut Landed) -> Res
 
 fn socket(landed: &mut Landed) -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    Ok((landed.above_standard(ours.into())?, landed.above_standard(theirs.into())?))
+    Ok((landed.dup_above_stdio(ours.into())?, landed.dup_above_stdio(theirs.into())?))
 }
 
 pub(super) fn null(target: RawFd, landed: &mut Landed) -> Result<OwnedFd, Problem> {
@@ -78,7 +82,7 @@ pub(super) fn null(target: RawFd, landed: &mut Landed) -> Result<OwnedFd, Proble
         .read(true)
         .write(true)
         .open("/dev/null")
-        .and_then(|file| landed.above_standard(file.into()))
+        .and_then(|file| landed.dup_above_stdio(file.into()))
         .map_err(|error| Problem::io(Failure::Open { target, what: "/dev/null" }, &error))
 }
 
@@ -91,7 +95,9 @@ pub(super) fn data(target: RawFd, bytes: &[u8], missing: Features, landed: &mut 
         }
         result => (result.map_err(io::Error::from), "memory for the data"),
     };
-    result.and_then(|fd| landed.above_standard(fd)).map_err(|error| Problem::io(Failure::Open { target, what }, &error))
+    result
+        .and_then(|fd| landed.dup_above_stdio(fd))
+        .map_err(|error| Problem::io(Failure::Open { target, what }, &error))
 }
 
 /// Memory that nobody can change any more.

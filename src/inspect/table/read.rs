@@ -11,7 +11,7 @@ use super::status::FileStatus;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::terminal::Terminals;
 use crate::fd::by_number;
-use crate::fd::standard::opening_if_closed;
+use crate::fd::standard::lock_stdio_numbers_if_closed;
 use crate::platform::Features;
 use rustix::io::Errno;
 use std::os::fd::RawFd;
@@ -20,7 +20,7 @@ use std::path::Path;
 
 /// The calling thread's descriptors: from `/proc`, and what that does not tell, by their numbers.
 pub(super) fn current() -> Result<Vec<Entry>, Errno> {
-    let _guard = opening_if_closed();
+    let _guard = lock_stdio_numbers_if_closed();
     let (proc, numbers) = match Proc::of_thread() {
         Ok((proc, numbers)) => (Some(proc), numbers),
         // No descriptor is left to open it with, or there is none.
@@ -34,7 +34,7 @@ pub(super) fn current() -> Result<Vec<Entry>, Errno> {
 
 /// Another process's descriptors.
 pub(super) fn of(pid: u32) -> Result<Vec<Entry>, Errno> {
-    let _guard = opening_if_closed();
+    let _guard = lock_stdio_numbers_if_closed();
     let (proc, numbers) = Proc::of(pid)?;
     Ok(Reader::new(Some(proc), false).entries(numbers))
 }
