@@ -169,6 +169,39 @@ impl Error {
     }
 }
 
+/// A failure and the system's error number, before they become an [`Error`], which also names the program.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) failure: Failure,
+    pub(crate) errno: Option<Errno>,
+}
+
+impl Problem {
+    pub(crate) fn system(failure: Failure, errno: Errno) -> Self {
+        Self { failure, errno: Some(errno) }
+    }
+
+    pub(crate) fn io(failure: Failure, error: &io::Error) -> Self {
+        Self { failure, errno: Errno::from_io_error(error) }
+    }
+
+    pub(crate) fn of(self, subject: Subject) -> Error {
+        Error::new(subject, self.failure, self.errno)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self { failure, errno: None }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Failure::Refused(refusal).into()
+    }
+}
+
 /// The system's text for an error number, without the number.
 pub(crate) struct Reason(pub(crate) Errno);
 
@@ -264,44 +297,6 @@ impl fmt::Display for Text {
         }
     }
 }
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::NegativeTarget { target } => write!(f, "target {target} is below zero"),
-            Self::TargetBeyondLimit { target, limit } => {
-                write!(f, "target {target} is not below the limit of open descriptors (RLIMIT_NOFILE), {limit}")
-            }
-            Self::TargetTwice { target } => write!(f, "target {target} is given twice"),
-            Self::KeepCollides { target } => {
-                write!(f, "descriptor {target} cannot be kept: a target has the same number")
-            }
-            Self::SourceNotOpen { target, source } if target == source => {
-                write!(f, "descriptor {target} is not open in the parent")
-            }
-            Self::SourceNotOpen { target, source } => {
-                write!(f, "the source of target {target}, descriptor {source}, is not open in the parent")
-            }
-            Self::SourceSpent { target } => write!(
-                f,
-                "the source of target {target} was given away by an earlier spawn; lend it (a reference) or share it \
-                 (an Arc) to spawn again"
-            ),
-            Self::SameAsNothing { target, same_as } => {
-                write!(f, "target {target} is to be the same as {same_as}, which the plan does not open")
-            }
-            Self::SameAsItself { target } => write!(f, "target {target} is to be the same as itself"),
-            Self::PipedWhere { target } => {
-                write!(f, "target {target} is piped without a direction; use Command::reader or Command::writer")
-            }
-            Self::NoScratch { limit } => {
-                write!(f, "no number below the limit of open descriptors, {limit}, is free to break a cycle")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -40,29 +40,27 @@
 
 #![deny(unsafe_code)]
 
+mod child;
 mod command;
 mod error;
-mod exchange;
-mod explain;
 pub mod fd;
 pub mod inspect;
+mod isolated;
+mod launch;
 pub mod plan;
 mod platform;
-mod process;
 mod spawn;
-mod stdio;
 mod sys;
 
-pub use self::command::{Args, Command, Environment, FdMap, Lend, Variables};
+pub use self::child::{Child, Handle};
+pub use self::command::{Args, Command, Environment, FdMap, Lend, Slot, Stdio, Variables};
 pub use self::error::{Error, Failure, Result, Text};
-pub use self::explain::Explanation;
+pub use self::isolated::Isolated;
 pub use self::plan::Rest;
 #[doc(hidden)]
 pub use self::platform::Features;
 pub use self::platform::Launcher;
-pub use self::process::{Child, Handle};
-pub use self::spawn::{Isolated, fork_run};
-pub use self::stdio::{Slot, Stdio};
+pub use self::spawn::{Explanation, fork_run};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

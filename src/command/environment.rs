@@ -1,6 +1,6 @@
 //! The child's environment: the parent's, or a prepared one, and the changes to it.
 
-use super::strings::{Addresses, Strings};
+use super::c_strings::{CStrings, PtrArray};
 use crate::error::{Failure, Text};
 use std::collections::{BTreeMap, btree_map};
 use std::ffi::{OsStr, OsString};
@@ -10,16 +10,16 @@ use std::sync::Arc;
 
 /// An environment as the kernel takes it, in one block.
 #[derive(Debug, Default)]
-pub(crate) struct Block {
+pub(crate) struct EnvBlock {
     /// `NAME=value`, each.
-    strings: Strings,
-    addresses: Addresses,
+    strings: CStrings,
+    pointers: PtrArray,
 }
 
-impl Block {
+impl EnvBlock {
     /// Notes where the strings are, which have no NUL inside, and change no more.
     fn finish(&mut self) {
-        self.addresses.set([&self.strings]);
+        self.pointers.set([&self.strings]);
     }
 
     /// Adds the variables of this process. `environ` itself cannot be passed on: another thread that sets a variable may
@@ -39,11 +39,11 @@ impl Block {
 
     /// How many bytes of memory it has.
     pub(crate) fn size(&self) -> usize {
-        self.strings.size() + self.addresses.size()
+        self.strings.size() + self.pointers.size()
     }
 
-    pub(crate) fn addresses(&self) -> &Addresses {
-        &self.addresses
+    pub(crate) fn pointers(&self) -> &PtrArray {
+        &self.pointers
     }
 
     pub(crate) fn get(&self, name: &OsStr) -> Option<&OsStr> {
@@ -68,19 +68,19 @@ impl Block {
 /// assert_eq!(environment.get("PATH"), std::env::var_os("PATH").as_deref());
 /// ```
 #[derive(Clone)]
-pub struct Environment(Arc<Block>);
+pub struct Environment(Arc<EnvBlock>);
 
 impl Environment {
     /// The environment of this process as it is now.
     #[doc(alias = "environ")]
     pub fn capture() -> Self {
-        let mut block = Block::default();
+        let mut block = EnvBlock::default();
         block.push_parents(|_| false);
         block.finish();
         Self(Arc::new(block))
     }
 
-    pub(crate) fn block(&self) -> &Block {
+    pub(crate) fn block(&self) -> &EnvBlock {
         &self.0
     }
 
@@ -155,7 +155,7 @@ impl Changes {
 
     /// The whole environment of a child that is spawned now: the one that the command shares, or else it is put into
     /// `block`, which is empty.
-    pub(crate) fn build(&self, block: &mut Block) -> Result<Option<Environment>, Failure> {
+    pub(crate) fn build(&self, block: &mut EnvBlock) -> Result<Option<Environment>, Failure> {
         let changed = |name: &OsStr| !self.variables.is_empty() && self.variables.contains_key(name);
         match &self.base {
             Base::Prepared(environment) if self.variables.is_empty() => return Ok(Some(environment.clone())),
@@ -214,8 +214,8 @@ mod tests {
     use super::*;
 
     /// What is built where nothing is shared.
-    fn build(changes: &Changes) -> Result<Block, Failure> {
-        let mut block = Block::default();
+    fn build(changes: &Changes) -> Result<EnvBlock, Failure> {
+        let mut block = EnvBlock::default();
         assert!(changes.build(&mut block)?.is_none());
         Ok(block)
     }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn prepared(variables: &[&str]) -> Environment {
-        let mut block = Block::default();
+        let mut block = EnvBlock::default();
         variables.iter().for_each(|variable| block.strings.push(variable.as_ref()));
         block.finish();
         Environment(Arc::new(block))
@@ -247,7 +247,7 @@ mod tests {
         let mut changes = Changes::default();
         changes.clear();
         changes.set_base(&environment);
-        let shared = changes.build(&mut Block::default()).unwrap().unwrap();
+        let shared = changes.build(&mut EnvBlock::default()).unwrap().unwrap();
         assert!(std::ptr::eq(shared.block(), environment.block()));
     }
 

@@ -1,10 +1,12 @@
-//! The plan of a child's descriptors, as the caller words it.
+//! What the caller wants the child's descriptors to be.
 
+use super::lend::Lend;
+use super::slot::{Slot, SlotKind};
+use super::stdio::{Given, Opened, Source, Stdio};
 use crate::plan::Rest;
 use crate::platform::Features;
-use crate::stdio::{Slot, SlotKind, Source, Stdio};
 use std::io::{PipeReader, PipeWriter};
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 /// What the descriptors of a child are to be: 0, 1 and 2, any other targets, the keep list, and what becomes of the rest.
@@ -29,12 +31,19 @@ use std::os::unix::net::UnixStream;
 /// ```
 #[derive(Debug)]
 pub struct FdMap<'fd> {
-    /// Standard input, output and error; `None` leaves it to the method that spawns.
-    pub(crate) standard: [Option<Stdio<'fd>>; 3],
-    pub(crate) connections: Vec<(RawFd, Stdio<'fd>)>,
-    pub(crate) keep: Vec<BorrowedFd<'fd>>,
+    /// Sorted by target; entries of one target are in the order of the calls.
+    entries: Vec<Entry<'fd>>,
     pub(crate) rest: Rest,
     pub(crate) missing: Features,
+}
+
+/// One target, and what the caller wants there.
+#[derive(Debug)]
+struct Entry<'fd> {
+    target: RawFd,
+    source: Source<'fd>,
+    /// Whether `stdin`, `stdout` or `stderr` set it, so that the next such call replaces it.
+    is_stream: bool,
 }
 
 impl Default for FdMap<'_> {
@@ -46,37 +55,28 @@ impl Default for FdMap<'_> {
 impl<'fd> FdMap<'fd> {
     /// A plan of 0, 1 and 2 as they are in the parent, and nothing else.
     pub const fn new() -> Self {
-        Self {
-            standard: [const { None }; 3],
-            connections: Vec::new(),
-            keep: Vec::new(),
-            rest: Rest::Close,
-            missing: Features::empty(),
-        }
+        Self { entries: Vec::new(), rest: Rest::Close, missing: Features::empty() }
     }
 
     /// Connects standard input. The last call counts. The default is to inherit it; for [`Command::output`] it is `/dev/null`.
     ///
     /// [`Command::output`]: crate::Command::output
     pub fn stdin(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.standard[0] = Some(stdio.into());
-        self
+        self.set_stream(0, stdio.into().0)
     }
 
     /// Connects standard output. The last call counts. The default is to inherit it; for [`Command::output`] it is a pipe.
     ///
     /// [`Command::output`]: crate::Command::output
     pub fn stdout(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.standard[1] = Some(stdio.into());
-        self
+        self.set_stream(1, stdio.into().0)
     }
 
     /// Connects standard error. The last call counts. The default is to inherit it; for [`Command::output`] it is a pipe.
     ///
     /// [`Command::output`]: crate::Command::output
     pub fn stderr(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.standard[2] = Some(stdio.into());
-        self
+        self.set_stream(2, stdio.into().0)
     }
 
     /// Connects the child's descriptor `target`, whatever its number. Sources may be targets of others at the same
@@ -85,7 +85,7 @@ impl<'fd> FdMap<'fd> {
     /// A target given twice is refused by the spawn, and so is one that is not below the soft `RLIMIT_NOFILE`.
     #[doc(alias = "dup2")]
     pub fn fd(&mut self, target: RawFd, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.connections.push((target, stdio.into()));
+        self.insert(Entry { target, source: stdio.into().0, is_stream: false });
         self
     }
 
@@ -115,7 +115,7 @@ impl<'fd> FdMap<'fd> {
 
     fn slot<T>(&mut self, target: RawFd, kind: SlotKind) -> Slot<T> {
         let slot = Slot::new();
-        self.connections.push((target, Stdio(Source::Slot { kind, id: slot.id })));
+        self.insert(Entry { target, source: Source::Opened(Opened::Slot { kind, id: slot.id }), is_stream: false });
         slot
     }
 
@@ -123,7 +123,13 @@ impl<'fd> FdMap<'fd> {
     ///
     /// Keeping one twice is the same as once. One whose number is a target is refused by the spawn.
     pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
-        self.keep.push(fd.lend());
+        let fd = fd.lend();
+        let target = fd.as_raw_fd();
+        let is_kept =
+            |entry: &Entry<'_>| entry.target == target && matches!(entry.source, Source::Given(Given::Kept(_)));
+        if !self.entries.iter().any(is_kept) {
+            self.insert(Entry { target, source: Source::Given(Given::Kept(fd)), is_stream: false });
+        }
         self
     }
 
@@ -140,31 +146,100 @@ impl<'fd> FdMap<'fd> {
         self
     }
 
-    /// Forgets what was moved into the plan, which closes it here: the child has it now.
+    /// Closes what was moved into the map: the child has it now.
     pub(crate) fn close_moved(&mut self) {
-        let standard = self.standard.iter_mut().flatten();
-        for stdio in standard.chain(self.connections.iter_mut().map(|(_, stdio)| stdio)) {
-            if let Source::Moved(_) = stdio.0 {
-                stdio.0 = Source::Spent;
+        for entry in &mut self.entries {
+            if let Source::Given(Given::Moved(_)) = entry.source {
+                entry.source = Source::Spent;
             }
         }
     }
-}
 
-/// What can be lent to a plan: a `BorrowedFd`, or a reference to anything that owns a descriptor.
-pub trait Lend<'fd> {
-    /// The descriptor, for as long as it is lent.
-    fn lend(self) -> BorrowedFd<'fd>;
-}
+    /// All targets with their sources, sorted by target. `defaults` are for those of 0, 1 and 2 that the map does not name.
+    pub(crate) fn entries<'a>(&'a self, defaults: &'a [Source<'static>; 3]) -> Entries<'a, 'fd> {
+        Entries { entries: self.entries.iter(), defaults, stream: 0 }
+    }
 
-impl<'fd> Lend<'fd> for BorrowedFd<'fd> {
-    fn lend(self) -> BorrowedFd<'fd> {
+    fn set_stream(&mut self, target: RawFd, source: Source<'fd>) -> &mut Self {
+        match self.entries.iter_mut().find(|entry| entry.is_stream && entry.target == target) {
+            Some(entry) => entry.source = source,
+            None => self.insert(Entry { target, source, is_stream: true }),
+        }
         self
+    }
+
+    fn insert(&mut self, entry: Entry<'fd>) {
+        let place = self.entries.partition_point(|other| other.target <= entry.target);
+        self.entries.insert(place, entry);
     }
 }
 
-impl<'fd, T: AsFd> Lend<'fd> for &'fd T {
-    fn lend(self) -> BorrowedFd<'fd> {
-        self.as_fd()
+/// The targets of a map and those of 0, 1 and 2 that it does not name, with their sources.
+#[derive(Clone)]
+pub(crate) struct Entries<'a, 'fd> {
+    entries: std::slice::Iter<'a, Entry<'fd>>,
+    defaults: &'a [Source<'static>; 3],
+    /// The next standard stream that the map may not name.
+    stream: RawFd,
+}
+
+impl<'a, 'fd> Iterator for Entries<'a, 'fd> {
+    type Item = (RawFd, &'a Source<'fd>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.entries.as_slice().first();
+        let stream = self.stream;
+        if let Some(default) = self.defaults.get(stream as usize) {
+            if next.is_none_or(|entry| entry.target > stream) {
+                self.stream += 1;
+                return Some((stream, default));
+            }
+        }
+        let entry = self.entries.next()?;
+        if entry.target == stream {
+            self.stream += 1;
+        }
+        Some((entry.target, &entry.source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULTS: [Source<'static>; 3] = [Source::NULL, Source::PIPED, Source::INHERIT];
+
+    fn listed(map: &FdMap<'_>) -> Vec<String> {
+        map.entries(&DEFAULTS).map(|(target, source)| format!("{target} {source:?}")).collect()
+    }
+
+    #[test]
+    fn streams_that_the_map_does_not_name_have_their_defaults() {
+        let inherit = "2 Given(Inherit)";
+        assert_eq!(listed(&FdMap::new()), ["0 Opened(Null)", "1 Opened(Piped)", inherit]);
+        let mut map = FdMap::new();
+        map.fd(7, Stdio::closed()).fd(1, Stdio::closed()).fd(-3, Stdio::closed());
+        assert_eq!(listed(&map), ["-3 Closed", "0 Opened(Null)", "1 Closed", inherit, "7 Closed"]);
+    }
+
+    #[test]
+    fn last_call_of_a_stream_counts_and_what_is_given_twice_stays_twice() {
+        let mut map = FdMap::new();
+        map.stdout(Stdio::null()).stdout(Stdio::closed()).fd(1, Stdio::same_as(2)).stderr(Stdio::null());
+        assert_eq!(listed(&map), ["0 Opened(Null)", "1 Closed", "1 SameAs(2)", "2 Opened(Null)"]);
+    }
+
+    #[test]
+    fn keep_may_be_repeated_in_any_order() {
+        let files = [(); 3].map(|()| std::fs::File::open("/dev/null").unwrap());
+        let mut map = FdMap::new();
+        for index in [2, 0, 2, 1, 2] {
+            map.keep(&files[index]);
+        }
+        let targets: Vec<RawFd> = map.entries(&DEFAULTS).map(|(target, _)| target).collect();
+        let mut expected = vec![0, 1, 2];
+        expected.extend(files.iter().map(AsRawFd::as_raw_fd));
+        expected.sort_unstable();
+        assert_eq!(targets, expected);
     }
 }

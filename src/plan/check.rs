@@ -1,138 +1,118 @@
-//! What can be refused by looking at the wishes alone, before any descriptor is opened.
+//! What can be refused by looking at the mappings alone, before the parent opens any descriptor.
 
-use super::Refusal;
+use super::mapping::{Mapping, Origin};
+use super::refusal::Refusal;
 use std::os::fd::RawFd;
 
-/// What is wanted at one target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Want {
-    /// The descriptor of the same number in the parent, named in the keep list.
-    Keep,
-    /// The descriptor of the same number in the parent.
-    Inherit,
-    /// Some source that the parent has or opens.
-    Source,
-    /// Whatever the other target is.
-    SameAs(RawFd),
-    /// Nothing: the number is not open.
-    Closed,
-    /// A source that an earlier spawn gave away.
-    Spent,
-    /// A pipe of no known direction.
-    PipeOfNoDirection,
-}
-
-/// One wish of a command: a target, what is wanted there, and where the command keeps it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wish {
-    pub(crate) target: RawFd,
-    pub(crate) want: Want,
-    /// The caller's own index, carried along.
-    pub(crate) place: usize,
-}
-
-/// Sorts `wishes` by target, drops repeated keeps, checks them, and replaces each `SameAs` by the target at the end
-/// of its chain.
-pub(crate) fn check(wishes: &mut Vec<Wish>) -> Result<(), Refusal> {
-    if is_plain(wishes) {
-        return Ok(());
-    }
-    wishes.sort_by_key(|wish| wish.target);
-    wishes.dedup_by(|next, wish| next.target == wish.target && next.want == Want::Keep && wish.want == Want::Keep);
-    for pair in wishes.windows(2) {
-        let target = pair[0].target;
-        if target == pair[1].target {
-            let keep = pair.iter().any(|wish| wish.want == Want::Keep);
-            return Err(if keep { Refusal::KeepCollides { target } } else { Refusal::TargetTwice { target } });
+/// Refuses contradictory mappings, which are sorted by target, and makes each [`Origin::SameAs`] name the target at the
+/// end of its chain.
+pub(crate) fn check(mappings: &mut [Mapping]) -> Result<(), Refusal> {
+    let mut has_same_as = false;
+    let mut last: Option<Mapping> = None;
+    for &mapping in &*mappings {
+        let Mapping { target, origin, .. } = mapping;
+        if let Some(last) = last.filter(|last| last.target == target) {
+            let is_kept = origin == Origin::Kept || last.origin == Origin::Kept;
+            return Err(if is_kept { Refusal::KeepCollides { target } } else { Refusal::TargetTwice { target } });
         }
+        has_same_as |= matches!(origin, Origin::SameAs(_));
+        last = Some(mapping);
     }
-    for index in 0..wishes.len() {
-        let Wish { target, want, .. } = wishes[index];
-        if target < 0 {
-            return Err(Refusal::NegativeTarget { target });
-        }
-        match want {
-            Want::Spent => return Err(Refusal::SourceSpent { target }),
-            Want::PipeOfNoDirection => return Err(Refusal::PipedWhere { target }),
-            Want::SameAs(_) => wishes[index].want = Want::SameAs(end_of_chain(wishes, index)?),
-            Want::Keep | Want::Inherit | Want::Source | Want::Closed => {}
+    // The smallest target is the first one.
+    if let Some(&Mapping { target: target @ ..0, .. }) = mappings.first() {
+        return Err(Refusal::NegativeTarget { target });
+    }
+    if has_same_as {
+        for index in 0..mappings.len() {
+            if let Origin::SameAs(_) = mappings[index].origin {
+                mappings[index].origin = Origin::SameAs(end_of_chain(mappings, index)?);
+            }
         }
     }
     Ok(())
 }
 
-/// Whether there is nothing to sort, to replace or to refuse, as is the rule.
-fn is_plain(wishes: &[Wish]) -> bool {
-    let mut last = -1;
-    for wish in wishes {
-        if wish.target <= last || !matches!(wish.want, Want::Keep | Want::Inherit | Want::Source | Want::Closed) {
-            return false;
-        }
-        last = wish.target;
-    }
-    true
-}
-
 /// The target that a chain of `SameAs` ends in.
-fn end_of_chain(wishes: &[Wish], start: usize) -> Result<RawFd, Refusal> {
-    let target = wishes[start].target;
+fn end_of_chain(mappings: &[Mapping], start: usize) -> Result<RawFd, Refusal> {
+    let target = mappings[start].target;
     let mut index = start;
-    for _ in wishes {
-        let Want::SameAs(same_as) = wishes[index].want else {
-            return Ok(wishes[index].target);
+    for _ in mappings {
+        let Origin::SameAs(same_as) = mappings[index].origin else {
+            return Ok(mappings[index].target);
         };
-        index = wishes
-            .binary_search_by_key(&same_as, |wish| wish.target)
-            .ok()
-            .filter(|&found| wishes[found].want != Want::Closed)
+        index = index_of(mappings, same_as)
+            .filter(|&found| mappings[found].origin != Origin::Closed)
             .ok_or(Refusal::SameAsNothing { target, same_as })?;
     }
     Err(Refusal::SameAsItself { target })
 }
 
+/// Gives each target that is the same as another one that target's source.
+pub(crate) fn copy_same_as(mappings: &mut [Mapping]) {
+    for index in 0..mappings.len() {
+        if let Origin::SameAs(other) = mappings[index].origin {
+            if let Some(found) = index_of(mappings, other) {
+                let Mapping { source, close_on_exec, .. } = mappings[found];
+                mappings[index] = Mapping { source, close_on_exec, ..mappings[index] };
+            }
+        }
+    }
+}
+
+fn index_of(mappings: &[Mapping], target: RawFd) -> Option<usize> {
+    mappings.binary_search_by_key(&target, |each| each.target).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::mapping::NO_SOURCE;
     use super::*;
 
-    fn checked(wishes: &[(RawFd, Want)]) -> Result<Vec<(RawFd, Want)>, Refusal> {
-        let mut list = wishes.iter().map(|&(target, want)| Wish { target, want, place: 0 }).collect();
-        check(&mut list)?;
-        Ok(list.iter().map(|wish| (wish.target, wish.want)).collect())
-    }
+    const GIVEN: Origin = Origin::Lent;
 
-    #[test]
-    fn keep_may_be_repeated_in_any_order() {
-        assert_eq!(
-            checked(&[(9, Want::Keep), (5, Want::Keep), (9, Want::Keep), (7, Want::Keep), (9, Want::Keep)]),
-            Ok(vec![(5, Want::Keep), (7, Want::Keep), (9, Want::Keep)])
-        );
+    fn checked(list: &[(RawFd, Origin)]) -> Result<Vec<(RawFd, Origin)>, Refusal> {
+        let mapping = |&(target, origin)| Mapping { target, source: NO_SOURCE, close_on_exec: false, origin };
+        let mut mappings: Vec<Mapping> = list.iter().map(mapping).collect();
+        mappings.sort_by_key(|each| each.target);
+        check(&mut mappings)?;
+        Ok(mappings.iter().map(|mapping| (mapping.target, mapping.origin)).collect())
     }
 
     #[test]
     fn chains_of_same_as_end_in_a_source() {
         assert_eq!(
-            checked(&[(2, Want::SameAs(1)), (1, Want::SameAs(7)), (7, Want::Source), (0, Want::SameAs(2))]),
-            Ok(vec![(0, Want::SameAs(7)), (1, Want::SameAs(7)), (2, Want::SameAs(7)), (7, Want::Source)])
+            checked(&[(2, Origin::SameAs(1)), (1, Origin::SameAs(7)), (7, GIVEN), (0, Origin::SameAs(2))]),
+            Ok(vec![(0, Origin::SameAs(7)), (1, Origin::SameAs(7)), (2, Origin::SameAs(7)), (7, GIVEN)])
         );
     }
 
     #[test]
+    fn same_as_copies_the_source_and_its_flag() {
+        let source = Mapping { target: 5, source: 9, close_on_exec: true, origin: GIVEN };
+        let same = Mapping { target: 2, source: NO_SOURCE, close_on_exec: false, origin: Origin::SameAs(5) };
+        let mut mappings = [same, source];
+        copy_same_as(&mut mappings);
+        assert_eq!(mappings, [Mapping { source: 9, close_on_exec: true, ..same }, source]);
+    }
+
+    #[test]
     fn each_refusal_names_its_target() {
-        let cases: &[(&[(RawFd, Want)], Refusal)] = &[
-            (&[(-1, Want::Source)], Refusal::NegativeTarget { target: -1 }),
-            (&[(4, Want::Source), (4, Want::Closed)], Refusal::TargetTwice { target: 4 }),
-            (&[(4, Want::Source), (4, Want::Keep)], Refusal::KeepCollides { target: 4 }),
-            (&[(4, Want::Keep), (4, Want::Keep), (4, Want::Closed)], Refusal::KeepCollides { target: 4 }),
-            (&[(4, Want::Spent)], Refusal::SourceSpent { target: 4 }),
-            (&[(4, Want::PipeOfNoDirection)], Refusal::PipedWhere { target: 4 }),
-            (&[(4, Want::SameAs(4))], Refusal::SameAsItself { target: 4 }),
-            (&[(3, Want::SameAs(4)), (4, Want::SameAs(3))], Refusal::SameAsItself { target: 3 }),
-            (&[(2, Want::SameAs(3)), (3, Want::SameAs(4)), (4, Want::SameAs(3))], Refusal::SameAsItself { target: 2 }),
-            (&[(4, Want::SameAs(5))], Refusal::SameAsNothing { target: 4, same_as: 5 }),
-            (&[(4, Want::SameAs(5)), (5, Want::Closed)], Refusal::SameAsNothing { target: 4, same_as: 5 }),
+        let cases: &[(&[(RawFd, Origin)], Refusal)] = &[
+            (&[(-1, GIVEN)], Refusal::NegativeTarget { target: -1 }),
+            (&[(4, GIVEN), (4, Origin::Closed)], Refusal::TargetTwice { target: 4 }),
+            (&[(4, GIVEN), (4, Origin::Kept)], Refusal::KeepCollides { target: 4 }),
+            (&[(4, Origin::Kept), (4, Origin::Closed)], Refusal::KeepCollides { target: 4 }),
+            (&[(4, Origin::SameAs(4))], Refusal::SameAsItself { target: 4 }),
+            (&[(3, Origin::SameAs(4)), (4, Origin::SameAs(3))], Refusal::SameAsItself { target: 3 }),
+            (
+                &[(2, Origin::SameAs(3)), (3, Origin::SameAs(4)), (4, Origin::SameAs(3))],
+                Refusal::SameAsItself { target: 2 },
+            ),
+            (&[(4, Origin::SameAs(5))], Refusal::SameAsNothing { target: 4, same_as: 5 }),
+            (&[(4, Origin::SameAs(5)), (5, Origin::Closed)], Refusal::SameAsNothing { target: 4, same_as: 5 }),
         ];
-        for (wishes, refusal) in cases {
-            assert_eq!(checked(wishes), Err(*refusal), "{wishes:?}");
+        for (mappings, refusal) in cases {
+            assert_eq!(checked(mappings), Err(*refusal), "{mappings:?}");
         }
     }
 }

@@ -1,10 +1,13 @@
-//! The compiler: a descriptor plan becomes a flat list of steps.
+//! The compiler: a plan becomes the steps that make the child's descriptor table.
 
+use super::data::{Plan, Rest, Start};
+use super::mapping::Mapping;
+use super::refusal::Refusal;
 use super::renumber::{Duplicate, Move, Schedule};
-use super::{Mapping, Plan, Refusal, Rest, Start, Step};
+use super::step::Step;
 use std::os::fd::RawFd;
 
-/// What compiling works with: memory only, which another plan can use again.
+/// The memory that the compiler works with. It can be used for another plan again.
 #[derive(Default)]
 pub(crate) struct Compiler {
     moves: Vec<Move>,
@@ -14,7 +17,7 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    /// About how many bytes of memory it has.
+    /// About how many bytes of memory the compiler has.
     pub(crate) fn size(&self) -> usize {
         let duplicates = self.duplicates.capacity() * size_of::<Duplicate>();
         // The schedule has as many entries as there are moves.
@@ -25,93 +28,40 @@ impl Compiler {
 impl Plan {
     /// The steps that make a child's table what the plan says. Pure: the same plan gives the same steps.
     ///
-    /// The count of `Duplicate` steps is minimal: one for each target that differs from its source, and one for each
-    /// cycle that no other target copies. The scratch number of a cycle is the smallest that is neither a source nor
-    /// a target, or, where the rest is inherited, [`Plan::scratch`].
+    /// The count of `Dup2` steps is minimal: one for each target that differs from its source, and one for each cycle that
+    /// no other target copies. The scratch number of a cycle is the smallest that is neither a source nor a target. If the
+    /// rest is inherited, it is [`Plan::scratch`].
     ///
     /// # Errors
     ///
-    /// Those of [`Refusal`] that are about numbers: a target below zero, beyond the limit, or given twice, and a
-    /// cycle for which no scratch number is left.
+    /// Those of [`Refusal`] that are about numbers: a target below zero, beyond the limit, or given twice, and a cycle for
+    /// which no scratch number is left.
     pub fn compile(&self) -> Result<Vec<Step>, Refusal> {
         let mut steps = Vec::with_capacity(self.mappings.len() + 6);
-        self.compile_into(&mut Compiler::default(), &mut steps)?;
+        Compiler::default().descriptors(self, &mut steps)?;
         Ok(steps)
-    }
-
-    /// Adds the steps to those that there are.
-    pub(crate) fn compile_into(&self, compiler: &mut Compiler, steps: &mut Vec<Step>) -> Result<(), Refusal> {
-        let Compiler { moves, schedule, duplicates, numbers } = compiler;
-        let sorted_here;
-        let mappings = if self.mappings.is_sorted_by_key(|each| each.target) {
-            self.mappings.as_slice()
-        } else {
-            let mut sorted = self.mappings.clone();
-            sorted.sort_by_key(|each| each.target);
-            sorted_here = sorted;
-            sorted_here.as_slice()
-        };
-        let mut highest = -1;
-        moves.clear();
-        duplicates.clear();
-        let mut last = None;
-        for &Mapping { target, source, .. } in mappings {
-            check_numbers(target, source, last, self.limit)?;
-            last = Some(target);
-            highest = highest.max(target).max(source);
-            if target != source {
-                moves.push(Move { target, source });
-            }
-        }
-        if !moves.is_empty() {
-            let scratch = || {
-                let number = self.scratch_number(mappings, numbers)?;
-                highest = highest.max(number);
-                Ok(number)
-            };
-            schedule.order(moves, scratch, |each| duplicates.push(each))?;
-        }
-
-        match self.rest {
-            Rest::Close => {
-                let highest = self.internal_fds.iter().fold(highest, |highest, &number| highest.max(number));
-                let first = highest.saturating_add(1);
-                match self.start {
-                    Start::Shared => steps.push(Step::UnshareFiles { first }),
-                    // No number is above the last.
-                    Start::Copied if highest == RawFd::MAX => {}
-                    Start::Copied => steps.push(Step::CloseFrom { first }),
-                }
-                push_table(mappings, duplicates, steps);
-                self.push_gaps(mappings, highest, numbers, steps);
-            }
-            Rest::Inherit => {
-                push_table(mappings, duplicates, steps);
-                self.push_old_sources(mappings, numbers, steps);
-            }
-        }
-        Ok(())
     }
 
     /// Whether the plan has a cycle that takes a scratch number.
     pub(crate) fn takes_scratch(&self) -> bool {
-        // Only whether the number is used matters here, not which it is.
+        // It matters only whether the number is used, not which number it is.
         let steps = Self { rest: Rest::Inherit, scratch: Some(RawFd::MAX), ..self.clone() }.compile();
         steps.is_ok_and(|steps| steps.iter().any(|step| matches!(step, Step::Dup2 { close_on_exec: true, .. })))
     }
 
     /// Every number that the steps read or write, other than the scratch number.
     fn numbers(&self, mappings: &[Mapping]) -> impl Iterator<Item = RawFd> {
-        mappings.iter().flat_map(|each| [each.target, each.source]).chain(self.internal_fds.iter().copied())
+        let internal = self.internal_fds.iter().map(|each| each.fd);
+        mappings.iter().flat_map(|each| [each.target, each.source]).chain(internal)
     }
 
-    /// The smallest number that is neither source nor target; where the rest is inherited, the reserved one.
+    /// The smallest number that is neither source nor target, or the reserved one.
     fn scratch_number(&self, mappings: &[Mapping], used: &mut Vec<RawFd>) -> Result<RawFd, Refusal> {
         let refusal = Refusal::NoScratch { limit: self.limit };
         if let Some(number) = self.scratch {
             return Ok(number);
         }
-        if self.rest == Rest::Inherit {
+        if self.needs_reserved_scratch() {
             return Err(refusal);
         }
         used.clear();
@@ -141,7 +91,8 @@ impl Plan {
             }
         } else {
             stay.clear();
-            stay.extend(mappings.iter().map(|each| each.target).chain(self.internal_fds.iter().copied()));
+            let internal = self.internal_fds.iter().map(|each| each.fd);
+            stay.extend(mappings.iter().map(|each| each.target).chain(internal));
             stay.sort_unstable();
             for &mut number in stay {
                 close(next, number - 1);
@@ -151,7 +102,7 @@ impl Plan {
         close(next, highest);
     }
 
-    /// Closes each source at its old number, unless the plan has something there. Holes are closed too.
+    /// Closes each source at its old number, unless that number is a target. Closes what has to be closed, too.
     fn push_old_sources(&self, mappings: &[Mapping], old: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
         old.clear();
         let numbers = mappings.iter().map(|each| each.source).chain(self.closed.iter().copied());
@@ -159,6 +110,63 @@ impl Plan {
         old.sort_unstable();
         old.dedup();
         steps.extend(old.iter().map(|&fd| Step::Close { first: fd, last: fd }));
+    }
+}
+
+impl Compiler {
+    /// Appends the steps that make a child's table what the plan says.
+    pub(super) fn descriptors(&mut self, plan: &Plan, steps: &mut Vec<Step>) -> Result<(), Refusal> {
+        let Self { moves, schedule, duplicates, numbers } = self;
+        let sorted_here;
+        let mappings = if plan.mappings.is_sorted_by_key(|each| each.target) {
+            plan.mappings.as_slice()
+        } else {
+            let mut sorted = plan.mappings.clone();
+            sorted.sort_by_key(|each| each.target);
+            sorted_here = sorted;
+            sorted_here.as_slice()
+        };
+        let mut highest = -1;
+        moves.clear();
+        duplicates.clear();
+        let mut last = None;
+        for &Mapping { target, source, .. } in mappings {
+            check_numbers(target, source, last, plan.limit)?;
+            last = Some(target);
+            highest = highest.max(target).max(source);
+            if target != source {
+                moves.push(Move { target, source });
+            }
+        }
+        if !moves.is_empty() {
+            let scratch = || {
+                let number = plan.scratch_number(mappings, numbers)?;
+                highest = highest.max(number);
+                Ok(number)
+            };
+            schedule.order(moves, scratch, |each| duplicates.push(each))?;
+        }
+
+        let highest = plan.internal_fds.iter().fold(highest, |highest, each| highest.max(each.fd));
+        match (plan.start, plan.rest) {
+            (Start::InPlace, _) => push_table(mappings, duplicates, steps),
+            (_, Rest::Inherit) => {
+                push_table(mappings, duplicates, steps);
+                plan.push_old_sources(mappings, numbers, steps);
+            }
+            (start, Rest::Close) => {
+                let first = highest.saturating_add(1);
+                match start {
+                    Start::Shared => steps.push(Step::UnshareFiles { first }),
+                    // There is no number above the last one.
+                    _ if highest == RawFd::MAX => {}
+                    _ => steps.push(Step::CloseFrom { first }),
+                }
+                push_table(mappings, duplicates, steps);
+                plan.push_gaps(mappings, highest, numbers, steps);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -193,6 +201,7 @@ fn check_numbers(target: RawFd, source: RawFd, last: Option<RawFd>, limit: RawFd
 
 #[cfg(test)]
 mod tests {
+    use super::super::data::{InternalFd, Role};
     use super::*;
 
     fn duplicate(source: RawFd, target: RawFd) -> Step {
@@ -276,8 +285,9 @@ mod tests {
     }
 
     #[test]
-    fn transient_descriptors_are_neither_closed_nor_used_as_scratch() {
-        let plan = Plan { internal_fds: vec![3], ..plan(&[(0, 1), (1, 0), (2, 2)]) };
+    fn internal_descriptors_are_neither_closed_nor_used_as_scratch() {
+        let plan =
+            Plan { internal_fds: vec![InternalFd { fd: 3, role: Role::Errpipe }], ..plan(&[(0, 1), (1, 0), (2, 2)]) };
         assert_eq!(
             plan.compile().unwrap(),
             [

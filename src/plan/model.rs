@@ -1,6 +1,7 @@
 //! A descriptor table as data: the oracle that the compiler and real children are compared with.
 
-use super::{Plan, Rest, Step};
+use super::data::{Plan, Rest};
+use super::step::Step;
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 
@@ -118,7 +119,7 @@ impl FromIterator<(RawFd, Open)> for Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Mapping, Start};
+    use crate::plan::{InternalFd, Mapping, Role, Start};
 
     /// A parent with 0 to 5, the odd ones close-on-exec, and others that no plan here names.
     fn parent() -> Table {
@@ -149,8 +150,8 @@ mod tests {
         if let Some(scratch) = plan.scratch {
             child.0.insert(scratch, Open { description: 0, close_on_exec: true });
         }
-        for &internal_fds in &plan.internal_fds {
-            child.0.insert(internal_fds, Open { description: 1, close_on_exec: true });
+        for each in &plan.internal_fds {
+            child.0.insert(each.fd, Open { description: 1, close_on_exec: true });
         }
         child.run(&steps).unwrap_or_else(|error| panic!("{plan:?}: {error}"));
         child.exec();
@@ -164,7 +165,7 @@ mod tests {
             for start in [Start::Copied, Start::Shared] {
                 agrees(&Plan { start, ..Plan::new(mappings.clone()) });
             }
-            let internal_fds = vec![6, 70];
+            let internal_fds = [6, 70].map(|fd| InternalFd { fd, role: Role::Errpipe }).to_vec();
             agrees(&Plan { internal_fds: internal_fds.clone(), ..Plan::new(mappings.clone()) });
             agrees(&Plan {
                 rest: Rest::Inherit,

@@ -22,9 +22,9 @@ pub(super) struct Duplicate {
     pub(super) to_scratch: bool,
 }
 
-/// What is known of one move while it is being scheduled.
+/// What the scheduler knows of one move.
 #[derive(Clone, Copy)]
-struct Pending {
+struct MoveState {
     /// How many pending moves still read this target's old content.
     readers: usize,
     /// A finished target that holds this target's old content.
@@ -35,7 +35,7 @@ struct Pending {
 /// The memory of an ordering.
 #[derive(Default)]
 pub(super) struct Schedule {
-    pending: Vec<Pending>,
+    pending: Vec<MoveState>,
     leaves: Vec<usize>,
 }
 
@@ -51,7 +51,7 @@ impl Schedule {
         let index_of = |number| moves.binary_search_by_key(&number, |each| each.target).ok();
         let Self { pending, leaves } = self;
         pending.clear();
-        pending.resize(moves.len(), Pending { readers: 0, copy: None, done: false });
+        pending.resize(moves.len(), MoveState { readers: 0, copy: None, done: false });
         for each in moves {
             if let Some(read) = index_of(each.source) {
                 pending[read].readers += 1;
@@ -109,7 +109,7 @@ impl Schedule {
 /// The first member of `start`'s cycle whose old content a finished target holds, and that target.
 fn copied_member(
     moves: &[Move],
-    pending: &[Pending],
+    pending: &[MoveState],
     start: usize,
     index_of: impl Fn(RawFd) -> Option<usize>,
 ) -> Option<(usize, RawFd)> {

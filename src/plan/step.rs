@@ -5,8 +5,8 @@ use std::os::fd::RawFd;
 
 /// One step of the child between the clone and the exec.
 ///
-/// The numbers are descriptors in the child. Steps are made by [`Plan::compile`] and by a spawn, and are
-/// shown by [`Explanation`] and in errors.
+/// The numbers are descriptors in the child. The library's compiler makes all steps: those of [`Plan::compile`], and at a
+/// spawn those of the command's attributes. [`Explanation`] and errors show them.
 ///
 /// [`Plan::compile`]: crate::plan::Plan::compile
 /// [`Explanation`]: crate::Explanation
@@ -49,7 +49,10 @@ pub enum Step {
     /// Give SIGPIPE its default disposition.
     DefaultSigpipe,
     /// Change the working directory to the command's path.
-    ChangeDirectory,
+    ChangeDirectory {
+        /// Which string of the launch the path is.
+        path: StringId,
+    },
     /// Change the working directory to the one that `fd` refers to.
     ChangeDirectoryTo {
         /// A descriptor of the directory.
@@ -63,6 +66,22 @@ pub enum Step {
     Exec,
     /// Run the function of a `fork_run`.
     Run,
+}
+
+/// A string that a step names: its index among the strings that the parent prepares for one launch.
+///
+/// A step does not have the string itself, so that it stays plain data that can be copied into any child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StringId(pub(super) u32);
+
+impl StringId {
+    pub(crate) fn new(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 impl fmt::Display for Step {
@@ -79,7 +98,7 @@ impl fmt::Display for Step {
             }
             Self::DefaultHandlers => f.write_str("reset the handled signals"),
             Self::DefaultSigpipe => f.write_str("reset SIGPIPE"),
-            Self::ChangeDirectory => f.write_str("change the working directory"),
+            Self::ChangeDirectory { .. } => f.write_str("change the working directory"),
             Self::ChangeDirectoryTo { fd } => write!(f, "change the working directory to that of descriptor {fd}"),
             Self::SignalMask => f.write_str("restore the signal mask"),
             Self::Hooks => f.write_str("run the hooks"),

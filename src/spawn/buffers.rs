@@ -1,58 +1,47 @@
-//! Memory of a thread's last launch, which its next launch uses again: a launch allocates only what it has never needed
-//! before.
+//! Memory of a thread's last launch, which its next launch uses again. So a launch allocates only if it needs more memory
+//! than all launches before it.
 
-use super::descriptors::Pending;
-use crate::command::{Addresses, Block, Strings};
-use crate::explain::Row;
-use crate::plan::{Compiler, Plan, Step, Wish};
+use crate::command::{CStrings, EnvBlock, PtrArray};
+use crate::plan::{Compiler, Plan, Step};
 use std::cell::Cell;
-use std::mem::ManuallyDrop;
-use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
 
 /// What a launch works with.
 #[derive(Default)]
 pub(super) struct Buffers {
-    pub(super) wishes: Vec<Wish>,
-    pub(super) pending: Vec<Pending>,
     pub(super) plan: Plan,
     pub(super) compiler: Compiler,
     pub(super) steps: Vec<Step>,
-    /// The table, where it is to be told.
-    pub(super) rows: Vec<Row>,
     /// What the parent has opened for the child only.
     pub(super) opened: Vec<OwnedFd>,
-    pub(super) argv: Addresses,
-    pub(super) programs: Addresses,
-    /// What the programs point to, other than the command's own strings.
-    pub(super) paths: Strings,
-    /// The environment, where none is shared.
-    pub(super) environment: Block,
+    /// The strings that steps name.
+    pub(super) strings: CStrings,
+    pub(super) argv: PtrArray,
+    pub(super) programs: PtrArray,
+    /// The paths of a search, to which `programs` points.
+    pub(super) paths: CStrings,
+    /// The environment, if the command does not share one.
+    pub(super) environment: EnvBlock,
 }
 
 impl Buffers {
-    /// Empties them, which closes what was opened.
+    /// Empties the buffers, and closes what the parent has opened.
     fn clear(&mut self) {
-        self.wishes.clear();
-        self.pending.clear();
         self.plan.clear();
         self.steps.clear();
-        self.rows.clear();
         self.opened.clear();
+        self.strings.clear();
         self.paths.clear();
         self.environment.clear();
     }
 
-    /// Whether a thread may keep them for as long as it lives.
+    /// Whether a thread may keep the buffers for as long as it lives.
     fn is_small(&self) -> bool {
         const SMALL: usize = 256 * 1024;
-        fn bytes<T>(list: &Vec<T>) -> usize {
-            list.capacity() * size_of::<T>()
-        }
-        let lists =
-            bytes(&self.wishes) + bytes(&self.pending) + bytes(&self.steps) + bytes(&self.rows) + bytes(&self.opened);
-        let strings = self.argv.size() + self.programs.size() + self.paths.size() + self.environment.size();
-        lists + strings + self.plan.size() + self.compiler.size() < SMALL
+        let lists = self.steps.capacity() * size_of::<Step>() + self.opened.capacity() * size_of::<OwnedFd>();
+        let strings = self.strings.size() + self.paths.size() + self.environment.size();
+        let arrays = self.argv.size() + self.programs.size();
+        lists + strings + arrays + self.plan.size() + self.compiler.size() < SMALL
     }
 }
 
@@ -61,38 +50,15 @@ thread_local! {
     static SPARE: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
 }
 
-/// Buffers for one launch. They are empty at first, and go back to their thread when this is dropped.
-pub(super) struct Lent(ManuallyDrop<Box<Buffers>>);
-
-impl Lent {
-    pub(super) fn take() -> Self {
-        Self(ManuallyDrop::new(SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default()))
+/// Runs one launch with empty buffers. They go back to their thread at the end.
+pub(super) fn with_buffers<T>(launch: impl FnOnce(&mut Buffers) -> T) -> T {
+    let mut buffers = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
+    let result = launch(&mut buffers);
+    buffers.clear();
+    if buffers.is_small() {
+        let _ = SPARE.try_with(|spare| spare.set(Some(buffers)));
     }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        // SAFETY: it is dropped, and nobody uses it again.
-        let mut buffers = unsafe { ManuallyDrop::take(&mut self.0) };
-        buffers.clear();
-        if buffers.is_small() {
-            let _ = SPARE.try_with(|spare| spare.set(Some(buffers)));
-        }
-    }
-}
-
-impl Deref for Lent {
-    type Target = Buffers;
-
-    fn deref(&self) -> &Buffers {
-        &self.0
-    }
-}
-
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut Buffers {
-        &mut self.0
-    }
+    result
 }
 
 #[cfg(test)]
@@ -103,7 +69,7 @@ mod tests {
     fn memory_of_a_large_launch_is_not_kept() {
         for grow in [
             |buffers: &mut Buffers| {
-                let mut strings = Strings::default();
+                let mut strings = CStrings::default();
                 (0..1 << 20).for_each(|_| strings.push("".as_ref()));
                 buffers.argv.set([&strings]);
             },
@@ -111,16 +77,16 @@ mod tests {
             |buffers: &mut Buffers| buffers.steps.reserve(1 << 20),
             |buffers: &mut Buffers| buffers.plan.closed.reserve(1 << 20),
         ] {
-            let mut lent = Lent::take();
-            grow(&mut lent);
-            assert!(!lent.is_small());
-            drop(lent);
-            assert!(Lent::take().is_small());
+            assert!(!with_buffers(|buffers| {
+                grow(buffers);
+                buffers.is_small()
+            }));
+            assert!(with_buffers(|buffers| buffers.is_small()));
         }
-        let mut lent = Lent::take();
-        lent.steps.reserve(100);
-        let address = std::ptr::from_ref(&*lent);
-        drop(lent);
-        assert_eq!(std::ptr::from_ref(&*Lent::take()), address, "what is small is used again");
+        let address = with_buffers(|buffers| {
+            buffers.steps.reserve(100);
+            std::ptr::from_ref(buffers)
+        });
+        assert_eq!(with_buffers(|buffers| std::ptr::from_ref(buffers)), address, "a small one is used again");
     }
 }

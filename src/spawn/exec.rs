@@ -1,19 +1,24 @@
-//! `Command::exec`: the plan in this process, and its undoing where the exec fails.
+//! `Command::exec`: the plan in this process, and its undoing if the exec fails.
 
-use super::prepare::{self, Defaults, Demands, Prepared, Problem};
-use super::report::SharedReport;
-use super::{child, hooks, orders, problem, sources};
+use super::buffers::{Buffers, with_buffers};
+use super::open::{ABOVE_STDIO, dup_outside_plan};
+use super::prepare::{Defaults, Prepared, image, prepare};
 use crate::command::{Command, Directory};
-use crate::error::{Error, Failure, Subject};
+use crate::error::{Error, Failure, Problem, Subject};
 use crate::fd::{by_number, close_on_exec, set_close_on_exec};
-use crate::plan::{Rest, Step};
+use crate::launch::{HookList, LaunchError, Mode, Sigpipe, handle_ignored_sigpipe, launch};
+use crate::plan::{Plan, Rest, Step};
 use crate::sys;
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode as FileMode, OFlags};
 use rustix::io::Errno;
-use std::convert::Infallible;
-use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// Opens a directory for its name only, if the system can: that needs no right to read it.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const PATH_ONLY: OFlags = OFlags::PATH;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const PATH_ONLY: OFlags = OFlags::RDONLY;
 
 impl Command<'_> {
     /// Replaces this process by the program, with the descriptors of the plan. It returns only if that fails.
@@ -31,32 +36,35 @@ impl Command<'_> {
     /// ```
     #[doc(alias = "execve")]
     pub fn exec(&mut self) -> Error {
-        let Problem { failure, errno } = match self.replace() {
-            Ok(never) => match never {},
-            Err(problem) => problem,
-        };
-        Error::new(Subject::Exec(self.get_program().to_owned()), failure, errno)
+        let problem = with_buffers(|buffers| match self.replace(buffers) {
+            LaunchError::Failed(problem) => problem,
+            LaunchError::Missing(_) => Failure::Exec.into(), // No feature is asked for.
+        });
+        problem.of(Subject::Exec(self.get_program().to_owned()))
     }
 
-    fn replace(&mut self) -> Result<Infallible, Problem> {
-        let prepared = prepare::prepare(self, Defaults::INHERIT, Demands::IN_PLACE)?;
-        let undo = change(self, &prepared)?;
-        let memory = SharedReport::new();
-        let runner = hooks::Runner::new(&mut self.hooks);
-        child::run_steps(&orders(self, &prepared, runner, &memory, sys::every_signal()));
+    fn replace(&mut self, buffers: &mut Buffers) -> LaunchError {
+        let prepared = match prepare(self, &Defaults::INHERIT, Mode::IN_PLACE, buffers) {
+            Ok(prepared) => prepared,
+            Err(problem) => return problem.into(),
+        };
+        let undo = match change(self, &prepared) {
+            Ok(undo) => undo,
+            Err(problem) => return problem.into(),
+        };
+        let hooks = HookList::new(&mut self.hooks);
+        let result = launch(Mode::IN_PLACE, &image(self, &prepared, hooks, None), None);
         drop(undo);
-        Err(match memory.get() {
-            Some(report) => problem(report, &prepared.buffers.steps, self),
-            None => Failure::Exec.into(),
-        })
+        result.err().unwrap_or(Failure::Exec.into())
     }
 }
 
 /// Marks what has to be closed at exec, and saves what the steps are about to change.
-fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
+fn change(command: &Command<'_>, prepared: &Prepared<'_>) -> Result<Undo, Problem> {
     let parent = |what: &'static str| move |errno: Errno| Problem::system(Failure::ParentOpen { what }, errno);
+    let plan = &prepared.buffers.plan;
     let mut undo = Undo::default();
-    for number in numbers_to_mark(prepared, command)? {
+    for number in numbers_to_mark(plan, command)? {
         if close_on_exec(number) == Some(false) {
             set_close_on_exec(number, true).map_err(parent("a descriptor to mark it close-on-exec"))?;
             undo.marked.push(number);
@@ -67,7 +75,7 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
             Step::ClearCloexec { fd } if close_on_exec(fd) == Some(true) => undo.cleared.push(fd),
             Step::Dup2 { target, close_on_exec: false, .. } => {
                 let saved = match close_on_exec(target) {
-                    Some(close_on_exec) => Some((save(target, prepared)?, close_on_exec)),
+                    Some(close_on_exec) => Some((save(target, plan)?, close_on_exec)),
                     None => None,
                 };
                 undo.replaced.push((target, saved));
@@ -76,10 +84,10 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
         }
     }
     if !matches!(command.directory, Directory::Inherit) {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | sources::PATH_ONLY;
-        let here = rustix::fs::openat(CWD, c".", flags, Mode::empty()).map_err(parent("the working directory"))?;
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
+        let here = rustix::fs::openat(CWD, c".", flags, FileMode::empty()).map_err(parent("the working directory"))?;
         undo.directory = Some(
-            away(here, prepared)
+            outside_plan(here, plan)
                 .map_err(|error| Problem::io(Failure::ParentOpen { what: "the working directory" }, &error))?,
         );
     }
@@ -88,8 +96,7 @@ fn change(command: &Command<'_>, prepared: &Prepared) -> Result<Undo, Problem> {
 }
 
 /// The open descriptors that must not be open in the program.
-fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<RawFd>, Problem> {
-    let plan = &prepared.buffers.plan;
+fn numbers_to_mark(plan: &Plan, command: &Command<'_>) -> Result<Vec<RawFd>, Problem> {
     let stays = |number: RawFd| plan.mappings.iter().any(|each| each.target == number);
     let candidates = match plan.rest {
         Rest::Close => by_number::open_numbers(command.fd_map.missing)
@@ -99,37 +106,38 @@ fn numbers_to_mark(prepared: &Prepared, command: &Command<'_>) -> Result<Vec<Raw
     Ok(candidates.into_iter().filter(|&number| !stays(number)).collect())
 }
 
-/// A duplicate of `number`, out of the way of the plan.
-fn save(number: RawFd, prepared: &Prepared) -> Result<OwnedFd, Problem> {
-    // SAFETY: the number has just been found open; if it is another's by now, that is what is saved.
-    let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    sources::dup_outside_plan(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
-        .map_err(|error| Problem::io(Failure::ParentOpen { what: "a copy of what a target replaces" }, &error))
+/// A duplicate of `number`, with a number that the plan does not decide about.
+fn save(number: RawFd, plan: &Plan) -> Result<OwnedFd, Problem> {
+    let what = "a copy of what a target replaces";
+    let duplicate = sys::duplicate_owned(number, ABOVE_STDIO)
+        .map_err(|errno| Problem::system(Failure::ParentOpen { what }, errno))?;
+    outside_plan(duplicate, plan).map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))
 }
 
-fn away(fd: OwnedFd, prepared: &Prepared) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() >= prepare::ABOVE_STANDARD && !prepared.buffers.plan.decides(fd.as_raw_fd()) {
+/// The same descriptor with a number that the plan does not decide about.
+fn outside_plan(fd: OwnedFd, plan: &Plan) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() >= ABOVE_STDIO && !plan.decides(fd.as_raw_fd()) {
         return Ok(fd);
     }
-    sources::dup_outside_plan(fd, prepare::ABOVE_STANDARD, |number| prepared.buffers.plan.decides(number))
+    dup_outside_plan(fd, ABOVE_STDIO, |number| plan.decides(number))
 }
 
-/// What has been changed in this process, and is put back when this is dropped.
+/// What has been changed in this process. A drop restores it.
 #[derive(Default)]
 struct Undo {
-    /// Close-on-exec was not set.
+    /// Numbers that did not have close-on-exec set.
     marked: Vec<RawFd>,
-    /// Close-on-exec was set.
+    /// Numbers that had close-on-exec set.
     cleared: Vec<RawFd>,
-    /// What each target was, and whether close-on-exec was set; or nothing.
+    /// What each target was, and whether close-on-exec was set; `None` if it was not open.
     replaced: Vec<(RawFd, Option<(OwnedFd, bool)>)>,
     directory: Option<OwnedFd>,
-    sigpipe: Option<libc::sigaction>,
+    sigpipe: Option<Sigpipe>,
 }
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        // Nothing more can be done where one of these fails.
+        // If one of these fails, there is nothing more to try.
         for (target, saved) in self.replaced.drain(..) {
             match saved {
                 Some((fd, close_on_exec)) => drop(sys::duplicate(fd.as_raw_fd(), target, close_on_exec)),
@@ -145,30 +153,5 @@ impl Drop for Undo {
         if let Some(directory) = &self.directory {
             let _ = rustix::process::fchdir(directory);
         }
-        if let Some(action) = &self.sigpipe {
-            // SAFETY: it is what the signal had before.
-            unsafe { libc::sigaction(libc::SIGPIPE, action, std::ptr::null_mut()) };
-        }
-    }
-}
-
-extern "C" fn nothing(_: c_int) {}
-
-/// Replaces an ignored SIGPIPE by a handler that does nothing. To this process that is the same, but exec gives a
-/// handled signal its default disposition. Returns what it was, if it is changed.
-fn handle_ignored_sigpipe() -> Option<libc::sigaction> {
-    // SAFETY: all zeros is a valid value; one action is written, and one is read whose handler does nothing.
-    unsafe {
-        let mut before: libc::sigaction = std::mem::zeroed();
-        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut before) != 0
-            || before.sa_sigaction != libc::SIG_IGN
-        {
-            return None;
-        }
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = nothing as *const () as usize;
-        action.sa_flags = libc::SA_RESTART;
-        libc::sigaction(libc::SIGPIPE, &raw const action, std::ptr::null_mut());
-        Some(before)
     }
 }

@@ -1,19 +1,24 @@
 //! `Command::explain`: all of a spawn but the launch.
 
-use super::prepare::{Defaults, Prepared, Problem, prepare};
-use super::{Way, probe};
+use super::buffers::{Buffers, with_buffers};
+use super::explanation::{Explained, Explanation};
+use super::prepare::{Defaults, prepare};
+use super::rows::rows;
+use super::via_isolated;
 use crate::command::Command;
-use crate::error::{Error, Subject};
-use crate::explain::{Explained, Explanation};
+use crate::error::{Problem, Subject};
+use crate::launch::{Method, Mode, known_missing};
+use crate::plan::Plan;
 
 impl Command<'_> {
     /// The plan of a [`Command::spawn`] as a table, and the child's steps. It runs no program.
     ///
-    /// The numbers of the sources are those of this moment: pipes are opened to get them, and closed again. Where the
-    /// library has not yet tried what the system can do, the picture shows the best case.
+    /// The numbers of the sources are those of this moment: the library opens pipes to get them, and closes these again. If no
+    /// spawn has yet tried what the system can do, the picture shows the best case.
     ///
-    /// Where the command is launched by an [`Isolated`](crate::Isolated), the steps have the numbers of its thread's table,
-    /// which the sources are sent to for this; the picture has a column for them. It waits for its turn, as a spawn does.
+    /// If an [`Isolated`](crate::Isolated) launches the command, the steps have the numbers of its thread's table. The sources
+    /// are sent there for this, and the picture has a column for their numbers there. As a spawn does, it waits until the thread
+    /// is free.
     ///
     /// ```
     /// use fdspawn::{Command, Stdio};
@@ -24,27 +29,36 @@ impl Command<'_> {
     /// print!("{explanation}");
     /// ```
     pub fn explain(&self) -> Explanation {
-        let missing = self.fd_map.missing | probe::known_missing();
-        let outcome = Way::choose(self.launcher, !self.hooks.is_empty(), self.fd_map.rest, missing)
-            .map_err(Problem::from)
-            .and_then(|way| {
-                let demands = way.demands(true, true);
-                let prepared = match self.isolated {
-                    Some(isolated) => isolated.explain(self, Defaults::INHERIT, demands),
-                    None => prepare(self, Defaults::INHERIT, demands),
-                };
-                Ok((way, prepared?))
-            })
-            .map(|(way, prepared)| {
-                let Prepared { mut buffers, .. } = prepared;
-                let (mut rows, steps) = (std::mem::take(&mut buffers.rows), std::mem::take(&mut buffers.steps));
-                rows.sort_by_key(|row| (row.target.is_none(), row.target));
-                let arrived = self.isolated.map(|_| std::mem::take(&mut buffers.plan.mappings));
-                Explained { launcher: way.launcher(), rest: self.fd_map.rest, rows, arrived, steps }
-            })
-            .map_err(|problem| {
-                Error::new(Subject::Spawn(self.get_program().to_owned()), problem.failure, problem.errno)
-            });
+        let outcome = self.explained().map_err(|problem| problem.of(Subject::Spawn(self.get_program().to_owned())));
         Explanation { program: self.get_program().display().to_string(), outcome }
+    }
+
+    fn explained(&self) -> Result<Explained, Problem> {
+        let missing = self.fd_map.missing | known_missing();
+        let method = Method::choose(self.launcher, !self.hooks.is_empty(), self.fd_map.rest, missing)?;
+        let mode = Mode { method, handle: true, pidfd: true };
+        let explained = |rows, steps, thread_mappings| Explained {
+            launcher: method.launcher(),
+            rest: self.fd_map.rest,
+            rows,
+            thread_mappings,
+            steps,
+        };
+        match self.isolated {
+            None => with_buffers(|buffers| {
+                let prepared = prepare(self, &Defaults::INHERIT, mode, buffers)?;
+                let Buffers { plan, steps, .. } = prepared.buffers;
+                Ok(explained(rows(plan), std::mem::take(steps), None))
+            }),
+            Some(isolated) => {
+                let show = |buffers: &mut Buffers, thread_plan: Plan| {
+                    // What closes at exec is opened in the thread, so only the thread's plan has it.
+                    let mut rows = rows(&buffers.plan);
+                    rows.extend(super::rows::rows(&thread_plan).into_iter().filter(|row| row.target.is_none()));
+                    explained(rows, std::mem::take(&mut buffers.steps), Some(thread_plan.mappings))
+                };
+                via_isolated::explain(isolated, self, &Defaults::INHERIT, mode, show)
+            }
+        }
     }
 }

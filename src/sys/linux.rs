@@ -52,6 +52,12 @@ pub(crate) fn duplicate_above(source: RawFd, first: RawFd) -> Result<RawFd, Errn
         .map(|fd| fd as RawFd)
 }
 
+/// The lowest free number from `first` on, as a duplicate of `source` that closes at exec.
+pub(crate) fn duplicate_owned(source: RawFd, first: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: the kernel makes the descriptor for this caller.
+    duplicate_above(source, first).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 pub(crate) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only numbers are passed.
     unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, 0]) }.map(drop)

@@ -3,7 +3,7 @@
 use super::RangeState;
 use rustix::io::Errno;
 use std::ffi::{CStr, c_char, c_int};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 pub(crate) type SignalSet = libc::sigset_t;
 
@@ -26,6 +26,12 @@ pub(crate) fn duplicate(source: RawFd, target: RawFd, close_on_exec: bool) -> Re
         checked(unsafe { libc::fcntl(target, libc::F_SETFD, libc::FD_CLOEXEC) })?;
     }
     Ok(())
+}
+
+/// The lowest free number from `first` on, as a duplicate of `source` that closes at exec.
+pub(crate) fn duplicate_owned(source: RawFd, first: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: only numbers are passed; the system makes the descriptor for this caller.
+    unsafe { checked(libc::fcntl(source, libc::F_DUPFD_CLOEXEC, first)).map(|fd| OwnedFd::from_raw_fd(fd)) }
 }
 
 pub(crate) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {

@@ -1,0 +1,68 @@
+//! The parent's ends of what connects it to a child.
+
+use crate::command::Slot;
+use std::io::{PipeReader, PipeWriter};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+/// One of the parent's ends.
+#[derive(Debug)]
+pub enum ParentEnd {
+    Reader(PipeReader),
+    Writer(PipeWriter),
+    Socket(UnixStream),
+}
+
+/// All of the parent's ends.
+#[derive(Debug, Default)]
+pub(crate) struct ParentEnds {
+    pub(crate) stdin: Option<PipeWriter>,
+    pub(crate) stdout: Option<PipeReader>,
+    pub(crate) stderr: Option<PipeReader>,
+    /// By the slot's number.
+    pub(crate) slots: Vec<(u64, ParentEnd)>,
+}
+
+impl ParentEnds {
+    /// The numbers of all ends.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = RawFd> {
+        let readers = [&self.stdout, &self.stderr].into_iter().flatten().map(AsRawFd::as_raw_fd);
+        let slots = self.slots.iter().map(|(_, end)| match end {
+            ParentEnd::Reader(end) => end.as_raw_fd(),
+            ParentEnd::Writer(end) => end.as_raw_fd(),
+            ParentEnd::Socket(end) => end.as_raw_fd(),
+        });
+        self.stdin.iter().map(AsRawFd::as_raw_fd).chain(readers).chain(slots)
+    }
+
+    /// Takes what a slot stands for, once.
+    pub(crate) fn take<T: Handle>(&mut self, slot: Slot<T>) -> Option<T> {
+        let index = self.slots.iter().position(|(id, _)| *id == slot.id)?;
+        T::from_end(self.slots.swap_remove(index).1)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {
+        fn from_end(end: super::ParentEnd) -> Option<Self>
+        where
+            Self: Sized;
+    }
+}
+
+/// What a [`Slot`] can be redeemed for: `PipeReader`, `PipeWriter`, `UnixStream`.
+pub trait Handle: sealed::Sealed {}
+
+macro_rules! handle {
+    ($($handle:ty: $end:ident),*) => {$(
+        impl sealed::Sealed for $handle {
+            fn from_end(end: ParentEnd) -> Option<Self> {
+                if let ParentEnd::$end(handle) = end { Some(handle) } else { None }
+            }
+        }
+
+        impl Handle for $handle {}
+    )*};
+}
+
+handle!(PipeReader: Reader, PipeWriter: Writer, UnixStream: Socket);

@@ -1,0 +1,329 @@
+//! The builder: what the caller wants. Nothing here makes a system call.
+
+use super::c_strings::CStrings;
+use super::environment::{Changes, Environment, Variables};
+use super::fd_map::FdMap;
+use super::hooks::Hook;
+use super::lend::Lend;
+use super::slot::Slot;
+use super::stdio::Stdio;
+use crate::isolated::Isolated;
+use crate::plan::Rest;
+use crate::platform::{Features, Launcher};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{PipeReader, PipeWriter};
+use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// A program to start, and the descriptor table to start it with.
+///
+/// It is `std::process::Command` with two differences: the descriptors that it does not name are closed in the child
+/// (unless [`Rest::Inherit`] is asked for), and it connects any number, not only 0, 1 and 2. A method with the name
+/// of one of std's does what that does.
+///
+/// A command can be spawned many times. Its pipes are made afresh each time. See [`Stdio`] for what becomes of the
+/// descriptors that it is given; `'fd` is how long those that it was lent live.
+///
+/// # Platform notes
+///
+/// On Linux the child is launched with `clone3(2)`, on other systems and with `pre_exec` by `fork(2)`: see [`Launcher`].
+///
+/// ```
+/// use fdspawn::Command;
+/// use std::io::Read;
+///
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "echo to standard output; echo to seven >&7"]);
+/// let seven = command.reader(7); // a pipe: the child writes at 7, we read
+/// let mut child = command.stdout(fdspawn::Stdio::null()).spawn()?;
+///
+/// let mut text = String::new();
+/// child.take(seven).expect("taken once").read_to_string(&mut text)?;
+/// assert_eq!(text, "to seven\n");
+/// assert!(child.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Command<'fd> {
+    pub(crate) program: CStrings,
+    pub(crate) arg0: Option<CStrings>,
+    pub(crate) args: CStrings,
+    pub(crate) environment: Changes,
+    pub(crate) directory: Directory<'fd>,
+    pub(crate) fd_map: FdMap<'fd>,
+    pub(crate) launcher: Launcher,
+    pub(crate) isolated: Option<&'fd Isolated>,
+    pub(crate) hooks: Vec<Hook>,
+}
+
+/// Where the child starts.
+#[derive(Debug, Default)]
+pub(crate) enum Directory<'fd> {
+    #[default]
+    Inherit,
+    Path(CStrings),
+    Fd(BorrowedFd<'fd>),
+}
+
+impl<'fd> Command<'fd> {
+    /// A command for `program`, with no arguments, the parent's environment, working directory and standard streams,
+    /// and nothing else of the parent's descriptors.
+    ///
+    /// A program without `/` is looked up in the *child's* `PATH`, as `execvp(3)` does; where that is not set, in
+    /// `/bin` and `/usr/bin`. A relative program with `/` starts from the child's working directory. A script needs
+    /// its `#!` line: there is no fallback to a shell.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: CStrings::one(program.as_ref()),
+            arg0: None,
+            args: CStrings::default(),
+            environment: Changes::default(),
+            directory: Directory::default(),
+            fd_map: FdMap::default(),
+            launcher: Launcher::default(),
+            isolated: None,
+            hooks: Vec::new(),
+        }
+    }
+
+    /// Adds an argument. It is passed as it is: no shell sees it.
+    pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.args.push(arg.as_ref());
+        self
+    }
+
+    /// Adds several arguments.
+    pub fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
+        for arg in args {
+            self.arg(arg);
+        }
+        self
+    }
+
+    /// Sets the argument that comes before all others, by convention the program's name, which is the default.
+    pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.arg0 = Some(CStrings::one(arg.as_ref()));
+        self
+    }
+
+    /// Sets an environment variable of the child. A name that is empty or has a `=` inside fails the spawn.
+    pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.set(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Sets several environment variables of the child.
+    pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, variables: impl IntoIterator<Item = (N, V)>) -> &mut Self {
+        for (name, value) in variables {
+            self.env(name, value);
+        }
+        self
+    }
+
+    /// Removes an environment variable, whether set here or inherited.
+    pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.remove(name.as_ref());
+        self
+    }
+
+    /// Removes all environment variables, those inherited and those set here so far.
+    pub fn env_clear(&mut self) -> &mut Self {
+        self.environment.clear();
+        self
+    }
+
+    /// Gives the child a prepared environment in place of the parent's, which is then not read, and takes an earlier
+    /// [`Command::env_clear`] back. Variables that are set or removed, before or after, are applied to it. (What was removed
+    /// after an `env_clear` was not there to be removed, and is forgotten.)
+    ///
+    /// A command without changes passes the prepared block on as it is: repeated spawns copy nothing.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Environment};
+    ///
+    /// let environment = Environment::capture();
+    /// for word in ["one", "two"] {
+    ///     assert!(Command::new("true").arg(word).environment(&environment).status()?.success());
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn environment(&mut self, environment: &Environment) -> &mut Self {
+        self.environment.set_base(environment);
+        self
+    }
+
+    /// Sets the child's working directory. One that does not exist is an error of its own,
+    /// [`Failure::WorkingDirectory`], not to be taken for a missing program.
+    ///
+    /// [`Failure::WorkingDirectory`]: crate::Failure::WorkingDirectory
+    pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+        self.directory = Directory::Path(CStrings::one(directory.as_ref().as_os_str()));
+        self
+    }
+
+    /// Sets the child's working directory to the one that a descriptor refers to (`fchdir(2)`). The descriptor is lent,
+    /// and is not open in the child.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let root = std::fs::File::open("/")?;
+    /// let output = Command::new("pwd").current_dir_fd(&root).output()?;
+    /// assert_eq!(output.stdout, b"/\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "fchdir")]
+    pub fn current_dir_fd(&mut self, directory: impl Lend<'fd>) -> &mut Self {
+        self.directory = Directory::Fd(directory.lend());
+        self
+    }
+
+    /// Connects standard input. The last call counts. The default is to inherit it, or `/dev/null` for `output`.
+    pub fn stdin(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
+        self.fd_map.stdin(stdio);
+        self
+    }
+
+    /// Connects standard output. The last call counts. The default is to inherit it, or a pipe for `output`.
+    pub fn stdout(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
+        self.fd_map.stdout(stdio);
+        self
+    }
+
+    /// Connects standard error. The last call counts. The default is to inherit it, or a pipe for `output`.
+    pub fn stderr(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
+        self.fd_map.stderr(stdio);
+        self
+    }
+
+    /// Connects the child's descriptor `target`, whatever its number: see [`FdMap::fd`].
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let motd = std::fs::File::open("/dev/null")?;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "cat <&5"]).fd(5, &motd); // lent: `motd` stays open here
+    /// assert!(command.status()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "dup2")]
+    pub fn fd(&mut self, target: RawFd, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
+        self.fd_map.fd(target, stdio);
+        self
+    }
+
+    /// A pipe that the child writes at `target` and the parent reads. Redeem the slot with [`Child::take`].
+    ///
+    /// [`Child::take`]: crate::Child::take
+    #[doc(alias = "pipe")]
+    pub fn reader(&mut self, target: RawFd) -> Slot<PipeReader> {
+        self.fd_map.reader(target)
+    }
+
+    /// A pipe that the parent writes and the child reads at `target`. Redeem the slot with [`Child::take`].
+    ///
+    /// [`Child::take`]: crate::Child::take
+    #[doc(alias = "pipe")]
+    pub fn writer(&mut self, target: RawFd) -> Slot<PipeWriter> {
+        self.fd_map.writer(target)
+    }
+
+    /// A connected pair of stream sockets, for both directions. Redeem the slot with [`Child::take`].
+    ///
+    /// [`Child::take`]: crate::Child::take
+    #[doc(alias = "socketpair")]
+    pub fn socket(&mut self, target: RawFd) -> Slot<UnixStream> {
+        self.fd_map.socket(target)
+    }
+
+    /// Lends a descriptor that the child has under the same number: see [`FdMap::keep`].
+    pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
+        self.fd_map.keep(fd);
+        self
+    }
+
+    /// Says what becomes of the descriptors that the command does not name: [`Rest::Close`] is the default.
+    pub fn rest(&mut self, rest: Rest) -> &mut Self {
+        self.fd_map.rest(rest);
+        self
+    }
+
+    /// Replaces all that the command says of descriptors.
+    pub fn fd_map(&mut self, fd_map: FdMap<'fd>) -> &mut Self {
+        self.fd_map = fd_map;
+        self
+    }
+
+    /// Chooses the launcher: [`Launcher::Auto`] is the default.
+    pub fn launcher(&mut self, launcher: Launcher) -> &mut Self {
+        self.launcher = launcher;
+        self
+    }
+
+    /// Launches the child from a thread that has a descriptor table of its own: see [`Isolated`]. It has no effect on
+    /// [`Command::exec`].
+    pub fn isolated(&mut self, isolated: &'fd Isolated) -> &mut Self {
+        self.isolated = Some(isolated);
+        self
+    }
+
+    /// The program.
+    pub fn get_program(&self) -> &OsStr {
+        self.program.first()
+    }
+
+    /// The arguments, without the first.
+    pub fn get_args(&self) -> Args<'_> {
+        Args { strings: &self.args, next: 0 }
+    }
+
+    /// The changes to the environment: a variable without a value is removed.
+    pub fn get_envs(&self) -> Variables<'_> {
+        self.environment.iter()
+    }
+
+    /// The working directory, where it was given as a path.
+    pub fn get_current_dir(&self) -> Option<&Path> {
+        match &self.directory {
+            Directory::Path(path) => Some(Path::new(path.first())),
+            Directory::Inherit | Directory::Fd(_) => None,
+        }
+    }
+
+    /// Does as if the kernel lacked these features, for tests of the fallbacks.
+    #[doc(hidden)]
+    pub fn missing(&mut self, features: Features) -> &mut Self {
+        self.fd_map.missing(features);
+        self
+    }
+}
+
+/// The arguments of a command, from [`Command::get_args`].
+#[derive(Clone)]
+pub struct Args<'a> {
+    strings: &'a CStrings,
+    next: usize,
+}
+
+impl<'a> Iterator for Args<'a> {
+    type Item = &'a OsStr;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let arg = self.strings.get(self.next)?;
+        self.next += 1;
+        Some(arg)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.strings.len() - self.next;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Args<'_> {}
+
+impl fmt::Debug for Args<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}

@@ -1,0 +1,87 @@
+//! A command as a line for a shell, for `Debug`.
+
+use super::builder::{Command, Directory};
+use std::ffi::OsStr;
+use std::fmt::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+
+/// A word, quoted where a POSIX shell would take it for something else.
+struct Quoted<'a>(&'a OsStr);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:@_^".contains(byte);
+        let text = self.0.to_string_lossy();
+        if !text.is_empty() && self.0.as_bytes().iter().all(plain) {
+            return f.write_str(&text);
+        }
+        f.write_char('\'')?;
+        for (index, part) in text.split('\'').enumerate() {
+            if index > 0 {
+                f.write_str("'\\''")?;
+            }
+            f.write_str(part)?;
+        }
+        f.write_char('\'')
+    }
+}
+
+impl fmt::Debug for Command<'_> {
+    /// A line that a shell would run in the same way, but for its descriptors (`env -a` needs GNU coreutils 9.2). It
+    /// shows arguments and environment, which may carry secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Directory::Path(path) = &self.directory {
+            write!(f, "cd {} && ", Quoted(path.first()))?;
+        }
+        let cleared = self.environment.is_cleared();
+        let removed: Vec<&OsStr> = self.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        if cleared || !removed.is_empty() || self.arg0.is_some() {
+            f.write_str("env ")?;
+        }
+        if let Some(arg0) = &self.arg0 {
+            write!(f, "-a {} ", Quoted(arg0.first()))?;
+        }
+        if cleared {
+            f.write_str("-i ")?;
+        }
+        for name in removed {
+            write!(f, "-u {} ", Quoted(name))?;
+        }
+        for (name, value) in self.get_envs() {
+            if let Some(value) = value {
+                write!(f, "{}={} ", Quoted(name), Quoted(value))?;
+            }
+        }
+        write!(f, "{}", Quoted(self.get_program()))?;
+        for arg in self.get_args() {
+            write!(f, " {}", Quoted(arg))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_words_stay_plain_and_others_are_quoted() {
+        let mut command = Command::new("printf");
+        command.args(["%s\n", "it's", "", "a-b_c/d", "$HOME"]);
+        assert_eq!(
+            format!("{command:?}"),
+            r"printf '%s
+' 'it'\''s' '' a-b_c/d '$HOME'"
+        );
+    }
+
+    #[test]
+    fn directory_environment_and_arg0_are_shown() {
+        let mut command = Command::new("sh");
+        command.arg0("-sh").current_dir("/my dir").env("A", "1 2").env_remove("B");
+        assert_eq!(format!("{command:?}"), "cd '/my dir' && env -a -sh -u B A='1 2' sh");
+        let mut command = Command::new("sh");
+        command.env_clear().env("A", "1");
+        assert_eq!(format!("{command:?}"), "env -i A=1 sh");
+    }
+}

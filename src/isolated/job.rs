@@ -1,0 +1,153 @@
+//! The job that a caller and the thread share.
+
+use rustix::io::Errno;
+use std::os::fd::OwnedFd;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A function of the caller that the thread runs. Its argument is the descriptors of the job, in the order in which the
+/// caller sent them. It may return a descriptor, which the thread sends to the caller.
+pub(super) type Job<'a> = dyn FnMut(&[OwnedFd]) -> Option<OwnedFd> + 'a;
+
+/// The place for one job, which the caller submits and the thread claims.
+#[derive(Debug, Default)]
+pub(super) struct JobSlot {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// The thread has not begun to serve.
+    #[default]
+    Starting,
+    Idle,
+    /// The caller has submitted the job of this number.
+    Submitted(u32, JobPtr),
+    /// The thread runs the job.
+    Claimed,
+    Done {
+        /// Whether the thread sends a descriptor to the caller.
+        with_fd: bool,
+    },
+    Failed(Errno),
+    /// The thread has ended, or is about to end.
+    Ended(Errno),
+}
+
+/// The address of a job. The caller keeps the job until the thread has run it or has ended.
+#[derive(Debug)]
+pub(super) struct JobPtr(*mut Job<'static>);
+
+// SAFETY: the caller does not touch the job between its submission and its end.
+unsafe impl Send for JobPtr {}
+
+impl JobPtr {
+    /// # Safety
+    ///
+    /// The job lives, and the caller does not touch it, until [`JobSlot::wait`] has returned or [`JobSlot::cancel`] has
+    /// returned true.
+    pub(super) unsafe fn new(job: &mut Job<'_>) -> Self {
+        // SAFETY: only the lifetime changes; the caller promises that the job lives for as long as it is used.
+        Self(unsafe { std::mem::transmute::<*mut Job<'_>, *mut Job<'static>>(job) })
+    }
+}
+
+/// A job that the thread has claimed, and that nothing else uses until the thread reports its end.
+pub(super) struct Claimed(*mut Job<'static>);
+
+impl Claimed {
+    pub(super) fn run(self, fds: &[OwnedFd]) -> Option<OwnedFd> {
+        // SAFETY: the caller waits for the state that follows the claim, and until then only this thread uses the job.
+        unsafe { (*self.0)(fds) }
+    }
+}
+
+impl JobSlot {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, state: State) {
+        *self.lock() = state;
+        self.changed.notify_all();
+    }
+
+    /// The thread serves from now on.
+    pub(super) fn start(&self) {
+        self.set(State::Idle);
+    }
+
+    /// The thread has run the job.
+    pub(super) fn finish(&self, with_fd: bool) {
+        self.set(State::Done { with_fd });
+    }
+
+    /// The thread could not run the job.
+    pub(super) fn fail(&self, errno: Errno) {
+        self.set(State::Failed(errno));
+    }
+
+    /// The thread ends, for this reason.
+    pub(super) fn end(&self, errno: Errno) {
+        self.set(State::Ended(errno));
+    }
+
+    /// Submits a job, unless the thread has ended.
+    pub(super) fn submit(&self, number: u32, job: JobPtr) -> Result<(), Errno> {
+        let mut state = self.lock();
+        if let State::Ended(errno) = *state {
+            return Err(errno);
+        }
+        *state = State::Submitted(number, job);
+        Ok(())
+    }
+
+    /// Claims the job of this number, if it is the one that the caller has submitted.
+    pub(super) fn claim(&self, number: u32) -> Option<Claimed> {
+        let mut state = self.lock();
+        match *state {
+            State::Submitted(submitted, JobPtr(job)) if submitted == number => {
+                *state = State::Claimed;
+                Some(Claimed(job))
+            }
+            _ => None,
+        }
+    }
+
+    /// Cancels a job that the thread has not claimed. Returns whether there was one.
+    pub(super) fn cancel(&self) -> bool {
+        let mut state = self.lock();
+        let is_submitted = matches!(*state, State::Submitted(..));
+        if is_submitted {
+            *state = State::Idle;
+        }
+        is_submitted
+    }
+
+    /// Whether the thread uses a job, or is going to.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(*self.lock(), State::Submitted(..) | State::Claimed)
+    }
+
+    /// Waits until the thread uses no job. Returns whether it sends a descriptor.
+    pub(super) fn wait(&self) -> Result<bool, Errno> {
+        let mut state = self.lock();
+        loop {
+            match *state {
+                State::Starting | State::Submitted(..) | State::Claimed => {
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                State::Ended(errno) => return Err(errno),
+                State::Idle => return Ok(false),
+                State::Done { with_fd } => {
+                    *state = State::Idle;
+                    return Ok(with_fd);
+                }
+                State::Failed(errno) => {
+                    *state = State::Idle;
+                    return Err(errno);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! A thread that has a descriptor table of its own and runs jobs with descriptors. It knows no command.
+#![allow(unsafe_code, reason = "a job is a function of the caller's stack, which the thread runs by its address")]
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod job;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod process_copy;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "unsupported.rs")]
+mod spawner;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod transfer;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod worker;
+
+pub use self::spawner::Isolated;

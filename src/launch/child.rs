@@ -1,0 +1,107 @@
+//! What the child runs between clone and exec.
+//!
+//! The law of this code:
+//!
+//! 1. The child may share all memory with the parent, whose calling thread waits until the child has executed or ended.
+//! 2. Or it is a forked copy with one thread: a lock that another thread held at the fork stays locked for ever.
+//! 3. So the child does not allocate or free memory, take a lock, log, panic, unwind, or run a destructor that does anything.
+//! 4. It reads only what the parent has prepared as plain data, and makes only system calls that are async-signal-safe.
+//! 5. It makes them directly, not through libc, so that it does not change the parent's `errno`.
+//! 6. All launchers use this one interpreter of steps. If a step fails, the child reports the step and the error number, and
+//!    ends.
+
+use super::errpipe::Channel;
+use super::function;
+use super::hooks;
+use super::image::Image;
+use crate::fd::by_number;
+use crate::plan::Step;
+use crate::sys;
+use rustix::io::Errno;
+use std::ffi::c_char;
+use std::os::fd::RawFd;
+
+/// What a child gets from its launcher.
+pub(super) struct ChildArgs<'a, 'f> {
+    pub(super) image: &'a Image<'f>,
+    /// The signal mask of the program.
+    pub(super) mask: sys::SignalSet,
+    pub(super) channel: Channel<'a>,
+}
+
+/// A child that runs the steps, or ends.
+pub(super) fn child_main(args: &ChildArgs<'_, '_>) -> ! {
+    run_steps(args);
+    sys::exit(function::FAILED)
+}
+
+/// Runs the steps. The last one does not return, so this function returns only after a step has failed and the parent has
+/// been sent the error.
+pub(super) fn run_steps(args: &ChildArgs<'_, '_>) {
+    for (index, step) in args.image.steps.iter().enumerate() {
+        match do_step(args, *step, index) {
+            Ok(()) => {}
+            Err(StepError::System(errno)) => return args.channel.send_errno(index, errno),
+            Err(StepError::Reported) => return,
+        }
+    }
+}
+
+/// How a step failed.
+enum StepError {
+    System(Errno),
+    /// The step has sent the error to the parent itself.
+    Reported,
+}
+
+impl From<Errno> for StepError {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), StepError> {
+    let image = args.image;
+    let missing = image.missing;
+    match step {
+        Step::UnshareFiles { first } => by_number::unshare(first, missing)?,
+        Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, missing)?,
+        Step::Close { first, last } => by_number::close(first, last, missing)?,
+        Step::ClearCloexec { fd } => sys::clear_close_on_exec(fd)?,
+        Step::Dup2 { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
+        Step::DefaultHandlers => sys::default_handlers()?,
+        Step::DefaultSigpipe => sys::default_signal(libc::SIGPIPE)?,
+        // SAFETY: the string ends in a NUL. The kernel answers EFAULT to a null pointer.
+        Step::ChangeDirectory { path } => unsafe { sys::change_directory(image.string(path)) }?,
+        Step::ChangeDirectoryTo { fd } => sys::change_directory_to(fd)?,
+        Step::SignalMask => sys::set_signal_mask(&args.mask).map(drop)?,
+        Step::Hooks => {
+            let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.channel, index));
+            if !done {
+                return Err(StepError::Reported);
+            }
+        }
+        Step::Exec => return Err(exec(image).into()),
+        Step::Run => return Err(function::run(image, args.channel, index).into()),
+    }
+    Ok(())
+}
+
+/// Becomes the program; returns why not.
+///
+/// In a search of PATH the next path is tried if this one does not exist, as `execvp(3)` does. If a file may not be executed,
+/// its error is the result unless a later path has a better one. Any other error ends the search.
+fn exec(image: &Image<'_>) -> Errno {
+    let mut kept = Errno::NOENT;
+    for &path in image.programs {
+        // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
+        let errno = unsafe { sys::exec(path as *const c_char, image.argv, image.envp) };
+        match errno {
+            _ if !image.searched => return errno,
+            Errno::ACCESS => kept = errno,
+            Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
+            _ => return errno,
+        }
+    }
+    kept
+}

@@ -1,0 +1,19 @@
+//! The fork launcher: a child with a copy of the parent's memory.
+
+use super::child::{ChildArgs, child_main};
+use crate::sys;
+use rustix::io::Errno;
+
+/// Forks; the child runs its steps. Returns the child's pid.
+///
+/// # Safety
+///
+/// All signals are blocked, and the steps are sound to run in a forked child.
+pub(super) unsafe fn fork(args: &ChildArgs<'_, '_>) -> Result<i32, Errno> {
+    // SAFETY: the child does nothing but run its steps.
+    match unsafe { libc::fork() } {
+        -1 => Err(sys::last_error()),
+        0 => child_main(args),
+        pid => Ok(pid),
+    }
+}

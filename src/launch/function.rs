@@ -1,0 +1,32 @@
+//! Runs the function of a `fork_run`, in the forked child.
+
+use super::errpipe::Channel;
+use super::image::Image;
+use crate::sys;
+use rustix::io::Errno;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The status of a child that could not become what it should. The parent has reaped it before any caller sees it.
+pub(super) const FAILED: i32 = 127;
+
+/// The status of a child whose function has panicked: the one that Rust gives a program whose `main` panics.
+const PANICKED: i32 = 101;
+
+/// Sends the parent that the steps are done, runs the function, and ends the child. Returns only if there is no function.
+pub(super) fn run(image: &Image<'_>, channel: Channel<'_>, step: usize) -> Errno {
+    let Some(function) = image.function else { return Errno::NOSYS };
+    if !channel.send_done(step) {
+        sys::exit(FAILED);
+    }
+    channel.close();
+    // SAFETY: the launcher keeps the function until the fork has returned in the parent, and this is the child's copy.
+    let result = catch_unwind(AssertUnwindSafe(|| unsafe { (*function)() }));
+    let status = result.unwrap_or_else(|payload| {
+        std::mem::forget(payload); // It may own a descriptor, whose number is another file's here.
+        PANICKED
+    });
+    // The buffer was empty at the fork, so its content is the function's.
+    let _ = io::stdout().flush();
+    sys::exit(status)
+}

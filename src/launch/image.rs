@@ -1,0 +1,38 @@
+//! What the parent prepares for the child, as plain data.
+
+use super::hooks::HookList;
+use crate::command::CStrings;
+use crate::plan::{Step, StringId};
+use crate::platform::Features;
+use crate::sys;
+use std::ffi::c_char;
+
+/// Everything that the child needs, other than the way to report an error: numbers, and pointers into memory that the parent
+/// keeps until the child has executed or ended.
+pub(crate) struct Image<'a> {
+    pub(crate) steps: &'a [Step],
+    /// The strings that steps name.
+    pub(crate) strings: &'a CStrings,
+    /// The addresses of the paths to try, in their order.
+    pub(crate) programs: &'a [usize],
+    /// Whether the paths come from a search of PATH.
+    pub(crate) searched: bool,
+    /// Ended by a null pointer.
+    pub(crate) argv: *const *const c_char,
+    /// Ended by a null pointer.
+    pub(crate) envp: *const *const c_char,
+    /// The signal mask of the program; `None` for the mask of the thread that launches.
+    pub(crate) mask: Option<sys::SignalSet>,
+    pub(crate) hooks: Option<HookList>,
+    /// The function to run, if the last step is not exec.
+    pub(crate) function: Option<*mut (dyn FnMut() -> i32 + 'a)>,
+    /// The kernel features that the child does without.
+    pub(crate) missing: Features,
+}
+
+impl Image<'_> {
+    /// The address of a string that a step names; null if there is no such string.
+    pub(super) fn string(&self, id: StringId) -> *const c_char {
+        self.strings.pointer(id.index())
+    }
+}

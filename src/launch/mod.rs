@@ -1,0 +1,26 @@
+//! Makes a child and learns how its launch went. The only room for code that runs between clone and exec.
+#![allow(unsafe_code, reason = "this is the room for it: clone, fork, and system calls in the child")]
+
+mod child;
+mod errpipe;
+mod fork;
+mod function;
+mod hooks;
+mod image;
+mod mode;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "probe_unsupported.rs")]
+mod probe;
+mod signals;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod stack;
+mod start;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "vfork_unsupported.rs")]
+mod vfork;
+
+pub(crate) use self::errpipe::Errpipe;
+pub(crate) use self::hooks::HookList;
+pub(crate) use self::image::Image;
+pub(crate) use self::mode::{Method, Mode};
+pub(crate) use self::probe::{known_missing, missing, remember_missing};
+pub(crate) use self::signals::{Sigpipe, handle_ignored_sigpipe};
+pub(crate) use self::start::{LaunchError, launch, open_pidfd};

@@ -1,0 +1,206 @@
+//! What this kernel can do. The process finds out once, by trying it.
+//!
+//! Three facts cannot be learned from an error number. Under some emulators `clone` with shared memory succeeds and does not
+//! share the memory. A seccomp filter may refuse one call and allow another. And kernels from 5.9 to 6.10 without the fix for
+//! CVE-2024-45025 leave stale bits in the table that `close_range` makes with `CLOSE_RANGE_UNSHARE`: a process that opens more
+//! than 64 descriptors in that table gets wrong numbers.
+//!
+//! Android's filter kills an app for a call that is newer than the filter. So the probe makes no such call on Android, and
+//! takes those features for missing.
+//!
+//! The probe's first child fills the numbers 64 to 127 of its own table. It starts a second child that shares the table, leaves
+//! it with `close_range`, and asks for the lowest free number from 64 on.
+
+use super::signals::BlockedSignals;
+use super::stack::{SMALL, Stack};
+use super::vfork::{CloneOptions, clone};
+use crate::platform::Features;
+use crate::sys;
+use rustix::io::Errno;
+use std::ffi::c_void;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// The missing features; `UNKNOWN` before the probe.
+static MISSING: AtomicU32 = AtomicU32::new(UNKNOWN);
+const UNKNOWN: u32 = u32::MAX;
+
+/// The features that the probe takes for missing without a try.
+const UNTRIED: Features = if cfg!(target_os = "android") {
+    Features::CLONE3.union(Features::CLOSE_RANGE).union(Features::SHARED_TABLE)
+} else {
+    Features::empty()
+};
+
+/// The features that are missing here, from a probe that runs once. An error says that the system is short of something now.
+pub(crate) fn missing() -> Result<Features, Errno> {
+    let known = MISSING.load(Ordering::Relaxed);
+    if known != UNKNOWN {
+        return Ok(Features::from_bits_retain(known));
+    }
+    if pid_namespace_is_pending() {
+        return Ok(Features::CLONE | UNTRIED);
+    }
+    let Probed { missing, is_final } = probe()?;
+    if is_final {
+        MISSING.store(missing.bits(), Ordering::Relaxed);
+        missing.difference(UNTRIED).iter().for_each(warn);
+    }
+    Ok(missing)
+}
+
+/// Whether this thread's next child is the first process of a new PID namespace (`unshare(CLONE_NEWPID)`). Such a
+/// namespace ends with its first process, so that must not be the probe's child.
+fn pid_namespace_is_pending() -> bool {
+    let own = std::fs::read_link("/proc/thread-self/ns/pid");
+    let childrens = std::fs::read_link("/proc/thread-self/ns/pid_for_children");
+    match (own, childrens) {
+        (Ok(own), Ok(childrens)) => own != childrens,
+        // The kernel shows no namespace for children until the first one is there.
+        (Ok(_), Err(_)) => std::path::Path::new("/proc/thread-self/ns/pid_for_children").is_symlink(),
+        // Without /proc this is not known. The usual case is that there is none.
+        (Err(_), _) => false,
+    }
+}
+
+/// The features that are known to be missing, without a probe.
+pub(crate) fn known_missing() -> Features {
+    match MISSING.load(Ordering::Relaxed) {
+        UNKNOWN => UNTRIED,
+        bits => Features::from_bits_retain(bits),
+    }
+}
+
+/// Remembers that the kernel has refused a feature after the probe.
+pub(crate) fn remember_missing(feature: Features) {
+    // If nothing is known yet, the next probe finds out.
+    let remember = |known: u32| (known != UNKNOWN).then_some(known | feature.bits());
+    let before = MISSING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, remember);
+    if before.is_ok_and(|before| !Features::from_bits_retain(before).contains(feature)) {
+        warn(feature);
+    }
+}
+
+fn warn(feature: Features) {
+    let instead = match feature {
+        Features::CLONE3 => "clone3 is refused here: children are launched by clone",
+        Features::CLONE => "clone is refused here or does not share memory: children are launched by fork",
+        Features::SHARED_TABLE => {
+            "close_range does not make a right private table here: children start with a copy of the whole table"
+        }
+        Features::CLOSE_RANGE => "close_range is refused here: descriptors are closed one by one",
+        _ => return,
+    };
+    tracing::warn!("{instead}");
+}
+
+/// Whether an error of clone says that the system does not have it, and not that the system is short of something.
+pub(super) fn is_refusal(errno: Errno) -> bool {
+    !matches!(errno, Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::NOSPC)
+}
+
+/// What the probe's two children find out, in memory that they may share with the parent.
+struct Findings {
+    clone3: bool,
+    second_stack: Stack,
+    shares_memory: AtomicBool,
+    has_close_range: AtomicBool,
+    has_right_table: AtomicBool,
+    /// Whether the second child has run.
+    has_tried_table: AtomicBool,
+}
+
+/// The result of a probe.
+struct Probed {
+    missing: Features,
+    /// Whether another probe would find the same.
+    is_final: bool,
+}
+
+fn probe() -> Result<Probed, Errno> {
+    let stack = Stack::map(SMALL)?;
+    let mut findings = Findings {
+        clone3: !UNTRIED.contains(Features::CLONE3),
+        second_stack: Stack::map(SMALL)?,
+        shares_memory: AtomicBool::new(false),
+        has_close_range: AtomicBool::new(false),
+        has_right_table: AtomicBool::new(false),
+        has_tried_table: AtomicBool::new(false),
+    };
+    let mut missing = UNTRIED;
+    loop {
+        let result = {
+            let _blocked = BlockedSignals::all();
+            launch(&findings, false, &stack, first)
+        };
+        match result {
+            Ok(()) => break,
+            Err(errno) if !is_refusal(errno) => return Err(errno),
+            Err(_) if findings.clone3 => {
+                missing |= Features::CLONE3;
+                findings.clone3 = false;
+            }
+            Err(_) => break,
+        }
+    }
+    missing.set(Features::CLONE, !findings.shares_memory.into_inner());
+    let mut is_final = true;
+    // A child that does not share this memory cannot tell what it has found.
+    if !missing.contains(Features::CLONE) {
+        let has_close_range = findings.has_close_range.into_inner();
+        missing.set(Features::CLOSE_RANGE, !has_close_range);
+        missing.set(Features::SHARED_TABLE, !findings.has_right_table.into_inner());
+        is_final = !has_close_range || findings.has_tried_table.into_inner();
+    }
+    Ok(Probed { missing, is_final })
+}
+
+/// Runs one of the two children to its end.
+fn launch(
+    findings: &Findings,
+    shared_table: bool,
+    stack: &Stack,
+    child: extern "C" fn(*mut c_void) -> !,
+) -> Result<(), Errno> {
+    let options = CloneOptions { clone3: findings.clone3, shared_table, pidfd: false };
+    // SAFETY: all signals are blocked, in the probe and so in its child. The children only make system calls and write
+    // to atomics; each has a stack of its own.
+    let (pid, _) = unsafe { clone(options, stack, child, std::ptr::from_ref(findings).cast_mut().cast()) }?;
+    sys::reap(pid);
+    Ok(())
+}
+
+/// The first number of the second word of the kernel's table of numbers, and the first of the third.
+const WORD: RawFd = 64;
+const NEXT_WORD: RawFd = 128;
+
+/// Fills a word of its own table, and starts the second child with that table.
+extern "C" fn first(findings: *mut c_void) -> ! {
+    // SAFETY: the probe passes its findings and waits for this child.
+    let findings = unsafe { &*findings.cast::<Findings>() };
+    findings.shares_memory.store(true, Ordering::Relaxed);
+    if UNTRIED.contains(Features::CLOSE_RANGE) {
+        sys::exit(0);
+    }
+    let has_close_range = sys::close_range(RawFd::MAX - 1, RawFd::MAX - 1, 0).is_ok();
+    findings.has_close_range.store(has_close_range, Ordering::Relaxed);
+    // The limit and the table are this child's own. 0 is closed, so that the event counter finds a number even at the limit.
+    sys::raise_limit();
+    let _ = sys::close(0);
+    let filled = sys::event() == Ok(0) && (WORD..NEXT_WORD).all(|number| sys::duplicate(0, number, false).is_ok());
+    if filled {
+        let _ = launch(findings, true, &findings.second_stack, second);
+    }
+    sys::exit(0)
+}
+
+/// Leaves the first child's table below the word that is full there.
+extern "C" fn second(findings: *mut c_void) -> ! {
+    // SAFETY: the first child passes the findings on and waits for this child.
+    let findings = unsafe { &*findings.cast::<Findings>() };
+    findings.has_tried_table.store(true, Ordering::Relaxed);
+    let right =
+        sys::close_range(1, RawFd::MAX, sys::CLOSE_RANGE_UNSHARE).is_ok() && sys::duplicate_above(0, WORD) == Ok(WORD);
+    findings.has_right_table.store(right, Ordering::Relaxed);
+    sys::exit(0)
+}

@@ -1,0 +1,61 @@
+//! The signals of the thread that launches.
+
+use crate::sys;
+use std::ffi::c_int;
+
+/// All signals are blocked in this thread until it is dropped, those included that libc keeps for itself.
+///
+/// A child must not run the parent's handlers: they would change the parent's memory, or a copy of it that is not consistent.
+pub(super) struct BlockedSignals {
+    before: sys::SignalSet,
+}
+
+impl BlockedSignals {
+    pub(super) fn all() -> Self {
+        // The kernel refuses only a set of the wrong size.
+        let before = sys::set_signal_mask(&sys::every_signal()).unwrap_or(sys::every_signal());
+        Self { before }
+    }
+
+    /// The thread's mask before.
+    pub(super) fn before(&self) -> sys::SignalSet {
+        self.before
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        let _ = sys::set_signal_mask(&self.before);
+    }
+}
+
+/// A disposition of SIGPIPE that has been replaced. A drop restores it.
+pub(crate) struct Sigpipe(libc::sigaction);
+
+impl Drop for Sigpipe {
+    fn drop(&mut self) {
+        // SAFETY: the signal had this action before.
+        unsafe { libc::sigaction(libc::SIGPIPE, &raw const self.0, std::ptr::null_mut()) };
+    }
+}
+
+extern "C" fn do_nothing(_: c_int) {}
+
+/// Replaces an ignored SIGPIPE by a handler that does nothing. For this process the two are the same, but exec gives a handled
+/// signal its default disposition. Returns `None` if SIGPIPE is not ignored.
+pub(crate) fn handle_ignored_sigpipe() -> Option<Sigpipe> {
+    // SAFETY: all zeros is a valid value; one action is written, and one is read whose handler does nothing.
+    unsafe {
+        let mut before: libc::sigaction = std::mem::zeroed();
+        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut before) != 0
+            || before.sa_sigaction != libc::SIG_IGN
+        {
+            return None;
+        }
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = do_nothing as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(libc::SIGPIPE, &raw const action, std::ptr::null_mut());
+        Some(Sigpipe(before))
+    }
+}

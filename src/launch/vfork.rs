@@ -1,0 +1,107 @@
+//! The clone launcher: a child that shares the parent's memory until exec, while the parent's thread waits, as with
+//! `vfork(2)`.
+
+use super::child::{ChildArgs, child_main};
+use super::stack::{Stack, with_spare_stack};
+use crate::sys;
+use rustix::io::Errno;
+use std::ffi::{c_int, c_void};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// What to clone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CloneOptions {
+    /// By `clone3(2)`, which also gives handled signals their default dispositions; else by libc's `clone`.
+    pub(super) clone3: bool,
+    /// The child starts with the parent's own table.
+    pub(super) shared_table: bool,
+    /// With a pidfd.
+    pub(super) pidfd: bool,
+}
+
+/// Clones a child that runs its steps; returns its pid and pidfd when it has executed or ended. If no number is free for a
+/// pidfd, the child has none.
+///
+/// # Safety
+///
+/// All signals are blocked, and the steps are sound to run in a process that shares this one's memory.
+pub(super) unsafe fn clone_child(
+    options: CloneOptions,
+    args: &ChildArgs<'_, '_>,
+) -> Result<(i32, Option<OwnedFd>), Errno> {
+    let data = std::ptr::from_ref(args).cast_mut().cast();
+    let launch = |pidfd: bool| {
+        let options = CloneOptions { pidfd, ..options };
+        // SAFETY: as the caller promises; `run_child` takes these arguments; only this child uses the stack.
+        with_spare_stack(|stack| unsafe { clone(options, stack, run_child, data) }).and_then(|result| result)
+    };
+    match launch(options.pidfd) {
+        Err(Errno::MFILE | Errno::NFILE) if options.pidfd => launch(false),
+        result => result,
+    }
+}
+
+/// A child on the stack of a clone; `args` is the address of [`ChildArgs`].
+extern "C" fn run_child(args: *mut c_void) -> ! {
+    // SAFETY: the launcher passes the address of arguments that it keeps until the child has executed or ended.
+    child_main(unsafe { &*args.cast::<ChildArgs<'_, '_>>() })
+}
+
+const NO_PIDFD: RawFd = -1;
+
+/// Linux 5.5. libc's constant does not fit its type.
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+
+/// Clones; returns when the child has executed or ended.
+///
+/// Until exec, the end of the child sends no signal; exec makes its signal SIGCHLD. So only the launcher sees a child that
+/// fails before exec, and reaps it.
+///
+/// # Safety
+///
+/// All signals are blocked. `child` is sound to run with `data` in a process that shares this one's memory. Nothing else uses
+/// the stack.
+pub(super) unsafe fn clone(
+    options: CloneOptions,
+    stack: &Stack,
+    child: extern "C" fn(*mut c_void) -> !,
+    data: *mut c_void,
+) -> Result<(i32, Option<OwnedFd>), Errno> {
+    let mut pidfd = NO_PIDFD;
+    let mut flags = libc::CLONE_VM | libc::CLONE_VFORK;
+    if options.shared_table {
+        flags |= libc::CLONE_FILES;
+    }
+    if options.pidfd {
+        flags |= libc::CLONE_PIDFD;
+    }
+    let pid = if options.clone3 {
+        let args = sys::CloneArgs {
+            flags: u64::from(flags.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
+            pidfd: (&raw mut pidfd) as u64,
+            stack: stack.bottom() as u64,
+            stack_size: stack.size() as u64,
+            ..sys::CloneArgs::default()
+        };
+        // SAFETY: the stack is the child's alone, and its top is aligned to a page; the rest is the caller's promise.
+        unsafe { sys::clone3(&sys::Clone3 { args: &args, child, data }) }?
+    } else {
+        let mut start = CloneStart { child, data };
+        // SAFETY: as above; `start` lives until the child has executed or ended, since the parent waits for that.
+        unsafe { sys::clone(enter, stack.top(), flags, (&raw mut start).cast(), &raw mut pidfd) }?
+    };
+    // SAFETY: the kernel has made the descriptor for this call.
+    Ok((pid, (pidfd != NO_PIDFD).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) })))
+}
+
+/// What libc's `clone` passes to its child.
+struct CloneStart {
+    child: extern "C" fn(*mut c_void) -> !,
+    data: *mut c_void,
+}
+
+extern "C" fn enter(start: *mut c_void) -> c_int {
+    // SAFETY: `clone` passes the address of a `CloneStart`, which lives until the child has executed or ended.
+    let start = unsafe { &*start.cast::<CloneStart>() };
+    (start.child)(start.data)
+}

@@ -1,0 +1,25 @@
+//! What stands for `vfork.rs` on systems without clone: there the launcher is always fork.
+
+use super::child::ChildArgs;
+use rustix::io::Errno;
+use std::os::fd::OwnedFd;
+
+/// What to clone.
+pub(super) struct CloneOptions {
+    pub(super) clone3: bool,
+    pub(super) shared_table: bool,
+    pub(super) pidfd: bool,
+}
+
+/// Fails. No mode asks for it here.
+///
+/// # Safety
+///
+/// None is needed.
+pub(super) unsafe fn clone_child(
+    options: CloneOptions,
+    _: &ChildArgs<'_, '_>,
+) -> Result<(i32, Option<OwnedFd>), Errno> {
+    let CloneOptions { clone3: _, shared_table: _, pidfd: _ } = options;
+    Err(Errno::NOSYS)
+}

@@ -1,0 +1,127 @@
+//! The one order of the child's steps.
+//!
+//! # How to add an attribute
+//!
+//! An attribute is what a child is besides its descriptors: a group, a user, a limit. Each one takes:
+//!
+//! 1. a method of [`Command`](crate::Command) in `command/builder.rs`, which sets a field of [`Attributes`];
+//! 2. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`: a path is a
+//!    [`StringId`], an index into the strings of the launch's image;
+//! 3. its line in [`compile`] below, at its place in the order;
+//! 4. its system call in `sys`, and the arm of `do_step` in `launch/child.rs` that makes it;
+//! 5. a row in `examples/fdrun.rs`, and its place on the page of the order in `docs/design.md`.
+//!
+//! An error of the step then names it with its operands, and `explain` shows it, with no further code.
+
+use super::compile::Compiler;
+use super::data::Plan;
+use super::refusal::Refusal;
+use super::step::{Step, StringId};
+use std::os::fd::RawFd;
+
+/// What the child does besides its descriptors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    /// Whether the child gives each signal that the parent handles its default disposition.
+    pub(crate) default_handlers: bool,
+    /// Whether the child gives SIGPIPE its default disposition.
+    pub(crate) default_sigpipe: bool,
+    pub(crate) directory: WorkingDirectory,
+    /// Whether the child takes the caller's signal mask.
+    pub(crate) signal_mask: bool,
+    /// Whether there are hooks to run.
+    pub(crate) hooks: bool,
+    pub(crate) last: LastStep,
+}
+
+/// Where the child starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum WorkingDirectory {
+    /// In the parent's working directory.
+    #[default]
+    Inherit,
+    Path(StringId),
+    Fd(RawFd),
+}
+
+/// What the child does when everything else is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LastStep {
+    #[default]
+    Exec,
+    /// Run a function of the parent's program.
+    Run,
+}
+
+/// Appends all steps of a child, in their one order.
+pub(crate) fn compile(
+    plan: &Plan,
+    attributes: &Attributes,
+    compiler: &mut Compiler,
+    steps: &mut Vec<Step>,
+) -> Result<(), Refusal> {
+    let &Attributes { default_handlers, default_sigpipe, directory, signal_mask, hooks, last } = attributes;
+    // Descriptors come first, so that a lowered limit or a dropped privilege cannot make their steps fail.
+    compiler.descriptors(plan, steps)?;
+    steps.extend(default_handlers.then_some(Step::DefaultHandlers));
+    steps.extend(default_sigpipe.then_some(Step::DefaultSigpipe));
+    steps.extend(match directory {
+        WorkingDirectory::Inherit => None,
+        WorkingDirectory::Path(path) => Some(Step::ChangeDirectory { path }),
+        WorkingDirectory::Fd(fd) => Some(Step::ChangeDirectoryTo { fd }),
+    });
+    // No handler of the parent is left by now, so a pending signal can do no harm.
+    steps.extend(signal_mask.then_some(Step::SignalMask));
+    // Hooks find the child as the program will, so that what they change stays changed.
+    steps.extend(hooks.then_some(Step::Hooks));
+    steps.push(match last {
+        LastStep::Exec => Step::Exec,
+        LastStep::Run => Step::Run,
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mapping::Mapping;
+    use super::*;
+
+    fn compiled(attributes: Attributes) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let plan = Plan::new([Mapping::new(0, 0)]);
+        compile(&plan, &attributes, &mut Compiler::default(), &mut steps).unwrap();
+        steps
+    }
+
+    #[test]
+    fn every_attribute_has_its_place_in_the_order() {
+        let all = Attributes {
+            default_handlers: true,
+            default_sigpipe: true,
+            directory: WorkingDirectory::Path(StringId(0)),
+            signal_mask: true,
+            hooks: true,
+            last: LastStep::Exec,
+        };
+        let path = StringId(0);
+        assert_eq!(
+            compiled(all),
+            [
+                Step::CloseFrom { first: 1 },
+                Step::DefaultHandlers,
+                Step::DefaultSigpipe,
+                Step::ChangeDirectory { path },
+                Step::SignalMask,
+                Step::Hooks,
+                Step::Exec,
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_not_done() {
+        assert_eq!(compiled(Attributes::default()), [Step::CloseFrom { first: 1 }, Step::Exec]);
+        let function = Attributes { last: LastStep::Run, directory: WorkingDirectory::Fd(5), ..Attributes::default() };
+        assert_eq!(compiled(function), [Step::CloseFrom { first: 1 }, Step::ChangeDirectoryTo { fd: 5 }, Step::Run]);
+    }
+}

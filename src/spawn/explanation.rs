@@ -1,0 +1,113 @@
+//! The printed picture of a plan.
+
+use super::rows::{Row, RowMeaning};
+use crate::error::Error;
+use crate::plan::{Mapping, Origin, Rest, Step};
+use crate::platform::Launcher;
+use std::fmt;
+use std::os::fd::RawFd;
+
+/// What a spawn would do to descriptors and in which steps, from [`Command::explain`]. `Display` prints it.
+///
+/// [`Command::explain`]: crate::Command::explain
+#[derive(Debug)]
+pub struct Explanation {
+    pub(super) program: String,
+    pub(super) outcome: Result<Explained, Error>,
+}
+
+/// The explanation of a plan that would be accepted.
+#[derive(Debug)]
+pub(super) struct Explained {
+    pub(super) launcher: Launcher,
+    pub(super) rest: Rest,
+    pub(super) rows: Vec<Row>,
+    /// If an isolated thread launches: each target, and the number of its source in the thread's table. Rows without a target
+    /// have the thread's numbers, too.
+    pub(super) thread_mappings: Option<Vec<Mapping>>,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Explanation {
+    /// The child's steps in their order; none if the plan is refused.
+    pub fn steps(&self) -> &[Step] {
+        self.outcome.as_ref().map_or(&[], |explained| &explained.steps)
+    }
+
+    /// The numbers that are open when the program starts, in order. What [`Rest::Inherit`] adds is not known here.
+    pub fn targets(&self) -> Vec<RawFd> {
+        let rows = self.outcome.as_ref().map_or(&[][..], |explained| &explained.rows);
+        rows.iter()
+            .filter(|row| row.meaning != RowMeaning::Target(Origin::Closed))
+            .filter_map(|row| row.target)
+            .collect()
+    }
+
+    /// The explanation of a plan that would be accepted, or the error of one that would not.
+    ///
+    /// # Errors
+    ///
+    /// What the spawn would return before anything is cloned.
+    pub fn into_result(self) -> crate::Result<Self> {
+        match self.outcome {
+            Ok(_) => Ok(self),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Why the spawn would be refused, if it would.
+    pub fn error(&self) -> Option<&Error> {
+        self.outcome.as_ref().err()
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Explained { launcher, rest, rows, thread_mappings, steps } = match &self.outcome {
+            Ok(explained) => explained,
+            Err(error) => return write!(f, "{error}"),
+        };
+        let rest = match rest {
+            Rest::Close => "closed",
+            Rest::Inherit => "inherited unless close-on-exec is set",
+        };
+        let launcher = match launcher {
+            Launcher::Auto => "whichever launcher works",
+            Launcher::Clone => "clone",
+            Launcher::Fork => "fork",
+        };
+        writeln!(f, "descriptors of `{}`; all others are {rest}", self.program)?;
+        let number = |number: Option<RawFd>| number.map_or("-".to_owned(), |number| number.to_string());
+        match thread_mappings {
+            None => {
+                writeln!(f, "  {:>6}  {:>6}  what it is", "target", "source")?;
+                for Row { target, source, meaning } in rows {
+                    writeln!(f, "  {:>6}  {:>6}  {meaning}", number(*target), number(*source))?;
+                }
+                writeln!(f, "steps in the child, launched by {launcher}")?;
+            }
+            Some(thread_mappings) => {
+                writeln!(f, "  {:>6}  {:>6}  {:>6}  what it is", "target", "source", "thread")?;
+                for Row { target, source, meaning } in rows {
+                    let (source, in_thread) = match target {
+                        Some(target) => (
+                            *source,
+                            thread_mappings.iter().find(|each| each.target == *target).map(|each| each.source),
+                        ),
+                        None => (None, *source),
+                    };
+                    let (target, source, in_thread) = (number(*target), number(source), number(in_thread));
+                    writeln!(f, "  {target:>6}  {source:>6}  {in_thread:>6}  {meaning}")?;
+                }
+                writeln!(
+                    f,
+                    "steps in the child, launched by {launcher} from an isolated thread, with the numbers of its table"
+                )?;
+            }
+        }
+        for (index, step) in steps.iter().enumerate() {
+            writeln!(f, "  {:>6}  {step}", index + 1)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! The child's table in rows, for `explain` and for the trace.
+
+use crate::plan::{Origin, Plan, Role, Step};
+use std::fmt;
+use std::os::fd::RawFd;
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// `None` for what closes at exec.
+    pub(super) target: Option<RawFd>,
+    /// `None` for a target that is closed in the child.
+    pub(super) source: Option<RawFd>,
+    pub(super) meaning: RowMeaning,
+}
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowMeaning {
+    Target(Origin),
+    Internal(Role),
+    Scratch,
+}
+
+impl fmt::Display for RowMeaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(origin) => write!(f, "{origin}"),
+            Self::Internal(role) => write!(f, "{role}"),
+            Self::Scratch => f.write_str("the scratch number of a cycle, until exec"),
+        }
+    }
+}
+
+/// The rows of a plan: by target, then what closes at exec.
+pub(super) fn rows(plan: &Plan) -> Vec<Row> {
+    let target = |target, source, origin| Row { target: Some(target), source, meaning: RowMeaning::Target(origin) };
+    let internal = |fd, meaning| Row { target: None, source: Some(fd), meaning };
+    let mut rows: Vec<Row> =
+        plan.mappings.iter().map(|each| target(each.target, Some(each.source), each.origin)).collect();
+    rows.extend(plan.closed.iter().map(|&number| target(number, None, Origin::Closed)));
+    rows.sort_by_key(|row| row.target);
+    rows.extend(plan.internal_fds.iter().map(|each| internal(each.fd, RowMeaning::Internal(each.role))));
+    rows.extend(plan.scratch.map(|fd| internal(fd, RowMeaning::Scratch)));
+    rows
+}
+
+/// Sends the plan and the steps to the subscriber of `tracing`, in the parent. A subscriber may run any code, so no lock may be
+/// held.
+pub(super) fn trace(plan: &Plan, steps: &[Step]) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    for Row { target, source, meaning } in rows(plan) {
+        tracing::debug!(?target, ?source, origin = %meaning, "descriptor");
+    }
+    for (index, step) in steps.iter().enumerate() {
+        tracing::debug!(index, %step, "step");
+    }
+}

@@ -1,0 +1,156 @@
+//! `Command::spawn`, `status` and `output`.
+
+use super::buffers::with_buffers;
+use super::prepare::{Defaults, image, prepare};
+use super::rows::trace;
+use super::via_isolated;
+use crate::child::{Child, ParentEnds, Process};
+use crate::command::Command;
+use crate::error::{Failure, Problem, Result, Subject};
+use crate::launch::{self, HookList, LaunchError, Method, Mode};
+use crate::platform::{Features, Launcher};
+use std::process::{ExitStatus, Output};
+
+impl Command<'_> {
+    /// Starts the child, and does not wait for it. 0, 1 and 2 are inherited unless the command says otherwise.
+    ///
+    /// When it returns, the child has become the program, or an error says which step failed and the child is gone.
+    /// Descriptors that were moved into the command are closed here after a success. After an error the command is as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] has the steps: bad input is refused before anything is cloned.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let mut child = Command::new("sleep").arg("0").spawn()?;
+    /// assert!(child.wait()?.success());
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[doc(alias = "posix_spawn")]
+    #[doc(alias = "vfork")]
+    pub fn spawn(&mut self) -> Result<Child> {
+        self.start(&Defaults::INHERIT, true)
+    }
+
+    /// Starts the child and waits for it. 0, 1 and 2 are inherited unless the command says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::spawn`] and [`Child::wait`].
+    pub fn status(&mut self) -> Result<ExitStatus> {
+        self.start(&Defaults::INHERIT, false)?.wait()
+    }
+
+    /// Starts the child, waits for it and collects its output. Standard input is `/dev/null` and output and error are
+    /// piped, unless the command says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::spawn`] and [`Child::wait_with_output`].
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let output = Command::new("printf").arg("%s").arg("text").output()?;
+    /// assert_eq!(output.stdout, b"text");
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn output(&mut self) -> Result<Output> {
+        self.start(&Defaults::OUTPUT, false)?.wait_with_output()
+    }
+
+    /// Starts the child. `handle` says whether the caller gets the child, or the library waits for it at once.
+    fn start(&mut self, defaults: &Defaults, handle: bool) -> Result<Child> {
+        let span = tracing::debug_span!(
+            "spawn",
+            program = ?self.get_program(),
+            pid = tracing::field::Empty,
+            launcher = tracing::field::Empty
+        );
+        let _entered = span.enter();
+        match self.try_methods(defaults, handle) {
+            Ok((process, ends, launcher)) => {
+                self.fd_map.close_moved();
+                span.record("pid", process.id());
+                span.record("launcher", tracing::field::debug(launcher));
+                Ok(Child::new(process, ends, launcher))
+            }
+            Err(problem) => {
+                let error = problem.of(Subject::Spawn(self.get_program().to_owned()));
+                tracing::debug!(%error, "spawn failed");
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts the child by the best method. If the kernel refuses it, by the next one.
+    fn try_methods(
+        &mut self,
+        defaults: &Defaults,
+        handle: bool,
+    ) -> std::result::Result<(Process, ParentEnds, Launcher), Problem> {
+        let pidfd = handle && !self.fd_map.missing.contains(Features::PIDFD);
+        let mut refused = Features::empty();
+        loop {
+            let mode = Mode { method: choose(self, refused)?, handle, pidfd };
+            let result = match self.isolated {
+                Some(isolated) => via_isolated::launch(isolated, self, defaults, mode),
+                None => launch_here(self, defaults, mode),
+            };
+            match result {
+                Ok((process, ends)) => return Ok((process, ends, mode.method.launcher())),
+                Err(LaunchError::Failed(problem)) => return Err(problem),
+                Err(LaunchError::Missing(feature)) => {
+                    // The next attempt does without it, whatever else is known.
+                    refused |= feature;
+                    launch::remember_missing(feature);
+                }
+            }
+        }
+    }
+}
+
+/// Launches from the calling thread.
+fn launch_here(
+    command: &mut Command<'_>,
+    defaults: &Defaults,
+    mode: Mode,
+) -> std::result::Result<(Process, ParentEnds), LaunchError> {
+    with_buffers(|buffers| {
+        let mut prepared = prepare(command, defaults, mode, buffers)?;
+        trace(&prepared.buffers.plan, &prepared.buffers.steps);
+        // A pidfd that the kernel makes during the clone could get the number of a closed standard stream.
+        let mode = Mode { pidfd: mode.pidfd && !prepared.std_fd_was_free, ..mode };
+        let errpipe = prepared.errpipe.take();
+        let hooks = HookList::new(&mut command.hooks);
+        let process = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe)?;
+        Ok((process, prepared.ends))
+    })
+    .map(|(process, ends)| (with_pidfd(process, mode.pidfd), ends))
+}
+
+/// Opens the process's pidfd, if it has none and the caller wants one.
+pub(super) fn with_pidfd(process: Process, wanted: bool) -> Process {
+    if !wanted || process.pidfd().is_some() {
+        return process;
+    }
+    let pidfd = launch::open_pidfd(&process);
+    Process::new(process.id().cast_signed(), pidfd)
+}
+
+/// The method for the next attempt.
+fn choose(command: &Command<'_>, refused: Features) -> std::result::Result<Method, Problem> {
+    let hooks = !command.hooks.is_empty();
+    let may_clone = !hooks && command.launcher != Launcher::Fork;
+    let missing = match may_clone.then(launch::missing) {
+        Some(Ok(missing)) => missing,
+        // The probe could not run now, so it is not known whether clone works. It would fail now, too.
+        Some(Err(errno)) if command.launcher == Launcher::Clone => {
+            return Err(Problem::system(Failure::Launch(Launcher::Clone), errno));
+        }
+        Some(Err(_)) => Features::CLONE,
+        None => Features::empty(),
+    };
+    let missing = missing | refused | command.fd_map.missing;
+    Ok(Method::choose(command.launcher, hooks, command.fd_map.rest, missing)?)
+}

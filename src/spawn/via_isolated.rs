@@ -1,0 +1,145 @@
+//! A spawn whose sources are sent to the table of an isolated thread, which launches the child.
+//!
+//! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the numbers that the sources
+//! have in the thread's table; the steps are compiled from that one.
+
+use super::buffers::{Buffers, with_buffers};
+use super::internal::Internal;
+use super::prepare::{Defaults, Prepared, attributes, image, open_sources};
+use super::resolve::soft_limit;
+use super::rows::trace;
+use super::strings;
+use crate::child::{ParentEnds, Process};
+use crate::command::{Command, Directory};
+use crate::error::{Failure, Problem};
+use crate::isolated::Isolated;
+use crate::launch::{self, HookList, LaunchError, Mode};
+use crate::plan::{Plan, Rest, compile};
+use crate::sys;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+/// What the thread needs for one launch.
+struct Transfer<'b> {
+    prepared: Prepared<'b>,
+    /// The plan for the thread's table.
+    plan: Plan,
+    /// The place of the working directory among the descriptors that are sent.
+    directory: Option<usize>,
+    hooks: bool,
+}
+
+impl<'b> Transfer<'b> {
+    /// Prepares what needs the caller's table. Also returns the numbers of all descriptors to send, in order. The caller holds
+    /// the lock of 0 to 2.
+    fn send(
+        command: &Command<'_>,
+        defaults: &Defaults,
+        mode: Mode,
+        buffers: &'b mut Buffers,
+    ) -> Result<(Self, Vec<RawFd>), Problem> {
+        let strings = strings::build(command, buffers)?;
+        let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
+        prepared.std_fd_was_free = false; // The thread's table has no standard streams.
+        prepared.buffers.plan.limit = soft_limit();
+        let (plan, mut numbers) = prepared.buffers.plan.for_another_table();
+        let mut directory = None;
+        if let Directory::Fd(fd) = &command.directory {
+            directory = Some(numbers.len());
+            numbers.push(fd.as_raw_fd());
+        }
+        Ok((Self { prepared, plan, directory, hooks: !command.hooks.is_empty() }, numbers))
+    }
+
+    /// Compiles the steps for the thread's table, in the thread, with the descriptors that have arrived there.
+    fn receive(&mut self, received: &[OwnedFd], mode: Mode) -> Result<(), Problem> {
+        let Self { prepared, plan, directory, hooks } = self;
+        plan.receive_sources(|place| received[place].as_raw_fd());
+        let directory = directory.and_then(|place| received.get(place)).map(AsFd::as_fd);
+        let mut internal = Internal::open(plan, mode, directory, *hooks)?;
+        let Buffers { compiler, steps, .. } = &mut *prepared.buffers;
+        compile(plan, &attributes(mode, *hooks, &prepared.strings, &internal), compiler, steps)?;
+        prepared.errpipe = internal.errpipe.take();
+        prepared.internal = internal;
+        Ok(())
+    }
+
+    /// Closes what [`Transfer::receive`] has opened, in the thread.
+    fn close_internal_fds(&mut self) {
+        self.prepared.errpipe = None;
+        self.prepared.internal = Internal::default();
+    }
+}
+
+/// Launches from the thread.
+pub(super) fn launch(
+    isolated: &Isolated,
+    command: &mut Command<'_>,
+    defaults: &Defaults,
+    mode: Mode,
+) -> Result<(Process, ParentEnds), LaunchError> {
+    refuse_inherited_rest(command)?;
+    let mut turn = isolated.turn()?;
+    with_buffers(|buffers| {
+        let (mut transfer, numbers) = Transfer::send(command, defaults, mode, buffers)?;
+        // The thread's mask is not the caller's.
+        let mask = sys::signal_mask();
+        let mut outcome = None;
+        let mut job = |received: &[OwnedFd]| {
+            let launched = transfer.receive(received, mode).map_err(LaunchError::from).and_then(|()| {
+                let errpipe = transfer.prepared.errpipe.take();
+                let hooks = HookList::new(&mut command.hooks);
+                launch::launch(mode, &image(command, &transfer.prepared, hooks, Some(mask)), errpipe)
+            });
+            transfer.close_internal_fds();
+            // The process's pidfd is in the thread's table, from which it is sent to the caller.
+            let (launched, pidfd) = match launched.map(|process| super::start::with_pidfd(process, mode.pidfd)) {
+                Ok(process) => {
+                    let (pid, pidfd) = process.into_parts();
+                    (Ok(pid), pidfd)
+                }
+                Err(error) => (Err(error), None),
+            };
+            outcome = Some(launched);
+            pidfd
+        };
+        let pidfd = turn.run(&numbers, &mut job)?;
+        drop(turn); // A subscriber may spawn, too.
+        let prepared = transfer.prepared;
+        trace(&prepared.buffers.plan, &prepared.buffers.steps);
+        match outcome {
+            Some(Ok(pid)) => Ok((Process::new(pid, pidfd), prepared.ends)),
+            Some(Err(error)) => Err(error),
+            None => Err(Failure::SendFds.into()),
+        }
+    })
+}
+
+/// Does all of a launch but the launch itself, in the thread too. Returns what `show` makes of it; its arguments are the
+/// caller's plan, with the steps, and the thread's plan.
+pub(super) fn explain<T>(
+    isolated: &Isolated,
+    command: &Command<'_>,
+    defaults: &Defaults,
+    mode: Mode,
+    show: impl FnOnce(&mut Buffers, Plan) -> T,
+) -> Result<T, Problem> {
+    refuse_inherited_rest(command)?;
+    let mut turn = isolated.turn()?;
+    with_buffers(|buffers| {
+        let (mut transfer, numbers) = Transfer::send(command, defaults, mode, buffers)?;
+        let mut outcome = None;
+        let mut job = |received: &[OwnedFd]| {
+            outcome = Some(transfer.receive(received, mode));
+            transfer.close_internal_fds();
+            None
+        };
+        turn.run(&numbers, &mut job)?;
+        outcome.unwrap_or(Err(Failure::SendFds.into()))?;
+        Ok(show(transfer.prepared.buffers, transfer.plan))
+    })
+}
+
+/// The thread's table has no rest that a child could inherit.
+fn refuse_inherited_rest(command: &Command<'_>) -> Result<(), Problem> {
+    if command.fd_map.rest == Rest::Inherit { Err(Failure::NothingToInherit.into()) } else { Ok(()) }
+}
