@@ -3,7 +3,6 @@
 use super::c_strings::CStrings;
 use super::environment::{Changes, Environment, Variables};
 use super::fd_map::FdMap;
-use super::hooks::Hook;
 use super::lend::Lend;
 use super::slot::Slot;
 use super::stdio::Stdio;
@@ -12,7 +11,7 @@ use crate::plan::Rest;
 use crate::platform::{Features, Launcher};
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -56,6 +55,9 @@ pub struct Command<'fd> {
     pub(crate) isolated: Option<&'fd Isolated>,
     pub(crate) hooks: Vec<Hook>,
 }
+
+/// A function that runs in the forked child before exec.
+pub(crate) type Hook = Box<dyn FnMut() -> io::Result<()> + Send + Sync>;
 
 /// Where the child starts.
 #[derive(Debug, Default)]

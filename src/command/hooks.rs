@@ -3,9 +3,6 @@
 use super::builder::Command;
 use std::io;
 
-/// A function that runs in the forked child before exec.
-pub(crate) type Hook = Box<dyn FnMut() -> io::Result<()> + Send + Sync>;
-
 impl Command<'_> {
     /// Adds a function that runs in the child before exec, after all other steps. It makes the launcher fork, so that
     /// the function works on a copy of the parent's memory, as with `std::process`.

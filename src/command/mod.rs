@@ -10,13 +10,12 @@ mod lend;
 mod slot;
 mod stdio;
 
-pub(crate) use self::builder::Directory;
 pub use self::builder::{Args, Command};
+pub(crate) use self::builder::{Directory, Hook};
 pub(crate) use self::c_strings::{CStrings, PtrArray};
 pub(crate) use self::environment::EnvBlock;
 pub use self::environment::{Environment, Variables};
 pub use self::fd_map::FdMap;
-pub(crate) use self::hooks::Hook;
 pub use self::lend::Lend;
 pub use self::slot::Slot;
 pub(crate) use self::slot::SlotKind;

@@ -23,4 +23,4 @@ pub(crate) use self::image::Image;
 pub(crate) use self::mode::{Method, Mode};
 pub(crate) use self::probe::{known_missing, missing, remember_missing};
 pub(crate) use self::signals::{Sigpipe, handle_ignored_sigpipe};
-pub(crate) use self::start::{LaunchError, launch, open_pidfd};
+pub(crate) use self::start::{LaunchError, launch, with_pidfd};

@@ -98,8 +98,17 @@ pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) ->
     Ok(Process::new(pid, pidfd))
 }
 
+/// Opens the process's pidfd, if it has none and the caller wants one.
+pub(crate) fn with_pidfd(process: Process, wanted: bool) -> Process {
+    if !wanted || process.pidfd().is_some() {
+        return process;
+    }
+    let pidfd = open_pidfd(&process);
+    Process::new(process.id().cast_signed(), pidfd)
+}
+
 /// A pidfd for a child that exists already, if the system has pidfds and a number is free.
-pub(crate) fn open_pidfd(process: &Process) -> Option<OwnedFd> {
+fn open_pidfd(process: &Process) -> Option<OwnedFd> {
     let _guard = lock_stdio_numbers();
     let pidfd = dup_above_stdio(sys::open_pidfd(process.id().cast_signed()).ok()?).ok()?;
     // If SIGCHLD is ignored, the kernel reaps children itself, and the number may be another process's by now.

@@ -1,6 +1,6 @@
 //! Descriptors from which a child reads given bytes.
 
-use super::open::{NewNumbers, pipe};
+use super::new_fds::{NewNumbers, pipe};
 use crate::platform::Features;
 use rustix::io::Errno;
 use std::io;

@@ -1,8 +1,9 @@
 //! `Command::exec`: the plan in this process, and its undoing if the exec fails.
 
 use super::buffers::{Buffers, with_buffers};
-use super::open::{ABOVE_STDIO, dup_outside_plan};
-use super::prepare::{Defaults, Prepared, image, prepare};
+use super::defaults::Defaults;
+use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
+use super::prepare::{Prepared, image, prepare};
 use crate::command::{Command, Directory};
 use crate::error::{Error, Failure, Problem, Subject};
 use crate::fd::{by_number, close_on_exec, set_close_on_exec};

@@ -1,8 +1,9 @@
 //! `Command::explain`: all of a spawn but the launch.
 
 use super::buffers::{Buffers, with_buffers};
+use super::defaults::Defaults;
 use super::explanation::{Explained, Explanation};
-use super::prepare::{Defaults, prepare};
+use super::prepare::prepare;
 use super::rows::rows;
 use super::via_isolated;
 use crate::command::Command;
@@ -53,9 +54,9 @@ impl Command<'_> {
             Some(isolated) => {
                 let show = |buffers: &mut Buffers, thread_plan: Plan| {
                     // What closes at exec is opened in the thread, so only the thread's plan has it.
-                    let mut rows = rows(&buffers.plan);
-                    rows.extend(super::rows::rows(&thread_plan).into_iter().filter(|row| row.target.is_none()));
-                    explained(rows, std::mem::take(&mut buffers.steps), Some(thread_plan.mappings))
+                    let mut all = rows(&buffers.plan);
+                    all.extend(rows(&thread_plan).into_iter().filter(|row| row.target.is_none()));
+                    explained(all, std::mem::take(&mut buffers.steps), Some(thread_plan.mappings))
                 };
                 via_isolated::explain(isolated, self, &Defaults::INHERIT, mode, show)
             }

@@ -48,7 +48,7 @@ impl Explanation {
     /// # Errors
     ///
     /// What the spawn would return before anything is cloned.
-    pub fn into_result(self) -> crate::Result<Self> {
+    pub fn into_result(self) -> crate::error::Result<Self> {
         match self.outcome {
             Ok(_) => Ok(self),
             Err(error) => Err(error),

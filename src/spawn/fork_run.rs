@@ -3,11 +3,10 @@
 use super::buffers::with_buffers;
 use super::prepare::{Prepared, missing_in_child, prepare_function};
 use super::rows::trace;
-use super::start::with_pidfd;
 use crate::child::{Child, ParentEnds, Process};
 use crate::command::FdMap;
 use crate::error::{Failure, Problem, Result, Subject};
-use crate::launch::{Image, LaunchError, Method, Mode, launch};
+use crate::launch::{Image, LaunchError, Method, Mode, launch, with_pidfd};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
 

@@ -3,7 +3,7 @@
 //! They are sources in the plan like any other, with numbers that the plan does not decide about, so that no target replaces
 //! them and the compiler need not move them.
 
-use super::open::{ABOVE_STDIO, NewNumbers, dup_outside_plan, null, pipe};
+use super::new_fds::{ABOVE_STDIO, NewNumbers, dup_outside_plan, null, pipe};
 use crate::error::{Failure, Problem};
 use crate::launch::{Errpipe, Mode};
 use crate::plan::{InternalFd, Plan, Role};

@@ -2,11 +2,13 @@
 
 mod buffers;
 mod data;
+mod defaults;
 mod exec;
 mod explain;
 mod explanation;
 mod fork_run;
 mod internal;
+mod new_fds;
 mod open;
 mod prepare;
 mod resolve;

@@ -1,12 +1,13 @@
 //! The parent's work before the launch: all of it up to the steps. The last place that may allocate, lock or log.
 
 use super::buffers::Buffers;
+use super::defaults::Defaults;
 use super::internal::Internal;
 use super::open::Opener;
 use super::resolve::{is_std_fd_free, resolve};
 use super::strings::{self, Strings};
 use crate::child::ParentEnds;
-use crate::command::{Command, Directory, Environment, FdMap, Source};
+use crate::command::{Command, Directory, Environment, FdMap};
 use crate::error::Problem;
 use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Errpipe, HookList, Image, Mode, known_missing};
@@ -14,15 +15,6 @@ use crate::plan::{Attributes, LastStep, WorkingDirectory, compile};
 use crate::platform::Features;
 use crate::sys;
 use std::os::fd::{AsFd, AsRawFd};
-
-/// The sources of 0, 1 and 2 if the command does not name them.
-#[derive(Debug)]
-pub(super) struct Defaults(pub(super) [Source<'static>; 3]);
-
-impl Defaults {
-    pub(super) const INHERIT: Self = Self([Source::INHERIT; 3]);
-    pub(super) const OUTPUT: Self = Self([Source::NULL, Source::PIPED, Source::PIPED]);
-}
 
 /// Everything that the launch needs. A drop closes what the parent has opened for the child.
 pub(super) struct Prepared<'b> {

@@ -1,6 +1,6 @@
 //! From what the caller wants to mappings: refuses contradictions, and looks at the descriptors that the parent has.
 
-use super::prepare::Defaults;
+use super::defaults::Defaults;
 use crate::command::FdMap;
 use crate::error::Problem;
 use crate::fd::close_on_exec;

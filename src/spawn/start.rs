@@ -1,7 +1,8 @@
 //! `Command::spawn`, `status` and `output`.
 
 use super::buffers::with_buffers;
-use super::prepare::{Defaults, image, prepare};
+use super::defaults::Defaults;
+use super::prepare::{image, prepare};
 use super::rows::trace;
 use super::via_isolated;
 use crate::child::{Child, ParentEnds, Process};
@@ -126,16 +127,7 @@ fn launch_here(
         let process = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe)?;
         Ok((process, prepared.ends))
     })
-    .map(|(process, ends)| (with_pidfd(process, mode.pidfd), ends))
-}
-
-/// Opens the process's pidfd, if it has none and the caller wants one.
-pub(super) fn with_pidfd(process: Process, wanted: bool) -> Process {
-    if !wanted || process.pidfd().is_some() {
-        return process;
-    }
-    let pidfd = launch::open_pidfd(&process);
-    Process::new(process.id().cast_signed(), pidfd)
+    .map(|(process, ends)| (launch::with_pidfd(process, mode.pidfd), ends))
 }
 
 /// The method for the next attempt.

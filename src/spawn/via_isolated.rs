@@ -4,8 +4,9 @@
 //! have in the thread's table; the steps are compiled from that one.
 
 use super::buffers::{Buffers, with_buffers};
+use super::defaults::Defaults;
 use super::internal::Internal;
-use super::prepare::{Defaults, Prepared, attributes, image, open_sources};
+use super::prepare::{Prepared, attributes, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
 use super::strings;
@@ -92,7 +93,7 @@ pub(super) fn launch(
             });
             transfer.close_internal_fds();
             // The process's pidfd is in the thread's table, from which it is sent to the caller.
-            let (launched, pidfd) = match launched.map(|process| super::start::with_pidfd(process, mode.pidfd)) {
+            let (launched, pidfd) = match launched.map(|process| launch::with_pidfd(process, mode.pidfd)) {
                 Ok(process) => {
                     let (pid, pidfd) = process.into_parts();
                     (Ok(pid), pidfd)
