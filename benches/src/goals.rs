@@ -1,8 +1,7 @@
 //! What the library sets itself, and whether it was met.
 
 use crate::cases::{ISOLATED, LIBRARY, RAW, SHARED_ENVIRONMENT};
-use crate::results::{Outcome, Results};
-use serde::{Deserialize, Serialize};
+use crate::results::{Outcome, Results, Verdict};
 
 /// A measure, and what it may be at most.
 struct Goal {
@@ -90,22 +89,6 @@ const GOALS: &[Goal] = &[
         most: 0.0,
     },
 ];
-
-/// A goal and what was measured of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    pub goal: String,
-    pub most: f64,
-    /// `None` where no case measured it in this run.
-    pub measured: Option<f64>,
-}
-
-impl Verdict {
-    /// `None` where it is not known.
-    pub fn is_met(&self) -> Option<bool> {
-        self.measured.map(|measured| measured <= self.most)
-    }
-}
 
 /// Judges all goals.
 pub fn judge(results: &Results) -> Vec<Verdict> {

@@ -1,10 +1,9 @@
 //! The results as text: Markdown with a table for each part.
 
 use crate::cases::RAW;
-use crate::goals::Verdict;
 use crate::machine::Machine;
 use crate::parts::find;
-use crate::results::{Busy, Measured, Outcome, Results, Row, Times};
+use crate::results::{Busy, Measured, Outcome, Results, Row, Times, Verdict};
 use crate::statistics::Summary;
 use std::fmt::Write;
 

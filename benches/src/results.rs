@@ -1,6 +1,5 @@
 //! What a run has measured, as it is written to JSON.
 
-use crate::goals::Verdict;
 use crate::machine::Machine;
 use crate::statistics::Summary;
 use serde::{Deserialize, Serialize};
@@ -62,6 +61,22 @@ pub struct Busy {
 pub struct BusyRow {
     pub case: String,
     pub refused: usize,
+}
+
+/// A goal and what was measured of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub goal: String,
+    pub most: f64,
+    /// `None` where no case measured it in this run.
+    pub measured: Option<f64>,
+}
+
+impl Verdict {
+    /// `None` where it is not known.
+    pub fn is_met(&self) -> Option<bool> {
+        self.measured.map(|measured| measured <= self.most)
+    }
 }
 
 impl Results {

@@ -1,6 +1,6 @@
 //! The library.
 
-use super::{FIRST_TARGET, Job, Run};
+use super::job::{FIRST_TARGET, Job, Run};
 use crate::parts::Work;
 use fdspawn::{Command, Isolated, Launcher, Stdio};
 use std::io;

@@ -1,7 +1,7 @@
 //! Other crates, and the standard library.
 
+use super::job::{FIRST_TARGET, Job, Run};
 use super::library::succeeded;
-use super::{FIRST_TARGET, Job, Run};
 use crate::parts::Work;
 use command_fds::{CommandFdExt, FdMapping};
 use std::io;

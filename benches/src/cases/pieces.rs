@@ -1,9 +1,9 @@
 //! What the library does more than the raw limit, each piece by itself added to it: where a spawn's time goes.
 #![allow(unsafe_code, reason = "the pieces are system calls, as the library makes them")]
 
+use super::job::{Job, Run};
 use super::raw::{SIGNAL_SET_SIZE, Spawner};
 use super::wait::wait;
-use super::{Job, Run};
 use std::ffi::c_ulong;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};

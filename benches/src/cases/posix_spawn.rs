@@ -1,8 +1,8 @@
 //! C's own way: libc's `posix_spawn`.
 #![allow(unsafe_code, reason = "a C interface, used as C uses it")]
 
+use super::job::{FIRST_TARGET, Job, Run};
 use super::wait::wait;
-use super::{FIRST_TARGET, Job, Run};
 use crate::parts::Work;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::io::{self, pipe};

@@ -2,8 +2,8 @@
 //! function for.
 #![allow(unsafe_code, reason = "the raw limit is what the kernel offers, and nothing safe around it")]
 
+use super::job::{FIRST_TARGET, Job, Run};
 use super::wait::wait;
-use super::{FIRST_TARGET, Job, Run};
 use crate::parts::Work;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io::{self, pipe};

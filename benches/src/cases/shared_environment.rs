@@ -1,7 +1,7 @@
 //! The library with an environment that is captured once and shared by all spawns.
 
+use super::job::{Job, Run};
 use super::library::{command, runner};
-use super::{Job, Run};
 use fdspawn::Environment;
 use std::io;
 
