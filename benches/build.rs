@@ -1,20 +1,20 @@
-//! Builds the tiny static program, and tells the benchmark which versions it compares.
+//! Builds the tiny static program, and passes the versions of the compared packages to the benchmark.
 
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-/// The packages whose versions go into the report.
+/// The packages whose versions the report names.
 const COMPARED: [&str; 4] = ["fdspawn", "command-fds", "duct", "subprocess"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=program/tiny.rs");
     println!("cargo:rerun-if-changed=Cargo.lock");
-    let rustc = env::var_os("RUSTC").expect("cargo says which rustc");
+    let rustc = env::var_os("RUSTC").expect("cargo sets RUSTC");
     build_program(Path::new(&rustc));
     println!("cargo:rustc-env=RUSTC_VERSION={}", version(Path::new(&rustc)));
-    let lock = fs::read_to_string("Cargo.lock").expect("the versions are locked");
+    let lock = fs::read_to_string("Cargo.lock").expect("benches/Cargo.lock exists");
     let versions: Vec<String> = COMPARED.iter().map(|name| format!("{name} {}", locked(&lock, name))).collect();
     println!("cargo:rustc-env=COMPARED_VERSIONS={}", versions.join(", "));
 }
@@ -23,8 +23,8 @@ fn main() {
 fn build_program(rustc: &Path) {
     let mut command = Command::new(rustc);
     command.arg("program/tiny.rs").args(["--edition=2024", "--crate-name=tiny", "--crate-type=bin"]);
-    command.arg("--target").arg(env::var_os("TARGET").expect("cargo says which target"));
-    command.arg("-o").arg(Path::new(&env::var_os("OUT_DIR").expect("cargo says where to")).join("tiny"));
+    command.arg("--target").arg(env::var_os("TARGET").expect("cargo sets TARGET"));
+    command.arg("-o").arg(Path::new(&env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("tiny"));
     command.args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols", "-Crelocation-model=static"]);
     command.args(["-Clink-arg=-nostdlib", "-Clink-arg=-nostartfiles", "-Clink-arg=-static"]);
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
@@ -41,9 +41,9 @@ fn version(rustc: &Path) -> String {
     String::from_utf8(output.stdout).expect("rustc prints UTF-8").trim().to_owned()
 }
 
-/// The version of a package in a Cargo.lock, where it follows the name.
+/// The version of a package in the text of a Cargo.lock: the line after the package's name.
 fn locked<'a>(lock: &'a str, name: &str) -> &'a str {
     let name = format!("name = \"{name}\"");
     let after = lock.lines().skip_while(|line| **line != name).nth(1);
-    after.and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"')).expect("the package is locked")
+    after.and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"')).expect("Cargo.lock has the package")
 }

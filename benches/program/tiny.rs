@@ -1,4 +1,5 @@
-//! The program that the benchmark spawns: it does nothing but exit with status 0, so that what is measured is the spawn.
+//! The program that the benchmark spawns. It only exits with status 0, so that the time of a spawn is not the
+//! program's.
 #![no_std]
 #![no_main]
 

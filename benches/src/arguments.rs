@@ -5,25 +5,25 @@ use lexopt::prelude::*;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-What a spawn costs with fdspawn, with its peers, and at the kernel's limit.
+Measure spawns with fdspawn, with other crates, and with raw system calls.
 
 usage: fdspawn-benches [OPTION]...
 
-  --only PART  measure this part; may be given more than once
+  --only PART  measure only this part; may be given more than once
   --list       list the parts, and measure nothing
-  --quick      measure for a tenth of the time: the numbers are rough
-  --from FILE  take the results of an earlier run (results.json) and measure nothing
-  --out DIR    write report.md, results.json and a plot of each part to DIR; a whole run writes to docs/benchmarks
-               unless told otherwise, other runs only print the report
+  --quick      measure for a tenth of the time; the numbers are less exact
+  --from FILE  read the results of an earlier run (results.json), and measure nothing
+  --out DIR    write report.md, results.json and a plot of each part to DIR; without this option, a run of all parts
+               without --quick writes to docs/benchmarks, and any other run only prints the report
   --check      exit with 1 if a goal is missed
   --help       print this
 ";
 
-/// What to do.
+/// What the command line asks for.
 #[derive(Debug)]
 pub enum Action {
-    Run(Run),
-    /// Be a worker for the part, at the point of this number, with the files in a directory. For the driver only.
+    Run(Options),
+    /// Work for the driver, at one point of a part, with the files in a directory. Only the driver passes this option.
     Work {
         part: &'static Part,
         point: usize,
@@ -34,8 +34,8 @@ pub enum Action {
 }
 
 #[derive(Debug, Default)]
-pub struct Run {
-    /// None means all of them.
+pub struct Options {
+    /// The parts to measure; if this is empty, all parts.
     pub only: Vec<&'static Part>,
     pub quick: bool,
     pub from: Option<PathBuf>,
@@ -43,34 +43,35 @@ pub struct Run {
     pub check: bool,
 }
 
-impl Run {
-    /// The parts to measure, in their own order.
+impl Options {
+    /// The parts to measure, in the order of [`PARTS`].
     pub fn parts(&self) -> Vec<&'static Part> {
         let chosen = |part: &&Part| self.only.is_empty() || self.only.iter().any(|only| only.name == part.name);
         PARTS.iter().filter(chosen).collect()
     }
 
-    /// Where to write. Rough or partial results do not replace whole ones unless somebody says so.
+    /// The directory to write to. Without `--out`, only a full run of all parts replaces the results in
+    /// docs/benchmarks.
     pub fn directory(&self) -> Option<PathBuf> {
-        let whole = self.only.is_empty() && !self.quick && self.from.is_none();
-        let usual = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks"));
-        self.out.clone().or_else(|| whole.then(usual))
+        let full = self.only.is_empty() && !self.quick && self.from.is_none();
+        let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks"));
+        self.out.clone().or_else(|| full.then(default))
     }
 }
 
-/// The name by which the driver makes a worker of this program.
+/// The option with which the driver starts this program as a worker.
 pub const WORKER: &str = "--worker";
 
 pub fn parse(mut parser: lexopt::Parser) -> Result<Action, lexopt::Error> {
-    let mut run = Run::default();
+    let mut options = Options::default();
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("only") => run.only.push(part(&parser.value()?.string()?)?),
+            Long("only") => options.only.push(part(&parser.value()?.string()?)?),
             Long("list") => return Ok(Action::List),
-            Long("quick") => run.quick = true,
-            Long("from") => run.from = Some(parser.value()?.into()),
-            Long("out") => run.out = Some(parser.value()?.into()),
-            Long("check") => run.check = true,
+            Long("quick") => options.quick = true,
+            Long("from") => options.from = Some(parser.value()?.into()),
+            Long("out") => options.out = Some(parser.value()?.into()),
+            Long("check") => options.check = true,
             Long("help") | Short('h') => return Ok(Action::Help),
             Long("worker") => {
                 let part = part(&parser.value()?.string()?)?;
@@ -80,7 +81,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Action, lexopt::Error> {
             _ => return Err(argument.unexpected()),
         }
     }
-    Ok(Action::Run(run))
+    Ok(Action::Run(options))
 }
 
 fn part(name: &str) -> Result<&'static Part, lexopt::Error> {
@@ -91,26 +92,26 @@ fn part(name: &str) -> Result<&'static Part, lexopt::Error> {
 mod tests {
     use super::*;
 
-    fn run(arguments: &[&str]) -> Run {
+    fn run(arguments: &[&str]) -> Options {
         match parse(lexopt::Parser::from_args(arguments)).unwrap() {
-            Action::Run(run) => run,
+            Action::Run(options) => options,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn only_a_whole_run_writes_to_the_usual_place() {
+    fn only_a_full_run_of_all_parts_writes_to_docs_benchmarks() {
         assert!(run(&[]).directory().unwrap().ends_with("docs/benchmarks"));
         assert!(run(&["--check"]).directory().is_some());
         for arguments in [&["--quick"] as &[_], &["--only", "memory"], &["--from", "results.json"]] {
             assert_eq!(run(arguments).directory(), None, "{arguments:?}");
-            let told: Vec<_> = arguments.iter().copied().chain(["--out", "here"]).collect();
-            assert_eq!(run(&told).directory(), Some("here".into()));
+            let with_out: Vec<_> = arguments.iter().copied().chain(["--out", "here"]).collect();
+            assert_eq!(run(&with_out).directory(), Some("here".into()));
         }
     }
 
     #[test]
-    fn chosen_parts_run_once_and_in_their_own_order() {
+    fn chosen_parts_run_once_and_in_the_order_of_the_list() {
         let names: Vec<_> = run(&["--only", "memory", "--only", "status", "--only", "memory"])
             .parts()
             .iter()

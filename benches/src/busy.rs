@@ -1,21 +1,21 @@
-//! The race that ends in `ETXTBSY`: a thread writes a program and spawns it, while the child of another still has the
-//! descriptor that it was written through.
+//! The race that makes execve(2) fail with `ETXTBSY`: a thread writes a program and spawns it, while the child of
+//! another thread still has a duplicate of the descriptor that is open for writing to the program.
 
-use crate::cases::{Job, racers};
+use crate::cases::{Job, busy_cases};
 use crate::files::{Files, write_program};
 use std::path::PathBuf;
 use std::sync::Barrier;
 use std::{fs, io};
 
-/// Threads that race.
+/// How many threads write and spawn programs at the same time.
 pub const THREADS: usize = 8;
-/// Programs that each of them writes and spawns.
+/// How many programs each thread writes and spawns.
 pub const TIMES: usize = 400;
 
-/// How many programs a racer was refused as busy. Any other failure is an error.
-pub fn race(racer: usize, threads: usize, times: usize, files: &Files) -> io::Result<usize> {
-    let racers = racers();
-    let (case, work) = racers.get(racer).ok_or(io::ErrorKind::NotFound)?;
+/// Counts the spawns of a case that fail with `ETXTBSY`. Any other failure is an error.
+pub fn race(case: usize, threads: usize, times: usize, files: &Files) -> io::Result<usize> {
+    let busy_cases = busy_cases();
+    let (case, work) = busy_cases.get(case).ok_or(io::ErrorKind::NotFound)?;
     let start = Barrier::new(threads);
     let write_and_spawn = |path: PathBuf| {
         start.wait();

@@ -1,69 +1,70 @@
-//! Measures a part: one worker for each state, all alive at once, and the cases of all states taking turns.
+//! Measures a part: starts the workers of all states, and measures the cases of all states in turn.
 //!
-//! A state is a process of its own, so that no state leaks into another, and yet what is compared was measured at the
-//! same time. Only one worker runs at any moment; the others wait for a request. Where there is one state only, several
-//! workers are in it: where a process happens to have its code and memory makes it quicker or slower by a percent.
+//! Each state has a worker process of its own, so that no state influences another. The driver measures all states
+//! during the same period, so that a change of the machine's speed affects all of them alike. Only one worker measures
+//! at a time; the other workers wait for a request. If a part has one state only, the driver starts several workers in
+//! this state, because the random memory layout of a process changes its speed by about one percent.
 
 use crate::busy::{THREADS, TIMES};
-use crate::cases::{Case, cases, racers, remarks};
+use crate::cases::{Case, busy_cases, cases, remarks};
 use crate::files::Files;
 use crate::parts::{Part, Point, Subject};
 use crate::progress::Progress;
 use crate::protocol::{Reply, Request};
-use crate::results::{Busy, BusyRow, Measured, Outcome, Row, Times};
-use crate::schedule::{Pace, order};
+use crate::results::{Busy, BusyRow, Outcome, PartResult, Row, Times};
+use crate::schedule::{TimeShare, order};
 use crate::statistics::Summary;
 use crate::worker::Worker;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// A short run takes this part of a full one.
+/// A quick run measures for a full run's time divided by this number.
 const QUICK: u32 = 10;
 
-/// How many workers are in the only state of a part.
+/// How many workers the driver starts if a part has only one state.
 const COPIES: usize = 5;
 
-/// How long to measure a part.
+/// How long the driver measures a part.
 pub fn budget(part: &Part, quick: bool) -> Duration {
     Duration::from_secs(part.seconds) / if quick { QUICK } else { 1 }
 }
 
-pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> io::Result<Measured> {
+pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> io::Result<PartResult> {
     progress.part(part);
     let (outcome, remarks) = match part.subject {
-        Subject::Times { work, points, cast } => {
-            let mut sweep = Sweep::start(part, cases(work, cast), points, remarks(work, cast), files)?;
-            sweep.run(budget(part, quick), progress)?;
-            sweep.finish()?
+        Subject::Times { work, points, set } => {
+            let mut run = PartRun::start(part, cases(work, set), points, remarks(work, set), files)?;
+            run.run(budget(part, quick), progress)?;
+            run.finish()?
         }
         Subject::Busy => race(part, quick, files)?,
     };
     let remarks = part.remark.map(str::to_owned).into_iter().chain(remarks).collect();
     progress.done(budget(part, quick));
-    Ok(Measured { name: part.name.to_owned(), outcome, remarks })
+    Ok(PartResult { name: part.name.to_owned(), outcome, remarks })
 }
 
 /// A part that is being measured.
-struct Sweep {
+struct PartRun {
     cases: Vec<Case>,
     points: &'static [Point],
-    /// Those of points whose state can be had.
+    /// The workers of all points whose state this machine supports.
     workers: Vec<Worker>,
     pairs: Vec<Pair>,
     remarks: Vec<String>,
 }
 
-/// A case in a state, in one of the workers.
+/// A case in one worker, and what the driver has measured of it.
 struct Pair {
     point: usize,
     worker: usize,
     case: usize,
-    pace: Pace,
+    share: TimeShare,
     times: Vec<u64>,
     failed: bool,
 }
 
-impl Sweep {
+impl PartRun {
     fn start(
         part: &Part,
         cases: Vec<Case>,
@@ -71,58 +72,58 @@ impl Sweep {
         remarks: Vec<String>,
         files: &Files,
     ) -> io::Result<Self> {
-        let mut sweep = Self { cases, points, workers: Vec::new(), pairs: Vec::new(), remarks };
+        let mut run = Self { cases, points, workers: Vec::new(), pairs: Vec::new(), remarks };
         let copies = if points.len() == 1 { COPIES } else { 1 };
         for (index, point) in points.iter().enumerate() {
             for _ in 0..copies {
                 let mut worker = Worker::start(part, index, files, files.environment(&point.state)?)?;
                 match worker.reply()? {
-                    Reply::Ready => sweep.add(index, worker),
+                    Reply::Ready => run.add(index, worker),
                     Reply::Skipped(reason) => {
                         worker.end()?;
-                        sweep.remarks.push(format!("\"{}\" is skipped: {reason}.", point.label));
+                        run.remarks.push(format!("\"{}\" is left out: {reason}.", point.label));
                         break;
                     }
                     other => return Err(unexpected(&other)),
                 }
             }
         }
-        Ok(sweep)
+        Ok(run)
     }
 
-    /// Adds a worker that is ready, and what it has to do.
+    /// Adds a worker that is ready, with a pair for each case.
     fn add(&mut self, point: usize, worker: Worker) {
         let worker = {
             self.workers.push(worker);
             self.workers.len() - 1
         };
-        let pair = |case| Pair { point, worker, case, pace: Pace::default(), times: Vec::new(), failed: false };
+        let pair = |case| Pair { point, worker, case, share: TimeShare::default(), times: Vec::new(), failed: false };
         self.pairs.extend((0..self.cases.len()).map(pair));
     }
 
-    /// Lets the pairs take turns until the time is over, and each has had its fewest blocks.
+    /// Measures the pairs in turn, until the time is over and each pair has its minimum of blocks.
     fn run(&mut self, budget: Duration, progress: &Progress) -> io::Result<()> {
         let start = Instant::now();
         for round in 0.. {
-            let owed = self.pairs.iter().any(|pair| !pair.failed && pair.pace.is_owed());
-            if start.elapsed() >= budget && !owed {
+            let unfinished = self.pairs.iter().any(|pair| !pair.failed && pair.share.needs_more());
+            if start.elapsed() >= budget && !unfinished {
                 break;
             }
             for index in order(self.pairs.len(), round) {
-                self.turn(index, round)?;
+                self.measure_if_due(index, round)?;
                 progress.at(start.elapsed().min(budget));
             }
         }
         Ok(())
     }
 
-    /// One block of a pair, if it is its turn. A case that fails is out from then on.
-    fn turn(&mut self, index: usize, round: usize) -> io::Result<()> {
+    /// Measures one block of a pair, if the pair is due. After a failure the driver does not measure the pair again.
+    fn measure_if_due(&mut self, index: usize, round: usize) -> io::Result<()> {
         let pair = &mut self.pairs[index];
-        if pair.failed || !pair.pace.is_due(round) {
+        if pair.failed || !pair.share.is_due(round) {
             return Ok(());
         }
-        let (block, start) = (pair.pace.block(), Instant::now());
+        let (block, start) = (pair.share.block(), Instant::now());
         match self.workers[pair.worker].ask(&Request::Measure { case: pair.case, block })? {
             Reply::Times(times) => pair.times.extend(times),
             Reply::Failed(reason) => {
@@ -136,7 +137,7 @@ impl Sweep {
             }
             other => return Err(unexpected(&other)),
         }
-        pair.pace.record(block, start.elapsed());
+        pair.share.record(block, start.elapsed());
         Ok(())
     }
 
@@ -157,18 +158,20 @@ impl Sweep {
     }
 }
 
-/// Counts what each racer is refused.
+/// Counts the spawns of each case that fail with `ETXTBSY`.
 fn race(part: &Part, quick: bool, files: &Files) -> io::Result<(Outcome, Vec<String>)> {
     let times = if quick { TIMES / QUICK as usize } else { TIMES };
     let mut rows = Vec::new();
     let mut worker = Worker::start(part, 0, files, Vec::new())?;
-    let mut remarks = vec!["command-fds maps one descriptor, since it is std without any.".to_owned()];
+    let mut remarks = vec![
+        "command-fds maps one descriptor here, because without mapped descriptors it is the same as std.".to_owned(),
+    ];
     match worker.reply()? {
         Reply::Ready => {}
         other => return Err(unexpected(&other)),
     }
-    for (racer, (case, _)) in racers().iter().enumerate() {
-        match worker.ask(&Request::Race { racer, threads: THREADS, times })? {
+    for (index, (case, _)) in busy_cases().iter().enumerate() {
+        match worker.ask(&Request::Race { case: index, threads: THREADS, times })? {
             Reply::Busy(refused) => rows.push(BusyRow { case: case.name.to_owned(), refused }),
             Reply::Failed(reason) => remarks.push(format!("{} failed: {reason}.", case.name)),
             other => return Err(unexpected(&other)),

@@ -1,4 +1,4 @@
-//! The tiny program, and where it is.
+//! The tiny program, and the directories that have it.
 
 use crate::cases::Job;
 use crate::parts::{Search, State, Work};
@@ -7,23 +7,24 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// A static program that exits with 0, as build.rs has made it.
+/// The static program that build.rs has compiled. It exits with 0.
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tiny"));
 
-/// Its name, which no other program in PATH has.
+/// The program's name. No other program in PATH has this name.
 const NAME: &str = "fdspawn-benches-tiny";
 
-/// How many directories PATH has where the program is searched for.
+/// How many directories PATH has if the command names the program without a path.
 const DIRECTORIES: usize = 10;
 
-/// A directory with the program, beside the benchmark itself: a temporary one may not allow programs to be executed.
+/// A directory with the program. It is beside the benchmark's executable, since the directory for temporary files may
+/// be mounted with `noexec`.
 #[derive(Debug)]
 pub struct Files {
     root: PathBuf,
 }
 
 impl Files {
-    /// Makes the directory, and ten more of which only the last has the program.
+    /// Makes the directory, and in it ten directories of which only the last has the program.
     pub fn create() -> io::Result<Self> {
         let parent = std::env::current_exe()?.parent().map(Path::to_owned).ok_or(io::ErrorKind::NotFound)?;
         let files = Self { root: parent.join(format!("spawned-{}", std::process::id())) };
@@ -35,7 +36,7 @@ impl Files {
         Ok(files)
     }
 
-    /// Those that another process has made.
+    /// The files that the driver has made at this path.
     pub fn at(root: PathBuf) -> Self {
         Self { root }
     }
@@ -60,7 +61,7 @@ impl Files {
         (0..DIRECTORIES).map(|index| self.directory(index))
     }
 
-    /// What is spawned in a state.
+    /// The job that the cases do in a state.
     pub fn job(&self, work: Work, state: &State) -> Job {
         let program = match state.search {
             Search::Path => self.program().into(),
@@ -69,7 +70,7 @@ impl Files {
         Job { path: self.program(), program, work, mapped: state.mapped }
     }
 
-    /// The environment of a state, whole: PATH, and variables of about the length of those in a login shell.
+    /// The whole environment of a state: PATH, and variables about as long as those of a login shell.
     pub fn environment(&self, state: &State) -> io::Result<Vec<(String, std::ffi::OsString)>> {
         let path = match state.search {
             Search::Path => "/usr/local/bin:/usr/bin:/bin".into(),
@@ -83,7 +84,7 @@ impl Files {
     }
 }
 
-/// Writes the program to a file and closes it.
+/// Writes the program to a file, and closes the file.
 pub fn write_program(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path)?;
     file.write_all(PROGRAM)
@@ -112,9 +113,9 @@ mod tests {
     fn tiny_program_is_a_static_executable() {
         let word = |at: usize| u16::from_le_bytes([PROGRAM[at], PROGRAM[at + 1]]);
         assert_eq!(&PROGRAM[..5], b"\x7fELF\x02");
-        assert_eq!(word(16), 2, "not an executable at a fixed address");
+        assert_eq!(word(16), 2, "it is not an executable with a fixed address");
         let interpreter = b"/ld";
-        assert!(!PROGRAM.windows(interpreter.len()).any(|bytes| bytes == interpreter), "it wants a dynamic linker");
+        assert!(!PROGRAM.windows(interpreter.len()).any(|bytes| bytes == interpreter), "it needs a dynamic linker");
         assert!(PROGRAM.len() < 4096, "{} bytes", PROGRAM.len());
     }
 }

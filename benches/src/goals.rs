@@ -1,96 +1,96 @@
-//! What the library sets itself, and whether it was met.
+//! The goals for the library's speed, and whether a run has met them.
 
 use crate::cases::{ISOLATED, LIBRARY, RAW, SHARED_ENVIRONMENT};
 use crate::results::{Outcome, Results, Verdict};
 
-/// A measure, and what it may be at most.
+/// A quantity, and its upper bound.
 struct Goal {
     text: &'static str,
     part: &'static str,
-    measure: Measure,
+    quantity: Quantity,
     most: f64,
 }
 
-enum Measure {
-    /// The medians' ratio of one case at one point to another, in one run.
-    Ratio { of: At, to: At },
-    /// How many programs were refused.
-    Refused { case: &'static str },
+enum Quantity {
+    /// The median of one case at one point, divided by the median of another case or point of the same run.
+    Ratio { of: CaseAt, to: CaseAt },
+    /// How many spawns failed with `ETXTBSY`.
+    Busy { case: &'static str },
 }
 
 /// A case at a point.
-struct At(&'static str, &'static str);
+struct CaseAt(&'static str, &'static str);
 
 const GOALS: &[Goal] = &[
     Goal {
-        text: "status() of a tiny static program with 35 inherited variables, to the raw limit",
+        text: "status() of a tiny static program with 35 inherited variables, divided by the raw limit",
         part: "status",
-        measure: Measure::Ratio { of: At(LIBRARY, "status()"), to: At(RAW, "status()") },
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "status()"), to: CaseAt(RAW, "status()") },
         most: 1.12,
     },
     Goal {
-        text: "the same with a shared `Environment`, to the raw limit",
+        text: "the same with a shared `Environment`, divided by the raw limit",
         part: "status",
-        measure: Measure::Ratio { of: At(SHARED_ENVIRONMENT, "status()"), to: At(RAW, "status()") },
+        quantity: Quantity::Ratio { of: CaseAt(SHARED_ENVIRONMENT, "status()"), to: CaseAt(RAW, "status()") },
         most: 1.05,
     },
     Goal {
-        text: "three pipes, two mapped descriptors, the rest closed, to the raw limit",
+        text: "three pipes, two mapped descriptors, all others closed, divided by the raw limit",
         part: "pipes",
-        measure: Measure::Ratio { of: At(LIBRARY, "spawn() and wait()"), to: At(RAW, "spawn() and wait()") },
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "spawn() and wait()"), to: CaseAt(RAW, "spawn() and wait()") },
         most: 1.35,
     },
     Goal {
-        text: "8 GiB of parent memory, to itself at 0",
+        text: "status() with 8 GiB of memory in the parent, divided by the same at 0",
         part: "memory",
-        measure: Measure::Ratio { of: At(LIBRARY, "8 GiB"), to: At(LIBRARY, "0") },
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "8 GiB"), to: CaseAt(LIBRARY, "0") },
         most: 1.05,
     },
     Goal {
-        text: "19,000 sparse descriptors, to itself at 0",
+        text: "status() with 19,000 sparse descriptors, divided by the same at 0",
         part: "descriptors",
-        measure: Measure::Ratio { of: At(LIBRARY, "19,000 sparse"), to: At(LIBRARY, "0") },
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "19,000 sparse"), to: CaseAt(LIBRARY, "0") },
         most: 1.15,
     },
     Goal {
-        text: "19,000 sparse descriptors with three pipes and two mapped ones, to itself at 0",
+        text: "three pipes and two mapped descriptors with 19,000 sparse descriptors, divided by the same at 0",
         part: "descriptors-pipes",
-        measure: Measure::Ratio { of: At(LIBRARY, "19,000 sparse"), to: At(LIBRARY, "0") },
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "19,000 sparse"), to: CaseAt(LIBRARY, "0") },
         most: 1.15,
     },
     Goal {
-        text: "19,000 dense descriptors through `Isolated`, to a plain spawn at 0",
+        text: "the same through `Isolated` with 19,000 dense descriptors, divided by a spawn without `Isolated` at 0",
         part: "descriptors-pipes",
-        measure: Measure::Ratio { of: At(ISOLATED, "19,000 dense"), to: At(LIBRARY, "0") },
+        quantity: Quantity::Ratio { of: CaseAt(ISOLATED, "19,000 dense"), to: CaseAt(LIBRARY, "0") },
         most: 1.4,
     },
     Goal {
-        text: "two processors and a second thread: `Isolated`, to a plain spawn",
+        text: "two processors and a second thread: a spawn through `Isolated`, divided by one without",
         part: "processors-pipes",
-        measure: Measure::Ratio { of: At(ISOLATED, "2"), to: At(LIBRARY, "2") },
+        quantity: Quantity::Ratio { of: CaseAt(ISOLATED, "2"), to: CaseAt(LIBRARY, "2") },
         most: 1.4,
     },
     Goal {
-        text: "two processors and a second thread: three pipes, two mapped descriptors, the rest closed, to the raw limit",
+        text: "two processors and a second thread: three pipes and two mapped descriptors, divided by the raw limit",
         part: "processors-pipes",
-        measure: Measure::Ratio { of: At(LIBRARY, "2"), to: At(RAW, "2") },
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "2"), to: CaseAt(RAW, "2") },
         most: 1.35,
     },
     Goal {
-        text: "two processors and a second thread: status(), to the raw limit",
+        text: "two processors and a second thread: status(), divided by the raw limit",
         part: "processors",
-        measure: Measure::Ratio { of: At(LIBRARY, "2"), to: At(RAW, "2") },
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "2"), to: CaseAt(RAW, "2") },
         most: 1.12,
     },
     Goal {
-        text: "programs refused as busy (ETXTBSY) in racing write-then-exec pairs from 8 threads",
+        text: "spawns that fail with ETXTBSY while 8 threads write programs and spawn them",
         part: "busy",
-        measure: Measure::Refused { case: LIBRARY },
+        quantity: Quantity::Busy { case: LIBRARY },
         most: 0.0,
     },
 ];
 
-/// Judges all goals.
+/// Compares the results with all goals.
 pub fn judge(results: &Results) -> Vec<Verdict> {
     let judge = |goal: &Goal| Verdict { goal: goal.text.to_owned(), most: goal.most, measured: goal.measured(results) };
     GOALS.iter().map(judge).collect()
@@ -98,11 +98,11 @@ pub fn judge(results: &Results) -> Vec<Verdict> {
 
 impl Goal {
     fn measured(&self, results: &Results) -> Option<f64> {
-        match (&self.measure, &results.part(self.part)?.outcome) {
-            (Measure::Ratio { of, to }, Outcome::Times(times)) => {
+        match (&self.quantity, &results.part(self.part)?.outcome) {
+            (Quantity::Ratio { of, to }, Outcome::Times(times)) => {
                 Some(times.cell(of.0, of.1)?.ratio(times.cell(to.0, to.1)?))
             }
-            (Measure::Refused { case }, Outcome::Busy(busy)) => {
+            (Quantity::Busy { case }, Outcome::Busy(busy)) => {
                 Some(busy.rows.iter().find(|row| row.case == *case)?.refused as f64)
             }
             _ => None,
@@ -116,12 +116,12 @@ mod tests {
     use crate::cases::cases;
     use crate::machine::Machine;
     use crate::parts::{Subject, find};
-    use crate::results::{Busy, BusyRow, Measured, Row, Times};
+    use crate::results::{Busy, BusyRow, PartResult, Row, Times};
     use crate::statistics::Summary;
 
     fn results(outcomes: Vec<(&str, Outcome)>) -> Results {
         let measured =
-            |(name, outcome): (&str, Outcome)| Measured { name: name.to_owned(), outcome, remarks: Vec::new() };
+            |(name, outcome): (&str, Outcome)| PartResult { name: name.to_owned(), outcome, remarks: Vec::new() };
         let parts = outcomes.into_iter().map(measured).collect();
         Results { machine: Machine::default(), quick: false, seconds: 1, parts, goals: Vec::new() }
     }
@@ -147,7 +147,7 @@ mod tests {
         for (median, met) in [(49_000, true), (56_000, true), (56_001, false)] {
             let rows: [(&str, &[Option<u64>]); 2] = [(RAW, &[Some(50_000)]), (LIBRARY, &[Some(median)])];
             let results = results(vec![("status", times(&["status()"], &rows))]);
-            let (measured, is_met) = verdict(&results, "status()");
+            let (measured, is_met) = verdict(&results, "status() of a tiny");
             assert_eq!(measured, Some(median as f64 / 50_000.0));
             assert_eq!(is_met, Some(met), "{median}");
         }
@@ -157,25 +157,25 @@ mod tests {
     fn ratio_to_itself_compares_two_points_of_one_case() {
         let rows: [(&str, &[Option<u64>]); 2] = [(RAW, &[Some(1), Some(9)]), (LIBRARY, &[Some(100), Some(110)])];
         let results = results(vec![("memory", times(&["0", "8 GiB"], &rows))]);
-        assert_eq!(verdict(&results, "8 GiB"), (Some(1.1), Some(false)));
+        assert_eq!(verdict(&results, "status() with 8 GiB"), (Some(1.1), Some(false)));
     }
 
     #[test]
-    fn goal_without_its_part_its_point_or_its_case_is_not_known() {
+    fn goal_without_its_part_its_point_or_its_case_is_not_measured() {
         let rows: [(&str, &[Option<u64>]); 1] = [(LIBRARY, &[Some(100), None])];
         let results = results(vec![("memory", times(&["0", "8 GiB"], &rows))]);
-        assert_eq!(verdict(&results, "8 GiB"), (None, None));
-        assert_eq!(verdict(&results, "status()"), (None, None));
+        assert_eq!(verdict(&results, "status() with 8 GiB"), (None, None));
+        assert_eq!(verdict(&results, "status() of a tiny"), (None, None));
         assert_eq!(verdict(&results, "the same with a shared"), (None, None));
     }
 
     #[test]
-    fn one_refused_program_misses_the_goal() {
+    fn one_busy_program_misses_the_goal() {
         for (refused, met) in [(0, true), (1, false)] {
             let others = BusyRow { case: "std".to_owned(), refused: 251 };
             let rows = vec![others, BusyRow { case: LIBRARY.to_owned(), refused }];
             let results = results(vec![("busy", Outcome::Busy(Busy { programs: 3_200, rows }))]);
-            assert_eq!(verdict(&results, "programs refused"), (Some(refused as f64), Some(met)));
+            assert_eq!(verdict(&results, "spawns that fail"), (Some(refused as f64), Some(met)));
         }
     }
 
@@ -191,19 +191,19 @@ mod tests {
     }
 
     #[test]
-    fn goals_name_parts_and_points_that_there_are() {
+    fn goals_name_parts_points_and_cases_that_exist() {
         for goal in GOALS {
             let part = find(goal.part).unwrap_or_else(|| panic!("{}: no part {}", goal.text, goal.part));
-            match (&goal.measure, part.subject) {
-                (Measure::Ratio { of, to }, Subject::Times { work, points, cast }) => {
-                    for At(case, label) in [of, to] {
+            match (&goal.quantity, part.subject) {
+                (Quantity::Ratio { of, to }, Subject::Times { work, points, set }) => {
+                    for CaseAt(case, label) in [of, to] {
                         assert!(points.iter().any(|point| point.label == *label), "{}: no point {label}", goal.text);
-                        let known = cases(work, cast).iter().any(|known| known.name == *case);
+                        let known = cases(work, set).iter().any(|known| known.name == *case);
                         assert!(known, "{}: no case {case}", goal.text);
                     }
                 }
-                (Measure::Refused { .. }, Subject::Busy) => {}
-                _ => panic!("{}: the part measures something else", goal.text),
+                (Quantity::Busy { .. }, Subject::Busy) => {}
+                _ => panic!("{}: the part does not measure this quantity", goal.text),
             }
         }
     }

@@ -1,29 +1,29 @@
-//! What the numbers were measured on. It names no host and no path.
+//! The machine that measured the results, without its host name and without paths.
 
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
-/// A machine, on a day.
+/// A machine, and the date of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu: String,
-    /// Those that this process may use.
+    /// The processors that the driver may use.
     pub cores: usize,
     /// In MiB.
     pub memory: usize,
     pub kernel: String,
-    /// The C library, of which posix_spawn is.
+    /// The C library, which provides posix_spawn.
     pub libc: String,
     pub rustc: String,
-    /// Packages and their versions.
+    /// The compared packages and their versions.
     pub compared: String,
     /// In UTC.
     pub date: String,
 }
 
 impl Machine {
-    /// This one, today.
+    /// This machine, and today's date.
     pub fn current() -> io::Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
@@ -44,15 +44,15 @@ impl Machine {
     }
 }
 
-/// The first value of a name in the manner of `/proc`.
+/// The first value with this name in a file of `/proc` that has lines of the form `name: value`.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_start().strip_prefix(':')?.trim()))
 }
 
 #[cfg(target_env = "gnu")]
-#[allow(unsafe_code, reason = "glibc's version has no safe way")]
+#[allow(unsafe_code, reason = "std has no function for the version of glibc")]
 fn libc() -> String {
-    // SAFETY: glibc returns a string that lives as long as the process.
+    // SAFETY: glibc returns a static string that ends in NUL.
     let version = unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) };
     format!("glibc {}", version.to_string_lossy())
 }
@@ -62,9 +62,9 @@ fn libc() -> String {
     "not glibc".to_owned()
 }
 
-/// The day of a time in seconds since 1970, in the Gregorian calendar.
+/// The date of a time that is given in seconds since 1970-01-01.
 fn date(seconds: u64) -> String {
-    // Counted in years that begin in March, so that a leap day comes last.
+    // The computation uses years that begin in March, so that a leap day is the last day of a year.
     let days = seconds / 86_400 + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

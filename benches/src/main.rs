@@ -1,17 +1,18 @@
-//! What a spawn costs with fdspawn, with its peers, and at the kernel's limit, all measured in one run.
+//! Measures in one run how long a spawn takes with fdspawn, with other crates, and with raw system calls.
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/Cargo.toml
 //! ```
 //!
-//! From parts to report: `parts` says what is measured and in which states of the parent; `driver` starts a process for
-//! each state and lets the `cases` of all states take turns by `schedule`; each of these processes is in `state` and
-//! `serve`s; `statistics` and `goals` judge the `results`; `report` and `plot` show them.
+//! `parts` lists what the benchmark measures, and in which states of the parent. For each state, `driver` starts a
+//! worker process. The worker brings itself into the state (`state`) and answers the driver's requests (`serve`).
+//! `driver` measures the `cases` of all states in turn, in the order that `schedule` gives. `statistics` and `goals`
+//! evaluate the `results`; `report` and `plot` present them.
 
 #![deny(unsafe_code)]
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-compile_error!("the raw limit is written for Linux on x86-64 and AArch64");
+compile_error!("the raw system calls of this benchmark support only Linux on x86-64 and AArch64");
 
 mod arguments;
 mod busy;
@@ -32,7 +33,7 @@ mod state;
 mod statistics;
 mod worker;
 
-use arguments::{Action, Run};
+use arguments::{Action, Options};
 use files::Files;
 use machine::Machine;
 use progress::Progress;
@@ -43,7 +44,7 @@ use std::{fs, io};
 
 fn main() -> ExitCode {
     let done = match arguments::parse(lexopt::Parser::from_env()) {
-        Ok(Action::Run(run)) => perform(&run),
+        Ok(Action::Run(options)) => perform(&options),
         Ok(Action::Work { part, point, files }) => {
             serve::serve(part, point, &Files::at(files)).map(|()| ExitCode::SUCCESS)
         }
@@ -66,15 +67,15 @@ fn main() -> ExitCode {
     })
 }
 
-fn perform(run: &Run) -> io::Result<ExitCode> {
-    let mut results = match &run.from {
+fn perform(options: &Options) -> io::Result<ExitCode> {
+    let mut results = match &options.from {
         Some(file) => serde_json::from_str(&fs::read_to_string(file)?)?,
-        None => measure(run)?,
+        None => measure(options)?,
     };
     results.goals = goals::judge(&results);
     let text = report::markdown(&results);
     println!("{text}");
-    if let Some(directory) = run.directory() {
+    if let Some(directory) = options.directory() {
         fs::create_dir_all(&directory)?;
         fs::write(directory.join("report.md"), text)?;
         fs::write(directory.join("results.json"), serde_json::to_string_pretty(&results)? + "\n")?;
@@ -83,17 +84,17 @@ fn perform(run: &Run) -> io::Result<ExitCode> {
         }
     }
     let missed = results.goals.iter().any(|goal| goal.is_met() == Some(false));
-    Ok(if run.check && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if options.check && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn measure(run: &Run) -> io::Result<Results> {
-    let (start, parts) = (Instant::now(), run.parts());
-    let progress = Progress::new(parts.iter().map(|part| driver::budget(part, run.quick)).sum::<Duration>());
+fn measure(options: &Options) -> io::Result<Results> {
+    let (start, parts) = (Instant::now(), options.parts());
+    let progress = Progress::new(parts.iter().map(|part| driver::budget(part, options.quick)).sum::<Duration>());
     let files = Files::create()?;
     let measured: io::Result<Vec<_>> =
-        parts.iter().map(|part| driver::measure(part, run.quick, &files, &progress)).collect();
+        parts.iter().map(|part| driver::measure(part, options.quick, &files, &progress)).collect();
     progress.finish();
     files.remove()?;
     let (machine, seconds) = (Machine::current()?, start.elapsed().as_secs());
-    Ok(Results { machine, quick: run.quick, seconds, parts: measured?, goals: Vec::new() })
+    Ok(Results { machine, quick: options.quick, seconds, parts: measured?, goals: Vec::new() })
 }

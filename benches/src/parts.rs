@@ -1,48 +1,48 @@
-//! The parts of the benchmark: what is measured, and in which states of the parent.
+//! The parts of the benchmark: what each measures, and in which states of the parent.
 
-/// One part, with a table and a plot of its own.
+/// One part. The report has a section, a table and a plot for each part.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
-    /// The name on the command line and of the plot's file.
+    /// The name on the command line, and of the plot's file.
     pub name: &'static str,
     pub title: &'static str,
-    /// What the points differ in, with the unit.
+    /// The property in which the points differ. The plot's axis has this title.
     pub axis: &'static str,
-    /// How long a full run measures.
+    /// How long a full run measures this part.
     pub seconds: u64,
-    /// What a reader of the numbers has to know.
+    /// A note for the reader of the report.
     pub remark: Option<&'static str>,
     pub subject: Subject,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub enum Subject {
-    /// Times of a piece of work in several states of the parent; the first is the one that others are compared with.
-    Times { work: Work, points: &'static [Point], cast: Cast },
-    /// How often the program is refused as busy, in races of threads that write a program and spawn it.
+    /// The times of one kind of work in several states of the parent. The report compares each state with the first.
+    Times { work: Work, points: &'static [Point], set: CaseSet },
+    /// How many spawns fail with `ETXTBSY` while several threads each write a program and spawn it.
     Busy,
 }
 
-/// What is done over and over.
+/// What one measured spawn does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// Spawns the tiny program and waits for it, as `status()` does.
     Status,
-    /// The same with pipes at 0, 1 and 2, two mapped descriptors at 3 and 4, and the rest closed.
+    /// As `Status`, with pipes at 0, 1 and 2, mapped descriptors at 3 and 4, and all other descriptors closed.
     Pipes,
-    /// As `Status`, with as many descriptors mapped to 3 and up as the state says, and the rest closed.
+    /// As `Status`, with `State::mapped` descriptors mapped to 3 and up, and all other descriptors closed.
     Mapped,
 }
 
-/// Who does it.
+/// Which cases do the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cast {
-    /// The raw limit, the library and its peers.
+pub enum CaseSet {
+    /// Raw system calls, the library, and other crates.
     Peers,
-    /// The same and `Isolated`. Its thread makes the worker a process of several threads, in which the others have more to
-    /// do: the C library then locks its heap, and the kernel counts who uses a descriptor.
+    /// The same cases and `Isolated`. Its thread makes the worker multithreaded, which makes the other cases slower:
+    /// the C library then locks its heap, and the kernel counts references when a system call uses a descriptor.
     Isolated,
-    /// The raw limit with pieces of what the library does more, and the library.
+    /// Raw system calls, each with one piece of the library's additional work, and the library.
     Pieces,
 }
 
@@ -56,43 +56,43 @@ pub struct Point {
 /// A state of the parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
-    /// Touched memory, in MiB.
+    /// Memory that the parent has written to, in MiB.
     pub memory: usize,
-    /// Open descriptors, beside the standard streams.
+    /// Open descriptors, in addition to the standard streams.
     pub descriptors: usize,
     pub layout: Layout,
-    /// Mapped descriptors.
+    /// Descriptors that the spawn maps, if the work maps any.
     pub mapped: usize,
     /// Environment variables.
     pub variables: usize,
     pub search: Search,
-    /// Threads that spawn at once.
+    /// Threads that spawn at the same time.
     pub threads: usize,
     /// Processors that the process may use.
     pub processors: usize,
-    /// How many microseconds it works between two spawns.
+    /// For how many microseconds the parent computes before each spawn.
     pub work_between: u64,
 }
 
-/// Where the open descriptors are.
+/// Which numbers the open descriptors have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// From 1,000 on, so that those which a spawn opens are below them.
+    /// 1,000 and up. The descriptors that a spawn opens get lower numbers.
     Sparse,
-    /// From 3 on, so that those which a spawn opens come last.
+    /// 3 and up. The descriptors that a spawn opens get higher numbers.
     Dense,
 }
 
-/// How the program is named.
+/// How the command names the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Search {
     /// By its path.
     Path,
-    /// By its name, which is found in the last of ten directories in PATH.
+    /// By its name. Of the ten directories in PATH, only the last has the program.
     LastOfTen,
 }
 
-/// The state that the points differ from.
+/// The state without memory or descriptors. Each point differs from it in one property or two.
 const PLAIN: State = State {
     memory: 0,
     descriptors: 0,
@@ -117,9 +117,11 @@ const DESCRIPTORS: &[Point] = &[
     at("19,000 dense", State { descriptors: 19_000, layout: Layout::Dense, ..PLAIN }),
 ];
 
-const CROWDED: &str = "Sparse descriptors begin at number 1,000, dense ones at 3, so that those which a spawn opens come last. Each \
-     is a description of its own, and closes at exec. The raw limit copies the whole table, which fdspawn does \
-     not: no limit for it here. The parent has a second thread, that of `Isolated`.";
+const MANY_DESCRIPTORS: &str = "Sparse descriptors have the numbers from 1,000 up. Dense descriptors have the numbers \
+     from 3 up, so that the descriptors that a spawn opens get the highest numbers. Each descriptor refers to an open \
+     file description of its own, and has close-on-exec set. The raw limit copies the whole descriptor table. fdspawn \
+     does not, so it can be faster than the raw limit here. The parent has a second thread, which belongs to \
+     `Isolated`.";
 
 const PROCESSORS: &[Point] = &[
     at("1", PLAIN),
@@ -128,7 +130,7 @@ const PROCESSORS: &[Point] = &[
     at("2, working between spawns", State { processors: 2, work_between: 100, ..PLAIN }),
 ];
 
-/// All parts, in the order in which they run.
+/// All parts, in the order in which the driver measures them.
 pub const PARTS: &[Part] = &[
     Part {
         name: "status",
@@ -136,24 +138,25 @@ pub const PARTS: &[Part] = &[
         axis: "time per spawn",
         seconds: 20,
         remark: None,
-        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], cast: Cast::Peers },
+        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], set: CaseSet::Peers },
     },
     Part {
         name: "pipes",
-        title: "Three pipes, two mapped descriptors, the rest closed",
+        title: "Three pipes, two mapped descriptors, all other descriptors closed",
         axis: "time per spawn",
         seconds: 20,
         remark: None,
-        subject: Subject::Times { work: Work::Pipes, points: &[at("spawn() and wait()", PLAIN)], cast: Cast::Peers },
+        subject: Subject::Times { work: Work::Pipes, points: &[at("spawn() and wait()", PLAIN)], set: CaseSet::Peers },
     },
     Part {
         name: "memory",
-        title: "status() by the parent's touched memory",
-        axis: "touched memory of the parent",
+        title: "status() by the memory that the parent has written to",
+        axis: "memory that the parent has written to",
         seconds: 25,
         remark: Some(
-            "The memory is written to in pages of the smallest size. Huge pages are off for it (madvise): with \
-             them fork would copy a five-hundredth of the entries, but no program can count on getting them.",
+            "The parent has written to each page of the memory. It turns huge pages off with madvise(2). With huge \
+             pages fork(2) would copy only one page table entry for each 2 MiB, but the kernel does not guarantee \
+             huge pages to any program.",
         ),
         subject: Subject::Times {
             work: Work::Status,
@@ -163,7 +166,7 @@ pub const PARTS: &[Part] = &[
                 at("1 GiB", State { memory: 1 << 10, ..PLAIN }),
                 at("8 GiB", State { memory: 8 << 10, ..PLAIN }),
             ],
-            cast: Cast::Peers,
+            set: CaseSet::Peers,
         },
     },
     Part {
@@ -171,23 +174,23 @@ pub const PARTS: &[Part] = &[
         title: "status() by the parent's open descriptors",
         axis: "open descriptors of the parent",
         seconds: 25,
-        remark: Some(CROWDED),
-        subject: Subject::Times { work: Work::Status, points: DESCRIPTORS, cast: Cast::Isolated },
+        remark: Some(MANY_DESCRIPTORS),
+        subject: Subject::Times { work: Work::Status, points: DESCRIPTORS, set: CaseSet::Isolated },
     },
     Part {
         name: "descriptors-pipes",
-        title: "Three pipes and two mapped descriptors by the parent's open descriptors",
+        title: "Three pipes and two mapped descriptors, by the parent's open descriptors",
         axis: "open descriptors of the parent",
         seconds: 25,
-        remark: Some(CROWDED),
-        subject: Subject::Times { work: Work::Pipes, points: DESCRIPTORS, cast: Cast::Isolated },
+        remark: Some(MANY_DESCRIPTORS),
+        subject: Subject::Times { work: Work::Pipes, points: DESCRIPTORS, set: CaseSet::Isolated },
     },
     Part {
         name: "mapped",
-        title: "Mapped descriptors, the rest closed",
+        title: "Mapped descriptors, all other descriptors closed",
         axis: "mapped descriptors",
         seconds: 12,
-        remark: Some("Targets are 3 and up, sources above them."),
+        remark: Some("The targets are the numbers from 3 up. The sources have higher numbers than all targets."),
         subject: Subject::Times {
             work: Work::Mapped,
             points: &[
@@ -196,7 +199,7 @@ pub const PARTS: &[Part] = &[
                 at("10", State { mapped: 10, ..PLAIN }),
                 at("100", State { mapped: 100, ..PLAIN }),
             ],
-            cast: Cast::Peers,
+            set: CaseSet::Peers,
         },
     },
     Part {
@@ -208,13 +211,13 @@ pub const PARTS: &[Part] = &[
         subject: Subject::Times {
             work: Work::Status,
             points: &[at("30", State { variables: 30, ..PLAIN }), at("1,000", State { variables: 1_000, ..PLAIN })],
-            cast: Cast::Peers,
+            set: CaseSet::Peers,
         },
     },
     Part {
         name: "path",
-        title: "status() of a program by its path, and found in PATH",
-        axis: "how the program is named",
+        title: "status() of a program named by its path, and of a program found in PATH",
+        axis: "how the command names the program",
         seconds: 10,
         remark: None,
         subject: Subject::Times {
@@ -223,43 +226,45 @@ pub const PARTS: &[Part] = &[
                 at("by its path", PLAIN),
                 at("in the last of ten PATH entries", State { search: Search::LastOfTen, ..PLAIN }),
             ],
-            cast: Cast::Peers,
+            set: CaseSet::Peers,
         },
     },
     Part {
         name: "threads",
-        title: "status() by threads that spawn at once",
+        title: "status() by the number of threads that spawn at the same time",
         axis: "threads",
         seconds: 12,
         remark: Some(
-            "A time is that of one spawn of one thread: two threads, which have two processors, make two spawns in it.",
+            "A time is the time of one spawn in one thread. Two threads run on two processors, so they make two \
+             spawns in this time.",
         ),
         subject: Subject::Times {
             work: Work::Status,
             points: &[at("1", PLAIN), at("2", State { threads: 2, processors: 2, ..PLAIN })],
-            cast: Cast::Peers,
+            set: CaseSet::Peers,
         },
     },
     Part {
         name: "processors",
-        title: "status() by the processors that the parent may use",
+        title: "status() by the number of processors that the parent may use",
         axis: "processors",
         seconds: 15,
         remark: Some(
-            "With several processors the kernel may move a child to an idle one when it executes its program. It does \
-             so in some runs of spawns and not in others, whoever spawns, and nearly always where the parent works for \
-             100 µs before each spawn, which is not counted. To wake an idle processor of a virtual machine takes longer \
-             than a spawn. That is why the other parts are measured on one.",
+            "If the parent may use several processors, the kernel may move a child to an idle processor in execve(2). \
+             In some series of spawns the kernel does this and in others it does not, for every case alike. It nearly \
+             always does if the parent computes for 100 µs before each spawn (\"working between spawns\"; the time \
+             does not include these 100 µs). Waking an idle processor of a virtual machine takes longer than a spawn. \
+             For this reason the other parts use one processor.",
         ),
-        subject: Subject::Times { work: Work::Status, points: PROCESSORS, cast: Cast::Isolated },
+        subject: Subject::Times { work: Work::Status, points: PROCESSORS, set: CaseSet::Isolated },
     },
     Part {
         name: "processors-pipes",
-        title: "Three pipes and two mapped descriptors by the processors that the parent may use",
+        title: "Three pipes and two mapped descriptors, by the number of processors that the parent may use",
         axis: "processors",
         seconds: 10,
         remark: None,
-        subject: Subject::Times { work: Work::Pipes, points: PROCESSORS, cast: Cast::Isolated },
+        subject: Subject::Times { work: Work::Pipes, points: PROCESSORS, set: CaseSet::Isolated },
     },
     Part {
         name: "pieces",
@@ -267,19 +272,19 @@ pub const PARTS: &[Part] = &[
         axis: "time per spawn",
         seconds: 10,
         remark: None,
-        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], cast: Cast::Pieces },
+        subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], set: CaseSet::Pieces },
     },
     Part {
         name: "busy",
-        title: "Programs refused as busy (ETXTBSY) when written and spawned by 8 threads at once",
-        axis: "refused programs of 3,200",
+        title: "Spawns that fail with ETXTBSY while 8 threads write programs and spawn them",
+        axis: "failed spawns of 3,200",
         seconds: 0,
         remark: None,
         subject: Subject::Busy,
     },
 ];
 
-/// The part of a name.
+/// The part with this name, if there is one.
 pub fn find(name: &str) -> Option<&'static Part> {
     PARTS.iter().find(|part| part.name == name)
 }
@@ -301,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_run_leaves_most_of_five_minutes_after_the_build() {
+    fn full_run_takes_at_most_200_of_the_300_seconds_for_build_and_run() {
         assert!(PARTS.iter().map(|part| part.seconds).sum::<u64>() <= 200);
     }
 }

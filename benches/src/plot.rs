@@ -1,11 +1,11 @@
-//! The results as pictures: SVG, one for each part.
+//! The plots: one SVG file for each part.
 
 use crate::cases::{
     COMMAND_FDS, DUCT, FORK, ISOLATED, LIBRARY, POSIX_SPAWN, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, SUBPROCESS,
 };
 use crate::parts::find;
 use crate::report::{grouped, microseconds};
-use crate::results::{Busy, Measured, Outcome, Times};
+use crate::results::{Busy, Outcome, PartResult, Times};
 use crate::statistics::Summary;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::SegmentValue;
@@ -16,14 +16,15 @@ use std::io;
 use std::ops::Range;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), Box<dyn Error>>;
+type DrawResult = Result<(), Box<dyn Error>>;
 
 const WIDTH: u32 = 960;
 const FONT: &str = "sans-serif";
 const TITLE: u32 = 20;
 const TEXT: u32 = 14;
 
-/// A case has the same colour in all plots. Most are Okabe and Ito's, which most people can tell apart.
+/// The colour of each case, the same in all plots. Most are from the palette of Okabe and Ito, which people with a
+/// colour vision deficiency can distinguish.
 const COLOURS: &[(&str, RGBColor)] = &[
     (RAW, RGBColor(0, 0, 0)),
     (SAME_WORK, RGBColor(127, 127, 127)),
@@ -42,14 +43,14 @@ fn colour(case: &str) -> RGBColor {
     COLOURS.iter().find(|(name, _)| *name == case).map_or(RGBColor(200, 200, 200), |(_, colour)| *colour)
 }
 
-/// The picture of a part.
-pub fn svg(part: &Measured) -> io::Result<String> {
+/// The plot of a part.
+pub fn svg(part: &PartResult) -> io::Result<String> {
     let mut text = String::new();
     draw(part, &mut text).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(text)
 }
 
-fn draw(part: &Measured, text: &mut String) -> Drawn {
+fn draw(part: &PartResult, text: &mut String) -> DrawResult {
     let (title, axis) = find(&part.name).map_or((part.name.as_str(), ""), |part| (part.title, part.axis));
     match &part.outcome {
         Outcome::Times(times) if times.points.len() == 1 => {
@@ -77,12 +78,12 @@ fn draw(part: &Measured, text: &mut String) -> Drawn {
                 note: grouped(refused as u64),
             };
             let rows: Vec<Bar> = rows.iter().map(|row| bar(&row.case, row.refused)).collect();
-            bars(text, title, &format!("programs refused of {}", grouped(*programs as u64)), &rows)
+            bars(text, title, &format!("failed spawns of {}", grouped(*programs as u64)), &rows)
         }
     }
 }
 
-/// A horizontal bar, with a note at its end.
+/// A horizontal bar, with a text at its end.
 struct Bar {
     name: String,
     length: f64,
@@ -96,15 +97,15 @@ fn canvas<'a>(text: &'a mut String, height: u32, title: &str) -> Result<Area<'a>
     Ok(root.titled(title, (FONT, TITLE))?)
 }
 
-fn bars(text: &mut String, title: &str, axis: &str, bars: &[Bar]) -> Drawn {
+fn bars(text: &mut String, title: &str, axis: &str, bars: &[Bar]) -> DrawResult {
     if bars.is_empty() {
         return Ok(());
     }
     let area = canvas(text, 110 + 34 * bars.len() as u32, title)?;
-    // The notes are to the right of the bars.
+    // The texts need space to the right of the bars.
     let longest = bars.iter().map(|bar| bar.spread.map_or(bar.length, |(_, upper)| upper.max(bar.length)));
     let end = longest.fold(1.0, f64::max) * 1.55;
-    // The first is on top.
+    // The chart draws from the bottom to the top; the first case is at the top.
     let name = |index: usize| bars.iter().rev().nth(index).map_or("", |bar| bar.name.as_str());
     let mut chart = ChartBuilder::on(&area)
         .margin(12)
@@ -145,8 +146,9 @@ fn bars(text: &mut String, title: &str, axis: &str, bars: &[Bar]) -> Drawn {
     Ok(area.present()?)
 }
 
-/// A line for each case, over states at equal distances: their sizes are 0 or differ by orders of magnitude.
-fn lines(text: &mut String, title: &str, axis: &str, times: &Times) -> Drawn {
+/// A line for each case. The states have equal distances on the axis, since their sizes are 0 or differ by orders of
+/// magnitude.
+fn lines(text: &mut String, title: &str, axis: &str, times: &Times) -> DrawResult {
     let all = || times.rows.iter().flat_map(|row| row.cells.iter().flatten());
     let (Some(least), Some(most)) = (all().map(|cell| cell.lower).min(), all().map(|cell| cell.upper).max()) else {
         return Ok(());
@@ -191,7 +193,7 @@ fn lines(text: &mut String, title: &str, axis: &str, times: &Times) -> Drawn {
     Ok(area.present()?)
 }
 
-/// Where a logarithmic axis has its numbers: more to a decade where there are fewer decades.
+/// The ticks of a logarithmic axis. If the axis has few decades, each decade has more ticks.
 fn ticks(range: &Range<f64>) -> Vec<f64> {
     let decades = (range.end / range.start).log10();
     let steps: &[u32] = match decades {
@@ -203,12 +205,12 @@ fn ticks(range: &Range<f64>) -> Vec<f64> {
     (-4..9).flat_map(decade).filter(|tick| range.contains(tick)).collect()
 }
 
-/// A number at a tick, unless the tick is between two.
+/// The label of a tick; empty if the tick is not a whole number.
 fn whole(value: f64) -> String {
     if (value - value.round()).abs() < 1e-6 { grouped(value.round() as u64) } else { String::new() }
 }
 
-/// The label of a state, at its own place only.
+/// The label of the state at this place of the axis; empty if no state is there.
 fn label(points: &[String], place: f64) -> String {
     let nearest = place.round();
     let is_there = (place - nearest).abs() < 1e-6 && nearest >= 0.0;
@@ -219,22 +221,22 @@ fn label(points: &[String], place: f64) -> String {
 mod tests {
     use super::*;
     use crate::cases::cases;
-    use crate::parts::{Cast, Work};
+    use crate::parts::{CaseSet, Work};
     use crate::results::{BusyRow, Row};
 
-    fn times(points: &[&str]) -> Measured {
+    fn times(points: &[&str]) -> PartResult {
         let cells = |median: u64| points.iter().map(|_| Summary::of(vec![median, median * 2, median * 3])).collect();
         let row = |case: &str, median| Row { case: case.to_owned(), cells: cells(median) };
         let rows = vec![row(RAW, 50_000), row("std", 80_000)];
         let points = points.iter().map(|&point| point.to_owned()).collect();
         let outcome = Outcome::Times(Times { points, rows });
-        Measured { name: "memory".to_owned(), outcome, remarks: Vec::new() }
+        PartResult { name: "memory".to_owned(), outcome, remarks: Vec::new() }
     }
 
     #[test]
     fn each_case_has_a_colour_of_its_own() {
         for work in [Work::Status, Work::Pipes, Work::Mapped] {
-            for case in cases(work, Cast::Isolated) {
+            for case in cases(work, CaseSet::Isolated) {
                 assert!(COLOURS.iter().any(|(name, _)| *name == case.name), "{}", case.name);
             }
         }
@@ -253,7 +255,7 @@ mod tests {
     #[test]
     fn plots_name_their_axes_their_states_and_their_cases() {
         let text = svg(&times(&["0", "64 MiB", "8 GiB"])).unwrap();
-        let expected = ["64 MiB", "8 GiB", "raw limit", "std", "touched memory of the parent", "µs"];
+        let expected = ["64 MiB", "8 GiB", "raw limit", "std", "memory that the parent has written to", "µs"];
         for expected in expected {
             assert!(text.contains(expected), "{expected}: {text}");
         }
@@ -261,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn bars_show_their_ratio_to_the_raw_limit() {
+    fn bars_show_the_ratio_to_the_raw_limit() {
         let text = svg(&times(&["status()"])).unwrap();
         assert!(text.contains("1.60 times the raw limit"), "{text}");
     }
 
     #[test]
-    fn part_of_which_nothing_was_measured_is_an_empty_picture() {
+    fn part_without_results_has_an_empty_plot() {
         let mut part = times(&["0", "1"]);
         let Outcome::Times(times) = &mut part.outcome else { panic!("{part:?}") };
         times.rows.iter_mut().for_each(|row| row.cells = vec![None, None]);
@@ -277,10 +279,10 @@ mod tests {
     }
 
     #[test]
-    fn one_refused_program_has_a_bar() {
+    fn one_busy_program_has_a_bar() {
         let rows = vec![BusyRow { case: "std".to_owned(), refused: 1 }];
         let outcome = Outcome::Busy(Busy { programs: 3_200, rows });
-        let text = svg(&Measured { name: "busy".to_owned(), outcome, remarks: Vec::new() }).unwrap();
-        assert!(text.contains("programs refused of 3,200"), "{text}");
+        let text = svg(&PartResult { name: "busy".to_owned(), outcome, remarks: Vec::new() }).unwrap();
+        assert!(text.contains("failed spawns of 3,200"), "{text}");
     }
 }

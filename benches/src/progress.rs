@@ -1,15 +1,16 @@
-//! The bar that shows how far a run is.
+//! The progress bar of a run.
 
 use crate::parts::Part;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::Cell;
 use std::time::Duration;
 
-/// A bar on standard error, measured in planned time. It is drawn between blocks only, never while a worker measures;
-/// where standard error is no terminal, each part is a line.
+/// A progress bar on standard error. It shows how much of the planned time has passed. The driver draws it between
+/// blocks, and never while a worker measures. If standard error is not a terminal, the driver prints a line for each
+/// part.
 pub struct Progress {
     bar: ProgressBar,
-    /// The planned time of the parts that are done.
+    /// The planned time of all parts that the driver has finished.
     done: Cell<Duration>,
 }
 
@@ -17,11 +18,11 @@ impl Progress {
     pub fn new(planned: Duration) -> Self {
         let bar = ProgressBar::with_draw_target(Some(milliseconds(planned)), ProgressDrawTarget::stderr_with_hz(4));
         let style = ProgressStyle::with_template("{elapsed:>4} [{bar:40}] {percent:>3}% {msg}");
-        bar.set_style(style.expect("the template is right").progress_chars("=> "));
+        bar.set_style(style.expect("the template is valid").progress_chars("=> "));
         Self { bar, done: Cell::default() }
     }
 
-    /// A part begins.
+    /// Shows that the driver begins a part.
     pub fn part(&self, part: &Part) {
         self.bar.set_message(part.name);
         self.bar.tick();
@@ -30,12 +31,12 @@ impl Progress {
         }
     }
 
-    /// So much of the part's time has passed.
+    /// Shows how much of the current part's time has passed.
     pub fn at(&self, passed: Duration) {
         self.bar.set_position(milliseconds(self.done.get() + passed));
     }
 
-    /// The part that was to take this long is over.
+    /// Shows that the driver has finished a part with this planned time.
     pub fn done(&self, planned: Duration) {
         self.done.set(self.done.get() + planned);
         self.at(Duration::ZERO);

@@ -1,37 +1,37 @@
-//! What the driver and its workers say to each other: one line of JSON for each request and each reply.
+//! The messages between the driver and its workers. Each request and each reply is one line of JSON.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 
-/// How often to spawn.
+/// How often a worker spawns for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
-    /// First, without counting: what the case before has left behind must not fall on this one.
+    /// Spawns before the measured ones. They refill the processor's caches after another case has run.
     pub warm: usize,
-    /// And then measured.
+    /// Measured spawns.
     pub count: usize,
 }
 
-/// From the driver.
+/// A message from the driver to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
-    /// Measure a block of the case with this number.
+    /// Measure a block of the case that has this index in the list of cases.
     Measure { case: usize, block: Block },
-    /// Let threads write a program and spawn it, so many times each, by the racer with this number.
-    Race { racer: usize, threads: usize, times: usize },
+    /// Let each of these threads write a program and spawn it this many times, with the busy case at this index.
+    Race { case: usize, threads: usize, times: usize },
 }
 
-/// From a worker.
+/// A message from a worker to the driver.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply {
-    /// The state is as the point asks for.
+    /// The worker is in the state of its point.
     Ready,
-    /// The state cannot be had on this machine.
+    /// This machine does not support the state.
     Skipped(String),
     /// The measured times, in nanoseconds.
     Times(Vec<u64>),
-    /// How many programs were refused as busy.
+    /// How many spawns failed with `ETXTBSY`.
     Busy(usize),
     /// A spawn failed.
     Failed(String),
@@ -44,7 +44,7 @@ pub fn send(mut to: impl Write, message: &impl Serialize) -> io::Result<()> {
     to.flush()
 }
 
-/// The next message; `None` where the other side has gone.
+/// Reads the next message; `None` if the other side has closed the pipe.
 pub fn receive<T: DeserializeOwned>(mut from: impl BufRead) -> io::Result<Option<T>> {
     let mut line = String::new();
     if from.read_line(&mut line)? == 0 {

@@ -1,14 +1,14 @@
-//! The results as text: Markdown with a table for each part.
+//! The report: the results as Markdown, with a table for each part.
 
 use crate::cases::RAW;
 use crate::machine::Machine;
 use crate::parts::find;
-use crate::results::{Busy, Measured, Outcome, Results, Row, Times, Verdict};
+use crate::results::{Busy, Outcome, PartResult, Results, Row, Times, Verdict};
 use crate::statistics::Summary;
 use std::fmt::Write;
 
-/// The name of a part's plot.
-pub fn plot_name(part: &Measured) -> String {
+/// The file name of a part's plot.
+pub fn plot_name(part: &PartResult) -> String {
     format!("{}.svg", part.name)
 }
 
@@ -16,15 +16,18 @@ pub fn plot_name(part: &Measured) -> String {
 pub fn markdown(results: &Results) -> String {
     let mut text = String::from(
         "# What a spawn costs\n\n\
-         Made by `cargo run --release --manifest-path benches/Cargo.toml`; `results.json` has the same numbers. All\n\
-         cases of a part ran in one run, in blocks that took turns, in a new order each round, and so did the states of\n\
-         the parent, each of which is a process of its own. The first spawns of a block are not counted. A time is that\n\
-         of one spawn of a tiny static program and the wait for its end; shown are medians and, in parentheses, the\n\
-         quartiles. The parent may use one processor, and has one thread, where a part does not say otherwise; where a part has\n\
-         one state, five processes were in it.\n",
+         `cargo run --release --manifest-path benches/Cargo.toml` generates this report. `results.json` has the same\n\
+         numbers.\n\
+         \n\
+         A time is the time from the start of one spawn of a tiny static program to the end of the wait for it.\n\
+         The tables show medians and, in parentheses, the quartiles. The benchmark measured all cases of a part in\n\
+         one run: in each round it measured a block of spawns of each case in each state of the parent, in an\n\
+         order that differs from round to round. The first spawns of a block are not part of the results. Each\n\
+         state of the parent has a process of its own; if a part has only one state, five processes are in this\n\
+         state. The parent has one thread and may use one processor, unless a part says otherwise.\n",
     );
     if results.quick {
-        text.push_str("\n**This was a quick run: the numbers are rough.**\n");
+        text.push_str("\n**This was a quick run: the numbers are less exact than those of a full run.**\n");
     }
     paragraph(&mut text, &machine(&results.machine, results.seconds));
     paragraph(&mut text, &format!("## Goals\n\n{}", verdicts(&results.goals)));
@@ -34,7 +37,7 @@ pub fn markdown(results: &Results) -> String {
         let tables = match &part.outcome {
             Outcome::Times(times) if times.points.len() == 1 => one_point(times),
             Outcome::Times(times) => many_points(times),
-            Outcome::Busy(busy) => refused(busy),
+            Outcome::Busy(busy) => busy_table(busy),
         };
         paragraph(&mut text, &tables);
         let remarks: String = part.remarks.iter().map(|remark| format!("- {remark}\n")).collect();
@@ -50,7 +53,7 @@ fn paragraph(text: &mut String, next: &str) {
     }
 }
 
-/// A table with its first column aligned to the left and the others to the right.
+/// A table. Its first column is aligned to the left, and the other columns to the right.
 fn table(head: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut text = format!("| {} |\n|---|{}\n", head.join(" | "), "---:|".repeat(head.len() - 1));
     for row in rows {
@@ -66,8 +69,9 @@ fn strings<const N: usize>(cells: [&str; N]) -> Vec<String> {
 fn machine(machine: &Machine, seconds: u64) -> String {
     let Machine { cpu, cores, memory, kernel, libc, rustc, compared, date } = machine;
     format!(
-        "- machine: {cpu}, {cores} cores, {:.1} GiB of memory\n- kernel: {kernel}\n- compiled by: {rustc}, with {libc}\n\
-         - compared: {compared}\n- date: {date}; the run took {seconds} s\n",
+        "- machine: {cpu}, {cores} cores, {:.1} GiB of memory\n- kernel: {kernel}\n\
+         - compiler: {rustc}; C library: {libc}\n- compared packages: {compared}\n\
+         - date: {date}; the run took {seconds} s\n",
         *memory as f64 / 1024.0
     )
 }
@@ -99,15 +103,15 @@ fn one_point(times: &Times) -> String {
         ],
         None => vec![row.case.clone(), String::new(), String::new(), String::new(), "0".to_owned()],
     });
-    table(&strings(["case", "µs", "least", "to the raw limit", "spawns"]), rows)
+    table(&strings(["case", "µs", "minimum", "ratio to the raw limit", "spawns"]), rows)
 }
 
 fn many_points(times: &Times) -> String {
     let raw = times.row(RAW);
-    let itself = format!("to itself at \"{}\"", times.points[0]);
+    let itself = format!("ratio to the same case at \"{}\"", times.points[0]);
     [
         by_point(times, "µs", |_, _, cell| time(cell)),
-        by_point(times, "to the raw limit at the same point", |_, index, cell| {
+        by_point(times, "ratio to the raw limit at the same point", |_, index, cell| {
             ratio(cell, raw.and_then(|raw| raw.cells[index].as_ref()))
         }),
         by_point(times, &itself, |row, _, cell| ratio(cell, row.cells[0].as_ref())),
@@ -126,9 +130,9 @@ fn by_point(times: &Times, corner: &str, show: impl Fn(&Row, usize, &Summary) ->
     table(&head, rows)
 }
 
-fn refused(busy: &Busy) -> String {
+fn busy_table(busy: &Busy) -> String {
     let rows = busy.rows.iter().map(|row| vec![row.case.clone(), row.refused.to_string()]);
-    table(&["case".to_owned(), format!("refused of {}", grouped(busy.programs as u64))], rows)
+    table(&["case".to_owned(), format!("failed of {}", grouped(busy.programs as u64))], rows)
 }
 
 /// A median with its quartiles.
@@ -137,7 +141,7 @@ fn time(cell: &Summary) -> String {
     format!("{median} ({lower} to {upper})")
 }
 
-/// How many times as long, with three digits or more.
+/// The ratio of two medians, with at least three digits.
 fn ratio(cell: &Summary, base: Option<&Summary>) -> String {
     match base.map(|base| cell.ratio(base)) {
         None => String::new(),
@@ -147,7 +151,7 @@ fn ratio(cell: &Summary, base: Option<&Summary>) -> String {
     }
 }
 
-/// Nanoseconds as microseconds, with three digits or more.
+/// Nanoseconds as microseconds, with at least three digits.
 pub fn microseconds(nanoseconds: u64) -> String {
     if nanoseconds < 100_000 {
         format!("{:.1}", nanoseconds as f64 / 1e3)
@@ -217,17 +221,17 @@ mod tests {
         let machine = Machine { cpu: "A CPU".to_owned(), cores: 2, memory: 24_064, ..Machine::default() };
         let rows = vec![BusyRow { case: "fdspawn".to_owned(), refused: 0 }];
         let outcome = Outcome::Busy(Busy { programs: 3_200, rows });
-        let part = Measured { name: "busy".to_owned(), outcome, remarks: vec!["A remark.".to_owned()] };
+        let part = PartResult { name: "busy".to_owned(), outcome, remarks: vec!["A remark.".to_owned()] };
         let mut results = Results { machine, quick: true, seconds: 9, parts: vec![part], goals: Vec::new() };
         results.goals = goals::judge(&results);
         let text = markdown(&results);
         for expected in [
             "A CPU, 2 cores, 23.5 GiB of memory",
             "quick run",
-            "pairs from 8 threads | 0 | 0 | met |",
+            "programs and spawn them | 0 | 0 | met |",
             "| ≤ 1.12 |  | not measured |",
             "](busy.svg)",
-            "refused of 3,200",
+            "failed of 3,200",
             "- A remark.",
         ] {
             assert!(text.contains(expected), "{expected}: {text}");

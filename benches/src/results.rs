@@ -1,28 +1,28 @@
-//! What a run has measured, as it is written to JSON.
+//! What a run has measured. The driver writes it to results.json.
 
 use crate::machine::Machine;
 use crate::statistics::Summary;
 use serde::{Deserialize, Serialize};
 
-/// A run.
+/// The results of one run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     pub machine: Machine,
-    /// Whether it was a short one, whose numbers are rough.
+    /// Whether this was a quick run, whose numbers are less exact.
     pub quick: bool,
-    /// How long it took.
+    /// How long the run took.
     pub seconds: u64,
-    pub parts: Vec<Measured>,
+    pub parts: Vec<PartResult>,
     pub goals: Vec<Verdict>,
 }
 
-/// What a part has measured.
+/// The results of one part.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Measured {
+pub struct PartResult {
     /// The part's name.
     pub name: String,
     pub outcome: Outcome,
-    /// Who is left out or does less, and why.
+    /// Notes for the reader, such as which cases the part leaves out, and why.
     pub remarks: Vec<String>,
 }
 
@@ -45,14 +45,14 @@ pub struct Times {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Row {
     pub case: String,
-    /// One for each point; `None` where the state could not be had or the case failed, as a remark says.
+    /// One cell for each point; `None` if the machine does not support the state or the case failed, as a remark says.
     pub cells: Vec<Option<Summary>>,
 }
 
-/// How often programs were refused as busy.
+/// How many spawns failed with `ETXTBSY`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Busy {
-    /// How many programs were written and spawned by each case.
+    /// How many programs the threads wrote and spawned with each case.
     pub programs: usize,
     pub rows: Vec<BusyRow>,
 }
@@ -63,25 +63,26 @@ pub struct BusyRow {
     pub refused: usize,
 }
 
-/// A goal and what was measured of it.
+/// A goal, and the quantity that the run has measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub goal: String,
+    /// The upper bound.
     pub most: f64,
-    /// `None` where no case measured it in this run.
+    /// `None` if this run did not measure the quantity.
     pub measured: Option<f64>,
 }
 
 impl Verdict {
-    /// `None` where it is not known.
+    /// Whether the quantity is within its bound; `None` if this run did not measure it.
     pub fn is_met(&self) -> Option<bool> {
         self.measured.map(|measured| measured <= self.most)
     }
 }
 
 impl Results {
-    /// What was measured of a part.
-    pub fn part(&self, name: &str) -> Option<&Measured> {
+    /// The results of the part with this name.
+    pub fn part(&self, name: &str) -> Option<&PartResult> {
         self.parts.iter().find(|part| part.name == name)
     }
 }

@@ -1,52 +1,53 @@
-//! How often each case gets its turn. Pure: it knows times, and measures none.
+//! Decides when the driver measures which case, and how long. Pure: it computes with times, and reads no clock.
 
 use crate::protocol::Block;
 use std::time::Duration;
 
-/// How long a block should take.
+/// The intended duration of a block.
 pub const SLICE: Duration = Duration::from_millis(12);
 
-/// Blocks that even the slowest case gets.
-const FEWEST_BLOCKS: usize = 3;
+/// The minimum of blocks for each case.
+const MIN_BLOCKS: usize = 3;
 
-/// Spawns that are not counted, at the start of a block.
+/// Spawns at the start of a block that are not measured.
 const WARM: usize = 3;
 
-/// The most spawns of a block.
-const MOST: usize = 1_000;
+/// The maximum of measured spawns in a block.
+const MOST_SPAWNS: usize = 1_000;
 
-/// How one case has come along in one state.
+/// The measuring time that one case has used in one state.
 #[derive(Clone, Debug, Default)]
-pub struct Pace {
+pub struct TimeShare {
     blocks: usize,
     used: Duration,
     per_spawn: Duration,
 }
 
-impl Pace {
-    /// Whether it is this one's turn in a round. One whose blocks take longer than a slice sits out as many rounds as
-    /// it takes, so that all cases have the same share of the time.
+impl TimeShare {
+    /// Whether the driver measures the case in this round. If the blocks of a case take longer than a slice, it is not
+    /// due in the following rounds, so that all cases use the same time in total.
     pub fn is_due(&self, round: usize) -> bool {
-        self.is_owed() || self.used <= SLICE * u32::try_from(round).unwrap_or(u32::MAX)
+        self.needs_more() || self.used <= SLICE * u32::try_from(round).unwrap_or(u32::MAX)
     }
 
-    /// Whether the run may not end before this one has had another block.
-    pub fn is_owed(&self) -> bool {
-        self.blocks < FEWEST_BLOCKS
+    /// Whether the case has fewer blocks than the minimum.
+    pub fn needs_more(&self) -> bool {
+        self.blocks < MIN_BLOCKS
     }
 
-    /// The next block. The first is small, since nothing is known yet. A spawn that takes a good part of a slice leaves
-    /// no time for others that are not counted, and needs none.
+    /// The next block. The first block is small, because the duration of a spawn is not known yet. If a spawn takes
+    /// more than a quarter of a slice, the block has no unmeasured spawns: there is no time for them, and the state of
+    /// the caches does not matter for such a spawn.
     pub fn block(&self) -> Block {
         if self.blocks == 0 {
             return Block { warm: 1, count: 2 };
         }
         let fitting = (SLICE.as_nanos() / self.per_spawn.as_nanos().max(1)) as usize;
         let warm = WARM.min(fitting / 4);
-        Block { warm, count: fitting.saturating_sub(warm).clamp(1, MOST) }
+        Block { warm, count: fitting.saturating_sub(warm).clamp(1, MOST_SPAWNS) }
     }
 
-    /// Takes note of a block that took so long.
+    /// Records that the worker has measured a block in this time.
     pub fn record(&mut self, block: Block, took: Duration) {
         self.blocks += 1;
         self.used += took;
@@ -54,7 +55,8 @@ impl Pace {
     }
 }
 
-/// An order of the numbers below `count`, another one for each round: no case always comes after the same other.
+/// A permutation of the numbers below `count`. It differs from round to round, so that no case always follows the same
+/// case.
 pub fn order(count: usize, round: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     let mut seed = round as u64;
@@ -72,41 +74,41 @@ pub fn order(count: usize, round: usize) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// Lets a case of a constant speed run for some rounds; returns how many spawns were counted, and the time used.
+    /// Simulates a case of constant speed for some rounds; returns the number of measured spawns, and the used time.
     fn run(per_spawn: Duration, rounds: usize) -> (usize, Duration) {
-        let (mut pace, mut counted) = (Pace::default(), 0);
+        let (mut share, mut counted) = (TimeShare::default(), 0);
         for round in 0..rounds {
-            if pace.is_due(round) {
-                let block = pace.block();
+            if share.is_due(round) {
+                let block = share.block();
                 counted += block.count;
-                pace.record(block, per_spawn * u32::try_from(block.warm + block.count).unwrap());
+                share.record(block, per_spawn * u32::try_from(block.warm + block.count).unwrap());
             }
         }
-        (counted, pace.used)
+        (counted, share.used)
     }
 
     #[test]
-    fn quick_case_fills_its_slice_in_every_round() {
+    fn fast_case_uses_one_slice_in_every_round() {
         let (counted, used) = run(Duration::from_micros(50), 100);
         assert!(used > SLICE * 95 && used < SLICE * 101, "{used:?}");
         assert!(counted > 22_000, "{counted}");
     }
 
     #[test]
-    fn slow_case_has_the_same_share_of_the_time_with_fewer_blocks() {
+    fn slow_case_uses_the_same_time_in_fewer_blocks() {
         let (counted, used) = run(Duration::from_millis(30), 100);
         assert!(used > SLICE * 90 && used < SLICE * 110, "{used:?}");
         assert!((35..=45).contains(&counted), "{counted}");
     }
 
     #[test]
-    fn slowest_case_still_gets_its_fewest_blocks() {
+    fn slowest_case_gets_the_minimum_of_blocks() {
         let (counted, _) = run(Duration::from_secs(1), 10);
-        assert_eq!(counted, 2 + (FEWEST_BLOCKS - 1));
+        assert_eq!(counted, 2 + (MIN_BLOCKS - 1));
     }
 
     #[test]
-    fn each_round_has_all_cases_in_an_order_of_its_own() {
+    fn each_round_is_a_permutation_and_each_case_is_first_in_some_round() {
         let orders: Vec<_> = (0..50).map(|round| order(8, round)).collect();
         for order in &orders {
             let mut sorted = order.clone();

@@ -1,32 +1,32 @@
-//! What a worker does: a process in one state of the parent, which measures what the driver asks for.
+//! What a worker process does: it brings itself into one state, and measures what the driver requests.
 
 use crate::busy;
 use crate::cases::{Case, Job, cases};
 use crate::files::Files;
 use crate::parts::{Part, State, Subject};
 use crate::protocol::{Block, Reply, Request, receive, send};
-use crate::state::{Missing, hold};
+use crate::state::{StateError, enter};
 use std::io;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Serves requests until the driver closes its end.
+/// Serves requests until the driver closes its end of the pipe.
 pub fn serve(part: &Part, point: usize, files: &Files) -> io::Result<()> {
     let (requests, replies) = (io::stdin().lock(), io::stdout().lock());
     match part.subject {
         Subject::Busy => answer(requests, replies, |request| match request {
-            Request::Race { racer, threads, times } => busy::race(racer, threads, times, files).map(Reply::Busy),
+            Request::Race { case, threads, times } => busy::race(case, threads, times, files).map(Reply::Busy),
             Request::Measure { .. } => Err(io::ErrorKind::Unsupported.into()),
         }),
-        Subject::Times { work, points, cast } => {
+        Subject::Times { work, points, set } => {
             let state = points.get(point).ok_or(io::ErrorKind::NotFound)?.state;
-            let _held = match hold(&state) {
+            let _held = match enter(&state) {
                 Ok(held) => held,
-                Err(Missing::Room(reason)) => return send(replies, &Reply::Skipped(reason)),
-                Err(Missing::Failed(error)) => return Err(error),
+                Err(StateError::Unsupported(reason)) => return send(replies, &Reply::Skipped(reason)),
+                Err(StateError::Failed(error)) => return Err(error),
             };
-            let (cases, job) = (cases(work, cast), files.job(work, &state));
+            let (cases, job) = (cases(work, set), files.job(work, &state));
             answer(requests, replies, |request| match request {
                 Request::Measure { case, block } => {
                     let case = cases.get(case).ok_or(io::ErrorKind::NotFound)?;
@@ -51,7 +51,7 @@ fn answer(
     Ok(())
 }
 
-/// The times of one block. What a case prepares is made for the block, so that no other finds it in the table.
+/// Measures one block. The case prepares its descriptors anew for each block, so that no other case has them open.
 fn measure(case: &Case, job: &Job, state: &State, block: Block) -> io::Result<Vec<u64>> {
     if state.threads > 1 {
         return measure_at_once(case, job, state.threads, block);
@@ -59,25 +59,26 @@ fn measure(case: &Case, job: &Job, state: &State, block: Block) -> io::Result<Ve
     let between = Duration::from_micros(state.work_between);
     let mut run = (case.make)(job)?;
     for _ in 0..block.warm {
-        work(between);
+        keep_busy(between);
         run()?;
     }
     let spawn = |_| {
-        work(between);
+        keep_busy(between);
         time(&mut run)
     };
     (0..block.count).map(spawn).collect()
 }
 
-/// Keeps the processor busy.
-fn work(long: Duration) {
+/// Computes for this time.
+fn keep_busy(duration: Duration) {
     let start = Instant::now();
-    while start.elapsed() < long {
+    while start.elapsed() < duration {
         std::hint::spin_loop();
     }
 }
 
-/// The times of threads that spawn at once. They take the spawns from one count, so that all are busy until the end.
+/// Measures threads that spawn at the same time. They share one count of spawns, so that all of them spawn until the
+/// end.
 fn measure_at_once(case: &Case, job: &Job, threads: usize, block: Block) -> io::Result<Vec<u64>> {
     let (start, left) = (Barrier::new(threads), AtomicUsize::new(block.count));
     let spawn_some = || {
@@ -85,7 +86,7 @@ fn measure_at_once(case: &Case, job: &Job, threads: usize, block: Block) -> io::
             (0..block.warm).try_for_each(|_| run())?;
             Ok(run)
         });
-        // A thread that has failed still lets the others begin.
+        // A thread that has failed waits here too: otherwise the other threads would wait for ever.
         start.wait();
         let mut times = Vec::new();
         while let Ok(run) = &mut ready

@@ -1,5 +1,5 @@
-//! Brings this process into the state that a point asks for.
-#![allow(unsafe_code, reason = "memory of which every page is touched, and is small, has to be mapped by hand")]
+//! Brings this process into the state of a point.
+#![allow(unsafe_code, reason = "std cannot map memory without huge pages")]
 
 use crate::parts::{Layout, State};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -10,38 +10,38 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::{fs, io};
 
-/// Where the descriptors of a sparse table begin.
+/// The lowest number of sparse descriptors.
 const SPARSE_START: i32 = 1_000;
 
-/// The last number that a spawn of 100 mapped descriptors and its pipes may need beyond those that are open.
+/// How many numbers a spawn may need in addition to those of the open descriptors: 100 targets, 100 sources, and pipes.
 const HEADROOM: u64 = 300;
 
-/// Memory that the machine keeps for all else, in MiB.
+/// Memory that stays available to other processes, in MiB.
 const MEMORY_LEFT: usize = 1 << 10;
 
-/// The state, for as long as this is alive.
-pub struct Held {
+/// The memory and the descriptors of a state. Dropping this value frees them.
+pub struct HeldState {
     _memory: Option<Memory>,
     _descriptors: Vec<OwnedFd>,
 }
 
-/// Why a state cannot be had.
-pub enum Missing {
-    /// This machine does not have enough of something.
-    Room(String),
-    /// A call failed.
+/// Why this process cannot enter a state.
+pub enum StateError {
+    /// This machine has too few processors, too little memory, or too low a limit of descriptors.
+    Unsupported(String),
+    /// A system call failed.
     Failed(io::Error),
 }
 
-impl From<io::Error> for Missing {
+impl From<io::Error> for StateError {
     fn from(error: io::Error) -> Self {
         Self::Failed(error)
     }
 }
 
-/// Takes the memory and the descriptors. The soft limit of descriptors is raised to the hard one.
-pub fn hold(state: &State) -> Result<Held, Missing> {
-    stay_on(state.processors)?;
+/// Allocates the memory and opens the descriptors. This also raises the soft limit of descriptors to the hard limit.
+pub fn enter(state: &State) -> Result<HeldState, StateError> {
+    limit_processors(state.processors)?;
     let limit = raise_limit()?;
     let last = state.descriptors as u64
         + match state.layout {
@@ -50,25 +50,25 @@ pub fn hold(state: &State) -> Result<Held, Missing> {
             Layout::Dense => HEADROOM,
         };
     if last > limit {
-        return Err(Missing::Room(format!("the hard limit of descriptors is {limit}")));
+        return Err(StateError::Unsupported(format!("the hard limit of descriptors is only {limit}")));
     }
     let available = available_memory()?;
     if state.memory > 0 && state.memory + MEMORY_LEFT > available {
-        return Err(Missing::Room(format!("{available} MiB of memory are available")));
+        return Err(StateError::Unsupported(format!("only {available} MiB of memory are available")));
     }
-    Ok(Held {
-        _memory: (state.memory > 0).then(|| Memory::touched(state.memory << 20)).transpose()?,
+    Ok(HeldState {
+        _memory: (state.memory > 0).then(|| Memory::map_and_write(state.memory << 20)).transpose()?,
         _descriptors: open(state.descriptors, state.layout)?,
     })
 }
 
-/// Keeps this process on some of the processors that it may use, the last of them: the first have more interrupts.
-fn stay_on(processors: usize) -> Result<(), Missing> {
+/// Restricts this process to the last of the processors that it may use: the first ones often handle more interrupts.
+fn limit_processors(processors: usize) -> Result<(), StateError> {
     let allowed = sched_getaffinity(None).map_err(io::Error::from)?;
     let mut last = CpuSet::new();
     (0..CpuSet::MAX_CPU).rev().filter(|&each| allowed.is_set(each)).take(processors).for_each(|each| last.set(each));
     if (last.count() as usize) < processors {
-        return Err(Missing::Room(format!("{} processors may be used", allowed.count())));
+        return Err(StateError::Unsupported(format!("this process may use only {} processors", allowed.count())));
     }
     Ok(sched_setaffinity(None, &last).map_err(io::Error::from)?)
 }
@@ -79,7 +79,7 @@ fn raise_limit() -> io::Result<u64> {
     Ok(hard.unwrap_or(u64::MAX))
 }
 
-/// The memory that can be had without swapping, in MiB.
+/// The memory that a process can allocate without swapping, in MiB.
 fn available_memory() -> io::Result<usize> {
     let text = fs::read_to_string("/proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
@@ -87,8 +87,8 @@ fn available_memory() -> io::Result<usize> {
     kibibytes.map(|kibibytes| kibibytes >> 10).ok_or_else(|| io::Error::other("/proc/meminfo has no MemAvailable"))
 }
 
-/// Opens `/dev/null` so many times, each a description of its own. As nearly all descriptors of Rust programs they
-/// close at exec.
+/// Opens `/dev/null` `count` times. Each descriptor refers to an open file description of its own. Close-on-exec is
+/// set, as it is for nearly all descriptors of a Rust program.
 fn open(count: usize, layout: Layout) -> io::Result<Vec<OwnedFd>> {
     let open = || File::open("/dev/null").map(OwnedFd::from);
     match layout {
@@ -97,38 +97,38 @@ fn open(count: usize, layout: Layout) -> io::Result<Vec<OwnedFd>> {
     }
 }
 
-/// A duplicate that closes at exec, on the first free number from `first` on.
+/// Duplicates the descriptor to the lowest free number that is not below `first`, with close-on-exec set.
 pub fn at_or_above(fd: BorrowedFd<'_>, first: i32) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, first)?)
 }
 
-/// Private anonymous memory in pages of the smallest size.
+/// Private anonymous memory without huge pages.
 struct Memory {
     start: NonNull<c_void>,
     length: usize,
 }
 
 impl Memory {
-    /// Maps memory and writes to each of its pages. Huge pages are off: with them fork would have a five-hundredth of
-    /// the entries to copy, but no program can count on getting them.
-    fn touched(length: usize) -> io::Result<Self> {
+    /// Maps memory and writes to each of its pages. It turns huge pages off: with huge pages fork(2) would copy one
+    /// page table entry for each 2 MiB, but the kernel does not guarantee huge pages to any program.
+    fn map_and_write(length: usize) -> io::Result<Self> {
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new mapping at an address that the kernel chooses.
+        // SAFETY: the kernel chooses the address, so the new mapping replaces no other.
         let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let memory = Self { start: NonNull::new(start).expect("the kernel maps nothing at 0"), length };
-        // SAFETY: the mapping is this value's own.
+        // SAFETY: `memory` owns the mapping.
         if unsafe { libc::madvise(start, length, libc::MADV_NOHUGEPAGE) } != 0 {
             let error = io::Error::last_os_error();
-            // A kernel without huge pages does not know the advice.
+            // A kernel without transparent huge pages returns EINVAL.
             if error.raw_os_error() != Some(libc::EINVAL) {
                 return Err(error);
             }
         }
         for offset in (0..length).step_by(rustix::param::page_size()) {
-            // SAFETY: the offset is inside of the mapping, to which nothing refers.
+            // SAFETY: the offset is inside the mapping, and no reference to the mapping exists.
             unsafe { start.byte_add(offset).cast::<u8>().write_volatile(1) };
         }
         Ok(memory)
@@ -137,7 +137,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, and nothing refers to it.
+        // SAFETY: this value owns the mapping, and no reference to the mapping exists.
         unsafe { libc::munmap(self.start.as_ptr(), self.length) };
     }
 }
@@ -153,16 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn state_for_which_there_is_no_room_is_not_even_tried() {
+    fn unsupported_state_is_refused_before_anything_is_allocated() {
         let processors = State { processors: 1 << 20, ..plain() };
         for state in [State { memory: 1 << 40, ..plain() }, State { descriptors: 1 << 40, ..plain() }, processors] {
-            assert!(matches!(hold(&state), Err(Missing::Room(_))), "{state:?}");
+            assert!(matches!(enter(&state), Err(StateError::Unsupported(_))), "{state:?}");
         }
     }
 
     #[test]
-    fn process_keeps_to_its_processors() {
-        let _held = hold(&plain()).unwrap_or_else(|_| panic!("no room for nothing"));
+    fn process_may_use_only_the_processors_of_the_state() {
+        let _held = enter(&plain()).unwrap_or_else(|_| panic!("the plain state is not supported"));
         assert_eq!(sched_getaffinity(None).unwrap().count(), 1);
     }
 
@@ -173,7 +173,7 @@ mod tests {
             text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * rustix::param::page_size() as u64
         };
         let before = resident();
-        let held = hold(&State { memory: 256, ..plain() }).unwrap_or_else(|_| panic!("no room for 256 MiB"));
+        let held = enter(&State { memory: 256, ..plain() }).unwrap_or_else(|_| panic!("256 MiB are not supported"));
         let with = resident();
         assert!(with >= before + (250 << 20), "{before} to {with} bytes");
         drop(held);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn sparse_descriptors_leave_the_low_numbers_free() {
+    fn sparse_descriptors_have_numbers_from_1000_up() {
         use std::os::fd::AsRawFd;
         let sparse = open(5, Layout::Sparse).unwrap();
         assert!(sparse.iter().all(|fd| fd.as_raw_fd() >= SPARSE_START));

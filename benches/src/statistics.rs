@@ -1,13 +1,13 @@
-//! What is kept of many measured times.
+//! Summaries of many measured times.
 
 use serde::{Deserialize, Serialize};
 
-/// The middle and the spread of times, in nanoseconds.
+/// The median and the quartiles of measured times, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// How many times were measured.
+    /// The number of measured times.
     pub count: usize,
-    /// The shortest.
+    /// The shortest time.
     pub least: u64,
     /// The lower quartile.
     pub lower: u64,
@@ -18,7 +18,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums up times in no order; `None` if there are none.
+    /// Summarizes times in any order; `None` if there are none.
     pub fn of(mut times: Vec<u64>) -> Option<Self> {
         times.sort_unstable();
         let least = *times.first()?;
@@ -26,13 +26,13 @@ impl Summary {
         Some(Self { count: times.len(), least, lower, median, upper })
     }
 
-    /// How many times as long as `base` this takes, by the medians.
+    /// This median divided by the median of `base`.
     pub fn ratio(&self, base: &Self) -> f64 {
         self.median as f64 / base.median as f64
     }
 }
 
-/// A quartile of sorted times, in between two of them where it falls there.
+/// A quartile of sorted times, interpolated if it is between two of them.
 fn quantile(sorted: &[u64], quarters: usize) -> u64 {
     let place = (sorted.len() - 1) * quarters;
     let (index, rest) = (place / 4, (place % 4) as u64);
@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[test]
-    fn one_time_is_all_of_its_quartiles_and_none_has_no_summary() {
+    fn one_time_is_equal_to_all_its_quartiles_and_no_times_have_no_summary() {
         assert_eq!(Summary::of(vec![7]), Some(Summary { count: 1, least: 7, lower: 7, median: 7, upper: 7 }));
         assert_eq!(Summary::of(Vec::new()), None);
     }
 
     #[test]
-    fn outliers_do_not_move_the_middle() {
+    fn one_outlier_does_not_change_the_median() {
         let mut times = vec![100; 99];
         times.push(1_000_000);
         let summary = Summary::of(times).unwrap();
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn ratio_is_that_of_the_medians() {
+    fn ratio_is_the_ratio_of_the_medians() {
         let of = |times: [u64; 3]| Summary::of(times.to_vec()).unwrap();
         assert_eq!(of([1, 30, 1000]).ratio(&of([1, 20, 25])), 1.5);
     }

@@ -1,4 +1,4 @@
-//! The driver's handle of a worker.
+//! A worker process, as the driver sees it.
 
 use crate::arguments::WORKER;
 use crate::files::Files;
@@ -8,7 +8,7 @@ use fdspawn::{Child, Command, Stdio};
 use std::ffi::OsString;
 use std::io::{self, BufReader, PipeReader, PipeWriter};
 
-/// A worker, which ends when this is dropped.
+/// A running worker. It exits when the driver drops this value, because its standard input then ends.
 pub struct Worker {
     child: Child,
     requests: PipeWriter,
@@ -16,8 +16,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts this program as a worker with this environment and no other, and no descriptors but the standard streams:
-    /// what cargo or a terminal leaves open would be counted as the parent's.
+    /// Starts this program as a worker. The worker has exactly this environment, and no descriptors except the standard
+    /// streams: otherwise it would inherit the descriptors that cargo or a terminal has left open.
     pub fn start(part: &Part, point: usize, files: &Files, environment: Vec<(String, OsString)>) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args([WORKER, part.name, &point.to_string()]).arg(files.root());
@@ -34,19 +34,19 @@ impl Worker {
         self.reply()
     }
 
-    /// What the worker says next.
+    /// Waits for the worker's next reply.
     pub fn reply(&mut self) -> io::Result<Reply> {
         match receive(&mut self.replies)? {
             Some(reply) => Ok(reply),
-            None => Err(io::Error::other(format!("a worker ended: {}", self.child.wait()?))),
+            None => Err(io::Error::other(format!("a worker exited: {}", self.child.wait()?))),
         }
     }
 
-    /// Lets the worker end, and waits for that: its memory and its descriptors are then free.
+    /// Makes the worker exit, and waits for it. After that the worker's memory and descriptors are free.
     pub fn end(self) -> io::Result<()> {
         let Self { mut child, requests, replies } = self;
         drop((requests, replies));
         let status = child.wait()?;
-        if status.success() { Ok(()) } else { Err(io::Error::other(format!("a worker ended: {status}"))) }
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("a worker exited: {status}"))) }
     }
 }

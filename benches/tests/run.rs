@@ -1,4 +1,4 @@
-//! A short run, from the command line to the files.
+//! Runs the benchmark for a short time, and checks the files that it writes.
 
 use serde_json::Value;
 use std::fs;
@@ -9,7 +9,7 @@ fn benches() -> Command {
 }
 
 #[test]
-fn short_run_writes_report_numbers_and_plots_of_the_chosen_parts() {
+fn quick_run_writes_report_results_and_plots_of_the_chosen_parts() {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("short-run");
     let _ = fs::remove_dir_all(&directory);
     let arguments = ["--quick", "--only", "busy", "--only", "mapped", "--out"];
@@ -36,7 +36,7 @@ fn short_run_writes_report_numbers_and_plots_of_the_chosen_parts() {
 
     let report = fs::read_to_string(directory.join("report.md")).unwrap();
     for place in [env!("CARGO_MANIFEST_DIR"), env!("CARGO_BIN_EXE_fdspawn-benches")] {
-        assert!(!report.contains(place) && !results.to_string().contains(place), "{place} is in the results");
+        assert!(!report.contains(place) && !results.to_string().contains(place), "the results contain {place}");
     }
     assert_eq!(
         fs::read_to_string("/proc/sys/kernel/hostname").map(|name| report.contains(name.trim())).ok(),
@@ -46,13 +46,13 @@ fn short_run_writes_report_numbers_and_plots_of_the_chosen_parts() {
         assert!(report.contains(plot) && directory.join(plot).is_file(), "{plot}");
     }
 
-    // The same results again, without measuring.
+    // A run with --from prints the same report, and measures nothing.
     let output = benches().arg("--from").arg(directory.join("results.json")).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), report.trim_end());
 }
 
 #[test]
-fn check_fails_for_a_missed_goal_only_where_it_is_asked_for() {
+fn missed_goal_fails_only_with_check() {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("missed.json");
     let rows = r#"[{"case": "fdspawn", "refused": 1}]"#;
     let part =

@@ -1,4 +1,4 @@
-//! What is spawned, and how.
+//! What a case has to do: which program it spawns, and with which descriptors.
 
 use crate::parts::Work;
 use crate::state::at_or_above;
@@ -8,30 +8,31 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-/// One spawn and its wait, which is measured. It fails unless the program has run and exited with 0.
-pub type Run = Box<dyn FnMut() -> io::Result<()>>;
+/// One spawn and the wait for the child. The worker measures a call of it. It fails unless the program exits with 0.
+pub type Spawn = Box<dyn FnMut() -> io::Result<()>>;
 
-/// What is spawned, and how.
+/// What a case has to do.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The program's path.
     pub path: PathBuf,
-    /// The program as the command names it: its path, or a name to be found in PATH.
+    /// The program as the command names it: by its path, or by a name that the library searches for in PATH.
     pub program: OsString,
     pub work: Work,
-    /// The number of mapped descriptors, where the work has them.
+    /// How many descriptors the spawn maps, if the work maps any.
     pub mapped: usize,
 }
 
-/// The first number that a descriptor is mapped to.
+/// The lowest target of mapped descriptors.
 pub const FIRST_TARGET: i32 = 3;
 
-/// How many numbers stay free between the last target and the first source, for the pipes of a spawn.
+/// How many numbers stay free between the highest target and the lowest source, for the pipes of a spawn.
 const PIPES: i32 = 10;
 
 impl Job {
-    /// Opens the descriptors that are to be mapped. No target is among their numbers, which would be harder on some than on
-    /// others; nor are they higher than that takes, since a table of more than 64 numbers costs the kernel more.
+    /// Opens the sources of the mapped descriptors. No source has the number of a target, since some cases need more
+    /// duplicates then and others do not. The numbers are not higher than necessary, since a table of more than 64
+    /// descriptors costs the kernel more time.
     pub fn sources(&self) -> io::Result<Vec<OwnedFd>> {
         let count = if self.work == Work::Status { 0 } else { self.mapped };
         let first = FIRST_TARGET + i32::try_from(count).map_err(io::Error::other)? + PIPES;

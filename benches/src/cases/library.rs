@@ -1,24 +1,24 @@
-//! The library.
+//! The library, with each of its launchers.
 
-use super::job::{FIRST_TARGET, Job, Run};
+use super::job::{FIRST_TARGET, Job, Spawn};
 use crate::parts::Work;
 use fdspawn::{Command, Isolated, Launcher, Stdio};
 use std::io;
 use std::process::ExitStatus;
 use std::sync::{Arc, OnceLock};
 
-/// As a user gets it.
-pub fn auto(job: &Job) -> io::Result<Run> {
-    by(job, Launcher::Auto)
+/// The library with its default launcher.
+pub fn auto(job: &Job) -> io::Result<Spawn> {
+    with_launcher(job, Launcher::Auto)
 }
 
-/// The launcher for hooks and for systems without clone.
-pub fn fork(job: &Job) -> io::Result<Run> {
-    by(job, Launcher::Fork)
+/// The library with the fork launcher, which it uses for hooks and on systems without clone.
+pub fn fork(job: &Job) -> io::Result<Spawn> {
+    with_launcher(job, Launcher::Fork)
 }
 
-/// From a thread with a descriptor table of its own: one for the process, as a program would have it.
-pub fn isolated(job: &Job) -> io::Result<Run> {
+/// The library with `Isolated`. The process has one `Isolated` for all spawns, as a program would have.
+pub fn isolated(job: &Job) -> io::Result<Spawn> {
     static ISOLATED: OnceLock<Isolated> = OnceLock::new();
     let isolated = match ISOLATED.get() {
         Some(isolated) => isolated,
@@ -29,16 +29,17 @@ pub fn isolated(job: &Job) -> io::Result<Run> {
     };
     let mut command = command(job)?;
     command.isolated(isolated);
-    Ok(runner(command, job.work))
+    Ok(spawn_and_wait(command, job.work))
 }
 
-fn by(job: &Job, launcher: Launcher) -> io::Result<Run> {
+fn with_launcher(job: &Job, launcher: Launcher) -> io::Result<Spawn> {
     let mut command = command(job)?;
     command.launcher(launcher);
-    Ok(runner(command, job.work))
+    Ok(spawn_and_wait(command, job.work))
 }
 
-/// The command, which is built once and spawned again and again. The rest is closed, as it always is.
+/// The command. Each case builds it once and spawns it repeatedly. It closes all other descriptors, which is the
+/// default.
 pub fn command(job: &Job) -> io::Result<Command<'static>> {
     let mut command = Command::new(&job.program);
     if job.work == Work::Pipes {
@@ -50,14 +51,14 @@ pub fn command(job: &Job) -> io::Result<Command<'static>> {
     Ok(command)
 }
 
-pub fn runner(mut command: Command<'static>, work: Work) -> Run {
+pub fn spawn_and_wait(mut command: Command<'static>, work: Work) -> Spawn {
     match work {
         Work::Status | Work::Mapped => Box::new(move || succeeded(command.status()?)),
         Work::Pipes => Box::new(move || succeeded(command.spawn()?.wait()?)),
     }
 }
 
-/// Only a program that has run counts.
+/// An error unless the program has exited with 0.
 pub fn succeeded(status: ExitStatus) -> io::Result<()> {
     if status.success() { Ok(()) } else { Err(io::Error::other(status.to_string())) }
 }

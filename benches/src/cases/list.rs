@@ -1,19 +1,22 @@
-//! Who spawns: the raw limit, the library, and its peers, each by the fastest use of its public interface.
+//! The list of cases: raw system calls, the library, and other crates, each with the fastest use of its public
+//! interface.
 
-use super::job::{Job, Run};
+use super::job::{Job, Spawn};
 use super::{library, peers, pieces, posix_spawn, raw, shared_environment};
-use crate::parts::{Cast, Work};
+use crate::parts::{CaseSet, Work};
 use std::io;
 
-/// The raw limit's name, which ratios are to.
+/// The case that makes only the necessary system calls. The report divides the times of all cases by its time.
 pub const RAW: &str = "raw limit";
+/// Raw system calls that also make the pipes, map the descriptors and close the others.
 pub const SAME_WORK: &str = "raw, same work";
-/// The library's name.
+/// The library.
 pub const LIBRARY: &str = "fdspawn";
-/// The library's name with an environment that is captured once.
+/// The library with an `Environment` that the parent captures once.
 pub const SHARED_ENVIRONMENT: &str = "fdspawn, shared environment";
-/// The library's name where it prepares a place for spawns without a crowded table.
+/// The library with `Isolated`.
 pub const ISOLATED: &str = "fdspawn, isolated";
+/// The library with the fork launcher.
 pub const FORK: &str = "fdspawn, fork";
 pub const STD: &str = "std";
 pub const COMMAND_FDS: &str = "command-fds";
@@ -21,24 +24,24 @@ pub const SUBPROCESS: &str = "subprocess";
 pub const DUCT: &str = "duct";
 pub const POSIX_SPAWN: &str = "posix_spawn";
 
-/// A way of spawning.
+/// A way to spawn.
 #[derive(Clone, Copy)]
 pub struct Case {
     pub name: &'static str,
-    /// Prepares what can be prepared once. That is not measured.
-    pub make: fn(&Job) -> io::Result<Run>,
+    /// Prepares everything that a program can prepare once. The worker does not measure this.
+    pub make: fn(&Job) -> io::Result<Spawn>,
 }
 
-/// The cases of a cast that can do a piece of work, the raw limit first.
-pub fn cases(work: Work, cast: Cast) -> Vec<Case> {
+/// The cases of a set that can do this work. The first one is the raw limit.
+pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
     let case = |name, make| Case { name, make };
-    if cast == Cast::Pieces {
+    if set == CaseSet::Pieces {
         return vec![
             case(RAW, raw::limit),
             case("+ signal mask", pieces::signal_mask),
-            case("+ dispositions", pieces::dispositions),
-            case("+ private table", pieces::private_table),
-            case("+ looks at 0, 1, 2", pieces::looks),
+            case("+ signal actions", pieces::signal_actions),
+            case("+ unshared table", pieces::unshared_table),
+            case("+ fcntl of 0, 1, 2", pieces::std_fd_checks),
             case("+ all of these", pieces::all_calls),
             case(SHARED_ENVIRONMENT, shared_environment::shared),
             case("+ variables", pieces::variables),
@@ -53,7 +56,7 @@ pub fn cases(work: Work, cast: Cast) -> Vec<Case> {
     }
     cases.push(case(LIBRARY, library::auto));
     cases.push(case(SHARED_ENVIRONMENT, shared_environment::shared));
-    if cast == Cast::Isolated {
+    if set == CaseSet::Isolated {
         cases.push(case(ISOLATED, library::isolated));
     }
     cases.push(case(FORK, library::fork));
@@ -71,57 +74,65 @@ pub fn cases(work: Work, cast: Cast) -> Vec<Case> {
     cases
 }
 
-/// The cases that race for busy programs. command-fds maps one descriptor there, since it is std without any.
-pub fn racers() -> Vec<(Case, Work)> {
-    let mut racers: Vec<_> = cases(Work::Status, Cast::Isolated).into_iter().map(|case| (case, Work::Status)).collect();
-    racers.push((Case { name: COMMAND_FDS, make: peers::command_fds }, Work::Mapped));
-    racers
+/// The cases of the part "busy". command-fds maps one descriptor here, because without mapped descriptors it is std.
+pub fn busy_cases() -> Vec<(Case, Work)> {
+    let mut busy_cases: Vec<_> =
+        cases(Work::Status, CaseSet::Isolated).into_iter().map(|case| (case, Work::Status)).collect();
+    busy_cases.push((Case { name: COMMAND_FDS, make: peers::command_fds }, Work::Mapped));
+    busy_cases
 }
 
-/// Who is left out of a piece of work, or does less than it, and why.
-pub fn remarks(work: Work, cast: Cast) -> Vec<String> {
+/// Which cases are left out or do less than the work demands, and why.
+pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
     let raw = format!(
-        "{RAW}: clone3 with CLONE_VM and CLONE_VFORK, execve, waitid, and nothing else, whatever the work and the state; \
-         the program is always given by its path."
+        "{RAW}: only clone3 with CLONE_VM and CLONE_VFORK, execve and waitid, for each work and each state. It maps \
+         and closes no descriptors, and it always names the program by its path."
     );
     let mut remarks = vec![raw];
-    if cast == Cast::Pieces {
+    if set == CaseSet::Pieces {
         remarks.push(
-            "\"+\" is the raw limit with one piece of what the library does more: signals blocked around the launch \
-             (three calls); handlers reset at the clone, and SIGPIPE; the parent's table, left by close_range; three fcntl; \
-             the variables of the process, read by std::env::vars_os, and copied into one block; a pidfd, made and closed, \
-             which status() does without."
+            "A case with \"+\" is the raw limit with one piece of the work that the library does in addition. Signal \
+             mask: block all signals around clone3, and restore the mask in parent and child (three calls). Signal \
+             actions: CLONE_CLEAR_SIGHAND, and the default action of SIGPIPE. Unshared table: CLONE_FILES, and \
+             close_range with CLOSE_RANGE_UNSHARE in the child. fcntl: F_GETFD of 0, 1 and 2. Variables: read the \
+             environment with std::env::vars_os; copied variables: also copy it into one block. Pidfd: make a pidfd \
+             with CLONE_PIDFD and close it, which status() does not do."
                 .to_owned(),
         );
         return remarks;
     }
     match work {
         Work::Status => {
-            remarks.push("command-fds is left out: without mapped descriptors it is std.".to_owned());
+            remarks.push("command-fds is left out: without mapped descriptors it is the same as std.".to_owned());
         }
         Work::Pipes | Work::Mapped => {
             remarks.push(
-                "raw, same work: the same with pipes made, duplicates made in the child, and close_range.".to_owned(),
-            );
-            remarks.push(
-                "std, subprocess and duct are left out: they connect 0, 1 and 2 only, unless the caller writes a hook \
-                 that does it, and they do not close the rest."
+                "raw, same work: as the raw limit; it also makes the pipes, duplicates the descriptors in the child, \
+                 and closes all others with close_range."
                     .to_owned(),
             );
             remarks.push(
-                "command-fds does less than the others: it does not close the rest, which closes at exec here."
+                "std, subprocess and duct are left out: they connect only 0, 1 and 2, unless the caller writes a hook \
+                 that maps other descriptors, and they do not close the other descriptors."
+                    .to_owned(),
+            );
+            remarks.push(
+                "command-fds does less than the other cases: it does not close the other descriptors. In this \
+                 benchmark they have close-on-exec set."
                     .to_owned(),
             );
             remarks.push(match posix_spawn::closes_the_rest() {
                 true => {
-                    "posix_spawn closes the rest by addclosefrom_np, which works since no gap is left below.".to_owned()
+                    "posix_spawn closes the other descriptors with addclosefrom_np. This is enough, because the plan \
+                     uses all numbers below."
+                        .to_owned()
                 }
-                false => "posix_spawn is left out: this libc has no addclosefrom_np.".to_owned(),
+                false => "posix_spawn is left out: this C library has no addclosefrom_np.".to_owned(),
             });
         }
     }
     if work == Work::Mapped {
-        remarks.push("At 0 mapped descriptors command-fds is std.".to_owned());
+        remarks.push("At 0 mapped descriptors command-fds is the same as std.".to_owned());
     }
     remarks
 }
@@ -132,9 +143,9 @@ mod tests {
 
     #[test]
     fn cases_have_different_names_and_start_with_the_raw_limit() {
-        let works = [Work::Status, Work::Pipes, Work::Mapped].map(|work| (work, Cast::Isolated));
-        for (work, cast) in works.into_iter().chain([(Work::Status, Cast::Pieces)]) {
-            let names: Vec<&str> = cases(work, cast).iter().map(|case| case.name).collect();
+        let works = [Work::Status, Work::Pipes, Work::Mapped].map(|work| (work, CaseSet::Isolated));
+        for (work, set) in works.into_iter().chain([(Work::Status, CaseSet::Pieces)]) {
+            let names: Vec<&str> = cases(work, set).iter().map(|case| case.name).collect();
             assert_eq!(names[0], RAW);
             assert!(names.contains(&LIBRARY));
             for name in &names {

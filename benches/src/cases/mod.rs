@@ -13,5 +13,5 @@ mod wait;
 pub use job::Job;
 pub use list::{
     COMMAND_FDS, Case, DUCT, FORK, ISOLATED, LIBRARY, POSIX_SPAWN, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, SUBPROCESS,
-    cases, racers, remarks,
+    busy_cases, cases, remarks,
 };

@@ -1,19 +1,19 @@
-//! Other crates, and the standard library.
+//! The standard library and other crates.
 
-use super::job::{FIRST_TARGET, Job, Run};
+use super::job::{FIRST_TARGET, Job, Spawn};
 use super::library::succeeded;
 use crate::parts::Work;
 use command_fds::{CommandFdExt, FdMapping};
 use std::io;
 use std::process::{Command, Stdio};
 
-pub fn std(job: &Job) -> io::Result<Run> {
+pub fn std(job: &Job) -> io::Result<Spawn> {
     let mut command = Command::new(&job.program);
     Ok(Box::new(move || succeeded(command.status()?)))
 }
 
-/// The mappings stay in the command, which is spawned again and again. Without mappings no hook is set.
-pub fn command_fds(job: &Job) -> io::Result<Run> {
+/// The command keeps its mappings for all spawns. Without mappings it is not changed, so that it has no hook.
+pub fn command_fds(job: &Job) -> io::Result<Spawn> {
     let mut command = Command::new(&job.program);
     let mappings = job.sources()?.into_iter().zip(FIRST_TARGET..);
     let mappings: Vec<_> = mappings.map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd }).collect();
@@ -27,8 +27,8 @@ pub fn command_fds(job: &Job) -> io::Result<Run> {
     Ok(Box::new(move || succeeded(command.status()?)))
 }
 
-/// An `Exec` is used up by its spawn, so each has one of its own, as the crate's users have.
-pub fn subprocess(job: &Job) -> io::Result<Run> {
+/// A spawn consumes its `Exec`, so each spawn makes a new one.
+pub fn subprocess(job: &Job) -> io::Result<Spawn> {
     let program = job.program.clone();
     Ok(Box::new(move || {
         let status = subprocess::Exec::cmd(&program).join()?;
@@ -36,8 +36,8 @@ pub fn subprocess(job: &Job) -> io::Result<Run> {
     }))
 }
 
-/// `run` fails by itself where the status is not 0.
-pub fn duct(job: &Job) -> io::Result<Run> {
+/// `run` returns an error if the status is not 0.
+pub fn duct(job: &Job) -> io::Result<Spawn> {
     let expression = duct::cmd(&job.program, None::<&str>);
     Ok(Box::new(move || expression.run().map(drop)))
 }

@@ -1,7 +1,8 @@
-//! What the library does more than the raw limit, each piece by itself added to it: where a spawn's time goes.
-#![allow(unsafe_code, reason = "the pieces are system calls, as the library makes them")]
+//! The work that the library does in addition to the raw limit. Each function is the raw limit with one piece of this
+//! work, so that the report shows the time that each piece takes.
+#![allow(unsafe_code, reason = "these are the system calls that the library makes")]
 
-use super::job::{Job, Run};
+use super::job::{Job, Spawn};
 use super::raw::{SIGNAL_SET_SIZE, Spawner};
 use super::wait::wait;
 use std::ffi::c_ulong;
@@ -10,11 +11,11 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::ptr;
 
-/// Linux 5.5. libc's constant does not fit its type.
+/// Since Linux 5.5. The constant of the libc crate has a type that is too small for its value.
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 
-/// All signals blocked around the launch, and the mask put back on both sides.
-pub fn signal_mask(job: &Job) -> io::Result<Run> {
+/// Blocks all signals around clone3, and restores the mask in the parent and in the child.
+pub fn signal_mask(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
     Ok(Box::new(move || {
         let before = set_signal_mask(u64::MAX);
@@ -25,37 +26,37 @@ pub fn signal_mask(job: &Job) -> io::Result<Run> {
     }))
 }
 
-/// Handlers reset at the clone, and SIGPIPE in the child.
-pub fn dispositions(job: &Job) -> io::Result<Run> {
+/// Resets signal handlers with `CLONE_CLEAR_SIGHAND`, and sets the default action of SIGPIPE in the child.
+pub fn signal_actions(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
     spawner.flags |= CLONE_CLEAR_SIGHAND;
     spawner.child.default_sigpipe = true;
     Ok(Box::new(move || spawner.spawn().and_then(wait)))
 }
 
-/// The parent's table, and `close_range` to leave it.
-pub fn private_table(job: &Job) -> io::Result<Run> {
+/// Shares the parent's descriptor table with `CLONE_FILES`, and unshares it in the child with `close_range`.
+pub fn unshared_table(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
-    leave_table(&mut spawner);
+    share_and_unshare_table(&mut spawner);
     Ok(Box::new(move || spawner.spawn().and_then(wait)))
 }
 
-/// Three `fcntl`: are 0, 1 and 2 open, and do they close at exec?
-pub fn looks(job: &Job) -> io::Result<Run> {
+/// Calls `fcntl` for 0, 1 and 2: whether each is open, and whether close-on-exec is set.
+pub fn std_fd_checks(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
     Ok(Box::new(move || {
-        look();
+        check_std_fds();
         spawner.spawn().and_then(wait)
     }))
 }
 
-/// A pidfd, which is closed after the wait.
-pub fn pidfd(job: &Job) -> io::Result<Run> {
+/// Makes a pidfd, and closes it after the wait.
+pub fn pidfd(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
     spawner.flags |= libc::CLONE_PIDFD as u64;
     Ok(Box::new(move || {
         let pid = spawner.spawn()?;
-        // SAFETY: the kernel has made the descriptor for this spawn.
+        // SAFETY: the kernel has opened the pidfd for this spawn, and only this value owns it.
         let pidfd = unsafe { OwnedFd::from_raw_fd(spawner.pidfd) };
         wait(pid)?;
         drop(pidfd);
@@ -63,8 +64,8 @@ pub fn pidfd(job: &Job) -> io::Result<Run> {
     }))
 }
 
-/// The variables of the process, read in std's way and forgotten.
-pub fn variables(job: &Job) -> io::Result<Run> {
+/// Reads the environment of the process with `std::env::vars_os`.
+pub fn variables(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
     Ok(Box::new(move || {
         std::hint::black_box(std::env::vars_os().count());
@@ -72,8 +73,8 @@ pub fn variables(job: &Job) -> io::Result<Run> {
     }))
 }
 
-/// The variables read in std's way, and copied into one block for the child, with an allocation or two.
-pub fn copied_variables(job: &Job) -> io::Result<Run> {
+/// Reads the environment of the process, and copies it into one block for the child.
+pub fn copied_variables(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
     let (mut block, mut ends) = (Vec::new(), Vec::new());
     Ok(Box::new(move || {
@@ -98,14 +99,14 @@ pub fn copied_variables(job: &Job) -> io::Result<Run> {
     }))
 }
 
-/// All of it but the pidfd, which `status()` does missing, and the variables.
-pub fn all_calls(job: &Job) -> io::Result<Run> {
+/// All of these except the pidfd, which `status()` does not make, and the variables.
+pub fn all_calls(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
-    leave_table(&mut spawner);
+    share_and_unshare_table(&mut spawner);
     spawner.flags |= CLONE_CLEAR_SIGHAND;
     spawner.child.default_sigpipe = true;
     Ok(Box::new(move || {
-        look();
+        check_std_fds();
         let before = set_signal_mask(u64::MAX);
         spawner.child.mask = Some(before);
         let pid = spawner.spawn();
@@ -114,22 +115,23 @@ pub fn all_calls(job: &Job) -> io::Result<Run> {
     }))
 }
 
-fn leave_table(spawner: &mut Spawner) {
+fn share_and_unshare_table(spawner: &mut Spawner) {
     spawner.flags |= libc::CLONE_FILES as u64;
-    spawner.child.leave_table = Some(3);
+    spawner.child.unshare_from = Some(3);
 }
 
-fn look() {
+fn check_std_fds() {
     for number in 0..3 {
-        // SAFETY: only asks about the number.
+        // SAFETY: F_GETFD changes nothing.
         std::hint::black_box(unsafe { libc::fcntl(number, libc::F_GETFD) });
     }
 }
 
-/// Sets the whole of the thread's mask, as libc's function does not, and returns what it was.
+/// Sets the signal mask of this thread, and returns the previous mask. The function of the C library does not change
+/// the signals that it uses itself.
 fn set_signal_mask(mask: u64) -> u64 {
     let mut before = 0_u64;
-    // SAFETY: the kernel reads one set and writes one.
+    // SAFETY: the kernel reads `mask` and writes `before`; both have the size of its signal set.
     unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,

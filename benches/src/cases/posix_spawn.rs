@@ -1,7 +1,7 @@
-//! C's own way: libc's `posix_spawn`.
-#![allow(unsafe_code, reason = "a C interface, used as C uses it")]
+//! `posix_spawn(3)` of the C library.
+#![allow(unsafe_code, reason = "posix_spawn is a C function")]
 
-use super::job::{FIRST_TARGET, Job, Run};
+use super::job::{FIRST_TARGET, Job, Spawn};
 use super::wait::wait;
 use crate::parts::Work;
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -15,14 +15,14 @@ unsafe extern "C" {
     static environ: *const *mut c_char;
 }
 
-/// Spawns by path, or by `posix_spawnp` where the program is to be found in PATH. There are no attributes, which is the
-/// fastest.
-pub fn posix_spawn(job: &Job) -> io::Result<Run> {
+/// Spawns with `posix_spawn`, or with `posix_spawnp` if the job names the program without a path. It sets no
+/// attributes, since this is the fastest use.
+pub fn posix_spawn(job: &Job) -> io::Result<Spawn> {
     let program = CString::new(job.program.as_bytes())?;
     let sources = job.sources()?;
     Ok(match job.work {
         Work::Status => Box::new(move || spawn(&program, None).and_then(wait)),
-        // The numbers of the sources do not change, so that the actions are made once.
+        // The numbers of the sources do not change, so one list of file actions serves all spawns.
         Work::Mapped => {
             let mut actions = FileActions::new()?;
             actions.map_and_close_rest(&sources)?;
@@ -50,13 +50,13 @@ fn spawn(program: &CStr, actions: Option<&FileActions>) -> io::Result<libc::pid_
     let actions = actions.map_or(std::ptr::null(), |actions| &raw const actions.0);
     let call = if program.to_bytes().contains(&b'/') { libc::posix_spawn } else { libc::posix_spawnp };
     let mut pid = 0;
-    // SAFETY: the strings end in NUL, the arrays in a null pointer, and the actions were initialised; `environ` changes
-    // only while nothing spawns.
+    // SAFETY: the strings end in NUL, the arrays end in a null pointer, and the actions are initialised. No thread
+    // changes `environ` during a spawn.
     check(unsafe { call(&mut pid, program.as_ptr(), actions, std::ptr::null(), argv.as_ptr(), environ) })?;
     Ok(pid)
 }
 
-/// These functions return the error number.
+/// Converts the result of these functions, which is an error number.
 fn check(result: c_int) -> io::Result<()> {
     match result {
         0 => Ok(()),
@@ -69,7 +69,7 @@ struct FileActions(libc::posix_spawn_file_actions_t);
 impl FileActions {
     fn new() -> io::Result<Self> {
         let mut actions = MaybeUninit::uninit();
-        // SAFETY: libc initialises the actions, or says that it has not.
+        // SAFETY: if the call succeeds, it has initialised the actions.
         unsafe {
             check(libc::posix_spawn_file_actions_init(actions.as_mut_ptr()))?;
             Ok(Self(actions.assume_init()))
@@ -77,7 +77,7 @@ impl FileActions {
     }
 
     fn duplicate(&mut self, source: c_int, target: c_int) -> io::Result<()> {
-        // SAFETY: the actions were initialised.
+        // SAFETY: `new` has initialised the actions.
         check(unsafe { libc::posix_spawn_file_actions_adddup2(&mut self.0, source, target) })
     }
 
@@ -88,31 +88,31 @@ impl FileActions {
             target += 1;
         }
         let close_from = add_close_from().ok_or(io::ErrorKind::Unsupported)?;
-        // SAFETY: the function is libc's, and the actions were initialised.
+        // SAFETY: the C library has this function, and `new` has initialised the actions.
         check(unsafe { close_from(&mut self.0, target) })
     }
 }
 
 impl Drop for FileActions {
     fn drop(&mut self) {
-        // SAFETY: the actions were initialised, and are destroyed once.
+        // SAFETY: `new` has initialised the actions, and only this call destroys them.
         unsafe { libc::posix_spawn_file_actions_destroy(&mut self.0) };
     }
 }
 
 type AddCloseFrom = unsafe extern "C" fn(*mut libc::posix_spawn_file_actions_t, c_int) -> c_int;
 
-/// `posix_spawn_file_actions_addclosefrom_np`, which glibc has since 2.34.
+/// `posix_spawn_file_actions_addclosefrom_np`, which glibc provides since version 2.34.
 fn add_close_from() -> Option<AddCloseFrom> {
     static FUNCTION: OnceLock<Option<AddCloseFrom>> = OnceLock::new();
     *FUNCTION.get_or_init(|| {
         let name = c"posix_spawn_file_actions_addclosefrom_np";
-        // SAFETY: a function of this name has this type, and a null pointer is no function.
+        // SAFETY: the function with this name has this type, and a null pointer becomes `None`.
         unsafe { std::mem::transmute(libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr())) }
     })
 }
 
-/// Whether this libc can close all descriptors from a number on.
+/// Whether the C library has `addclosefrom_np`.
 pub fn closes_the_rest() -> bool {
     add_close_from().is_some()
 }

@@ -1,8 +1,8 @@
-//! The kernel's limit: clone3, execve and waitid, written with libc and a few instructions for what libc has no
-//! function for.
-#![allow(unsafe_code, reason = "the raw limit is what the kernel offers, and nothing safe around it")]
+//! Raw system calls: clone3, execve and waitid. The C library has no function for clone3, so this file calls it with a
+//! few lines of assembly.
+#![allow(unsafe_code, reason = "raw system calls have no safe interface")]
 
-use super::job::{FIRST_TARGET, Job, Run};
+use super::job::{FIRST_TARGET, Job, Spawn};
 use super::wait::wait;
 use crate::parts::Work;
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -16,17 +16,17 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-/// The size of the kernel's set of signals.
+/// The size of the kernel's signal set, in bytes.
 pub const SIGNAL_SET_SIZE: usize = 8;
 
-/// Nothing but a program.
-pub fn limit(job: &Job) -> io::Result<Run> {
+/// Only clone3, execve and waitid.
+pub fn limit(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
     Ok(Box::new(move || spawner.spawn().and_then(wait)))
 }
 
-/// The pipes, the mapped descriptors and the closed rest, with no more calls than they take.
-pub fn same_work(job: &Job) -> io::Result<Run> {
+/// Also makes the pipes, maps the descriptors and closes all others, with the fewest possible system calls.
+pub fn same_work(job: &Job) -> io::Result<Spawn> {
     let mut spawner = Spawner::new(&job.path)?;
     let sources = job.sources()?;
     let end = FIRST_TARGET + sources.len() as c_int;
@@ -52,40 +52,41 @@ pub fn same_work(job: &Job) -> io::Result<Run> {
     }))
 }
 
-/// A child, and what it needs.
+/// Spawns one program repeatedly.
 pub struct Spawner {
-    pub child: Child,
-    /// Those of clone3.
+    pub child: RawChild,
+    /// The flags of clone3.
     pub flags: u64,
-    /// The number of the last pidfd, where the flags ask for one.
+    /// The pidfd of the last spawn, if the flags include `CLONE_PIDFD`.
     pub pidfd: c_int,
-    /// Aligned to 16 bytes, as the top of a stack has to be.
+    /// The stack of the child. `u128` aligns it to 16 bytes, as the calling conventions demand.
     stack: Box<[u128]>,
 }
 
-/// What the child reads and writes, in the memory that it shares.
-pub struct Child {
+/// What the child reads and writes. The child shares the parent's memory.
+pub struct RawChild {
     path: CString,
     duplicates: Vec<(c_int, c_int)>,
     close_from: Option<c_int>,
-    /// The first number that a private table does not have.
-    pub leave_table: Option<c_int>,
+    /// If the child shares the parent's descriptor table: the lowest number that it leaves out when it unshares the
+    /// table.
+    pub unshare_from: Option<c_int>,
     pub default_sigpipe: bool,
-    /// The signal mask of the program.
+    /// The signal mask that the child sets before execve, if any.
     pub mask: Option<u64>,
-    /// The array of the environment, where it is not this process's own: then it ends in a null.
+    /// The environment of the program, which ends in a null pointer; if it is empty, the child passes `environ`.
     pub environment: Vec<*const c_char>,
-    /// Why it could not become the program.
+    /// The error number of the system call that failed in the child, or 0.
     error: AtomicI32,
 }
 
 impl Spawner {
     pub fn new(path: &Path) -> io::Result<Self> {
-        let child = Child {
+        let child = RawChild {
             path: CString::new(path.as_os_str().as_bytes())?,
             duplicates: Vec::new(),
             close_from: None,
-            leave_table: None,
+            unshare_from: None,
             default_sigpipe: false,
             mask: None,
             environment: Vec::new(),
@@ -109,8 +110,8 @@ impl Spawner {
             set_tid_size: 0,
             cgroup: 0,
         };
-        // SAFETY: the stack is this spawner's, which is borrowed until the child has left it; `run` takes a `Child` and
-        // makes nothing but system calls.
+        // SAFETY: this call borrows the spawner, and with it the stack, until the child has executed the program or
+        // exited. `run` takes a `RawChild` and makes only system calls.
         let pid = unsafe { clone3(&args, run, (&raw const self.child).cast_mut().cast()) }?;
         match self.child.error.swap(0, Ordering::Relaxed) {
             0 => Ok(pid),
@@ -122,18 +123,18 @@ impl Spawner {
     }
 }
 
-/// What the child does.
+/// The function that the child runs.
 extern "C" fn run(child: *mut c_void) -> ! {
-    // SAFETY: `spawn` passes a `Child`, which it keeps until this one has execed or ended. The calls take numbers and
-    // strings ended by NUL; `environ` changes only while nothing spawns.
+    // SAFETY: `spawn` passes a `RawChild`, which lives until the child has executed the program or exited. The system
+    // calls take numbers, and strings that end in NUL. No thread changes `environ` during a spawn.
     unsafe {
-        let child = &*child.cast::<Child>();
+        let child = &*child.cast::<RawChild>();
         let argv = [child.path.as_ptr(), std::ptr::null()];
-        let left = child.leave_table.is_none_or(|first| {
+        let unshared = child.unshare_from.is_none_or(|first| {
             let flags = libc::CLOSE_RANGE_UNSHARE;
             libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, flags) == 0
         });
-        let default = [0_usize; 8]; // as large as any architecture's
+        let default = [0_usize; 8]; // at least as large as the kernel's struct on each architecture
         let reset = !child.default_sigpipe
             || libc::syscall(libc::SYS_rt_sigaction, libc::SIGPIPE, default.as_ptr(), 0, SIGNAL_SET_SIZE) == 0;
         let masked = child.mask.as_ref().is_none_or(|mask| {
@@ -144,7 +145,7 @@ extern "C" fn run(child: *mut c_void) -> ! {
         let closed = child
             .close_from
             .is_none_or(|first| libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) == 0);
-        if left && reset && masked && duplicated && closed {
+        if unshared && reset && masked && duplicated && closed {
             let environment = if child.environment.is_empty() { environ } else { child.environment.as_ptr() };
             libc::execve(child.path.as_ptr(), argv.as_ptr(), environment);
         }
@@ -153,19 +154,19 @@ extern "C" fn run(child: *mut c_void) -> ! {
     }
 }
 
-/// `clone3(2)` for a child that shares this memory and runs on the stack that `args` names.
+/// `clone3(2)` for a child that shares the parent's memory. The child runs `run` on the stack that `args` names.
 ///
 /// # Safety
 ///
-/// Nobody else uses the stack, and `run` is sound to run with `data` while this thread stands still.
+/// No other thread or process uses the stack, and `run` may run with `data` while this thread waits for the child.
 unsafe fn clone3(
     args: &libc::clone_args,
     run: extern "C" fn(*mut c_void) -> !,
     data: *mut c_void,
 ) -> io::Result<libc::pid_t> {
     let result: isize;
-    // SAFETY: the child leaves this frame at once for a stack of its own; the parent gets back all registers but those
-    // that are named.
+    // SAFETY: the child continues on its own stack and never returns to this frame. In the parent, the system call
+    // changes only the registers that are named here.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         std::arch::asm!(
@@ -186,7 +187,7 @@ unsafe fn clone3(
             lateout("r11") _,
         );
     }
-    // SAFETY: as above.
+    // SAFETY: as for x86-64.
     #[cfg(target_arch = "aarch64")]
     unsafe {
         std::arch::asm!(

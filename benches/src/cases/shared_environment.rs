@@ -1,13 +1,13 @@
-//! The library with an environment that is captured once and shared by all spawns.
+//! The library with an `Environment` that the parent captures once and uses for all spawns.
 
-use super::job::{Job, Run};
-use super::library::{command, runner};
+use super::job::{Job, Spawn};
+use super::library::{command, spawn_and_wait};
 use fdspawn::Environment;
 use std::io;
 
-pub fn shared(job: &Job) -> io::Result<Run> {
+pub fn shared(job: &Job) -> io::Result<Spawn> {
     let environment = Environment::capture();
     let mut command = command(job)?;
     command.environment(&environment);
-    Ok(runner(command, job.work))
+    Ok(spawn_and_wait(command, job.work))
 }
