@@ -1,10 +1,10 @@
-//! The library as a tool: `fdrun` starts a program with the descriptors that its command line names, and no others.
+//! A command-line tool: `fdrun` starts a program with exactly the descriptors that the command line names.
 //!
 //! ```text
 //! fdrun [OPTION]... [--] PROGRAM [ARG]...
 //! ```
 //!
-//! `fdrun --help` lists the options. Three to begin with, from a checkout as `cargo run --example fdrun -- ...`:
+//! `fdrun --help` lists the options. Four examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
 //!
 //! ```text
 //! fdrun --fd 5=data:hush --fd 7=append:audit.log -- sh -c 'read secret <&5; echo "got $secret" >&7'
@@ -13,8 +13,8 @@
 //! fdrun --table --fd 5=data:hush --fd 0=null
 //! ```
 //!
-//! It exits as the child does, with 128 plus the signal's number where a signal killed the child, with 127 where the
-//! program was not found, with 126 where it could not be executed, and with 125 for any other error of its own.
+//! The exit status is the child's status. If a signal kills the child, it is 128 plus the signal's number. If the
+//! program is not found, it is 127; if the program cannot be executed, 126; for any other error of fdrun, 125.
 
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::plan::Refusal;
@@ -31,56 +31,89 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-const USAGE: &str = "\
+/// The first and the last lines of `--help`. The lines between them come from [`OPTIONS`].
+const HELP_START: &str = "\
 Usage: fdrun [OPTION]... [--] PROGRAM [ARG]...
-Run PROGRAM with 0, 1, 2 and the descriptors named here; all others are closed.
-
-  --fd N=SPEC       connect the child's descriptor N. SPEC is one of
-                      read:PATH    the file, for reading
-                      write:PATH   the file, created or truncated
-                      append:PATH  the file, created or appended to
-                      rw:PATH      the file, created, for reading and writing
-                      parent:M     descriptor M of fdrun
-                      same:M       whatever the child has at M
-                      data:TEXT    TEXT, then end-of-file
-                      null         /dev/null
-                      closed       nothing
-  --keep N          descriptor N of fdrun, under the same number
-  --pipe-from N     read what the child writes at N, and write each line of it
-                    to standard error as `N: line`
-  --inherit-rest    leave the other descriptors open that are not close-on-exec
-  --launcher NAME   auto, clone or fork
-  --cwd DIR         start in DIR; PATHs are still those of fdrun's own directory
-  --env NAME=VALUE  set a variable
-  --clear-env       pass no variables but those of --env
-  --arg0 NAME       the program's own name for itself
-  --explain         print the plan and its steps; run nothing, open no PATH
-  --table           print the table that PROGRAM would start with, as a child
-                    finds it that fdrun launches in its place
-  --help            print this
-
+Run PROGRAM with 0, 1, 2 and the descriptors that the options name; close all others.
+";
+const HELP_END: &str = "\
 Options may come in any order. The status is the child's, or 128 + its signal;
 127: PROGRAM was not found; 126: it cannot be executed; 125: any other error.
 ";
 
-/// What the command line asks for. All of it is read before anything is opened.
-#[derive(Default)]
+/// An option: its name and the name of its value, its help text, and what it does.
+struct Row(&'static str, &'static str, Action);
+
+enum Action {
+    /// For an option without a value.
+    Flag(fn(&mut Request)),
+    /// For an option with a value.
+    Takes(fn(&mut Request, OsString) -> Parsed),
+}
+
+use Action::{Flag, Takes};
+
+/// Whether the value of an option is valid.
+type Parsed = Result<(), Box<dyn Error>>;
+
+/// All options, in the order of `--help`. A new option is one more row.
+const OPTIONS: &[Row] = &[
+    Row("--fd N=SPEC", FD_HELP, Takes(Request::connect)),
+    Row("--keep N", "descriptor N of fdrun, under the same number", Takes(Request::keep)),
+    Row("--pipe-from N", PIPE_FROM_HELP, Takes(Request::pipe_from)),
+    Row("--inherit-rest", INHERIT_REST_HELP, Flag(|request| request.rest = Rest::Inherit)),
+    Row("--launcher NAME", "auto, clone or fork", Takes(Request::launcher)),
+    Row("--cwd DIR", CWD_HELP, Takes(|request, value| request.change(|command| command.current_dir(value)))),
+    Row("--env NAME=VALUE", "set a variable", Takes(Request::variable)),
+    Row("--clear-env", "pass no variables but those of --env", Flag(|request| request.clear_env = true)),
+    Row("--arg0 NAME", ARG0_HELP, Takes(|request, value| request.change(|command| command.arg0(value)))),
+    Row("--explain", EXPLAIN_HELP, Flag(|request| request.explain = true)),
+    Row("--table", TABLE_HELP, Flag(|request| request.table = true)),
+    Row("--help", "print this", Flag(|request| request.help = true)),
+];
+
+const FD_HELP: &str = "\
+connect the child's descriptor N. SPEC is one of
+  read:PATH    the file, for reading
+  write:PATH   the file, created or truncated
+  append:PATH  the file, created or appended to
+  rw:PATH      the file, created, for reading and writing
+  parent:M     descriptor M of fdrun
+  same:M       a duplicate of the child's descriptor M
+  data:TEXT    TEXT, then end-of-file
+  null         /dev/null
+  closed       nothing: N is closed";
+const PIPE_FROM_HELP: &str = "\
+read what the child writes to N, and write each line of it
+to standard error as `N: line`";
+const INHERIT_REST_HELP: &str = "let PROGRAM inherit the other descriptors without close-on-exec";
+const CWD_HELP: &str = "start in DIR; PATHs are still relative to fdrun's directory";
+const ARG0_HELP: &str = "pass NAME as argv[0] of PROGRAM";
+const EXPLAIN_HELP: &str = "print the plan and its steps; run nothing, open no PATH";
+const TABLE_HELP: &str = "\
+start fdrun again in place of PROGRAM, and print the
+descriptor table that it finds";
+
+/// A change of the command that an option asks for.
+type Change = Box<dyn FnOnce(&mut Command<'static>)>;
+
+/// What the command line asks for. `parse` reads the whole command line before fdrun opens any file.
 struct Request {
     program: OsString,
     args: Vec<OsString>,
-    arg0: Option<OsString>,
-    directory: Option<OsString>,
+    changes: Vec<Change>,
     clear_env: bool,
-    env: Vec<(OsString, OsString)>,
     connections: Vec<(RawFd, Source)>,
     pipes: Vec<RawFd>,
     rest: Rest,
-    launcher: Launcher,
     explain: bool,
     table: bool,
+    help: bool,
+    /// The descriptors that were open when fdrun started.
+    open: DescriptorTable,
 }
 
-/// What a descriptor of the child is to be connected to.
+/// What a descriptor of the child is connected to.
 enum Source {
     File(OpenOptions, PathBuf),
     Ready(Stdio<'static>),
@@ -89,12 +122,12 @@ enum Source {
 fn main() -> ExitCode {
     show_own_table();
     let result = match parse(lexopt::Parser::from_env()) {
-        Ok(Some(request)) => run(request),
-        Ok(None) => io::stdout().write_all(USAGE.as_bytes()).map(|()| ExitCode::SUCCESS).map_err(Box::from),
+        Ok(request) if request.help => print_help(),
+        Ok(request) => run(request),
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
-        // Where standard error is gone too, the status has to do.
+        // If standard error is closed too, only the exit status tells the caller about the error.
         let _ = io::stderr().write_all(format!("fdrun: {error}\n").as_bytes());
         let spawn = error.downcast_ref::<fdspawn::Error>();
         ExitCode::from(match spawn.map(|error| (error.failure(), error.kind())) {
@@ -105,55 +138,107 @@ fn main() -> ExitCode {
     })
 }
 
-/// Reads the command line; `None` where it asks for help.
-fn parse(mut parser: lexopt::Parser) -> Result<Option<Request>, Box<dyn Error>> {
-    let mut request = Request::default();
-    // Before fdrun opens any, which could get the number that a user means. Rust has opened 0 to 2 where they were closed.
-    let open = DescriptorTable::current()?;
+fn print_help() -> Result<ExitCode, Box<dyn Error>> {
+    let mut text = format!("{HELP_START}\n");
+    for Row(usage, help, _) in OPTIONS {
+        text += &format!("  {usage:<18}{}\n", help.replace('\n', "\n                    "));
+    }
+    io::stdout().write_all(format!("{text}\n{HELP_END}").as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the command line.
+fn parse(mut parser: lexopt::Parser) -> Result<Request, Box<dyn Error>> {
+    let mut request = Request::new()?;
     while let Some(argument) = parser.next()? {
-        match argument {
-            Long("fd") => request.connections.push(connection(&parser.value()?, &open)?),
-            Long("keep") => {
-                let number = parser.value()?.parse()?;
-                parents(number, number, &open)?;
-                request.connections.push((number, Source::Ready(Stdio::inherit())));
-            }
-            Long("pipe-from") => request.pipes.push(parser.value()?.parse()?),
-            Long("inherit-rest") => request.rest = Rest::Inherit,
-            Long("launcher") => {
-                let value = parser.value()?;
-                request.launcher = match value.as_bytes() {
-                    b"auto" => Launcher::Auto,
-                    b"clone" => Launcher::Clone,
-                    b"fork" => Launcher::Fork,
-                    _ => return Err(wrong("--launcher takes auto, clone or fork", &value)),
-                };
-            }
-            Long("cwd") => request.directory = Some(parser.value()?),
-            Long("env") => {
-                let value = parser.value()?;
-                let (name, value) = split(&value, b'=').ok_or_else(|| wrong("--env takes NAME=VALUE", &value))?;
-                request.env.push((name.into(), value.into()));
-            }
-            Long("clear-env") => request.clear_env = true,
-            Long("arg0") => request.arg0 = Some(parser.value()?),
-            Long("explain") => request.explain = true,
-            Long("table") => request.table = true,
-            Long("help") => return Ok(None),
+        let row = match argument {
+            Long(name) => OPTIONS.iter().find(|Row(usage, ..)| usage[2..].split(' ').next() == Some(name)),
             Value(program) => {
                 let args = parser.raw_args()?.collect();
-                return Ok(Some(Request { program, args, ..request }));
+                return Ok(Request { program, args, ..request });
             }
-            _ => return Err(argument.unexpected().into()),
+            Short(_) => None,
+        };
+        match row {
+            Some(Row(_, _, Flag(action))) => action(&mut request),
+            Some(Row(_, _, Takes(action))) => action(&mut request, parser.value()?)?,
+            None => return Err(argument.unexpected().into()),
+        }
+        if request.help {
+            return Ok(request);
         }
     }
     if request.table {
-        return Ok(Some(request));
+        return Ok(request);
     }
     Err("no PROGRAM is given; see --help".into())
 }
 
-/// The `N=SPEC` of `--fd`.
+impl Request {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            program: OsString::new(),
+            args: Vec::new(),
+            changes: Vec::new(),
+            clear_env: false,
+            connections: Vec::new(),
+            pipes: Vec::new(),
+            rest: Rest::default(),
+            explain: false,
+            table: false,
+            help: false,
+            // fdrun reads this table before it opens a descriptor, which could get a number that the command line
+            // names. Rust's runtime has already opened 0, 1 and 2 if they were closed.
+            open: DescriptorTable::current()?,
+        })
+    }
+
+    /// Changes the command later, when `run` builds it. It always succeeds, so that a row of `OPTIONS` can end with it.
+    fn change<C>(&mut self, change: C) -> Parsed
+    where
+        C: for<'a> FnOnce(&'a mut Command<'static>) -> &'a mut Command<'static> + 'static,
+    {
+        self.changes.push(Box::new(|command| {
+            change(command);
+        }));
+        Ok(())
+    }
+
+    fn connect(&mut self, value: OsString) -> Parsed {
+        self.connections.push(connection(&value, &self.open)?);
+        Ok(())
+    }
+
+    fn keep(&mut self, value: OsString) -> Parsed {
+        let number = value.parse()?;
+        parents(number, number, &self.open)?;
+        self.connections.push((number, Source::Ready(Stdio::inherit())));
+        Ok(())
+    }
+
+    fn pipe_from(&mut self, value: OsString) -> Parsed {
+        self.pipes.push(value.parse()?);
+        Ok(())
+    }
+
+    fn launcher(&mut self, value: OsString) -> Parsed {
+        let launcher = match value.as_bytes() {
+            b"auto" => Launcher::Auto,
+            b"clone" => Launcher::Clone,
+            b"fork" => Launcher::Fork,
+            _ => return Err(wrong("--launcher takes auto, clone or fork", &value)),
+        };
+        self.change(move |command| command.launcher(launcher))
+    }
+
+    fn variable(&mut self, value: OsString) -> Parsed {
+        let (name, value) = split(&value, b'=').ok_or_else(|| wrong("--env takes NAME=VALUE", &value))?;
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.change(|command| command.env(name, value))
+    }
+}
+
+/// Parses the `N=SPEC` of `--fd`.
 fn connection(text: &OsStr, open: &DescriptorTable) -> Result<(RawFd, Source), Box<dyn Error>> {
     let wrong = || wrong("--fd takes N=SPEC", text);
     let number = |text: &OsStr| text.to_str().and_then(|text| text.parse().ok()).ok_or_else(wrong);
@@ -176,7 +261,7 @@ fn connection(text: &OsStr, open: &DescriptorTable) -> Result<(RawFd, Source), B
     Ok((target, source))
 }
 
-/// The descriptor `source` that fdrun was started with.
+/// The descriptor `source` of fdrun, if it was open when fdrun started.
 fn parents(source: RawFd, target: RawFd, open: &DescriptorTable) -> Result<Stdio<'static>, Refusal> {
     match open.get(source) {
         Some(_) => Ok(Stdio::inherit_from(source)),
@@ -184,7 +269,7 @@ fn parents(source: RawFd, target: RawFd, open: &DescriptorTable) -> Result<Stdio
     }
 }
 
-/// The text before and after the first `separator`.
+/// Splits the text at the first `separator`.
 fn split(text: &OsStr, separator: u8) -> Option<(&OsStr, &OsStr)> {
     let bytes = text.as_bytes();
     let index = bytes.iter().position(|&byte| byte == separator)?;
@@ -198,19 +283,18 @@ fn wrong(rule: &str, value: &OsStr) -> Box<dyn Error> {
 fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     let mut command =
         if request.table { Command::new(std::env::current_exe()?) } else { Command::new(&request.program) };
-    command.args(request.args).arg0(request.arg0.unwrap_or(request.program));
-    command.rest(request.rest).launcher(request.launcher);
-    if let Some(directory) = request.directory {
-        command.current_dir(directory);
-    }
+    command.args(request.args).arg0(request.program).rest(request.rest);
+    // --clear-env may come after --env, and does not remove its variables.
     if request.clear_env {
         command.env_clear();
     }
-    command.envs(request.env);
+    for change in request.changes {
+        change(&mut command);
+    }
     for (target, source) in request.connections {
         let stdio = match source {
             Source::Ready(stdio) => stdio,
-            // A stand-in, since to open a file may be to create or truncate it.
+            // With --explain, /dev/null replaces the file, since opening the file could create or truncate it.
             Source::File(..) if request.explain => File::open("/dev/null")?.into(),
             Source::File(options, path) => options
                 .open(&path)
@@ -238,13 +322,14 @@ fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
         Ok(child.wait()?)
     })?;
     let code = status.code().or(status.signal().map(|signal| 128 + signal));
-    Ok(ExitCode::from(u8::try_from(code.expect("an ended child has one of them"))?))
+    Ok(ExitCode::from(u8::try_from(code.expect("a child that has ended has a status or a signal"))?))
 }
 
-/// The variable that has a child of fdrun's show its table, at the number that is its value.
+/// If this variable is set, fdrun writes its own descriptor table to the descriptor whose number is the value.
 const SHOW_AT: &str = "FDRUN_SHOW_TABLE_AT";
 
-/// Launches fdrun itself with the plan, and a pipe at a number that nobody uses, through which it tells what it finds.
+/// Starts fdrun again with the plan, and with a pipe at a number that the plan does not use. The child writes its
+/// descriptor table to this pipe.
 fn print_table(mut command: Command<'_>) -> Result<(), Box<dyn Error>> {
     let targets = command.explain().into_result()?.targets();
     let open = DescriptorTable::current()?;
@@ -256,26 +341,28 @@ fn print_table(mut command: Command<'_>) -> Result<(), Box<dyn Error>> {
     child.take(table).expect("taken once").read_to_end(&mut text)?;
     match child.wait()? {
         status if status.success() => Ok(io::stdout().write_all(&text)?),
-        status => Err(format!("the child that looks at its table failed: {status}").into()),
+        status => Err(format!("the child that reads its descriptor table failed: {status}").into()),
     }
 }
 
-/// In such a child: shows the table, and ends the process.
+/// In a child of `print_table`: writes the descriptor table to the pipe, and exits.
 fn show_own_table() {
     let Some(number) = std::env::var(SHOW_AT).ok().and_then(|number| number.parse().ok()) else { return };
     let shown = DescriptorTable::current().and_then(|mut table| {
         table.retain(|entry| entry.number() != number);
-        // By its name: what owned the number would close it, and there is more to come.
+        // This opens the pipe by its path: a `File` that owned the descriptor itself would close it.
         File::options().write(true).open(format!("/dev/fd/{number}"))?.write_all(table.to_string().as_bytes())
     });
     std::process::exit(if shown.is_ok() { 0 } else { 1 });
 }
 
-/// Before Rust's runtime, which opens 0 to 2 where they are closed: the table would not be the program's.
+/// Calls `show_own_table` before Rust's runtime starts. The runtime opens 0, 1 and 2 if they are closed, so that the
+/// table would differ from the table that the plan describes.
 #[cfg(target_os = "linux")]
 #[used]
-#[allow(unsafe_code, reason = "there is no other way to come before the runtime")]
-// SAFETY: the section holds functions that are called once, before `main`; this one needs nothing that `main` sets up.
+#[allow(unsafe_code, reason = "std has no way to run code before its runtime")]
+// SAFETY: the C library calls each function of this section once before `main`. `enter` needs nothing that `main` sets
+// up.
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = {
     extern "C" fn enter() {
@@ -284,7 +371,7 @@ static BEFORE_MAIN: extern "C" fn() = {
     enter
 };
 
-/// Writes each line of `pipe` to standard error, behind its number. A line is one write: lines never mix.
+/// Writes each line of `pipe` to standard error, after the descriptor's number. One write per line keeps lines whole.
 fn show_lines(number: RawFd, pipe: PipeReader) {
     let mut pipe = BufReader::new(pipe);
     loop {
@@ -294,7 +381,7 @@ fn show_lines(number: RawFd, pipe: PipeReader) {
             Ok(_) if line.ends_with(b"\n") => {}
             Ok(_) => line.push(b'\n'),
         }
-        // Where nobody reads standard error, the child is still not to notice.
+        // If this write fails, fdrun still reads the pipe to its end, so that the child's writes succeed.
         let _ = io::stderr().write_all(&line);
     }
 }
