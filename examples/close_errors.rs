@@ -1,11 +1,11 @@
-//! Closing one descriptor and many, with the errors told apart.
+//! Closes one descriptor and several descriptors, and distinguishes the errors of close(2).
 //!
 //! ```text
 //! close_errors [FILE]...
 //! ```
 //!
-//! It writes a line to each file, and closes them all. On most file systems closing succeeds; on a network file system
-//! that is full or gone, it is the close that tells that the line is lost.
+//! It writes a line to each file, and closes all files. On most file systems close(2) succeeds. On a network file
+//! system that is full or unreachable, the write succeeds, and only close(2) reports that the line is lost.
 
 use fdspawn::fd::{CloseCause, CloseError, close, close_all, sync_and_close};
 use std::fs::File;
@@ -14,24 +14,25 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::ExitCode;
 
 fn main() -> io::Result<ExitCode> {
-    // One. What it says when all is well, and when somebody has closed the number behind its owner's back.
+    // One descriptor. The first close succeeds. The third closes a descriptor that is already closed.
     close(tempfile::tempfile()?)?;
     println!("one: closed");
     let file = tempfile::tempfile()?;
-    // SAFETY: it is not safe! A bug, to see its error: nothing opens a descriptor between this close and the next.
+    // SAFETY: this violates I/O safety on purpose, to show the error of the next close. No other code opens a
+    // descriptor between the two closes, so the next close fails and closes nothing.
     close(unsafe { OwnedFd::from_raw_fd(file.as_raw_fd()) })?;
     match close(file) {
         Ok(()) => println!("one: closed twice"),
         Err(error) => println!("one: {}", advice(&error)),
     }
 
-    // One that has to be on the disk before we go on.
+    // One descriptor of a file whose data must be on the disk before the program continues.
     let mut file = tempfile::tempfile()?;
     file.write_all(b"valuable")?;
     sync_and_close(file)?;
     println!("one: on the disk, and closed");
 
-    // Many. All are closed, and all errors come back, each with its descriptor.
+    // Several descriptors. `close_all` closes all of them, and returns each error with the number of its descriptor.
     let mut files = Vec::new();
     for path in std::env::args_os().skip(1) {
         let mut file = File::options().write(true).create(true).truncate(true).open(&path)?;
@@ -53,13 +54,13 @@ fn main() -> io::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// What a program can do about it.
+/// What a program can do after this error.
 fn advice(error: &CloseError) -> &'static str {
     match error.cause() {
-        CloseCause::BadDescriptor => "a bug: it was closed before",
-        CloseCause::Interrupted => "closed, but whether all was written is not known",
-        CloseCause::Io => "what was written is lost: try another disk",
-        CloseCause::NoSpace | CloseCause::Quota => "what was written is lost: make room, and write it again",
-        _ => "closed, with an error that is not known here",
+        CloseCause::BadDescriptor => "a bug: the descriptor was already closed",
+        CloseCause::Interrupted => "closed, but the system does not tell whether it wrote all data",
+        CloseCause::Io => "the written data is lost: try another disk",
+        CloseCause::NoSpace | CloseCause::Quota => "the written data is lost: free some space, and write it again",
+        _ => "closed, with an error that this program does not know",
     }
 }

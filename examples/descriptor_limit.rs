@@ -1,4 +1,5 @@
-//! A process at its limit of descriptors: what still works, and which errors tell what does not.
+//! A process at its limit of open descriptors (RLIMIT_NOFILE): which calls still work, and which errors the others
+//! return.
 
 use fdspawn::fd::close_all;
 use fdspawn::inspect::DescriptorTable;
@@ -20,17 +21,17 @@ fn main() -> io::Result<()> {
     };
     println!("open: {error}");
 
-    // The list needs no descriptor.
+    // `DescriptorTable::current` works without a free descriptor.
     println!("the table has {} of {LIMIT} entries", DescriptorTable::current()?.len());
-    // A spawn without pipes needs none either.
+    // A spawn without pipes does too.
     println!("status: {}", Command::new("true").status()?);
-    // One with pipes fails before anything is started, and says at which step.
-    println!("output: {}", Command::new("true").output().expect_err("no number is left"));
-    println!("target: {}", Command::new("true").fd(40, Stdio::null()).status().expect_err("beyond the limit"));
+    // A spawn with pipes fails before it starts a process. The error names the step that failed.
+    println!("output: {}", Command::new("true").output().expect_err("no descriptor is free"));
+    println!("target: {}", Command::new("true").fd(40, Stdio::null()).status().expect_err("40 is above the limit"));
 
-    // Some room, and it works again.
+    // After the program has closed some descriptors, a spawn with pipes works again.
     close_all(open.drain(..8))?;
-    let output = Command::new("echo").arg("a pipe fits again").output()?;
+    let output = Command::new("echo").arg("the pipes have descriptors again").output()?;
     print!("output: {}", String::from_utf8_lossy(&output.stdout));
     Ok(())
 }

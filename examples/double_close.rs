@@ -1,4 +1,4 @@
-//! Double close: what it does with bare numbers, and why it cannot happen with values that own their descriptor.
+//! Double close: what a second close of the same number does, and why types that own their descriptor prevent it.
 
 use fdspawn::fd::{CloseCause, close};
 use std::fs::File;
@@ -6,37 +6,38 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 
 fn main() -> io::Result<()> {
-    // With numbers. The first close is right.
+    // With plain numbers. The first close is correct.
     let number = tempfile::tempfile()?.into_raw_fd();
-    // SAFETY: the number is this function's own.
+    // SAFETY: only this function uses the descriptor.
     close(unsafe { OwnedFd::from_raw_fd(number) })?;
-    // Somebody else opens a file, and gets the number that has become free.
+    // Other code opens a file, and the kernel gives it the free number.
     let mut other = tempfile::tempfile()?;
-    other.write_all(b"somebody else's data")?;
+    other.write_all(b"the other file's data")?;
     println!("the number is used again: {}", other.as_raw_fd() == number);
-    // The second close succeeds; it closes what is not ours.
-    // SAFETY: it is not safe! This is what goes wrong; nothing else uses the number before it is given back below.
+    // The second close succeeds, but it closes the other file. SAFETY: this violates I/O safety on purpose, to show
+    // what happens. No code opens a descriptor with this number before `into_raw_fd` below ends the ownership of
+    // `other`.
     let second = close(unsafe { OwnedFd::from_raw_fd(number) });
     println!("the second close: {second:?}");
-    println!("the other file:   {}", other.rewind().expect_err("its descriptor is gone"));
-    // A third finds nothing at the number.
-    // SAFETY: as above.
-    let third = close(unsafe { OwnedFd::from_raw_fd(number) }).expect_err("nothing is open there");
+    println!("the other file:   {}", other.rewind().expect_err("its descriptor is closed"));
+    // A third close fails, because the number is not open.
+    // SAFETY: as for the second close.
+    let third = close(unsafe { OwnedFd::from_raw_fd(number) }).expect_err("the number is not open");
     println!("the third close:  {:?}", third.cause());
     assert_eq!(third.cause(), CloseCause::BadDescriptor);
-    let _ = other.into_raw_fd(); // it owns a number that is closed
+    let _ = other.into_raw_fd(); // its descriptor is already closed
 
-    // With owners. `close` takes the file, so there is none to be closed again: `close(file)` a second time does not
-    // compile, "use of moved value".
+    // With types that own their descriptor. `close` takes the file by value, so the program cannot close it again: a
+    // second `close(file)` does not compile ("use of moved value").
     let file = tempfile::tempfile()?;
     let mut other = tempfile::tempfile()?;
-    other.write_all(b"somebody else's data")?;
+    other.write_all(b"the other file's data")?;
     close(file)?;
     let mut text = String::new();
     other.rewind()?;
     other.read_to_string(&mut text)?;
     println!("with owners:      {text}");
-    // Two owners are two descriptors: a duplicate, which is closed on its own.
+    // A duplicate is a descriptor of its own. Closing the original does not close the duplicate.
     let again: File = other.try_clone()?;
     close(other)?;
     println!("the duplicate:    still open: {}", again.metadata().is_ok());

@@ -1,4 +1,4 @@
-//! Finding a leak: which descriptors a function has left open, and who keeps a pipe open.
+//! Finds leaks: which descriptors a function has not closed, and which process keeps a pipe open.
 
 use fdspawn::fd::with_close_on_exec;
 use fdspawn::inspect::{DescriptorTable, pipe_holders};
@@ -7,34 +7,35 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, IntoRawFd};
 
 fn main() -> io::Result<()> {
-    // A function that forgets two descriptors.
+    // A function that does not close two descriptors.
     let before = DescriptorTable::current()?;
     careless()?;
     let leaked = DescriptorTable::diff(&before, &DescriptorTable::current()?);
-    println!("left open:");
+    println!("not closed by the function:");
     for entry in leaked.opened() {
         println!("  {}", entry.kind());
     }
 
-    // A pipe that does not end, because some other process has its write end. Somebody made it inheritable, and somebody
-    // else started a program meanwhile.
+    // A pipe without end-of-file, because another process has its write end. One part of the program has cleared
+    // close-on-exec of the write end, and another part has started a program at that time.
     let (mut reader, writer) = io::pipe()?;
     let writer = with_close_on_exec(writer, false)?;
-    let mut stranger = std::process::Command::new("sleep").arg("1000").spawn()?;
+    let mut sleeper = std::process::Command::new("sleep").arg("1000").spawn()?;
     let number = writer.as_raw_fd();
-    drop(writer); // ours
+    drop(writer); // closes the write end of this process
     let ends = pipe_holders(&reader)?;
     for holder in ends.writers() {
-        let is_stranger = holder.pid() == stranger.id();
-        let at = if holder.number() == number { "the number that we had" } else { "another number" };
-        println!("the write end is held by `{}` (our child: {is_stranger}), at {at}", holder.name().display());
+        let is_sleeper = holder.pid() == sleeper.id();
+        let at =
+            if holder.number() == number { "with the same number as in the parent" } else { "with another number" };
+        println!("the write end is held by `{}` (our child: {is_sleeper}), {at}", holder.name().display());
     }
-    stranger.kill()?;
-    stranger.wait()?;
-    println!("after its end: {} writers", pipe_holders(&reader)?.writers().len());
+    sleeper.kill()?;
+    sleeper.wait()?;
+    println!("after it has exited: {} writers", pipe_holders(&reader)?.writers().len());
     println!("end-of-file after {} bytes", reader.read_to_end(&mut Vec::new())?);
 
-    // A spawn of this library passes on what the plan names: no such thing can happen.
+    // A child of this library has only the descriptors of its plan, so it cannot inherit the write end by accident.
     let (mut reader, writer) = io::pipe()?;
     let mut writer = with_close_on_exec(writer, false)?;
     let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn()?;
@@ -50,7 +51,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves a pipe open.
+/// Opens a pipe, and never closes its ends.
 fn careless() -> io::Result<()> {
     let (reader, writer) = io::pipe()?;
     let _ = (reader.into_raw_fd(), writer.into_raw_fd());

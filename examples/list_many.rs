@@ -1,4 +1,4 @@
-//! How long it takes to list the descriptors of a process that has many.
+//! Measures how long `DescriptorTable::current` takes in a process with many descriptors.
 //!
 //! ```text
 //! cargo run --release --example list_many -- 19000

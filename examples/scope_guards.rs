@@ -1,5 +1,6 @@
-//! Scope guards: a value that owns a descriptor closes it on every way out of its scope. Where the errors of a close
-//! matter, it is closed by name at the end of the good way, and the guard is for all the others.
+//! Scope guards: a value that owns a descriptor closes it, however the program leaves the value's scope. If the errors
+//! of close(2) matter, the program calls `close` at the end of the scope; on all other ways out the guard closes the
+//! descriptor.
 
 use fdspawn::fd::close;
 use fdspawn::inspect::DescriptorTable;
@@ -7,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::panic::catch_unwind;
 
-/// How a scope is left.
+/// How the program leaves a scope.
 #[derive(Clone, Copy, Debug)]
 enum WayOut {
     End,
@@ -17,7 +18,7 @@ enum WayOut {
 }
 
 fn main() -> io::Result<()> {
-    std::panic::set_hook(Box::new(|_| {})); // The panic below is meant.
+    std::panic::set_hook(Box::new(|_| {})); // The panic of this example prints no message.
     let before = DescriptorTable::current()?;
     println!("open before: {}", before.len());
     for way_out in [WayOut::End, WayOut::Return, WayOut::Error, WayOut::Panic] {
@@ -34,11 +35,12 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Opens three descriptors, and leaves in one way or another. No way closes any but by leaving, other than the good one.
+/// Opens three descriptors, and leaves the scope in the given way. Only `WayOut::End` calls `close`, and only for one
+/// of the descriptors; the guards close all others.
 fn save(way_out: WayOut) -> io::Result<usize> {
     let (_reader, _writer) = io::pipe()?;
     let mut file = File::options().write(true).open("/dev/null")?;
-    let _undo = OnExit(|| println!("  (this runs on every way out, too)"));
+    let _undo = OnExit(|| println!("  (the guard runs its function)"));
     let open = DescriptorTable::current()?.len();
     file.write_all(b"data")?;
     match way_out {
@@ -47,12 +49,12 @@ fn save(way_out: WayOut) -> io::Result<usize> {
         WayOut::Error => return Err(io::Error::other("something else went wrong")),
         WayOut::Panic => panic!("a bug"),
     }
-    // A dropped file tells nobody that its last writes were lost: this does.
+    // Dropping the file would ignore the errors of close(2); `close` returns them.
     close(file)?;
     Ok(open)
 }
 
-/// A guard of one's own: it runs a function when it is dropped.
+/// A guard that calls a function when the program leaves its scope.
 struct OnExit<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for OnExit<F> {

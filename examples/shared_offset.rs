@@ -1,5 +1,5 @@
-//! Inheritance: parent, forked child and executed program share one description, and so one offset. Whoever opens the file
-//! again has an offset of its own.
+//! Inheritance: a parent, its forked child and a program that it starts share one open file description, and therefore
+//! one file offset. A second open(2) of the same file makes another open file description, with an offset of its own.
 
 use fdspawn::{Command, FdMap, fork_run};
 use std::fs::File;
@@ -12,14 +12,14 @@ fn main() -> io::Result<()> {
     file.write_all(b"one two three four\n")?;
     let path = file.into_temp_path();
     let mut file = File::open(&path)?;
-    let mut apart = File::open(&path)?; // another description of the same file
+    let mut reopened = File::open(&path)?; // another open file description of the same file
 
     println!("parent reads     {:?}", word(&mut file, 4)?);
 
     let number = file.as_raw_fd();
     let mut map = FdMap::new();
     map.keep(&file);
-    // SAFETY: this program has one thread, and the child uses 0 to 2 and the kept descriptor, which it does not close.
+    // SAFETY: this program has one thread. The child uses only 0 to 2 and the kept descriptor, and does not close them.
     let mut child = unsafe {
         fork_run(&mut map, || {
             let mut file = ManuallyDrop::new(File::from_raw_fd(number));
@@ -30,13 +30,13 @@ fn main() -> io::Result<()> {
     child.wait()?;
     println!("the offset is    {}", file.stream_position()?);
 
-    // Exec keeps it too. The shell reads by single bytes, so as not to take what is another's.
+    // The offset is also shared after execve(2). The shell reads single bytes, so it does not read beyond the line.
     let mut shell = Command::new("sh");
     shell.args(["-c", "read -r rest; printf '%s' \"$rest\""]).stdin(&file);
     println!("program reads    {:?}", String::from_utf8_lossy(&shell.output()?.stdout));
     println!("the offset is    {}", file.stream_position()?);
 
-    println!("opened again     {:?}", word(&mut apart, 3)?);
+    println!("opened again     {:?}", word(&mut reopened, 3)?);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! A conversation over a pair of sockets: one descriptor for both directions.
+//! A conversation over a pair of sockets: the child reads and writes with one descriptor.
 
 use fdspawn::Command;
 use std::io::{self, BufRead, BufReader, Write};
@@ -22,7 +22,7 @@ fn main() -> io::Result<()> {
         writeln!(socket, "{line}")?;
         println!("{}", answers.next().transpose()?.unwrap_or_default());
     }
-    // A pipe is ended by closing it. A socket can be ended in one direction, and still be read.
+    // A socket can signal end-of-file in one direction with shutdown(2), and the program can still read from it.
     socket.shutdown(Shutdown::Write)?;
     for line in answers {
         println!("{}", line?);

@@ -72,7 +72,7 @@ the table has 32 of 32 entries
 status: exit status: 0
 output: cannot spawn `true`: cannot open /dev/null for descriptor 0: Too many open files
 target: cannot spawn `true`: target 40 is not below the limit of open descriptors (RLIMIT_NOFILE), 32
-output: a pipe fits again
+output: the pipes have descriptors again
 ",
     );
 }
@@ -88,13 +88,13 @@ fn guards_close_on_every_way_out() {
         "scope_guards",
         "\
 open before: 3
-  (this runs on every way out, too)
+  (the guard runs its function)
 End: returned, with 3 more open at that time
-  (this runs on every way out, too)
+  (the guard runs its function)
 Return: returned, with 3 more open at that time
-  (this runs on every way out, too)
+  (the guard runs its function)
 Error: failed: something else went wrong
-  (this runs on every way out, too)
+  (the guard runs its function)
 Panic: panicked
 open after:  3
 ",
@@ -110,7 +110,7 @@ the number is used again: true
 the second close: Ok(())
 the other file:   Bad file descriptor (os error 9)
 the third close:  BadDescriptor
-with owners:      somebody else's data
+with owners:      the other file's data
 the duplicate:    still open: true
 ",
     );
@@ -124,11 +124,11 @@ fn leaks_and_their_holders_are_found() {
     // Pipes have numbers of their own.
     let lines: Vec<String> = text.lines().map(|line| line.split('[').next().unwrap().to_owned()).collect();
     let expected = [
-        "left open:",
+        "not closed by the function:",
         "  pipe:",
         "  pipe:",
-        "the write end is held by `sleep` (our child: true), at the number that we had",
-        "after its end: 0 writers",
+        "the write end is held by `sleep` (our child: true), with the same number as in the parent",
+        "after it has exited: 0 writers",
         "end-of-file after 0 bytes",
         "with a plan: 0 writers, end-of-file after 4 bytes",
     ];
@@ -142,16 +142,16 @@ fn lock_lives_as_long_as_its_last_holder() {
         "\
 locked by the parent:             held
 closed by the parent:             held
-the last holder has ended:        free
-a child runs that has no part:    free
-unlocked while a child holds it:  free
+the last holder has exited:       free
+a child runs without descriptor:  free
+unlocked while the child has it:  free
 ",
     );
 }
 
 #[test]
 fn errors_of_one_close_and_of_many_are_told_apart() {
-    let one = "one: closed\none: a bug: it was closed before\none: on the disk, and closed\n";
+    let one = "one: closed\none: a bug: the descriptor was already closed\none: on the disk, and closed\n";
     prints("close_errors", &format!("{one}many: 0 closed\n"));
 
     let directory = tempfile::tempdir().unwrap();
@@ -180,10 +180,10 @@ fn lost_writes_come_back_with_their_file_and_the_others_are_closed() {
     let directory = tempfile::tempdir().unwrap();
     let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
     for (error, advice) in [
-        ("ENOSPC", "what was written is lost: make room, and write it again"),
-        ("EDQUOT", "what was written is lost: make room, and write it again"),
-        ("EIO", "what was written is lost: try another disk"),
-        ("EINTR", "closed, but whether all was written is not known"),
+        ("ENOSPC", "the written data is lost: free some space, and write it again"),
+        ("EDQUOT", "the written data is lost: free some space, and write it again"),
+        ("EIO", "the written data is lost: try another disk"),
+        ("EINTR", "closed, but the system does not tell whether it wrote all data"),
     ] {
         let log = directory.path().join("log");
         let mut strace = Command::new("strace");
