@@ -361,8 +361,7 @@ fn show_own_table() {
 #[cfg(target_os = "linux")]
 #[used]
 #[allow(unsafe_code, reason = "std has no way to run code before its runtime")]
-// SAFETY: the C library calls each function of this section once before `main`. `enter` needs nothing that `main` sets
-// up.
+// SAFETY: the C library calls each function of this section once before `main`. `enter` needs nothing from `main`.
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = {
     extern "C" fn enter() {
