@@ -13,7 +13,7 @@ impl Socket {
     pub(crate) fn of(fd: BorrowedFd<'_>) -> Option<Self> {
         let number = i32::try_from(sockopt::socket_type(fd).ok()?.as_raw()).ok()?;
         let local = sys::local_name(fd).ok();
-        let local = local.as_ref().map_or(&[][..], sys::Name::bytes);
+        let local = local.as_ref().map_or(&[][..], sys::SocketName::bytes);
         let peer = sys::peer_name(fd).ok();
         let family = domain(fd).or_else(|| family(local)).unwrap_or(libc::AF_UNSPEC);
         let mut socket = Self::new(kind(family, number, protocol(fd)));
