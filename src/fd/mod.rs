@@ -11,6 +11,7 @@ mod close_all_error;
 mod close_error;
 mod flags;
 mod lock;
+pub(crate) mod proc_numbers;
 mod ranges;
 pub(crate) mod standard;
 mod sync_and_close_error;
