@@ -1,9 +1,10 @@
 //! What changed between two tables.
 
-use super::DescriptorTable;
+use super::descriptor_table::DescriptorTable;
 use super::display::{access, flag_words};
-use super::entry::{Entry, EntryFlags};
+use super::entry::Entry;
 use super::kind::Kind;
+use crate::inspect::access::EntryFlags;
 use std::cmp::Ordering;
 use std::fmt;
 

@@ -1,8 +1,9 @@
 //! The printed table.
 
-use super::DescriptorTable;
-use super::entry::{Access, Entry, EntryFlags};
-use super::lock::HeldLock;
+use super::descriptor_table::DescriptorTable;
+use super::entry::Entry;
+use crate::inspect::access::{Access, EntryFlags};
+use crate::inspect::held_lock::HeldLock;
 use std::fmt;
 
 /// A row's cells but the last, which is the entry's kind.

@@ -1,9 +1,9 @@
 //! Systems whose `/proc`, if they have one, tells nothing of descriptors.
 
 use super::classify::FileSystem;
-use super::fdinfo::Info;
 use super::sockets::Socket;
 use super::status::{self, FileStatus};
+use crate::inspect::fdinfo::FdInfo;
 use rustix::io::Errno;
 use std::convert::Infallible;
 use std::os::fd::RawFd;
@@ -28,7 +28,7 @@ impl Proc {
         match self.0 {}
     }
 
-    pub(super) fn info(&mut self, _: RawFd, _: &mut Vec<u8>) -> Result<Info, Errno> {
+    pub(super) fn info(&mut self, _: RawFd, _: &mut Vec<u8>) -> Result<FdInfo, Errno> {
         match self.0 {}
     }
 

@@ -1,11 +1,11 @@
 //! What `/proc` tells of a process's descriptors.
 
 use super::classify::FileSystem;
-use super::fdinfo::Info;
 use super::sockets::Socket;
 use super::status::{self, FileStatus};
-use crate::sys;
-use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, openat};
+use crate::fd::proc_numbers::{is_in_proc, proc_numbers};
+use crate::inspect::fdinfo::FdInfo;
+use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, openat};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 use std::ffi::{CStr, CString};
@@ -16,24 +16,24 @@ use std::path::{Path, PathBuf};
 /// A process's or a thread's directory in a proc file system.
 pub(super) struct Proc {
     path: PathBuf,
-    links: Directory,
+    links: ProcDirectory,
     /// `None` where it cannot be read, or is not the kernel's.
-    infos: Option<Directory>,
+    infos: Option<ProcDirectory>,
     /// The calling thread's: its directories may be let go, since their names stay good.
     own: bool,
 }
 
 /// A directory with an entry for each descriptor: open, or known by its name where nothing more can be opened.
-struct Directory {
+struct ProcDirectory {
     path: PathBuf,
     open: Option<OwnedFd>,
 }
 
-impl Directory {
+impl ProcDirectory {
     /// Opens `name` of a process, and makes sure that it is the kernel's.
     fn open(process: BorrowedFd<'_>, path: &Path, name: &str) -> Result<Self, Errno> {
         let open = openat(process, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        if !sys::is_in_proc(open.as_raw_fd()) {
+        if !is_in_proc(&open) {
             return Err(Errno::NOSYS);
         }
         Ok(Self { path: path.join(name), open: Some(open) })
@@ -56,21 +56,9 @@ impl Directory {
         }
     }
 
-    /// All numbers in it.
+    /// The numbers that the directory lists.
     fn numbers(&self) -> Result<Vec<RawFd>, Errno> {
-        let open = self.open.as_ref().ok_or(Errno::BADF)?;
-        let mut numbers = Vec::new();
-        let mut buffer = Vec::with_capacity(32 * 1024);
-        let mut entries = RawDir::new(open, buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            let name = match entry {
-                Err(Errno::INTR) => continue,
-                entry => entry?,
-            };
-            // The others are `.` and `..`.
-            numbers.extend(name.file_name().to_str().ok().and_then(|name| name.parse::<RawFd>().ok()));
-        }
-        Ok(numbers)
+        proc_numbers(self.open.as_ref().ok_or(Errno::BADF)?)
     }
 }
 
@@ -88,8 +76,8 @@ impl Proc {
     /// The calling thread's, and all its numbers but those that are opened here.
     pub(super) fn of_thread() -> Result<(Self, Vec<RawFd>), Errno> {
         let path = Path::new("/proc/thread-self");
-        let links = Directory::open(CWD, path, "/proc/thread-self/fd")?;
-        let infos = Directory::open(CWD, path, "/proc/thread-self/fdinfo");
+        let links = ProcDirectory::open(CWD, path, "/proc/thread-self/fd")?;
+        let infos = ProcDirectory::open(CWD, path, "/proc/thread-self/fdinfo");
         let few_left = infos.as_ref().is_err_and(|&errno| none_left(errno));
         let mut this = Self { path: path.into(), links, infos: infos.ok(), own: true };
         let mut numbers = this.links.numbers()?;
@@ -98,7 +86,7 @@ impl Proc {
         numbers.retain(|number| !opened.contains(number));
         if few_left {
             this.let_go();
-            this.infos = Directory::named(path, "fdinfo");
+            this.infos = ProcDirectory::named(path, "fdinfo");
         }
         Ok((this, numbers))
     }
@@ -106,8 +94,8 @@ impl Proc {
     /// The calling thread's by its name, where nothing can be opened.
     pub(super) fn of_thread_by_name() -> Option<Self> {
         let path = Path::new("/proc/thread-self");
-        let links = Directory::named(path, "fd")?;
-        Some(Self { path: path.into(), links, infos: Directory::named(path, "fdinfo"), own: true })
+        let links = ProcDirectory::named(path, "fd")?;
+        Some(Self { path: path.into(), links, infos: ProcDirectory::named(path, "fdinfo"), own: true })
     }
 
     /// A process's, and all its numbers. `ENOENT` where there is no such process, and `ENOSYS` where there is no proc
@@ -119,8 +107,8 @@ impl Proc {
         let path = Path::new("/proc").join(pid.to_string());
         // From here on it is this process, even if it ends and another gets its number.
         let process = openat(CWD, &path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let links = Directory::open(process.as_fd(), &path, "fd")?;
-        let infos = match Directory::open(process.as_fd(), &path, "fdinfo") {
+        let links = ProcDirectory::open(process.as_fd(), &path, "fd")?;
+        let infos = match ProcDirectory::open(process.as_fd(), &path, "fdinfo") {
             Err(errno) if none_left(errno) => return Err(errno),
             result => result.ok(),
         };
@@ -170,7 +158,7 @@ impl Proc {
     }
 
     /// A descriptor's fdinfo.
-    pub(super) fn info(&mut self, number: RawFd, text: &mut Vec<u8>) -> Result<Info, Errno> {
+    pub(super) fn info(&mut self, number: RawFd, text: &mut Vec<u8>) -> Result<FdInfo, Errno> {
         match self.read_info(number, text) {
             Err(errno) if none_left(errno) && self.own && self.links.open.is_some() => {
                 self.let_go();
@@ -178,7 +166,7 @@ impl Proc {
             }
             result => result,
         }?;
-        Ok(Info::parse(text))
+        Ok(FdInfo::parse(text))
     }
 
     fn read_info(&self, number: RawFd, text: &mut Vec<u8>) -> Result<(), Errno> {

@@ -1,8 +1,8 @@
 //! Reading a table, entry by entry.
 
-use super::classify::{Ask, FileSystem, Seen, classify};
+use super::classify::{Facts, FileSystem, Lookup, classify};
 use super::entry::Entry;
-use super::number;
+use super::own_descriptor;
 use super::proc::{self, Proc};
 use super::sockets::Socket;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -46,14 +46,14 @@ struct Reader {
     proc: Option<Proc>,
     /// The table is the calling thread's, which can be asked by number.
     own: bool,
-    known: Known,
+    cache: Cache,
     link: Vec<u8>,
     info: Vec<u8>,
 }
 
 /// What is found out once, when the first entry needs it.
 #[derive(Default)]
-struct Known {
+struct Cache {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     sockets: Option<Sockets>,
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -61,7 +61,7 @@ struct Known {
     root: Option<Option<u64>>,
 }
 
-impl Known {
+impl Cache {
     /// A socket from the system's lists, which tell more than the socket itself, but not of every one.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn socket(&mut self, proc: Option<&Proc>, inode: u64) -> Option<Socket> {
@@ -78,7 +78,7 @@ impl Known {
 
 impl Reader {
     fn new(proc: Option<Proc>, own: bool) -> Self {
-        Self { proc, own, known: Known::default(), link: Vec::with_capacity(4096), info: Vec::new() }
+        Self { proc, own, cache: Cache::default(), link: Vec::with_capacity(4096), info: Vec::new() }
     }
 
     fn entries(mut self, mut numbers: Vec<RawFd>) -> Vec<Entry> {
@@ -89,7 +89,7 @@ impl Reader {
     /// The entry of `number`, unless that was closed since it was listed.
     fn entry(&mut self, number: RawFd) -> Option<Entry> {
         for tries_left in (0..TRIES).rev() {
-            let flags = if self.own { Some(number::flags(number)) } else { None };
+            let flags = if self.own { Some(own_descriptor::flags(number)) } else { None };
             let link = match &self.proc {
                 Some(proc) => proc.link(number, &mut self.link),
                 None => Err(Errno::NOSYS),
@@ -104,7 +104,7 @@ impl Reader {
                 None => Err(Errno::NOSYS),
             };
             let status = match &self.proc {
-                _ if self.own => number::status(number),
+                _ if self.own => own_descriptor::status(number),
                 Some(proc) => proc.status(number),
                 None => Err(Errno::NOSYS),
             };
@@ -114,11 +114,11 @@ impl Reader {
             }
             let mut info = info.unwrap_or_default();
             if let Some(Ok(flags)) = flags {
-                number::complete(&mut info, number, flags);
+                own_descriptor::complete(&mut info, number, flags);
             }
-            let seen = Seen { link, status: status.as_ref().map_err(|&errno| errno), info: &info };
-            let mut asked = Asked { known: &mut self.known, proc: self.proc.as_ref(), own: self.own, number };
-            let kind = classify(&seen, &mut asked);
+            let facts = Facts { link, status: status.as_ref().map_err(|&errno| errno), info: &info };
+            let mut lookup = EntryLookup { cache: &mut self.cache, proc: self.proc.as_ref(), own: self.own, number };
+            let kind = classify(&facts, &mut lookup);
             return Some(Entry::new(number, kind, status.ok().as_ref(), info));
         }
         None
@@ -131,18 +131,18 @@ fn is_closed(errno: Errno) -> bool {
 }
 
 /// Answers about one number.
-struct Asked<'a> {
-    known: &'a mut Known,
+struct EntryLookup<'a> {
+    cache: &'a mut Cache,
     proc: Option<&'a Proc>,
     own: bool,
     number: RawFd,
 }
 
-impl Ask for Asked<'_> {
+impl Lookup for EntryLookup<'_> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn is_terminal(&mut self, major: u32, minor: u32) -> bool {
         let proc = self.proc;
-        let terminals = self.known.terminals.get_or_insert_with(|| {
+        let terminals = self.cache.terminals.get_or_insert_with(|| {
             let drivers = proc.and_then(|_| std::fs::read_to_string("/proc/tty/drivers").ok());
             drivers.and_then(|drivers| Terminals::parse(&drivers)).unwrap_or_else(Terminals::assigned)
         });
@@ -151,12 +151,12 @@ impl Ask for Asked<'_> {
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn is_terminal(&mut self, _: u32, _: u32) -> bool {
-        number::is_terminal(self.number)
+        own_descriptor::is_terminal(self.number)
     }
 
     fn socket(&mut self, inode: u64) -> Option<Socket> {
-        self.known.socket(self.proc, inode).or_else(|| match self.proc {
-            _ if self.own => number::socket(self.number),
+        self.cache.socket(self.proc, inode).or_else(|| match self.proc {
+            _ if self.own => own_descriptor::socket(self.number),
             proc => proc?.socket(self.number),
         })
     }
@@ -166,10 +166,10 @@ impl Ask for Asked<'_> {
     }
 
     fn is_in_root(&mut self, status: &FileStatus) -> bool {
-        *self.known.root.get_or_insert_with(proc::root_device) == Some(status.id.device)
+        *self.cache.root.get_or_insert_with(proc::root_device) == Some(status.id.device)
     }
 
     fn file_system(&mut self) -> Option<FileSystem> {
-        if self.own { number::file_system(self.number) } else { self.proc?.file_system(self.number) }
+        if self.own { own_descriptor::file_system(self.number) } else { self.proc?.file_system(self.number) }
     }
 }

@@ -1,9 +1,9 @@
 //! `Sockets`: all sockets of a network namespace, by inode.
 
-use super::diag::{Diag, Family};
-use super::inet::{self, ByteOrder, List};
+use super::diag::{Family, SockDiag};
+use super::inet::{self, ByteOrder, InternetList};
 use super::socket::{Socket, SocketKind};
-use super::{link, unix, words};
+use super::{netlink_packet, unix, words};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs;
@@ -19,17 +19,17 @@ pub(crate) struct Sockets {
 }
 
 /// The lists of internet sockets.
-const INTERNET: [(&str, List); 10] = [
-    ("tcp", List::Tcp),
-    ("tcp6", List::Tcp),
-    ("udp", List::Udp),
-    ("udp6", List::Udp),
-    ("udplite", List::UdpLite),
-    ("udplite6", List::UdpLite),
-    ("raw", List::Raw),
-    ("raw6", List::Raw),
-    ("icmp", List::Icmp),
-    ("icmp6", List::Icmp),
+const INTERNET: [(&str, InternetList); 10] = [
+    ("tcp", InternetList::Tcp),
+    ("tcp6", InternetList::Tcp),
+    ("udp", InternetList::Udp),
+    ("udp6", InternetList::Udp),
+    ("udplite", InternetList::UdpLite),
+    ("udplite6", InternetList::UdpLite),
+    ("raw", InternetList::Raw),
+    ("raw6", InternetList::Raw),
+    ("icmp", InternetList::Icmp),
+    ("icmp6", InternetList::Icmp),
 ];
 
 impl Sockets {
@@ -42,9 +42,9 @@ impl Sockets {
         for (name, list) in INTERNET {
             sockets.read_list(&net.join(name), |line| inet::parse(list, line, ByteOrder::NATIVE));
         }
-        sockets.read_list(&net.join("netlink"), link::netlink);
-        sockets.read_list(&net.join("packet"), link::packet);
-        let mut diag = if is_namespace_of_caller(process) { Diag::open() } else { None };
+        sockets.read_list(&net.join("netlink"), netlink_packet::netlink);
+        sockets.read_list(&net.join("packet"), netlink_packet::packet);
+        let mut diag = if is_namespace_of_caller(process) { SockDiag::open() } else { None };
         match diag.as_mut().and_then(|diag| diag.dump(Family::Unix)) {
             Some(found) => found.into_iter().for_each(|(inode, socket)| sockets.add(inode, socket)),
             None => sockets.read_list(&net.join("unix"), unix::parse),
@@ -72,7 +72,7 @@ impl Sockets {
     }
 
     /// Asks for those that have no list, where the kernel has such sockets: a question would load a module otherwise.
-    fn ask_for_others(&mut self, diag: &mut Diag, protocols: &[u8]) {
+    fn ask_for_others(&mut self, diag: &mut SockDiag, protocols: &[u8]) {
         let has =
             |name: &[u8]| protocols.split(|&byte| byte == b'\n').any(|line| words::words(line).next() == Some(name));
         for (name, family) in

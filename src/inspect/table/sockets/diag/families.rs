@@ -1,17 +1,14 @@
 //! The questions and the answers of each family: `<linux/unix_diag.h>`, `<linux/inet_diag.h>`, `<linux/vm_sockets_diag.h>`.
 
-use super::super::inet;
-use super::super::socket::{Socket, SocketAddress, SocketKind, SocketState};
-use super::super::unix::socket_type;
 use super::message::{array_at, attribute, attributes, u32_at};
+use crate::inspect::table::sockets::inet;
+use crate::inspect::table::sockets::socket::{Socket, SocketAddress, SocketKind, SocketState};
+use crate::inspect::table::sockets::unix::socket_type;
 use std::net::{IpAddr, SocketAddr};
-
-/// An inode and its socket.
-pub(in super::super) type Found = (u64, Socket);
 
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Family {
+pub(in crate::inspect::table::sockets) enum Family {
     Unix,
     Mptcp,
     Mptcp6,
@@ -51,7 +48,7 @@ impl Family {
     }
 
     /// The socket that the body of a message describes.
-    pub(super) fn parse(self, body: &[u8]) -> Option<Found> {
+    pub(super) fn parse(self, body: &[u8]) -> Option<(u64, Socket)> {
         match self {
             Self::Unix => unix(body),
             Self::Mptcp | Self::Mptcp6 => mptcp(body),
@@ -70,7 +67,7 @@ fn simple_request(family: i32, show: u32) -> Vec<u8> {
 }
 
 /// `unix_diag_msg`: family, type, state, padding, inode, cookie; then attributes.
-fn unix(body: &[u8]) -> Option<Found> {
+fn unix(body: &[u8]) -> Option<(u64, Socket)> {
     const LENGTH: usize = 16;
     const BOTH_DIRECTIONS: u8 = 3;
     let [_family, kind, code, _] = array_at(body, 0)?;
@@ -93,7 +90,7 @@ fn unix(body: &[u8]) -> Option<Found> {
 }
 
 /// `inet_diag_msg`: family, state, timer, retransmissions, ports, addresses, device, cookie, and counters to the inode.
-fn mptcp(body: &[u8]) -> Option<Found> {
+fn mptcp(body: &[u8]) -> Option<(u64, Socket)> {
     let [family, code, _, _] = array_at(body, 0)?;
     let address = |port: usize, ip: usize| {
         let ip = match i32::from(family) {
@@ -111,7 +108,7 @@ fn mptcp(body: &[u8]) -> Option<Found> {
 }
 
 /// `vsock_diag_msg`: family, type, state, shut directions, both addresses, inode, cookie.
-fn vsock(body: &[u8]) -> Option<Found> {
+fn vsock(body: &[u8]) -> Option<(u64, Socket)> {
     let [_family, kind, code, _] = array_at(body, 0)?;
     let address = |at| Some(SocketAddress::Vsock { cid: u32_at(body, at)?, port: u32_at(body, at + 4)? });
     let mut socket = Socket::new(SocketKind::Vsock(socket_type(kind.into())));
@@ -131,7 +128,7 @@ mod tests {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    fn text((inode, socket): Found) -> (u64, String) {
+    fn text((inode, socket): (u64, Socket)) -> (u64, String) {
         (inode, socket.to_string())
     }
 

@@ -15,7 +15,7 @@ const ATTRIBUTE: usize = 4;
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Message<'bytes> {
+pub(super) struct NetlinkMessage<'bytes> {
     pub(super) kind: u16,
     pub(super) sequence: u32,
     pub(super) body: &'bytes [u8],
@@ -34,11 +34,12 @@ pub(super) fn dump_request(sequence: u32, body: &[u8]) -> Vec<u8> {
 }
 
 /// The messages of a datagram, up to one that is malformed.
-pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkMessage<'_>> {
     std::iter::from_fn(move || {
         let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
         let message = datagram.get(..length)?;
-        let found = Message { kind: u16_at(message, 4)?, sequence: u32_at(message, 8)?, body: message.get(HEADER..)? };
+        let found =
+            NetlinkMessage { kind: u16_at(message, 4)?, sequence: u32_at(message, 8)?, body: message.get(HEADER..)? };
         datagram = datagram.get(aligned(length)..).unwrap_or_default();
         Some(found)
     })
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn messages_are_read_up_to_one_that_is_malformed() {
         let one = dump_request(7, b"abc");
-        let message = Message { kind: SOCK_DIAG_BY_FAMILY, sequence: 7, body: b"abc" };
+        let message = NetlinkMessage { kind: SOCK_DIAG_BY_FAMILY, sequence: 7, body: b"abc" };
         assert_eq!(messages(&one).collect::<Vec<_>>(), [message]);
         // Each begins at a multiple of four.
         let two = [&one[..], b"\0", &one].concat();

@@ -5,7 +5,7 @@ mod internet;
 mod others;
 mod unix;
 
-use super::diag::{Diag, Family};
+use super::diag::{Family, SockDiag};
 use super::{Socket, Sockets};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -35,7 +35,7 @@ fn found(fd: impl AsFd) -> Socket {
 
 /// Whether the kernel answers questions about a family; a module that it needs may be missing.
 fn answers(family: Family) -> bool {
-    let answers = Diag::open().and_then(|mut diag| diag.dump(family)).is_some();
+    let answers = SockDiag::open().and_then(|mut diag| diag.dump(family)).is_some();
     if !answers {
         eprintln!("skipped: the kernel does not answer about {family:?}");
     }

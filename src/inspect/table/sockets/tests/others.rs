@@ -97,10 +97,10 @@ fn protocol_is_known_of_any_socket_behind_a_link() {
 
 #[test]
 fn sockets_of_another_network_namespace_are_known_but_not_their_peers() {
-    let (tell, told) = mpsc::channel::<(PathBuf, u64, u64, mpsc::Sender<()>)>();
+    let (sender, receiver) = mpsc::channel::<(PathBuf, u64, u64, mpsc::Sender<()>)>();
     let looked = std::thread::scope(|scope| {
         let looked = scope.spawn(move || {
-            let (thread, tcp, unix, done) = told.recv().ok()?;
+            let (thread, tcp, unix, done) = receiver.recv().ok()?;
             let sockets = Sockets::read(&thread);
             // Not those of this one.
             let own = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -114,7 +114,7 @@ fn sockets_of_another_network_namespace_are_known_but_not_their_peers() {
             let (unix, other) = UnixStream::pair().unwrap();
             let (done, wait) = mpsc::channel();
             let thread = Path::new("/proc").join(std::fs::read_link(THREAD).unwrap());
-            tell.send((thread, inode(&tcp), inode(&unix), done)).unwrap();
+            sender.send((thread, inode(&tcp), inode(&unix), done)).unwrap();
             wait.recv().unwrap();
             assert_eq!(found(&tcp).local().unwrap().internet(), Some(tcp.local_addr().unwrap()));
             if answers(Family::Unix) {

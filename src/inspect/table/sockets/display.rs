@@ -56,15 +56,15 @@ impl fmt::Display for SocketAddress {
             Self::Netlink { port, groups } => write!(f, "port {port} groups {groups:#x}"),
             Self::Interface(0) => f.write_str("any interface"),
             Self::Interface(index) => write!(f, "interface {index}"),
-            Self::Vsock { cid, port } => write!(f, "{}:{}", Any(*cid), Any(*port)),
+            Self::Vsock { cid, port } => write!(f, "{}:{}", VsockNumber(*cid), VsockNumber(*port)),
         }
     }
 }
 
 /// A part of a `vsock` address.
-struct Any(u32);
+struct VsockNumber(u32);
 
-impl fmt::Display for Any {
+impl fmt::Display for VsockNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             u32::MAX => f.write_str("any"),

@@ -3,10 +3,10 @@
 #![allow(unsafe_code, reason = "the system is asked by number, of whatever is open there")]
 
 use super::classify::FileSystem;
-use super::entry::EntryFlags;
-use super::fdinfo::Info;
 use super::sockets::Socket;
 use super::status::{self, FileStatus};
+use crate::inspect::access::EntryFlags;
+use crate::inspect::fdinfo::FdInfo;
 use rustix::io::Errno;
 use std::os::fd::{BorrowedFd, RawFd};
 
@@ -29,7 +29,7 @@ pub(super) fn status(number: RawFd) -> Result<FileStatus, Errno> {
 }
 
 /// Adds what is not known of an own descriptor and can be asked.
-pub(super) fn complete(info: &mut Info, number: RawFd, flags: EntryFlags) {
+pub(super) fn complete(info: &mut FdInfo, number: RawFd, flags: EntryFlags) {
     info.flags = info.flags.or(Some(flags));
     // Where it stands; it is not moved.
     info.offset = info.offset.or_else(|| with(number, |fd| rustix::fs::tell(fd)).ok());
