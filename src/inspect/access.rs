@@ -1,6 +1,6 @@
 //! The access mode and the flags of a descriptor.
 
-/// What may be done through a descriptor.
+/// The access mode of a descriptor: which operations it was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Access {
@@ -13,28 +13,30 @@ pub enum Access {
     /// Reading and writing.
     #[doc(alias = "O_RDWR")]
     ReadWrite,
-    /// Neither: the descriptor stands for a place in the file system.
+    /// Neither: the descriptor only denotes a file or a directory.
     #[doc(alias = "O_PATH")]
     Path,
-    /// Neither: the descriptor is for a device's controls only, which Linux opens with the access mode 3.
+    /// Neither: Linux opens a device with the access mode 3 for `ioctl(2)` only.
     Neither,
 }
 
-/// The flags of a descriptor and of its description.
+/// The flags of a descriptor, and the status flags and access mode of its description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EntryFlags {
-    /// Without close-on-exec.
+    /// What `F_GETFL` returns: without close-on-exec.
     pub(super) status: i32,
     pub(super) close_on_exec: bool,
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+/// The flag `O_PATH`, if the system has it.
 const PATH: Option<i32> = Some(libc::O_PATH);
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+/// The flag `O_PATH`, if the system has it.
 const PATH: Option<i32> = None;
 
 impl EntryFlags {
-    /// The `flags` of fdinfo, which has close-on-exec among them.
+    /// From the `flags` of fdinfo, which include close-on-exec.
     pub(super) fn from_fdinfo(flags: i32) -> Self {
         Self { status: flags & !libc::O_CLOEXEC, close_on_exec: flags & libc::O_CLOEXEC != 0 }
     }

@@ -1,4 +1,4 @@
-//! From what the system said of a descriptor to its kind.
+//! Finds the kind of a descriptor from the system's answers about it.
 
 use super::kind::Kind;
 use super::link::{Link, without_remark};
@@ -11,30 +11,30 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// What the system said of one descriptor.
+/// The system's answers about one descriptor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts<'a> {
-    /// The text of its link.
+    /// The text of its link in `/proc/PID/fd`.
     pub(super) link: Result<&'a [u8], Errno>,
     pub(super) status: Result<&'a FileStatus, Errno>,
     pub(super) info: &'a FdInfo,
 }
 
-/// What has to be asked for some kinds only.
+/// Questions that only some kinds need. Each may take system calls.
 pub(super) trait Lookup {
     /// Whether a character device is a terminal.
     fn is_terminal(&mut self, major: u32, minor: u32) -> bool;
-    /// The socket of this number.
+    /// The socket with this inode number.
     fn socket(&mut self, inode: u64) -> Option<Socket>;
-    /// Whether the path leads to this very file.
+    /// Whether the path leads to this file.
     fn is_at(&mut self, path: &[u8], status: &FileStatus) -> bool;
     /// Whether the file is in the file system of the root directory.
     fn is_in_root(&mut self, status: &FileStatus) -> bool;
-    /// Which kind of file system the descriptor's file is in.
+    /// The kind of file system that has the descriptor's file.
     fn file_system(&mut self) -> Option<FileSystem>;
 }
 
-/// File systems that the kernel keeps for its own objects.
+/// The kernel's internal file systems, which have its own objects as files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code, reason = "only Linux tells"))]
 pub(super) enum FileSystem {
@@ -48,7 +48,7 @@ pub(super) enum FileSystem {
 }
 
 impl FileSystem {
-    /// By its number in `statfs(2)`.
+    /// The file system with this `f_type` (`statfs(2)`).
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn from_magic(magic: u32) -> Self {
         match magic {
@@ -63,6 +63,7 @@ impl FileSystem {
     }
 }
 
+/// Finds the kind of a descriptor.
 pub(super) fn classify(facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
     match (facts.link, facts.status) {
         (Ok(link), _) => linked(link, facts, lookup),
@@ -71,6 +72,7 @@ pub(super) fn classify(facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
     }
 }
 
+/// Finds the kind of a descriptor whose link is known.
 fn linked(text: &[u8], facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
     match (Link::parse(text), facts.status) {
         (Link::Pipe(inode), _) => Kind::Pipe { inode },
@@ -83,6 +85,7 @@ fn linked(text: &[u8], facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
     }
 }
 
+/// Finds the kind of an anonymous inode by its name.
 fn anonymous(name: &[u8], info: &FdInfo) -> Kind {
     match name {
         b"eventfd" => Kind::Event { count: info.count },
@@ -96,14 +99,15 @@ fn anonymous(name: &[u8], info: &FdInfo) -> Kind {
     }
 }
 
-/// What has a name in a file system.
+/// Finds the kind of a descriptor whose link is a path.
 fn placed(text: &[u8], status: &FileStatus, lookup: &mut impl Lookup) -> Kind {
-    // The kernel's remark, unless it is part of the name. A file with another name may be gone from this one.
+    // The kernel appends " (deleted)", but a file name may also end so. A file that still has links may be deleted at
+    // this path, and have another one.
     let gone = without_remark(text).filter(|_| status.links == 0 || !lookup.is_at(text, status));
     let path = gone.unwrap_or(text);
     if status.file_type == FileType::RegularFile {
-        // Names right below the root may be those of files that have no place in the tree. Those are never in the
-        // root's own file system.
+        // The kernel also makes paths with one component for files that are in no directory. Such a file is never in the
+        // file system of the root directory.
         if gone.is_some() && path == b"/secretmem" && !lookup.is_in_root(status) {
             return Kind::SecretMemory;
         }
@@ -119,6 +123,7 @@ fn placed(text: &[u8], status: &FileStatus, lookup: &mut impl Lookup) -> Kind {
         .unwrap_or_else(|| Kind::Other { link: path_buf(text) })
 }
 
+/// Finds the kind of a file by its type. `None` if the type is unknown.
 fn by_type(path: Option<PathBuf>, deleted: bool, status: &FileStatus, lookup: &mut impl Lookup) -> Option<Kind> {
     let (major, minor) = status.special;
     Some(match status.file_type {
@@ -134,7 +139,7 @@ fn by_type(path: Option<PathBuf>, deleted: bool, status: &FileStatus, lookup: &m
     })
 }
 
-/// What has a file but no link that could be read: without `/proc`, or with a path that is too long for it.
+/// Finds the kind of a descriptor whose link cannot be read: there is no `/proc`, or its path is too long.
 fn unnamed(status: &FileStatus, info: &FdInfo, lookup: &mut impl Lookup) -> Kind {
     let inode = status.id.inode;
     match (lookup.file_system(), status.file_type) {
@@ -159,7 +164,7 @@ mod tests {
     use super::super::status::FileId;
     use super::*;
 
-    /// Answers that were prepared.
+    /// Answers that a test has fixed.
     #[derive(Default)]
     struct FixedAnswers {
         terminal: bool,

@@ -6,7 +6,10 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::RawFd;
 
-/// All descriptors of a process at one time, in the order of their numbers. `Display` prints them as a table.
+/// The descriptors of a process at one time, in the order of their numbers. `Display` prints them as a table.
+///
+/// Each [`Entry`] says what the descriptor refers to ([`Kind`](super::kind::Kind)), its access mode, its flags, its offset and
+/// its locks. [`diff`](Self::diff) and [`assert_unchanged`](Self::assert_unchanged) find leaks.
 ///
 /// ```
 /// use fdspawn::inspect::DescriptorTable;
@@ -33,9 +36,9 @@ use std::os::fd::RawFd;
 ///        4  read             -  close-on-exec         -                pipe:[13021676]
 /// ```
 ///
-/// A table that changes meanwhile is read entry by entry. A descriptor that is closed is in it as it was, or is not in
-/// it; one that is replaced while it is looked at may show something of both. The descriptors that the call itself opens
-/// are not in it, but those of calls in other threads are.
+/// The call reads the table entry by entry. If the process closes a descriptor at the same time, the result has it as it was,
+/// or does not have it; if the process replaces a descriptor, its entry may mix the old and the new one. The result does
+/// not have the descriptors that the call itself opens, but it has those that calls in other threads open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[doc(alias = "lsof")]
 pub struct DescriptorTable {
@@ -44,18 +47,22 @@ pub struct DescriptorTable {
 }
 
 impl DescriptorTable {
-    /// Lists the descriptors of the calling thread, which are those of the process unless the thread has a table of
-    /// its own (`unshare(2)` with `CLONE_FILES`).
+    /// Lists the descriptors of the calling thread. They are those of the process, unless the thread has a table of its own
+    /// (`unshare(2)` with `CLONE_FILES`).
     ///
-    /// On Linux it reads `/proc/thread-self/fd` and `fdinfo`. It works without them too, and where the process is at
-    /// its limit of descriptors and cannot open another: it then tries all numbers, and asks the system for what it
-    /// knows of each (`fcntl(2)`, `fstat(2)`, `lseek(2)`). That is also how it works on other Unix systems. Paths,
-    /// locks and what is inside of anonymous kinds are not known then.
+    /// The call closes all descriptors that it opens.
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux the call reads `/proc/thread-self/fd` and `/proc/thread-self/fdinfo`. If there is no `/proc`, or if the process
+    /// is at its limit of descriptors, the call tries all numbers and asks the system about each open one (`fcntl(2)`,
+    /// `fstat(2)`, `lseek(2)`). On other Unix systems it always works so. Paths, locks and the details of anonymous kinds
+    /// are unknown then.
     ///
     /// # Errors
     ///
-    /// Where `/proc` cannot be read and the hard limit of descriptors (`RLIMIT_NOFILE`) is above 2^24, too many numbers to
-    /// try: the error of the first, such as `EMFILE`.
+    /// The error of opening `/proc`, such as `EMFILE`, if the hard limit of descriptors (`RLIMIT_NOFILE`) is also above 2^24,
+    /// too high to try all numbers.
     pub fn current() -> io::Result<Self> {
         let pid = std::process::id();
         match read::current() {
@@ -66,8 +73,9 @@ impl DescriptorTable {
 
     /// Lists the descriptors of another process, from `/proc` on Linux.
     ///
-    /// The number may also be a thread's; it is then that thread's table. A process that has ended and is not yet
-    /// reaped has no descriptors. Entries whose details the system keeps from the caller are [`Kind::Unreadable`].
+    /// `pid` may also be the id of a thread; the result is then the table of that thread. A process that has ended and has
+    /// not been reaped has no descriptors. If the caller may not read the details of a descriptor, its entry is
+    /// [`Kind::Unreadable`](super::kind::Kind::Unreadable).
     ///
     /// ```
     /// use fdspawn::inspect::DescriptorTable;
@@ -83,11 +91,11 @@ impl DescriptorTable {
     ///
     /// # Errors
     ///
-    /// - [`io::ErrorKind::NotFound`]: there is no such process, or none that the caller may see.
-    /// - [`io::ErrorKind::PermissionDenied`]: the process is another user's, or has more privileges than the caller
-    ///   (`ptrace(2)`, the access mode `PTRACE_MODE_READ_FSCREDS`).
+    /// - [`io::ErrorKind::NotFound`]: there is no such process, or the caller may not see it.
+    /// - [`io::ErrorKind::PermissionDenied`]: the process belongs to another user, or has more privileges than the caller
+    ///   (`ptrace(2)`, `PTRACE_MODE_READ_FSCREDS`).
     /// - [`io::ErrorKind::Unsupported`]: the system is not Linux, or has no `/proc`.
-    /// - Any other of opening a file, such as `EMFILE`: three descriptors are needed.
+    /// - The errors of opening a file, such as `EMFILE`: the call needs three descriptors.
     pub fn of(pid: u32) -> io::Result<Self> {
         match read::of(pid) {
             Ok(entries) => Ok(Self { pid, entries }),
@@ -102,7 +110,7 @@ impl DescriptorTable {
         }
     }
 
-    /// The process, or the thread, whose table this was.
+    /// The process, or the thread, that has this table.
     pub fn pid(&self) -> u32 {
         self.pid
     }
@@ -112,36 +120,36 @@ impl DescriptorTable {
         &self.entries
     }
 
-    /// Goes through the entries in the order of their numbers.
+    /// Iterates over the entries in the order of their numbers.
     pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
         self.entries.iter()
     }
 
-    /// The entry of a number, if it is open.
+    /// The entry of a number. `None` if the number is not open.
     pub fn get(&self, number: RawFd) -> Option<&Entry> {
         let index = self.entries.binary_search_by_key(&number, Entry::number).ok()?;
         self.entries.get(index)
     }
 
-    /// Leaves out the entries of which `keep` is false.
+    /// Removes the entries for which `keep` returns false. It closes nothing.
     ///
     /// ```
     /// use fdspawn::inspect::DescriptorTable;
     ///
     /// let mut table = DescriptorTable::current()?;
-    /// table.retain(|entry| entry.close_on_exec() == Some(false)); // what a careless exec would pass on
+    /// table.retain(|entry| entry.close_on_exec() == Some(false)); // the descriptors that a program would inherit
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn retain(&mut self, keep: impl FnMut(&Entry) -> bool) {
         self.entries.retain(keep);
     }
 
-    /// How many descriptors are open.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none is open.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -165,7 +173,7 @@ impl IntoIterator for DescriptorTable {
     }
 }
 
-/// The system's error with what was being done.
+/// An error of the system, with the operation that failed.
 fn failure(errno: Errno, what: &str) -> io::Error {
     io::Error::new(errno.kind(), format!("{what}: {}", io::Error::from(errno)))
 }

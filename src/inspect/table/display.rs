@@ -1,4 +1,4 @@
-//! The printed table.
+//! Prints tables and entries.
 
 use super::descriptor_table::DescriptorTable;
 use super::entry::Entry;
@@ -6,12 +6,13 @@ use crate::inspect::access::{Access, EntryFlags};
 use crate::inspect::held_lock::HeldLock;
 use std::fmt;
 
-/// A row's cells but the last, which is the entry's kind.
+/// The cells of a row, except the last one, which is the entry's kind.
 type Cells = [String; COLUMNS];
 
 const COLUMNS: usize = 5;
 const HEADER: [&str; COLUMNS] = ["number", "access", "offset", "flags", "locks"];
 
+/// The cells of an entry's row.
 fn cells(entry: &Entry) -> Cells {
     [
         entry.number.to_string(),
@@ -26,6 +27,7 @@ fn or_dash(text: String) -> String {
     if text.is_empty() { "-".to_owned() } else { text }
 }
 
+/// The word for an access mode.
 pub(super) fn access(access: Option<Access>) -> &'static str {
     match access {
         Some(Access::Read) => "read",
@@ -37,7 +39,7 @@ pub(super) fn access(access: Option<Access>) -> &'static str {
     }
 }
 
-/// The flags that are set.
+/// The words for the flags that are set.
 pub(super) fn flag_words(flags: EntryFlags) -> Vec<&'static str> {
     let words =
         [(flags.close_on_exec, "close-on-exec"), (flags.append(), "append"), (flags.nonblocking(), "nonblocking")];
@@ -70,7 +72,7 @@ impl fmt::Display for DescriptorTable {
     }
 }
 
-/// Numbers stand to the right of their columns, words to the left.
+/// Prints one line. Numbers are aligned to the right of their columns, words to the left.
 fn line(
     f: &mut fmt::Formatter<'_>,
     [number, access, offset, flags, locks]: &[&str; COLUMNS],

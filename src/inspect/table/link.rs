@@ -1,9 +1,9 @@
 //! The text of a link in `/proc/PID/fd`.
 
-/// What the kernel says that a descriptor refers to.
+/// What a descriptor refers to, as its link says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link<'a> {
-    /// A name in some file system: of a file, but also of memory, or of what is not in the reader's view.
+    /// A path: of a file, but also of memory, or of a file that the reader cannot reach.
     Path(&'a [u8]),
     /// `pipe:[5]`
     Pipe(u64),
@@ -11,13 +11,14 @@ pub(super) enum Link<'a> {
     Socket(u64),
     /// `net:[4026531840]`
     Namespace(&'a str, u64),
-    /// `anon_inode:[eventfd]`, and since some kernels `pidfd:[5]`.
+    /// `anon_inode:[eventfd]`; `pidfd:[5]` of newer kernels.
     Anonymous(&'a [u8]),
-    /// None of these.
+    /// A text of another form.
     Other,
 }
 
 impl<'a> Link<'a> {
+    /// Parses the text of a link.
     pub(super) fn parse(text: &'a [u8]) -> Self {
         if text.starts_with(b"/") {
             return Self::Path(text);
@@ -38,13 +39,13 @@ impl<'a> Link<'a> {
     }
 }
 
-/// `name:[5]`
+/// Parses a text such as `name:[5]`.
 fn numbered(text: &[u8]) -> Option<(&str, u64)> {
     let (name, number) = std::str::from_utf8(text).ok()?.split_once(":[")?;
     Some((name, number.strip_suffix(']')?.parse().ok()?))
 }
 
-/// The path without the kernel's remark that it is gone; `None` where there is no such remark.
+/// The path without the kernel's suffix for a deleted file. `None` if the path does not have the suffix.
 pub(super) fn without_remark(path: &[u8]) -> Option<&[u8]> {
     path.strip_suffix(b" (deleted)")
 }

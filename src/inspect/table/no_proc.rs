@@ -1,4 +1,4 @@
-//! Systems whose `/proc`, if they have one, tells nothing of descriptors.
+//! `Proc` of systems whose `/proc`, if there is one, does not list descriptors.
 
 use super::classify::FileSystem;
 use super::sockets::Socket;
@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use std::convert::Infallible;
 use std::os::fd::RawFd;
 
-/// There is none.
+/// A type without values.
 pub(super) struct Proc(Infallible);
 
 impl Proc {
@@ -49,7 +49,7 @@ impl Proc {
     }
 }
 
-/// The device of the file system that has the root directory.
+/// The device of the root directory's file system.
 pub(super) fn root_device() -> Option<u64> {
     rustix::fs::stat("/").ok().map(|stat| status::plain(&stat).id.device)
 }

@@ -1,4 +1,4 @@
-//! Reading a table, entry by entry.
+//! Reads a table, entry by entry.
 
 use super::classify::{Facts, FileSystem, Lookup, classify};
 use super::entry::Entry;
@@ -18,12 +18,12 @@ use std::os::fd::RawFd;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::path::Path;
 
-/// The calling thread's descriptors: from `/proc`, and what that does not tell, by their numbers.
+/// Reads the calling thread's table: from `/proc`, and by asking the system about each number.
 pub(super) fn current() -> Result<Vec<Entry>, Errno> {
     let _guard = lock_stdio_numbers_if_closed();
     let (proc, numbers) = match Proc::of_thread() {
         Ok((proc, numbers)) => (Some(proc), numbers),
-        // No descriptor is left to open it with, or there is none.
+        // The process is at its limit of descriptors, or there is no /proc.
         Err(errno) => {
             let numbers = by_number::open_numbers(Features::PROC).map_err(|_| errno)?;
             (Proc::of_thread_by_name(), numbers)
@@ -32,44 +32,47 @@ pub(super) fn current() -> Result<Vec<Entry>, Errno> {
     Ok(Reader::new(proc, true).entries(numbers))
 }
 
-/// Another process's descriptors.
+/// Reads another process's table.
 pub(super) fn of(pid: u32) -> Result<Vec<Entry>, Errno> {
     let _guard = lock_stdio_numbers_if_closed();
     let (proc, numbers) = Proc::of(pid)?;
     Ok(Reader::new(Some(proc), false).entries(numbers))
 }
 
-/// An entry that changes each time that it is looked at is taken as it is after so many times.
+/// If a number is closed and opened again while its entry is read, the entry is read again, at most this often.
 const TRIES: usize = 32;
 
+/// A reader of one table.
 struct Reader {
     proc: Option<Proc>,
-    /// The table is the calling thread's, which can be asked by number.
+    /// Whether the table is the calling thread's, so that the system can be asked by number.
     own: bool,
     cache: Cache,
+    /// The buffers for the texts of links and of fdinfo.
     link: Vec<u8>,
     info: Vec<u8>,
 }
 
-/// What is found out once, when the first entry needs it.
+/// Facts that are read once, when the first entry needs them.
 #[derive(Default)]
 struct Cache {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     sockets: Option<Sockets>,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     terminals: Option<Terminals>,
+    /// The device of the root directory's file system.
     root: Option<Option<u64>>,
 }
 
 impl Cache {
-    /// A socket from the system's lists, which tell more than the socket itself, but not of every one.
+    /// A socket from the system's lists. They have more facts than the socket itself returns, but do not have every socket.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn socket(&mut self, proc: Option<&Proc>, inode: u64) -> Option<Socket> {
         let process = proc.map_or(Path::new("/proc/thread-self"), Proc::path);
         self.sockets.get_or_insert_with(|| Sockets::read(process)).get(inode)
     }
 
-    /// There are no such lists.
+    /// Returns `None`: the system has no such lists.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn socket(&mut self, _: Option<&Proc>, _: u64) -> Option<Socket> {
         None
@@ -86,7 +89,7 @@ impl Reader {
         numbers.into_iter().filter_map(|number| self.entry(number)).collect()
     }
 
-    /// The entry of `number`, unless that was closed since it was listed.
+    /// Reads the entry of `number`. `None` if the number has been closed since it was listed.
     fn entry(&mut self, number: RawFd) -> Option<Entry> {
         for tries_left in (0..TRIES).rev() {
             let flags = if self.own { Some(own_descriptor::flags(number)) } else { None };
@@ -94,7 +97,7 @@ impl Reader {
                 Some(proc) => proc.link(number, &mut self.link),
                 None => Err(Errno::NOSYS),
             };
-            // Either is enough to know.
+            // One of the two says whether the number is open: the flags in the thread's own table, the link in another.
             let first = flags.map_or(link.map(drop), |flags| flags.map(drop));
             if first.is_err_and(is_closed) {
                 return None;
@@ -125,12 +128,12 @@ impl Reader {
     }
 }
 
-/// Whether an error says that the number is not open, or its process is gone.
+/// Whether an error says that the number is closed, or that its process has ended.
 fn is_closed(errno: Errno) -> bool {
     matches!(errno, Errno::BADF | Errno::NOENT | Errno::SRCH)
 }
 
-/// Answers about one number.
+/// The questions of `classify` about one number.
 struct EntryLookup<'a> {
     cache: &'a mut Cache,
     proc: Option<&'a Proc>,

@@ -4,8 +4,8 @@ use super::socket::{Socket, SocketAddress, SocketKind, SocketState};
 use super::words::{number, words};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// How the machine that wrote the line orders the bytes of a number: an address is printed as a number of which the
-/// bytes are those of the address.
+/// The byte order of the machine that has written a line. The kernel prints the bytes of an address as a number in its own
+/// byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Little,
@@ -16,7 +16,7 @@ impl ByteOrder {
     pub(super) const NATIVE: Self = if cfg!(target_endian = "little") { Self::Little } else { Self::Big };
 }
 
-/// What such a list is of, and so how a line of it is read.
+/// The protocol of a list, which decides how its lines are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InternetList {
     Tcp,
@@ -26,7 +26,7 @@ pub(super) enum InternetList {
     Icmp,
 }
 
-/// The inode and the socket of a line.
+/// Parses a line. Returns the inode number and the socket.
 ///
 /// ```text
 ///   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -57,7 +57,7 @@ pub(super) fn parse(list: InternetList, line: &[u8], order: ByteOrder) -> Option
     Some((inode, socket))
 }
 
-/// The states of TCP, of which the other protocols use two.
+/// The state with this number: the kernel's states of TCP, of which other protocols use two.
 pub(super) fn state(code: u8) -> Option<SocketState> {
     Some(match code {
         1 => SocketState::Connected,
@@ -70,7 +70,7 @@ pub(super) fn state(code: u8) -> Option<SocketState> {
     })
 }
 
-/// An address and a port in hexadecimal digits, such as `0100007F:0050`.
+/// Parses an address and a port in hexadecimal digits, such as `0100007F:0050`.
 fn address(word: &[u8], order: ByteOrder) -> Option<SocketAddr> {
     let colon = word.iter().position(|&byte| byte == b':')?;
     let (digits, port) = (&word[..colon], u16::try_from(number(&word[colon + 1..], 16)?).ok()?);
@@ -88,7 +88,7 @@ fn address(word: &[u8], order: ByteOrder) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// Four bytes of an address.
+/// Parses four bytes of an address.
 fn quarter(digits: &[u8], order: ByteOrder) -> Option<[u8; 4]> {
     let value = u32::try_from(number(digits, 16)?).ok()?;
     Some(match order {

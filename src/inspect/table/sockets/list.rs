@@ -1,4 +1,4 @@
-//! `Sockets`: all sockets of a network namespace, by inode.
+//! `Sockets`.
 
 use super::diag::{Family, SockDiag};
 use super::inet::{self, ByteOrder, InternetList};
@@ -9,16 +9,16 @@ use std::collections::hash_map::Entry;
 use std::fs;
 use std::path::Path;
 
-/// What the kernel tells of the sockets in a process's network namespace, at one moment.
+/// The sockets of a process's network namespace, by their inode numbers, at one moment.
 ///
-/// Not all sockets are in it: one that is neither bound nor connected is in no list, and some families have none, or
-/// have one only in the caller's own namespace.
+/// The kernel does not list all sockets: not those that are neither bound nor connected, and not those of some families.
+/// It lists some families only for the caller's own namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     by_inode: HashMap<u64, Socket>,
 }
 
-/// The lists of internet sockets.
+/// The lists of internet sockets: the names of their files in `/proc/PID/net`, and the formats.
 const INTERNET: [(&str, InternetList); 10] = [
     ("tcp", InternetList::Tcp),
     ("tcp6", InternetList::Tcp),
@@ -33,9 +33,9 @@ const INTERNET: [(&str, InternetList); 10] = [
 ];
 
 impl Sockets {
-    /// Reads the lists of a process, or of a thread: `process` is its directory in `/proc`.
+    /// Reads the lists of a process or of a thread, whose directory in `/proc` is `process`.
     ///
-    /// What cannot be read is unknown. At the limit of descriptors nothing can be read, and there are none.
+    /// The result does not have the sockets of a list that cannot be read. At the limit of descriptors it is empty.
     pub(crate) fn read(process: &Path) -> Self {
         let mut sockets = Self::default();
         let net = process.join("net");
@@ -55,7 +55,7 @@ impl Sockets {
         sockets
     }
 
-    /// The socket that an inode is, if it is known: the number in `socket:[123]`.
+    /// The socket with this inode number, such as 123 in `socket:[123]`. `None` if it is in no list.
     pub(crate) fn get(&self, inode: u64) -> Option<Socket> {
         let mut socket = self.by_inode.get(&inode)?.clone();
         if let (None, Some(peer)) = (&socket.peer, socket.peer_inode) {
@@ -64,6 +64,7 @@ impl Sockets {
         Some(socket)
     }
 
+    /// Adds the sockets of a list in `/proc`.
     fn read_list(&mut self, path: &Path, parse: impl Fn(&[u8]) -> Option<(u64, Socket)>) {
         let text = fs::read(path).unwrap_or_default();
         for (inode, socket) in text.split(|&byte| byte == b'\n').filter_map(parse) {
@@ -71,7 +72,8 @@ impl Sockets {
         }
     }
 
-    /// Asks for those that have no list, where the kernel has such sockets: a question would load a module otherwise.
+    /// Adds the sockets of the families that have no list in `/proc`, if the kernel has loaded the family: otherwise the query
+    /// would load a kernel module.
     fn ask_for_others(&mut self, diag: &mut SockDiag, protocols: &[u8]) {
         let has =
             |name: &[u8]| protocols.split(|&byte| byte == b'\n').any(|line| words::words(line).next() == Some(name));
@@ -84,8 +86,8 @@ impl Sockets {
         }
     }
 
-    /// Adds a socket, if somebody holds it: others have no inode. The first that is said of an inode holds, but the TCP
-    /// connections under an MPTCP socket have its inode.
+    /// Adds a socket. A socket that no descriptor refers to has the inode number 0, and is skipped. If a number is listed
+    /// again, the first socket stays, except that an MPTCP socket replaces its TCP connections, which have its number.
     fn add(&mut self, inode: u64, socket: Socket) {
         match self.by_inode.entry(inode) {
             Entry::Vacant(entry) if inode != 0 => {
@@ -99,7 +101,7 @@ impl Sockets {
     }
 }
 
-/// Whether a process has the calling thread's network namespace, which is the one that `sock_diag(7)` answers for.
+/// Whether a process is in the calling thread's network namespace, the only one that `sock_diag(7)` lists.
 fn is_namespace_of_caller(process: &Path) -> bool {
     let namespace = |process: &Path| fs::read_link(process.join("ns/net")).ok();
     namespace(process).is_some_and(|its| Some(its) == namespace(Path::new("/proc/thread-self")))

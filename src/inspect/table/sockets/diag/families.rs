@@ -1,4 +1,4 @@
-//! The questions and the answers of each family: `<linux/unix_diag.h>`, `<linux/inet_diag.h>`, `<linux/vm_sockets_diag.h>`.
+//! The queries and the answers of each family: `<linux/unix_diag.h>`, `<linux/inet_diag.h>`, `<linux/vm_sockets_diag.h>`.
 
 use super::message::{array_at, attribute, attributes, u32_at};
 use crate::inspect::table::sockets::inet;
@@ -6,7 +6,7 @@ use crate::inspect::table::sockets::socket::{Socket, SocketAddress, SocketKind, 
 use crate::inspect::table::sockets::unix::socket_type;
 use std::net::{IpAddr, SocketAddr};
 
-/// What can be asked for.
+/// The families that can be queried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::inspect::table::sockets) enum Family {
     Unix,
@@ -15,7 +15,7 @@ pub(in crate::inspect::table::sockets) enum Family {
     Vsock,
 }
 
-/// Sockets in any state.
+/// The set of all states.
 const ALL: u32 = u32::MAX;
 
 const UDIAG_SHOW_NAME: u32 = 1;
@@ -28,9 +28,9 @@ const IPPROTO_MPTCP: u32 = 262;
 const AF_VSOCK: i32 = 40;
 
 impl Family {
-    /// The body of the request for all of them.
+    /// The body of a request for all sockets of the family.
     pub(super) fn request(self) -> Vec<u8> {
-        /// `inet_diag_req_v2` after its states: an address that is not looked at.
+        /// The end of `inet_diag_req_v2`: an address, which the kernel ignores in a dump.
         const ADDRESS: [u8; 48] = [0; 48];
         match self {
             Self::Unix => simple_request(libc::AF_UNIX, UDIAG_SHOW_NAME | UDIAG_SHOW_PEER),
@@ -40,14 +40,14 @@ impl Family {
                 let mut bytes = vec![family as u8, 0, 0, 0];
                 bytes.extend(ALL.to_ne_bytes());
                 bytes.extend(ADDRESS);
-                // The field for the protocol has one byte, which is too few.
+                // The protocol's number does not fit into the one byte of its field in the structure.
                 bytes.extend(attribute(INET_DIAG_REQ_PROTOCOL, &IPPROTO_MPTCP.to_ne_bytes()));
                 bytes
             }
         }
     }
 
-    /// The socket that the body of a message describes.
+    /// Parses the body of an answer. Returns the inode number and the socket.
     pub(super) fn parse(self, body: &[u8]) -> Option<(u64, Socket)> {
         match self {
             Self::Unix => unix(body),
@@ -76,7 +76,7 @@ fn unix(body: &[u8]) -> Option<(u64, Socket)> {
     for (kind, value) in attributes(body.get(LENGTH..)?) {
         match kind {
             UNIX_DIAG_NAME => socket.local = SocketAddress::unix(value),
-            // A peer that nobody holds is 0.
+            // 0 means that no descriptor refers to the peer.
             UNIX_DIAG_PEER => socket.peer_inode = u32_at(value, 0).filter(|&inode| inode != 0).map(u64::from),
             UNIX_DIAG_SHUTDOWN => shut = value.first().copied().unwrap_or_default(),
             _ => {}

@@ -1,4 +1,4 @@
-//! Queries and their answers.
+//! Sends queries, and receives the answers.
 
 use super::families::Family;
 use super::message::{DONE, ERROR, SOCK_DIAG_BY_FAMILY, array_at, dump_request, messages};
@@ -8,14 +8,15 @@ use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use std::os::fd::OwnedFd;
 
-/// A way to ask.
+/// A netlink socket for queries.
 pub(in crate::inspect::table::sockets) struct SockDiag {
     socket: OwnedFd,
     sequence: u32,
 }
 
 impl SockDiag {
-    /// `None` where the kernel has none, where it is forbidden, and at the limit of descriptors.
+    /// Opens the socket. `None` if the kernel does not have `sock_diag`, if the caller may not use it, and at the limit of
+    /// descriptors.
     pub(in crate::inspect::table::sockets) fn open() -> Option<Self> {
         let protocol = Some(netlink::SOCK_DIAG);
         let socket =
@@ -23,9 +24,9 @@ impl SockDiag {
         Some(Self { socket, sequence: 0 })
     }
 
-    /// All sockets of a family; `None` where not all could be had.
+    /// Queries all sockets of a family. Returns their inode numbers and the sockets. `None` if the answer is not complete.
     pub(in crate::inspect::table::sockets) fn dump(&mut self, family: Family) -> Option<Vec<(u64, Socket)>> {
-        /// The kernel makes datagrams of at most half of this.
+        /// The kernel's datagrams have at most half of this length.
         const ROOM: usize = 1 << 16;
         self.sequence += 1;
         let request = dump_request(self.sequence, &family.request());
@@ -33,7 +34,8 @@ impl SockDiag {
         let mut buffer = vec![0; ROOM];
         let mut found = Vec::new();
         loop {
-            // The kernel answers while it is asked: to wait could only be to wait for ever.
+            // The kernel has queued the first answer when send(2) returns, and queues the next one during each recv(2). So a
+            // wait is never needed, and could last forever.
             let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
             let (length, sender) = match rustix::net::recvfrom(&self.socket, &mut buffer[..], flags) {
                 Ok((_, length, sender)) => (length, sender),
@@ -45,7 +47,7 @@ impl SockDiag {
             if !kernel {
                 continue;
             }
-            // A datagram that was cut off may have lost the last message.
+            // If the datagram was longer than the buffer, its last message is cut off: then `get` returns `None`.
             for message in messages(buffer.get(..length)?).filter(|message| message.sequence == self.sequence) {
                 match message.kind {
                     SOCK_DIAG_BY_FAMILY => found.extend(family.parse(message.body)),
