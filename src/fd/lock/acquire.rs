@@ -3,7 +3,7 @@
 use super::error::{Attempt, LockError, LockFailure, TryLockError};
 use super::guard::LockGuard;
 use super::hold::Hold;
-use super::kind::LockKind;
+use super::request::LockKind;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 

@@ -1,7 +1,8 @@
 //! The errors of taking and releasing locks.
 
-use super::kind::{LockRequest, Mode, RangeLock};
+use super::kind::{Mode, RangeLock};
 use super::range::RangeError;
+use super::request::LockRequest;
 use crate::error::Reason;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, AsRawFd, RawFd};

@@ -1,8 +1,9 @@
 //! Takes and releases locks with `flock(2)` and `fcntl(2)`.
 
 use super::error::LockFailure;
-use super::kind::{LockRequest, Mode};
+use super::kind::Mode;
 use super::range::Extent;
+use super::request::LockRequest;
 use crate::sys::{self, RangeState};
 use rustix::fs::FlockOperation;
 #[cfg(not(target_os = "solaris"))]

@@ -1,7 +1,6 @@
 //! The kinds of locks that a caller can ask for.
 
-use super::range::{Bounds, DisplayBounds};
-use std::fmt;
+use super::range::Bounds;
 use std::ops::RangeBounds;
 
 /// A lock of a whole file, by `flock(2)`.
@@ -141,51 +140,4 @@ impl RangeLock {
 pub(super) enum Mode {
     Shared,
     Exclusive,
-}
-
-/// The kinds of locks that [`lock`](super::lock) and [`try_lock`](super::try_lock) take: [`Lock`] and [`RangeLock`].
-///
-/// The trait is sealed.
-pub trait LockKind: sealed::Sealed {}
-
-impl LockKind for Lock {}
-impl LockKind for RangeLock {}
-
-/// A lock of either kind.
-#[derive(Clone, Copy, Debug)]
-pub enum LockRequest {
-    Whole(Lock),
-    Bytes(RangeLock),
-}
-
-mod sealed {
-    pub trait Sealed {
-        fn request(self) -> super::LockRequest;
-    }
-
-    impl Sealed for super::Lock {
-        fn request(self) -> super::LockRequest {
-            super::LockRequest::Whole(self)
-        }
-    }
-
-    impl Sealed for super::RangeLock {
-        fn request(self) -> super::LockRequest {
-            super::LockRequest::Bytes(self)
-        }
-    }
-}
-
-impl fmt::Display for LockRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Whole(Lock { mode }) | Self::Bytes(RangeLock { mode, .. })) = self;
-        f.write_str(match mode {
-            Mode::Shared => "a shared ",
-            Mode::Exclusive => "an exclusive ",
-        })?;
-        match self {
-            Self::Whole(_) => f.write_str("flock lock"),
-            Self::Bytes(lock) => write!(f, "lock of bytes {}", DisplayBounds(lock.bounds)),
-        }
-    }
 }

@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 /// The processes that hold the ends of a pipe, at one moment.
 ///
 /// [`pipe_holders`](super::pipe_holders()) returns it, and its page says which holders it cannot find. `Display` prints one
-/// line, with the other end first: `writers: 4242 (sh) at 1; readers: 4200 (server) at 3; 7 processes could not be looked
-/// into`.
+/// line, with the other end first: `writers: 4242 (sh) at 1; readers: 4200 (server) at 3; 7 processes could not be
+/// inspected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipeHolders {
     /// The access mode of the descriptor that the caller has passed.
@@ -119,8 +119,8 @@ impl fmt::Display for PipeHolders {
         }
         match self.unreadable.len() {
             0 => Ok(()),
-            1 => f.write_str("; 1 process could not be looked into"),
-            count => write!(f, "; {count} processes could not be looked into"),
+            1 => f.write_str("; 1 process could not be inspected"),
+            count => write!(f, "; {count} processes could not be inspected"),
         }
     }
 }
@@ -168,9 +168,9 @@ mod tests {
         ends.writers.clear();
         ends.readers[0].name = "a\n)".into();
         ends.unreadable = vec![Unreadable { pid: 1, name: "init".into() }];
-        assert_eq!(ends.to_string(), "readers: 4200 (a\\n)) at 3; writers: none; 1 process could not be looked into");
+        assert_eq!(ends.to_string(), "readers: 4200 (a\\n)) at 3; writers: none; 1 process could not be inspected");
         ends.unreadable.push(Unreadable { pid: 2, name: "".into() });
-        assert!(ends.to_string().ends_with("; 2 processes could not be looked into"));
+        assert!(ends.to_string().ends_with("; 2 processes could not be inspected"));
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl DescriptorTable {
     ///
     /// ```
     /// use fdspawn::inspect::DescriptorTable;
-    /// # // Other tests of this process must not open anything meanwhile; a doctest has a process of its own.
+    /// # // A doctest has a process of its own, so no other test opens descriptors at the same time.
     /// let before = DescriptorTable::current()?;
     /// let file = std::fs::File::open("/dev/null")?;
     /// let difference = DescriptorTable::diff(&before, &DescriptorTable::current()?);

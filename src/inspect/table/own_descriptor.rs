@@ -30,7 +30,7 @@ pub(super) fn status(number: RawFd) -> Result<FileStatus, Errno> {
     with(number, status::of_descriptor)
 }
 
-/// Adds to `info` what fdinfo did not have and the system can be asked for.
+/// Adds the flags and the offset to `info`, if fdinfo did not have them.
 pub(super) fn complete(info: &mut FdInfo, number: RawFd, flags: EntryFlags) {
     info.flags = info.flags.or(Some(flags));
     // lseek(2) by 0 bytes from the current offset, which changes nothing.

@@ -45,7 +45,7 @@ const TRIES: usize = 32;
 /// A reader of one table.
 struct Reader {
     proc: Option<Proc>,
-    /// Whether the table is the calling thread's, so that the system can be asked by number.
+    /// Whether the table is the calling thread's, so that the reader can ask the system by number.
     own: bool,
     cache: Cache,
     /// The buffers for the texts of links and of fdinfo.

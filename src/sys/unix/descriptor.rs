@@ -117,7 +117,7 @@ pub(crate) fn close_range(_: RawFd, _: RawFd, _: u32) -> Result<(), Errno> {
 
 /// The flag of [`close_range`] that gives the thread a private table. These systems do not have it.
 pub(crate) const CLOSE_RANGE_UNSHARE: u32 = 2;
-/// The flag of [`close_range`] that sets close-on-exec instead of closing. These systems are not asked for it.
+/// The flag of [`close_range`] that sets close-on-exec instead of closing. The library does not use it on these systems.
 pub(crate) const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
 /// Fails: all threads of a process have one descriptor table.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// - Linux lists the sockets of a network namespace (`/proc/PID/net`). For the caller's own namespace it has more facts
 ///   (`sock_diag(7)`): the peers of Unix sockets, and the sockets of `vsock` and MPTCP.
 /// - No list has a socket that is neither bound nor connected. Its protocol may still be known.
-/// - A socket of the calling thread can be asked itself (`getsockname(2)`, `getpeername(2)`), on every system.
+/// - On every system the library can ask a socket of the calling thread (`getsockname(2)`, `getpeername(2)`).
 ///
 /// `Display` gives one line, such as `tcp 127.0.0.1:80 -> 127.0.0.1:5000`, `tcp [::1]:80 listening`,
 /// `unix stream @name`, `unix stream /run/x -> socket:[123]`, `udp 0.0.0.0:53` or `netlink route`.
