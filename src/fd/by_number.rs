@@ -4,8 +4,8 @@
 //! 2. the list of the thread's descriptors in `/proc/thread-self/fd`;
 //! 3. a search, which tries each number that could be open.
 //!
-//! 2 and 3 are the fallbacks of 1. Each way acts on all open descriptors of the range, or returns an error; after an error
-//! the next way is tried. None may miss a descriptor.
+//! 2 and 3 are the fallbacks of 1. Each way acts on all open descriptors of the range, or returns an error; after an
+//! error the next way is tried. None may miss a descriptor.
 //!
 //! [`unshare`], [`close`] and [`act`] run in the child too, between clone and exec: they do not allocate, take a lock,
 //! panic, or use libc. [`gaps`] and [`open_numbers`] are for the parent.
@@ -135,8 +135,8 @@ fn act_on_listed(act: Act, first: RawFd, last: RawFd) -> Result<(), Errno> {
     }
 }
 
-/// Acts on each descriptor of the range that `directory` lists, except on `directory` itself. Returns on how many it has
-/// acted.
+/// Acts on each descriptor of the range that `directory` lists, except on `directory` itself. Returns on how many it
+/// has acted.
 fn act_on_entries(act: Act, directory: RawFd, first: RawFd, last: RawFd) -> Result<usize, Errno> {
     if !sys::is_in_proc(directory) {
         return Err(Errno::NOENT);
@@ -180,8 +180,8 @@ pub(crate) fn open_numbers(missing: Features) -> Result<Vec<RawFd>, Errno> {
     Ok(search(0, RawFd::MAX)?.filter(|&number| close_on_exec(number).is_some()).collect())
 }
 
-/// The numbers that `/proc` lists of the calling thread's table, without the one that reads the list. The main thread may
-/// have another table: so `/proc/thread-self`, not `/proc/self`.
+/// The numbers that `/proc` lists of the calling thread's table, without the one that reads the list. The main thread
+/// may have another table: so `/proc/thread-self`, not `/proc/self`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn listed_numbers() -> Result<Vec<RawFd>, Errno> {
     use rustix::fs::{Mode, OFlags};

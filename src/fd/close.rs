@@ -9,9 +9,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 /// Closes a descriptor, and returns the error that a drop would ignore.
 ///
-/// `fd` is any value that owns a descriptor: a `File`, a `PipeWriter`, a `UnixStream`. The function makes one `close(2)`.
-/// Afterwards the number is free, also after an error. The caller cannot close the descriptor twice, because the function
-/// has taken the value that owned it:
+/// `fd` is any value that owns a descriptor: a `File`, a `PipeWriter`, a `UnixStream`. The function makes one
+/// `close(2)`. Afterwards the number is free, also after an error. The caller cannot close the descriptor twice,
+/// because the function has taken the value that owned it:
 ///
 /// ```compile_fail,E0382
 /// let file = std::fs::File::open("/dev/null")?;
@@ -23,10 +23,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 /// # Close, drop, or sync
 ///
 /// - **Drop** a file that was only read. The destructor of an [`OwnedFd`] ignores the error of `close(2)`.
-/// - **`close`** a file that was written. Some file systems (NFS, SMB, FUSE) send the written data only at a close. Then
-///   "no space" or "quota exceeded" from the server is an error of this close, and of no other call.
-/// - **[`sync_and_close`]** a file that must survive a crash of the system. A `close` without an error does not mean that
-///   the data is on a disk: local file systems write later, and report nothing of that to `close`.
+/// - **`close`** a file that was written. Some file systems (NFS, SMB, FUSE) send the written data only at a close.
+///   Then "no space" or "quota exceeded" from the server is an error of this close, and of no other call.
+/// - **[`sync_and_close`]** a file that must survive a crash of the system. A `close` without an error does not mean
+///   that the data is on a disk: local file systems write later, and report nothing of that to `close`.
 ///
 /// The data in the buffer of a `BufWriter` has not been written yet. Take the file out with [`BufWriter::into_inner`],
 /// which flushes and returns the error of the flush; the drop of a `BufWriter` ignores that error.
@@ -48,28 +48,29 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 ///
 /// # Errors
 ///
-/// [`CloseError`], whose [`cause`](CloseError::cause) says what the error means. After none of them may the caller close
-/// again.
+/// [`CloseError`], whose [`cause`](CloseError::cause) says what the error means. After none of them may the caller
+/// close again.
 ///
 /// - `EIO`, `ENOSPC`, `EDQUOT`, and other errors of a file system: written data may be lost. Write it again, to another
 ///   file.
 /// - `EINTR`: a signal has interrupted the close. See below.
-/// - `EBADF`: the number was not open. An owned descriptor is always open, so other code in the process has closed a number
-///   that it does not own. Look for that bug first: the number may have been another file's in the meantime. But FUSE and
-///   NFS servers may also answer `EBADF`, if the *server* no longer knows the file, and the kernel passes that answer on.
-///   So the error does not prove a bug, and `close` returns it instead of panicking.
+/// - `EBADF`: the number was not open. An owned descriptor is always open, so other code in the process has closed a
+///   number that it does not own. Look for that bug first: the number may have been another file's in the meantime. But
+///   FUSE and NFS servers may also answer `EBADF`, if the *server* no longer knows the file, and the kernel passes that
+///   answer on. So the error does not prove a bug, and `close` returns it instead of panicking.
 ///
 /// # Interrupted closes
 ///
-/// The function never repeats an interrupted `close`. On Linux and Android the kernel frees the number before it waits for
-/// anything, so another thread may have the number already, and a second `close` would close *its* file. On FreeBSD,
-/// NetBSD, OpenBSD, illumos and macOS the number is free too when the error is returned. (The kernel of macOS also returns
-/// `EINTR` before it closes, but only to a thread that `pthread_cancel` has cancelled.) HP-UX and QNX document that the
-/// number stays open; there it stays open until the process ends, which does less harm than a wrong close.
+/// The function never repeats an interrupted `close`. On Linux and Android the kernel frees the number before it waits
+/// for anything, so another thread may have the number already, and a second `close` would close *its* file. On
+/// FreeBSD, NetBSD, OpenBSD, illumos and macOS the number is free too when the error is returned. (The kernel of macOS
+/// also returns `EINTR` before it closes, but only to a thread that `pthread_cancel` has cancelled.) HP-UX and QNX
+/// document that the number stays open; there it stays open until the process ends, which does less harm than a wrong
+/// close.
 ///
 /// POSIX.1-2024 has two errors: `EINTR` if the descriptor is still open, `EINPROGRESS` if it is closed. Linux returns
-/// `EINTR` for a closed one. The `close` of musl hides that error; this function calls the kernel itself, and returns both
-/// errors as [`CloseCause::Interrupted`](super::CloseCause::Interrupted).
+/// `EINTR` for a closed one. The `close` of musl hides that error; this function calls the kernel itself, and returns
+/// both errors as [`CloseCause::Interrupted`](super::CloseCause::Interrupted).
 ///
 /// [`BufWriter::into_inner`]: std::io::BufWriter::into_inner
 #[doc(alias = "posix_close")]
@@ -110,11 +111,11 @@ where
 
 /// Waits until the data that was written to a file is on its disk, then closes the descriptor.
 ///
-/// The function calls `fsync(2)`, again if a signal interrupts it, and then `close(2)`. It closes the descriptor once, also
-/// if the sync fails.
+/// The function calls `fsync(2)`, again if a signal interrupts it, and then `close(2)`. It closes the descriptor once,
+/// also if the sync fails.
 ///
-/// - **The name of a new file** is data of its directory. Sync the directory too; otherwise the file may have no name after
-///   a crash.
+/// - **The name of a new file** is data of its directory. Sync the directory too; otherwise the file may have no name
+///   after a crash.
 /// - **The system reports an error of a sync once.** It may discard the data that it could not write, and the next sync
 ///   succeeds. Do not sync again: write the data again, to another file.
 /// - Flush a `BufWriter` first, as for [`close`].
@@ -134,13 +135,13 @@ where
 ///
 /// # Errors
 ///
-/// [`SyncAndCloseError`] says whether the sync failed, the close, or both. Pipes, sockets and some devices cannot be synced
-/// (`EINVAL`), nor can files of some read-only file systems (`EROFS`). The function closes them too.
+/// [`SyncAndCloseError`] says whether the sync failed, the close, or both. Pipes, sockets and some devices cannot be
+/// synced (`EINVAL`), nor can files of some read-only file systems (`EROFS`). The function closes them too.
 ///
 /// # Platform notes
 ///
-/// On Apple's systems the function calls `fcntl(2)` with `F_FULLFSYNC`, because `fsync` there does not wait for the disk. If
-/// the file system does not have it (SMB), the function calls `fsync`.
+/// On Apple's systems the function calls `fcntl(2)` with `F_FULLFSYNC`, because `fsync` there does not wait for the
+/// disk. If the file system does not have it (SMB), the function calls `fsync`.
 #[doc(alias = "fsync")]
 #[doc(alias = "F_FULLFSYNC")]
 pub fn sync_and_close(fd: impl Into<OwnedFd>) -> Result<(), SyncAndCloseError> {

@@ -8,7 +8,8 @@ use std::{fmt, io};
 
 /// An error of [`close`](super::close()): the descriptor's number and the system's error number.
 ///
-/// The descriptor is closed. ([`close`](super::close()) names the systems on which an interrupted close leaves it open.)
+/// The descriptor is closed. ([`close`](super::close()) names the systems on which an interrupted close leaves it
+/// open.)
 ///
 /// The error converts into an [`io::Error`] of the same [`io::ErrorKind`], so `?` works in functions that return
 /// `io::Result`. [`io::Error::get_ref`] then returns the `CloseError`.
@@ -39,8 +40,8 @@ pub struct CloseError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseCause {
-    /// `EBADF`: the number was not open, because of a bug in other code of this process; **or** a file server (FUSE, NFS)
-    /// no longer knows the file and has answered so.
+    /// `EBADF`: the number was not open, because of a bug in other code of this process; **or** a file server (FUSE,
+    /// NFS) no longer knows the file and has answered so.
     BadDescriptor,
     /// `EINTR` or `EINPROGRESS`: a signal has interrupted the close. The data that the close had still to write may be
     /// lost or not; no later call reports it.
@@ -79,8 +80,8 @@ impl CloseError {
 
     /// Whether the error says that written data may be lost.
     ///
-    /// This is so for all causes except [`CloseCause::BadDescriptor`] and [`CloseCause::Interrupted`], which say neither
-    /// that the data is lost nor that it was written.
+    /// This is so for all causes except [`CloseCause::BadDescriptor`] and [`CloseCause::Interrupted`], which say
+    /// neither that the data is lost nor that it was written.
     pub fn writes_may_be_lost(&self) -> bool {
         !matches!(self.cause(), CloseCause::BadDescriptor | CloseCause::Interrupted)
     }

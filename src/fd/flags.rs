@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 bitflags! {
     /// The flags of a descriptor.
     ///
-    /// Each descriptor has its own flags. Duplicates share the description, with its offset and its status flags, but not
-    /// these flags.
+    /// Each descriptor has its own flags. Duplicates share the description, with its offset and its status flags, but
+    /// not these flags.
     ///
     /// ```
     /// use fdspawn::fd::Flags;
@@ -59,8 +59,8 @@ impl Flags {
 
 /// Sets or clears close-on-exec of a descriptor, and returns it. Its other flags do not change.
 ///
-/// `fd` is any value that owns or borrows a descriptor: `with_close_on_exec(File::open(path)?, false)?`. If the call fails
-/// and `fd` owns the descriptor, it is dropped, which closes it.
+/// `fd` is any value that owns or borrows a descriptor: `with_close_on_exec(File::open(path)?, false)?`. If the call
+/// fails and `fd` owns the descriptor, it is dropped, which closes it.
 ///
 /// # Errors
 ///
@@ -87,9 +87,9 @@ pub fn with_close_on_exec<F: AsFd>(fd: F, close_on_exec: bool) -> io::Result<F> 
 
 /// Duplicates a descriptor to the lowest free number that is not below `first` (`fcntl(2)`, `F_DUPFD_CLOEXEC`).
 ///
-/// The caller owns the duplicate. It shares the description with `fd`: the offset, the status flags, the `flock` locks. It
-/// has the flags `flags`. Close-on-exec is set when the duplicate is made; if `flags` does not have it, the function clears
-/// it afterwards.
+/// The caller owns the duplicate. It shares the description with `fd`: the offset, the status flags, the `flock` locks.
+/// It has the flags `flags`. Close-on-exec is set when the duplicate is made; if `flags` does not have it, the function
+/// clears it afterwards.
 ///
 /// # Errors
 ///

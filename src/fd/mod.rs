@@ -1,6 +1,6 @@
 //! Works on descriptors themselves, with or without a child: closes, flags, duplicates, locks.
 //!
-//! - [`close`], [`close_all`] and [`sync_and_close`] return the errors that a drop ignores.
+//! - [`close()`], [`close_all`] and [`sync_and_close`] return the errors that a drop ignores.
 //! - [`close_from`], [`close_ranges_except`] and [`set_close_on_exec_from`] act on many descriptors by number.
 //! - [`Flags`], [`with_close_on_exec`] and [`duplicate_from`] set close-on-exec and make duplicates.
 //! - [`lock()`] and [`try_lock`] take locks that belong to a description (`flock(2)`, open file description locks).

@@ -1,7 +1,8 @@
-//! The numbers that a directory of `/proc` lists: the descriptors in `/proc/PID/fd`, the threads in `/proc/PID/task`, the
-//! processes in `/proc` itself.
+//! The numbers that a directory of `/proc` lists: the descriptors in `/proc/PID/fd`, the threads in `/proc/PID/task`,
+//! the processes in `/proc` itself.
 //!
-//! [`ProcNumbers`] runs in the child too, between clone and exec: it does not allocate, take a lock, panic, or use libc.
+//! [`ProcNumbers`] runs in the child too, between clone and exec: it does not allocate, take a lock, panic, or use
+//! libc.
 
 use crate::sys;
 use rustix::io::Errno;
@@ -9,8 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 /// Reads the numbers that an open directory lists, and skips its other entries, such as `.` and `..`.
 ///
-/// The directory's offset moves: a second reader continues after the last entry of the first. After an error the iterator may
-/// be called again, and continues.
+/// The directory's offset moves: a second reader continues after the last entry of the first. After an error the
+/// iterator may be called again, and continues.
 pub(crate) struct ProcNumbers<'buffer> {
     directory: RawFd,
     buffer: &'buffer mut [u8],

@@ -38,8 +38,8 @@ bitflags! {
 ///
 /// # Platform notes
 ///
-/// Linux: `close_range(2)`, or the list of `/proc/thread-self/fd`, or a search of all numbers. FreeBSD: `close_range(2)`.
-/// OpenBSD, NetBSD, DragonFly: `closefrom(2)`. macOS: `proc_pidinfo(3)`. Other systems: a search.
+/// Linux: `close_range(2)`, or the list of `/proc/thread-self/fd`, or a search of all numbers. FreeBSD:
+/// `close_range(2)`. OpenBSD, NetBSD, DragonFly: `closefrom(2)`. macOS: `proc_pidinfo(3)`. Other systems: a search.
 ///
 /// # Safety
 ///
@@ -74,8 +74,8 @@ pub unsafe fn close_from(first: RawFd) -> io::Result<()> {
 ///
 /// - Those of [`close_from`].
 /// - `EINVAL`: `flags` has an unknown flag.
-/// - Those of `unshare(2)`, with [`CloseRange::UNSHARE`]: `EMFILE` or `ENOMEM`. On systems other than Linux, whose threads
-///   cannot have private tables, `EOPNOTSUPP` (`ENOTSUP`).
+/// - Those of `unshare(2)`, with [`CloseRange::UNSHARE`]: `EMFILE` or `ENOMEM`. On systems other than Linux, whose
+///   threads cannot have private tables, `EOPNOTSUPP` (`ENOTSUP`).
 ///
 /// If a later step fails, the calling thread keeps the private table.
 ///
@@ -130,8 +130,8 @@ pub unsafe fn close_ranges_except(keep: impl IntoIterator<Item = impl AsRawFd>, 
 ///
 /// # Platform notes
 ///
-/// Linux 5.11 and later: `close_range(2)`. Older kernels and other systems: `fcntl(2)` for each descriptor that the kernel
-/// lists, or for every number that could be open.
+/// Linux 5.11 and later: `close_range(2)`. Older kernels and other systems: `fcntl(2)` for each descriptor that the
+/// kernel lists, or for every number that could be open.
 ///
 /// ```standalone_crate
 /// # fn main() -> std::io::Result<()> {

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Locks the numbers 0, 1 and 2. The parent holds the lock while it looks at them and while it opens descriptors.
 ///
-/// If one of the numbers is closed, the next descriptor that the parent opens gets that number, until the parent moves it.
-/// Without the lock, the spawn of another thread would take the descriptor for a standard stream.
+/// If one of the numbers is closed, the next descriptor that the parent opens gets that number, until the parent moves
+/// it. Without the lock, the spawn of another thread would take the descriptor for a standard stream.
 pub(crate) fn lock_stdio_numbers() -> MutexGuard<'static, ()> {
     static STDIO_NUMBERS: Mutex<()> = Mutex::new(());
     STDIO_NUMBERS.lock().unwrap_or_else(PoisonError::into_inner)

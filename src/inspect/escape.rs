@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write};
 
-/// Prints a name with control characters, backslashes and bytes that are not UTF-8 escaped. So a name cannot end a line, and
-/// cannot send control sequences to a terminal.
+/// Prints a name with control characters, backslashes and bytes that are not UTF-8 escaped. So a name cannot end a
+/// line, and cannot send control sequences to a terminal.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {

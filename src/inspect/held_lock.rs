@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A lock that is held through a descriptor.
 ///
-/// A lock of the description ([`HeldLockKind::Flock`], [`HeldLockKind::Description`], [`HeldLockKind::Lease`]) is listed at
-/// each descriptor of the description, in any process. A record lock belongs to the process, and is listed at the
-/// descriptors of the description through which the process has taken it.
+/// A lock of the description ([`HeldLockKind::Flock`], [`HeldLockKind::Description`], [`HeldLockKind::Lease`]) is
+/// listed at each descriptor of the description, in any process. A record lock belongs to the process, and is listed at
+/// the descriptors of the description through which the process has taken it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HeldLock {
     pub(super) kind: HeldLockKind,
@@ -15,8 +15,8 @@ pub struct HeldLock {
     pub(super) end: Option<u64>,
 }
 
-/// The kinds of locks. Locks of different kinds do not conflict, except record locks with locks of ranges that belong to a
-/// description.
+/// The kinds of locks. Locks of different kinds do not conflict, except record locks with locks of ranges that belong
+/// to a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeldLockKind {
@@ -29,8 +29,8 @@ pub enum HeldLockKind {
     /// A lock of a range of bytes that belongs to the description: `fcntl(2)` with `F_OFD_SETLK`.
     #[doc(alias = "F_OFD_SETLK")]
     Description,
-    /// A lease: `fcntl(2)` with `F_SETLEASE`. If another process waits for its end, [`HeldLock::is_exclusive`] describes the
-    /// lease that the kernel has asked the holder to reduce it to.
+    /// A lease: `fcntl(2)` with `F_SETLEASE`. If another process waits for its end, [`HeldLock::is_exclusive`]
+    /// describes the lease that the kernel has asked the holder to reduce it to.
     #[doc(alias = "F_SETLEASE")]
     Lease,
     /// A delegation: a lease that an NFS server has given to a client.
@@ -55,14 +55,14 @@ impl HeldLock {
         self.start
     }
 
-    /// The byte after the last locked byte. `None` if the lock has no end: it also covers the bytes by which the file grows
-    /// later.
+    /// The byte after the last locked byte. `None` if the lock has no end: it also covers the bytes by which the file
+    /// grows later.
     pub fn end(&self) -> Option<u64> {
         self.end
     }
 
-    /// Parses one line of fdinfo without its `lock:`, such as `1: POSIX  ADVISORY  WRITE 123 fe:00:7 5 14`. If the line has
-    /// another form, the result is a lock of unknown kind.
+    /// Parses one line of fdinfo without its `lock:`, such as `1: POSIX  ADVISORY  WRITE 123 fe:00:7 5 14`. If the line
+    /// has another form, the result is a lock of unknown kind.
     pub(super) fn parse(line: &str) -> Self {
         Self::parse_known(line).unwrap_or(Self { kind: HeldLockKind::Unknown, exclusive: false, start: 0, end: None })
     }

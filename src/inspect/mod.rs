@@ -2,7 +2,7 @@
 //!
 //! - [`DescriptorTable`] lists the descriptors of a process, as `lsof` does, and finds leaks.
 //! - [`Socket`] describes a socket: its protocol, its addresses, its state.
-//! - [`pipe_holders`] finds the processes that keep a pipe open.
+//! - [`pipe_holders()`] finds the processes that keep a pipe open.
 
 mod access;
 mod escape;

@@ -1,8 +1,8 @@
 //! System calls that a child can make between clone and exec: each one is async-signal-safe, allocates nothing, takes
 //! no lock, and returns its error.
 //!
-//! On x86-64 and AArch64, Linux, they enter the kernel without libc. So a child that shares the parent's memory does not
-//! write to the parent's `errno`.
+//! On x86-64 and AArch64, Linux, they enter the kernel without libc. So a child that shares the parent's memory does
+//! not write to the parent's `errno`.
 //!
 //! `linux` and `unix` have the same functions: for Linux and Android, and for all other systems.
 #![allow(unsafe_code, reason = "system calls are made here")]

@@ -24,7 +24,8 @@ impl SocketName {
     ///
     /// # Safety
     ///
-    /// `call` writes at most as many bytes as its third argument says, and replaces that argument by the address's length.
+    /// `call` writes at most as many bytes as its third argument says, and replaces that argument by the address's
+    /// length.
     unsafe fn from_call(
         fd: BorrowedFd<'_>,
         call: unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> c_int,

@@ -13,18 +13,18 @@ use std::os::fd::AsFd;
 /// returned guard holds it. [`LockGuard`] says when the lock ends, and how a child can hold it. If the call fails, the
 /// error contains `file`, which is still open. [`Lock`] compares the kinds of locks.
 ///
-/// If a signal handler interrupts the wait (EINTR), the function waits again. The wait has no limit: a caller that must not
-/// wait calls [`try_lock`]. Linux does not detect deadlocks between locks of descriptions.
+/// If a signal handler interrupts the wait (EINTR), the function waits again. The wait has no limit: a caller that must
+/// not wait calls [`try_lock`]. Linux does not detect deadlocks between locks of descriptions.
 ///
 /// # Locking a locked file
 ///
-/// The lock belongs to the *description*. Another `open` of the same file makes another description, which has to wait. A
-/// duplicate (by `try_clone`, by `dup(2)`, in a child) refers to the same description. To lock a duplicate is no conflict:
-/// it *converts* the lock, from shared to exclusive or back, and if either guard releases the lock, it is released for
-/// both. To convert a lock on purpose, give up the guard: `lock(guard.into_inner(), ...)`.
+/// The lock belongs to the *description*. Another `open` of the same file makes another description, which has to wait.
+/// A duplicate (by `try_clone`, by `dup(2)`, in a child) refers to the same description. To lock a duplicate is no
+/// conflict: it *converts* the lock, from shared to exclusive or back, and if either guard releases the lock, it is
+/// released for both. To convert a lock on purpose, give up the guard: `lock(guard.into_inner(), ...)`.
 ///
-/// - The system does not convert a [`Lock`] in one step: it releases the old lock first, and another description may get
-///   a lock in between. If the call then fails, the description has no lock.
+/// - The system does not convert a [`Lock`] in one step: it releases the old lock first, and another description may
+///   get a lock in between. If the call then fails, the description has no lock.
 /// - The system converts a [`RangeLock`] in one step. If the call fails, the old lock stays. If two descriptions hold a
 ///   shared lock and both wait for an exclusive one, they wait forever.
 ///
@@ -32,12 +32,12 @@ use std::os::fd::AsFd;
 ///
 /// The [`kind`](LockError::kind) is that of the error number, except for EINVAL at a [`RangeLock`].
 ///
-/// - `Unsupported`: the system, or the file system, does not have locks of this kind (EINVAL at a [`RangeLock`], ENOSYS,
-///   EOPNOTSUPP). The function never takes a record lock instead.
-/// - `InvalidInput`: the range has no bytes or goes beyond the largest offset, and the function has made no system call;
-///   or, for a [`Lock`], EINVAL: this type of file cannot be locked.
-/// - EBADF: for a [`RangeLock`], the descriptor is not open for writing (exclusive) or for reading (shared). For a [`Lock`]
-///   the same on NFS; on other file systems, the descriptor was opened with `O_PATH`.
+/// - `Unsupported`: the system, or the file system, does not have locks of this kind (EINVAL at a [`RangeLock`],
+///   ENOSYS, EOPNOTSUPP). The function never takes a record lock instead.
+/// - `InvalidInput`: the range has no bytes or goes beyond the largest offset, and the function has made no system
+///   call; or, for a [`Lock`], EINVAL: this type of file cannot be locked.
+/// - EBADF: for a [`RangeLock`], the descriptor is not open for writing (exclusive) or for reading (shared). For a
+///   [`Lock`] the same on NFS; on other file systems, the descriptor was opened with `O_PATH`.
 /// - ENOLCK: the system has no memory for another lock, or the lock server of the file system does not answer.
 /// - `PermissionDenied`, EACCES: a security policy forbids the lock; or, on CIFS, another process holds a lock. The two
 ///   cannot be told apart.
@@ -58,6 +58,9 @@ use std::os::fd::AsFd;
 /// # drop(file);
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// [`Lock`]: super::Lock
+/// [`RangeLock`]: super::RangeLock
 #[doc(alias = "flock", alias = "LOCK_EX", alias = "LOCK_SH", alias = "F_OFD_SETLKW")]
 pub fn lock<F: AsFd>(file: F, lock: impl LockKind) -> Result<LockGuard<F>, LockError<F>> {
     let request = lock.request();

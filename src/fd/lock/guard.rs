@@ -8,27 +8,27 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// A lock and its file. The drop of the guard releases the lock, and drops the file.
 ///
-/// The guard dereferences to the file, which can be read and written through a shared reference (`&*guard`). The guard gives
-/// out no mutable reference: with one, the caller could put another file in its place, which is not locked.
+/// The guard dereferences to the file, which can be read and written through a shared reference (`&*guard`). The guard
+/// gives out no mutable reference: with one, the caller could put another file in its place, which is not locked.
 ///
 /// # When the lock ends
 ///
 /// A lock belongs to the description. It ends in one of two ways:
 ///
-/// - [`unlock`](Self::unlock) or the drop of the guard *releases* it, at once and for **all** duplicates of the descriptor,
-///   also those of children: a child that has inherited the descriptor still has it, but not the lock.
-/// - The **last** descriptor of the description is closed: all duplicates, in every process that got one by `fork(2)`, by
-///   a spawn, or by a message on a socket. The close of one duplicate changes nothing. After
+/// - [`unlock`](Self::unlock) or the drop of the guard *releases* it, at once and for **all** duplicates of the
+///   descriptor, also those of children: a child that has inherited the descriptor still has it, but not the lock.
+/// - The **last** descriptor of the description is closed: all duplicates, in every process that got one by `fork(2)`,
+///   by a spawn, or by a message on a socket. The close of one duplicate changes nothing. After
 ///   [`into_inner`](Self::into_inner) this is the only way.
 ///
 /// The guard releases the lock and does not only close its descriptor, because that close may not be the last: another
-/// thread may have a child between fork and exec, and that child has a duplicate of every descriptor, also of those with
-/// close-on-exec.
+/// thread may have a child between fork and exec, and that child has a duplicate of every descriptor, also of those
+/// with close-on-exec.
 ///
-/// So a child that must not hold the lock must not have the descriptor. A child of a [`Command`](crate::Command) does not
-/// get it ([`Rest::Close`](crate::Rest::Close)), even without close-on-exec. With [`Rest::Inherit`](crate::Rest::Inherit)
-/// the child does get it; and if close-on-exec is set, it may be open in the child for a moment after the spawn has
-/// returned.
+/// So a child that must not hold the lock must not have the descriptor. A child of a [`Command`](crate::Command) does
+/// not get it ([`Rest::Close`](crate::Rest::Close)), even without close-on-exec. With
+/// [`Rest::Inherit`](crate::Rest::Inherit) the child does get it; and if close-on-exec is set, it may be open in the
+/// child for a moment after the spawn has returned.
 ///
 /// To let a child hold the lock, give it the descriptor, and give up the parent's guard with
 /// [`into_inner`](Self::into_inner):
@@ -56,11 +56,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 ///
 /// # After fork
 ///
-/// A process that was forked and has not called exec has a copy of the guard, but the guard of the process that took the
-/// lock decides. The drop of the copy only drops the file, and does not release the lock; [`unlock`](Self::unlock) does. So
-/// a daemon that takes a lock and then forks into the background keeps its lock, if the foreground process ends by
-/// `_exit(2)`. (The guard compares process ids. If the parent is process 1 of its PID namespace, and the child is process 1
-/// of a new one, the guard cannot tell them apart.)
+/// A process that was forked and has not called exec has a copy of the guard, but the guard of the process that took
+/// the lock decides. The drop of the copy only drops the file, and does not release the lock; [`unlock`](Self::unlock)
+/// does. So a daemon that takes a lock and then forks into the background keeps its lock, if the foreground process
+/// ends by `_exit(2)`. (The guard compares process ids. If the parent is process 1 of its PID namespace, and the child
+/// is process 1 of a new one, the guard cannot tell them apart.)
 ///
 /// # Errors
 ///
@@ -83,9 +83,9 @@ impl<F: AsFd> LockGuard<F> {
     ///
     /// # Errors
     ///
-    /// EIO, ENOLCK and similar errors, if a server keeps the locks of the file system (NFS, CIFS, FUSE), or if the system
-    /// has no memory to split a range. The lock may still be held. The error contains the file; the last close of the
-    /// description ends the lock.
+    /// EIO, ENOLCK and similar errors, if a server keeps the locks of the file system (NFS, CIFS, FUSE), or if the
+    /// system has no memory to split a range. The lock may still be held. The error contains the file; the last close
+    /// of the description ends the lock.
     #[doc(alias = "LOCK_UN", alias = "F_UNLCK")]
     pub fn unlock(mut self) -> Result<F, LockError<F>> {
         let file = self.take();
@@ -97,8 +97,8 @@ impl<F: AsFd> LockGuard<F> {
 
     /// Returns the file, which stays locked.
     ///
-    /// The lock then ends at the last close of the description, in any process. Use this to let a child hold the lock: see
-    /// above. To lock the returned file again converts the lock: see [`lock`](super::lock).
+    /// The lock then ends at the last close of the description, in any process. Use this to let a child hold the lock:
+    /// see above. To lock the returned file again converts the lock: see [`lock`](super::lock).
     pub fn into_inner(mut self) -> F {
         self.take()
     }

@@ -9,12 +9,12 @@ use std::os::fd::AsFd;
 /// Finds the processes that hold the ends of a pipe, and so keep it open.
 ///
 /// The pipe may also be a FIFO (a named pipe), and `pipe` may be either end. The result contains the caller's own
-/// descriptors, also `pipe` itself. The function opens only files in `/proc`, and does not touch the pipe. It looks at every
-/// descriptor of every process; for most of them that is one `readlink(2)`.
+/// descriptors, also `pipe` itself. The function opens only files in `/proc`, and does not touch the pipe. It looks at
+/// every descriptor of every process; for most of them that is one `readlink(2)`.
 ///
-/// Threads may have tables of their own (`unshare(2)` with `CLONE_FILES`), and the function looks at those too. It finds the
-/// threads that share a table by `kcmp(2)`. If the kernel refuses that call, the function looks at each thread; if two
-/// threads of a process then have the same end at the same number, it takes them for one descriptor.
+/// Threads may have tables of their own (`unshare(2)` with `CLONE_FILES`), and the function looks at those too. It
+/// finds the threads that share a table by `kcmp(2)`. If the kernel refuses that call, the function looks at each
+/// thread; if two threads of a process then have the same end at the same number, it takes them for one descriptor.
 ///
 /// ```
 /// use fdspawn::inspect::pipe_holders;
@@ -37,11 +37,11 @@ use std::os::fd::AsFd;
 ///
 /// # What it cannot see
 ///
-/// - The descriptors of processes that the caller may not read (`ptrace(2)`, `PTRACE_MODE_READ_FSCREDS`): those of other users,
-///   unless the caller is privileged, and those that are not dumpable. [`PipeHolders::unreadable`] lists these processes.
-///   It does not list kernel threads and zombies, which have no descriptors.
-/// - Processes that `/proc` does not show: processes of other PID namespaces than that of `/proc` and its descendants, and
-///   processes that its mount option `hidepid` hides. The pids are those that `/proc` shows.
+/// - The descriptors of processes that the caller may not read (`ptrace(2)`, `PTRACE_MODE_READ_FSCREDS`): those of
+///   other users, unless the caller is privileged, and those that are not dumpable. [`PipeHolders::unreadable`] lists
+///   these processes. It does not list kernel threads and zombies, which have no descriptors.
+/// - Processes that `/proc` does not show: processes of other PID namespaces than that of `/proc` and its descendants,
+///   and processes that its mount option `hidepid` hides. The pids are those that `/proc` shows.
 /// - Ends that are in no table: a descriptor that is on its way over a Unix socket (`SCM_RIGHTS`), a file that is
 ///   registered with `io_uring(7)`, and files that the kernel holds (`autofs(5)`).
 /// - Changes during the search. The function skips a process that ends, and may find a descriptor that moves from one

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 
 /// The processes that hold the ends of a pipe, at one moment.
 ///
-/// [`pipe_holders`](super::pipe_holders()) returns it, and its page says which holders it cannot find. `Display` prints one
-/// line, with the other end first: `writers: 4242 (sh) at 1; readers: 4200 (server) at 3; 7 processes could not be
+/// [`pipe_holders`](super::pipe_holders()) returns it, and its page says which holders it cannot find. `Display` prints
+/// one line, with the other end first: `writers: 4242 (sh) at 1; readers: 4200 (server) at 3; 7 processes could not be
 /// inspected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipeHolders {
@@ -36,8 +36,8 @@ impl PipeHolders {
         &self.writers
     }
 
-    /// The writers, if the descriptor that the caller has passed is a reader; the readers, if it is a writer. If it is open
-    /// for both, or for neither (`O_PATH`), all readers and writers.
+    /// The writers, if the descriptor that the caller has passed is a reader; the readers, if it is a writer. If it is
+    /// open for both, or for neither (`O_PATH`), all readers and writers.
     pub fn other_end(&self) -> &[PipeHolder] {
         match self.access {
             Access::Read => &self.writers,
@@ -67,8 +67,8 @@ impl PipeHolder {
         self.pid
     }
 
-    /// The thread that has the descriptor, if its table is not that of the main thread (`unshare(2)` with `CLONE_FILES`),
-    /// or if the main thread has ended. If several threads share the table, the first of them.
+    /// The thread that has the descriptor, if its table is not that of the main thread (`unshare(2)` with
+    /// `CLONE_FILES`), or if the main thread has ended. If several threads share the table, the first of them.
     pub fn thread(&self) -> Option<u32> {
         self.thread
     }

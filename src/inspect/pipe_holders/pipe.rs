@@ -41,8 +41,8 @@ impl Pipe {
         })
     }
 
-    /// The access mode of a descriptor of a table, if the descriptor refers to this pipe. `None` also if the descriptor has
-    /// been closed since it was listed.
+    /// The access mode of a descriptor of a table, if the descriptor refers to this pipe. `None` also if the descriptor
+    /// has been closed since it was listed.
     pub(super) fn access_at(&self, table: &ThreadTable<'_>, number: RawFd) -> Result<Option<Access>, Errno> {
         // A longer link is cut off. It is not that of a pipe.
         let mut buffer = [0; 64];

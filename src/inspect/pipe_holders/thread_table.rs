@@ -36,7 +36,8 @@ impl<'proc> ThreadTable<'proc> {
         Ok(&buffer[..length])
     }
 
-    /// The first lines of a descriptor's fdinfo, with its flags and its inode. `None` if the descriptor has been closed.
+    /// The first lines of a descriptor's fdinfo, with its flags and its inode. `None` if the descriptor has been
+    /// closed.
     pub(super) fn info(&self, number: RawFd) -> Result<Option<FdInfo>, Errno> {
         /// The lines that every descriptor has come first, and fit.
         const ROOM: usize = 256;

@@ -106,8 +106,8 @@ fn placed(text: &[u8], status: &FileStatus, lookup: &mut impl Lookup) -> Kind {
     let gone = without_remark(text).filter(|_| status.links == 0 || !lookup.is_at(text, status));
     let path = gone.unwrap_or(text);
     if status.file_type == FileType::RegularFile {
-        // The kernel also makes paths with one component for files that are in no directory. Such a file is never in the
-        // file system of the root directory.
+        // The kernel also makes paths with one component for files that are in no directory. Such a file is never in
+        // the file system of the root directory.
         if gone.is_some() && path == b"/secretmem" && !lookup.is_in_root(status) {
             return Kind::SecretMemory;
         }

@@ -8,8 +8,8 @@ use std::os::fd::RawFd;
 
 /// The descriptors of a process at one time, in the order of their numbers. `Display` prints them as a table.
 ///
-/// Each [`Entry`] says what the descriptor refers to ([`Kind`](super::kind::Kind)), its access mode, its flags, its offset and
-/// its locks. [`diff`](Self::diff) and [`assert_unchanged`](Self::assert_unchanged) find leaks.
+/// Each [`Entry`] says what the descriptor refers to ([`Kind`](super::kind::Kind)), its access mode, its flags, its
+/// offset and its locks. [`diff`](Self::diff) and [`assert_unchanged`](Self::assert_unchanged) find leaks.
 ///
 /// ```
 /// use fdspawn::inspect::DescriptorTable;
@@ -36,9 +36,9 @@ use std::os::fd::RawFd;
 ///        4  read             -  close-on-exec         -                pipe:[13021676]
 /// ```
 ///
-/// The call reads the table entry by entry. If the process closes a descriptor at the same time, the result has it as it was,
-/// or does not have it; if the process replaces a descriptor, its entry may mix the old and the new one. The result does
-/// not have the descriptors that the call itself opens, but it has those that calls in other threads open.
+/// The call reads the table entry by entry. If the process closes a descriptor at the same time, the result has it as
+/// it was, or does not have it; if the process replaces a descriptor, its entry may mix the old and the new one. The
+/// result does not have the descriptors that the call itself opens, but it has those that calls in other threads open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[doc(alias = "lsof")]
 pub struct DescriptorTable {
@@ -47,22 +47,22 @@ pub struct DescriptorTable {
 }
 
 impl DescriptorTable {
-    /// Lists the descriptors of the calling thread. They are those of the process, unless the thread has a table of its own
-    /// (`unshare(2)` with `CLONE_FILES`).
+    /// Lists the descriptors of the calling thread. They are those of the process, unless the thread has a table of its
+    /// own (`unshare(2)` with `CLONE_FILES`).
     ///
     /// The call closes all descriptors that it opens.
     ///
     /// # Platform notes
     ///
-    /// On Linux the call reads `/proc/thread-self/fd` and `/proc/thread-self/fdinfo`. If there is no `/proc`, or if the process
-    /// is at its limit of descriptors, the call tries all numbers and asks the system about each open one (`fcntl(2)`,
-    /// `fstat(2)`, `lseek(2)`). On other Unix systems it always works so. Paths, locks and the details of anonymous kinds
-    /// are unknown then.
+    /// On Linux the call reads `/proc/thread-self/fd` and `/proc/thread-self/fdinfo`. If there is no `/proc`, or if the
+    /// process is at its limit of descriptors, the call tries all numbers and asks the system about each open one
+    /// (`fcntl(2)`, `fstat(2)`, `lseek(2)`). On other Unix systems it always works so. Paths, locks and the details of
+    /// anonymous kinds are unknown then.
     ///
     /// # Errors
     ///
-    /// The error of opening `/proc`, such as `EMFILE`, if the hard limit of descriptors (`RLIMIT_NOFILE`) is also above 2^24,
-    /// too high to try all numbers.
+    /// The error of opening `/proc`, such as `EMFILE`, if the hard limit of descriptors (`RLIMIT_NOFILE`) is also above
+    /// 2^24, too high to try all numbers.
     pub fn current() -> io::Result<Self> {
         let pid = std::process::id();
         match read::current() {
@@ -73,8 +73,8 @@ impl DescriptorTable {
 
     /// Lists the descriptors of another process, from `/proc` on Linux.
     ///
-    /// `pid` may also be the id of a thread; the result is then the table of that thread. A process that has ended and has
-    /// not been reaped has no descriptors. If the caller may not read the details of a descriptor, its entry is
+    /// `pid` may also be the id of a thread; the result is then the table of that thread. A process that has ended and
+    /// has not been reaped has no descriptors. If the caller may not read the details of a descriptor, its entry is
     /// [`Kind::Unreadable`](super::kind::Kind::Unreadable).
     ///
     /// ```
@@ -92,8 +92,8 @@ impl DescriptorTable {
     /// # Errors
     ///
     /// - [`io::ErrorKind::NotFound`]: there is no such process, or the caller may not see it.
-    /// - [`io::ErrorKind::PermissionDenied`]: the process belongs to another user, or has more privileges than the caller
-    ///   (`ptrace(2)`, `PTRACE_MODE_READ_FSCREDS`).
+    /// - [`io::ErrorKind::PermissionDenied`]: the process belongs to another user, or has more privileges than the
+    ///   caller (`ptrace(2)`, `PTRACE_MODE_READ_FSCREDS`).
     /// - [`io::ErrorKind::Unsupported`]: the system is not Linux, or has no `/proc`.
     /// - The errors of opening a file, such as `EMFILE`: the call needs three descriptors.
     pub fn of(pid: u32) -> io::Result<Self> {

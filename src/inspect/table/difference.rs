@@ -8,7 +8,8 @@ use crate::inspect::access::EntryFlags;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// The differences between two tables, from [`DescriptorTable::diff`]. `Display` prints a line for each entry that differs.
+/// The differences between two tables, from [`DescriptorTable::diff`]. `Display` prints a line for each entry that
+/// differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     opened: Vec<Entry>,
@@ -133,18 +134,19 @@ fn flags_text(flags: EntryFlags, other: EntryFlags) -> String {
 impl DescriptorTable {
     /// Compares a table with a later table of the same process.
     ///
-    /// A descriptor has changed if its number refers to another file or another kernel object than before, or if its access
-    /// mode, its status flags or its close-on-exec differ. Two files are the same if they have the same device, inode number
-    /// and time of birth (a file system may give the inode number of a deleted file to a new one, and not every file system
-    /// stores the time of birth). The paths do not matter.
+    /// A descriptor has changed if its number refers to another file or another kernel object than before, or if its
+    /// access mode, its status flags or its close-on-exec differ. Two files are the same if they have the same device,
+    /// inode number and time of birth (a file system may give the inode number of a deleted file to a new one, and not
+    /// every file system stores the time of birth). The paths do not matter.
     ///
-    /// Offsets, locks, the count of an eventfd, the numbers that an epoll watches, and the path of a renamed file may change
-    /// in a process that leaks nothing; the comparison ignores them. It also ignores what one of the tables does not know.
+    /// Offsets, locks, the count of an eventfd, the numbers that an epoll watches, and the path of a renamed file may
+    /// change in a process that leaks nothing; the comparison ignores them. It also ignores what one of the tables does
+    /// not know.
     ///
     /// # Platform notes
     ///
-    /// On Linux, objects of some kinds have no identity that a process could read. If the process closes an epoll, a timer, a
-    /// signalfd or an inotify, and another of that kind gets its number, the comparison finds no difference.
+    /// On Linux, objects of some kinds have no identity that a process could read. If the process closes an epoll, a
+    /// timer, a signalfd or an inotify, and another of that kind gets its number, the comparison finds no difference.
     ///
     /// ```
     /// use fdspawn::inspect::DescriptorTable;
@@ -160,12 +162,12 @@ impl DescriptorTable {
         Difference::new(&before.entries, &after.entries)
     }
 
-    /// Runs `f`, and panics with the [`Difference`] if the calling thread's table has changed. Use it in tests of code that
-    /// must not leak a descriptor.
+    /// Runs `f`, and panics with the [`Difference`] if the calling thread's table has changed. Use it in tests of code
+    /// that must not leak a descriptor.
     ///
-    /// Other threads share the table, so what they open and close counts too: run such a test in a process of its own, or with
-    /// `--test-threads=1`. The tables are compared before the result of `f` is dropped: a descriptor in it counts as
-    /// opened. If `f` panics, the panic continues, and the tables are not compared.
+    /// Other threads share the table, so what they open and close counts too: run such a test in a process of its own,
+    /// or with `--test-threads=1`. The tables are compared before the result of `f` is dropped: a descriptor in it
+    /// counts as opened. If `f` panics, the panic continues, and the tables are not compared.
     ///
     /// ```
     /// use fdspawn::inspect::DescriptorTable;

@@ -74,8 +74,8 @@ impl Entry {
         self.flags.map(EntryFlags::append)
     }
 
-    /// Whether reads and writes fail instead of waiting. The flag belongs to the description: duplicates in other processes
-    /// share it.
+    /// Whether reads and writes fail instead of waiting. The flag belongs to the description: duplicates in other
+    /// processes share it.
     #[doc(alias = "O_NONBLOCK")]
     pub fn nonblocking(&self) -> Option<bool> {
         self.flags.map(EntryFlags::nonblocking)
@@ -94,7 +94,8 @@ impl Entry {
         self.locks.as_deref()
     }
 
-    /// The device and the inode number of the file, as `fstat(2)` returns them. Two descriptors of one file have the same.
+    /// The device and the inode number of the file, as `fstat(2)` returns them. Two descriptors of one file have the
+    /// same.
     ///
     /// On Linux, all descriptors of some kinds have the same file (eventfd, epoll, timers, signals, inotify).
     #[doc(alias = "st_ino")]

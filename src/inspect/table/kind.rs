@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// What a descriptor refers to.
 ///
-/// A path is the one that the system shows for the file. Another file may have replaced the file there, and in the process's
-/// own mount namespace the file may have another path. The path is `None` if it is longer than the system can show, or if
-/// there is no `/proc`. `deleted` says that the file is no longer at the path. `Display` escapes names.
+/// A path is the one that the system shows for the file. Another file may have replaced the file there, and in the
+/// process's own mount namespace the file may have another path. The path is `None` if it is longer than the system can
+/// show, or if there is no `/proc`. `deleted` says that the file is no longer at the path. `Display` escapes names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -76,8 +76,8 @@ pub enum Kind {
     Socket {
         /// The inode number of the socket.
         inode: u64,
-        /// Its protocol, its addresses and its state. `None` if the system does not list such sockets, or if the list could
-        /// not be read.
+        /// Its protocol, its addresses and its state. `None` if the system does not list such sockets, or if the list
+        /// could not be read.
         socket: Option<Socket>,
     },
     /// An anonymous file in memory: `memfd_create(2)`.
@@ -185,7 +185,8 @@ impl Kind {
         matches!(self, Self::File { .. } | Self::Directory { .. } | Self::BlockDevice { .. } | Self::Memory { .. })
     }
 
-    /// The kernel's name for a kind of anonymous inode. Descriptors of several such kinds may have one and the same file.
+    /// The kernel's name for a kind of anonymous inode. Descriptors of several such kinds may have one and the same
+    /// file.
     pub(super) fn anonymous_name(&self) -> Option<&str> {
         match self {
             Self::Pidfd { .. } => Some("pidfd"),

@@ -1,5 +1,5 @@
-//! Asks the system about a descriptor of the calling thread by its number. The calls open no descriptor, so they also work at
-//! the limit of descriptors, and without `/proc`.
+//! Asks the system about a descriptor of the calling thread by its number. The calls open no descriptor, so they also
+//! work at the limit of descriptors, and without `/proc`.
 #![allow(unsafe_code, reason = "the table is read by number, and may change at the same time")]
 
 use super::classify::FileSystem;

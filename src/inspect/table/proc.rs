@@ -23,8 +23,8 @@ pub(super) struct Proc {
     own: bool,
 }
 
-/// A directory with an entry for each descriptor, `fd` or `fdinfo`. It is open, or known only by its path at the limit of
-/// descriptors.
+/// A directory with an entry for each descriptor, `fd` or `fdinfo`. It is open, or known only by its path at the limit
+/// of descriptors.
 struct ProcDirectory {
     path: PathBuf,
     open: Option<OwnedFd>,
@@ -99,8 +99,8 @@ impl Proc {
         Some(Self { path: path.into(), links, infos: ProcDirectory::named(path, "fdinfo"), own: true })
     }
 
-    /// Opens a process's directories. Returns also its numbers. `ENOENT` if there is no such process, and `ENOSYS` if there is
-    /// no proc file system.
+    /// Opens a process's directories. Returns also its numbers. `ENOENT` if there is no such process, and `ENOSYS` if
+    /// there is no proc file system.
     pub(super) fn of(pid: u32) -> Result<(Self, Vec<RawFd>), Errno> {
         if !is_proc(Path::new("/proc")) {
             return Err(Errno::NOSYS);
@@ -204,8 +204,8 @@ impl Proc {
         Some(FileSystem::from_magic(stat.f_type as u32))
     }
 
-    /// Whether the path leads to this file, from the root directory of the process or of the caller. The kernel shows a path
-    /// from the caller's root directory if there is one, or else a path of the process's mount namespace.
+    /// Whether the path leads to this file, from the root directory of the process or of the caller. The kernel shows a
+    /// path from the caller's root directory if there is one, or else a path of the process's mount namespace.
     pub(super) fn is_at(&self, path: &[u8], status: &FileStatus) -> bool {
         let root = self.path.join("root");
         [&[root.as_os_str().as_bytes(), path].concat(), path].into_iter().any(|path| {

@@ -65,7 +65,8 @@ struct Cache {
 }
 
 impl Cache {
-    /// A socket from the system's lists. They have more facts than the socket itself returns, but do not have every socket.
+    /// A socket from the system's lists. They have more facts than the socket itself returns, but do not have every
+    /// socket.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn socket(&mut self, proc: Option<&Proc>, inode: u64) -> Option<Socket> {
         let process = proc.map_or(Path::new("/proc/thread-self"), Proc::path);

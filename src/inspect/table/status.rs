@@ -20,7 +20,8 @@ pub(super) struct FileStatus {
 pub(super) struct FileId {
     pub(super) device: u64,
     pub(super) inode: u64,
-    /// The time of birth, if the file system stores it. It tells a file from a deleted one that had the same inode number.
+    /// The time of birth, if the file system stores it. It tells a file from a deleted one that had the same inode
+    /// number.
     pub(super) born: Option<(i64, u32)>,
 }
 
@@ -55,8 +56,8 @@ pub(super) fn of_name(directory: BorrowedFd<'_>, name: &std::ffi::CStr, follow: 
     rustix::fs::statat(directory, name, flags).map(|stat| plain(&stat))
 }
 
-/// The status from `statx(2)` with `AT_STATX_DONT_SYNC`: the kernel answers from its cache, and does not wait for a network
-/// server that is unreachable.
+/// The status from `statx(2)` with `AT_STATX_DONT_SYNC`: the kernel answers from its cache, and does not wait for a
+/// network server that is unreachable.
 ///
 /// Not on Android, where a seccomp filter may kill the process for this call.
 #[cfg(target_os = "linux")]

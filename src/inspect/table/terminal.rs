@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 pub(super) struct Terminals(Vec<(u32, RangeInclusive<u32>)>);
 
 impl Terminals {
-    /// Parses the text of `/proc/tty/drivers`: name, device, major number, minor numbers, type. `None` if it has no driver.
+    /// Parses the text of `/proc/tty/drivers`: name, device, major number, minor numbers, type. `None` if it has no
+    /// driver.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let ranges: Vec<_> = text.lines().filter_map(range).collect();
         (!ranges.is_empty()).then_some(Self(ranges))
@@ -26,7 +27,8 @@ impl Terminals {
     }
 }
 
-/// Parses a line from its end: the type, the minor numbers, the major number. The name before them may have several words.
+/// Parses a line from its end: the type, the minor numbers, the major number. The name before them may have several
+/// words.
 fn range(line: &str) -> Option<(u32, RangeInclusive<u32>)> {
     let mut words = line.split_ascii_whitespace().rev().skip(1);
     let (first, last) = match words.next()? {

@@ -65,7 +65,8 @@ pub(crate) fn close_range(first: RawFd, last: RawFd, flags: u32) -> Result<(), E
     }
 }
 
-/// Closes each descriptor from `first` to `last` that the kernel lists (`proc_pidinfo(3)`), until a list has none of them.
+/// Closes each descriptor from `first` to `last` that the kernel lists (`proc_pidinfo(3)`), until a list has none of
+/// them.
 #[cfg(target_os = "macos")]
 pub(crate) fn close_range(first: RawFd, last: RawFd, flags: u32) -> Result<(), Errno> {
     if flags != 0 {
@@ -117,7 +118,8 @@ pub(crate) fn close_range(_: RawFd, _: RawFd, _: u32) -> Result<(), Errno> {
 
 /// The flag of [`close_range`] that gives the thread a private table. These systems do not have it.
 pub(crate) const CLOSE_RANGE_UNSHARE: u32 = 2;
-/// The flag of [`close_range`] that sets close-on-exec instead of closing. The library does not use it on these systems.
+/// The flag of [`close_range`] that sets close-on-exec instead of closing. The library does not use it on these
+/// systems.
 pub(crate) const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
 /// Fails: all threads of a process have one descriptor table.

@@ -1,5 +1,5 @@
-//! System calls of Unix systems other than Linux, through libc. There the launcher is fork, so the child has an `errno` of
-//! its own.
+//! System calls of Unix systems other than Linux, through libc. There the launcher is fork, so the child has an `errno`
+//! of its own.
 
 mod checked;
 mod descriptor;

@@ -4,8 +4,8 @@ use super::socket::{Socket, SocketAddress, SocketKind, SocketState};
 use super::words::{number, words};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The byte order of the machine that has written a line. The kernel prints the bytes of an address as a number in its own
-/// byte order.
+/// The byte order of the machine that has written a line. The kernel prints the bytes of an address as a number in its
+/// own byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Little,

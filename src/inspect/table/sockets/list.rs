@@ -11,8 +11,8 @@ use std::path::Path;
 
 /// The sockets of a process's network namespace, by their inode numbers, at one moment.
 ///
-/// The kernel does not list all sockets: not those that are neither bound nor connected, and not those of some families.
-/// It lists some families only for the caller's own namespace.
+/// The kernel does not list all sockets: not those that are neither bound nor connected, and not those of some
+/// families. It lists some families only for the caller's own namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     by_inode: HashMap<u64, Socket>,
@@ -72,8 +72,8 @@ impl Sockets {
         }
     }
 
-    /// Adds the sockets of the families that have no list in `/proc`, if the kernel has loaded the family: otherwise the query
-    /// would load a kernel module.
+    /// Adds the sockets of the families that have no list in `/proc`, if the kernel has loaded the family: otherwise
+    /// the query would load a kernel module.
     fn ask_for_others(&mut self, diag: &mut SockDiag, protocols: &[u8]) {
         let has =
             |name: &[u8]| protocols.split(|&byte| byte == b'\n').any(|line| words::words(line).next() == Some(name));
@@ -86,8 +86,9 @@ impl Sockets {
         }
     }
 
-    /// Adds a socket. A socket that no descriptor refers to has the inode number 0, and is skipped. If a number is listed
-    /// again, the first socket stays, except that an MPTCP socket replaces its TCP connections, which have its number.
+    /// Adds a socket. A socket that no descriptor refers to has the inode number 0, and is skipped. If a number is
+    /// listed again, the first socket stays, except that an MPTCP socket replaces its TCP connections, which have its
+    /// number.
     fn add(&mut self, inode: u64, socket: Socket) {
         match self.by_inode.entry(inode) {
             Entry::Vacant(entry) if inode != 0 => {

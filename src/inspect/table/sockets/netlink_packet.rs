@@ -21,8 +21,8 @@ pub(super) fn netlink(line: &[u8]) -> Option<(u64, Socket)> {
     Some((inode, socket))
 }
 
-/// Parses a netlink port. The first port of a process is its pid; the kernel chooses numbers above `i32::MAX` for its other
-/// ports, which older kernels print as negative numbers.
+/// Parses a netlink port. The first port of a process is its pid; the kernel chooses numbers above `i32::MAX` for its
+/// other ports, which older kernels print as negative numbers.
 fn port(word: &[u8]) -> Option<u32> {
     match word {
         [b'-', digits @ ..] => u32::try_from(number(digits, 10)?).ok().map(u32::wrapping_neg),

@@ -4,8 +4,8 @@ use super::socket::{Socket, SocketKind, SocketType};
 use std::path::Path;
 
 impl Socket {
-    /// The socket behind a link such as `/proc/123/fd/4`, with its protocol only. `None` if the link is not to a socket, or if
-    /// the caller may not follow it.
+    /// The socket behind a link such as `/proc/123/fd/4`, with its protocol only. `None` if the link is not to a
+    /// socket, or if the caller may not follow it.
     ///
     /// Every socket has the attribute `system.sockprotoname`, in any network namespace. Use it for a socket that
     /// [`Sockets`](super::Sockets) does not have.

@@ -34,23 +34,23 @@ impl Socket {
         &self.kind
     }
 
-    /// The address that the socket is bound to; for a Unix socket its path or abstract name. `None` if it has no address, or
-    /// if that is unknown.
+    /// The address that the socket is bound to; for a Unix socket its path or abstract name. `None` if it has no
+    /// address, or if that is unknown.
     #[doc(alias = "getsockname")]
     pub const fn local(&self) -> Option<&SocketAddress> {
         self.local.as_ref()
     }
 
-    /// The address that the socket is connected to; for a Unix socket the path or abstract name of its peer. `None` if the
-    /// socket is not connected, if the peer has no name, or if that is unknown.
+    /// The address that the socket is connected to; for a Unix socket the path or abstract name of its peer. `None` if
+    /// the socket is not connected, if the peer has no name, or if that is unknown.
     #[doc(alias = "getpeername")]
     pub const fn peer(&self) -> Option<&SocketAddress> {
         self.peer.as_ref()
     }
 
-    /// The inode number of the socket that a Unix socket is connected to. Search the descriptors of processes for it to find
-    /// those that hold the peer. `None` for other sockets, if no descriptor refers to the peer (it was closed, or waits to
-    /// be accepted), and if it is unknown.
+    /// The inode number of the socket that a Unix socket is connected to. Search the descriptors of processes for it to
+    /// find those that hold the peer. `None` for other sockets, if no descriptor refers to the peer (it was closed, or
+    /// waits to be accepted), and if it is unknown.
     pub const fn peer_inode(&self) -> Option<u64> {
         self.peer_inode
     }
@@ -117,8 +117,8 @@ pub enum SocketState {
     Connecting,
     /// Connected.
     Connected,
-    /// Connected, but the peer has closed its end or shut it down (TCP's `CLOSE_WAIT`), or both directions are shut down.
-    /// Only the descriptors of this end keep the connection.
+    /// Connected, but the peer has closed its end or shut it down (TCP's `CLOSE_WAIT`), or both directions are shut
+    /// down. Only the descriptors of this end keep the connection.
     HungUp,
     /// Closed or shut down on this end. The peer has not confirmed it yet.
     Closing,
@@ -141,11 +141,11 @@ pub enum SocketAddress {
     Internet(SocketAddr),
     /// The path of a Unix socket, as it was passed to `bind(2)`. It may be relative, and the file may be deleted.
     Path(PathBuf),
-    /// A name in Linux's abstract namespace, without its first NUL byte. It may contain other NUL bytes. If the address comes
-    /// from `/proc`, each of these is `@`, and a path that begins with `@` looks like an abstract name.
+    /// A name in Linux's abstract namespace, without its first NUL byte. It may contain other NUL bytes. If the address
+    /// comes from `/proc`, each of these is `@`, and a path that begins with `@` looks like an abstract name.
     Abstract(Vec<u8>),
-    /// A netlink port, which is often the pid of the process that created the socket, and the multicast groups 1 to 32 as
-    /// bits.
+    /// A netlink port, which is often the pid of the process that created the socket, and the multicast groups 1 to 32
+    /// as bits.
     Netlink {
         /// The port.
         port: u32,

@@ -1,4 +1,5 @@
-//! Asks a socket of the calling thread (`getsockname(2)`, `getpeername(2)`, `getsockopt(2)`). The calls open no descriptor.
+//! Asks a socket of the calling thread (`getsockname(2)`, `getpeername(2)`, `getsockopt(2)`). The calls open no
+//! descriptor.
 
 use super::names;
 use super::socket::{Socket, SocketAddress, SocketKind, SocketState, SocketType};
@@ -9,7 +10,8 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::BorrowedFd;
 
 impl Socket {
-    /// The socket that a descriptor refers to. `None` if the descriptor is no socket. The peer's inode number is unknown.
+    /// The socket that a descriptor refers to. `None` if the descriptor is no socket. The peer's inode number is
+    /// unknown.
     pub(crate) fn of(fd: BorrowedFd<'_>) -> Option<Self> {
         let number = i32::try_from(sockopt::socket_type(fd).ok()?.as_raw()).ok()?;
         let local = sys::local_name(fd).ok();

@@ -8,9 +8,9 @@ const LISTENS: u64 = 1 << 16;
 
 /// Parses a line. Returns the inode number and the socket.
 ///
-/// The kernel prints the name as it was passed to `bind(2)`, with `@` for each NUL byte. If the name contains a line feed,
-/// the rest of the name is on a line of its own, which may look like the line of another socket. `sock_diag(7)` does not
-/// have this problem.
+/// The kernel prints the name as it was passed to `bind(2)`, with `@` for each NUL byte. If the name contains a line
+/// feed, the rest of the name is on a line of its own, which may look like the line of another socket. `sock_diag(7)`
+/// does not have this problem.
 ///
 /// ```text
 /// Num       RefCount Protocol Flags    Type St Inode Path

@@ -1,4 +1,5 @@
-//! The queries and the answers of each family: `<linux/unix_diag.h>`, `<linux/inet_diag.h>`, `<linux/vm_sockets_diag.h>`.
+//! The queries and the answers of each family: `<linux/unix_diag.h>`, `<linux/inet_diag.h>`,
+//! `<linux/vm_sockets_diag.h>`.
 
 use super::message::{array_at, attribute, attributes, u32_at};
 use crate::inspect::table::sockets::inet;

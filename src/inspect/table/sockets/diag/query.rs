@@ -15,8 +15,8 @@ pub(in crate::inspect::table::sockets) struct SockDiag {
 }
 
 impl SockDiag {
-    /// Opens the socket. `None` if the kernel does not have `sock_diag`, if the caller may not use it, and at the limit of
-    /// descriptors.
+    /// Opens the socket. `None` if the kernel does not have `sock_diag`, if the caller may not use it, and at the limit
+    /// of descriptors.
     pub(in crate::inspect::table::sockets) fn open() -> Option<Self> {
         let protocol = Some(netlink::SOCK_DIAG);
         let socket =
@@ -24,7 +24,8 @@ impl SockDiag {
         Some(Self { socket, sequence: 0 })
     }
 
-    /// Queries all sockets of a family. Returns their inode numbers and the sockets. `None` if the answer is not complete.
+    /// Queries all sockets of a family. Returns their inode numbers and the sockets. `None` if the answer is not
+    /// complete.
     pub(in crate::inspect::table::sockets) fn dump(&mut self, family: Family) -> Option<Vec<(u64, Socket)>> {
         /// The kernel's datagrams have at most half of this length.
         const ROOM: usize = 1 << 16;
@@ -34,8 +35,8 @@ impl SockDiag {
         let mut buffer = vec![0; ROOM];
         let mut found = Vec::new();
         loop {
-            // The kernel has queued the first answer when send(2) returns, and queues the next one during each recv(2). So a
-            // wait is never needed, and could last forever.
+            // The kernel has queued the first answer when send(2) returns, and queues the next one during each recv(2).
+            // So a wait is never needed, and could last forever.
             let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
             let (length, sender) = match rustix::net::recvfrom(&self.socket, &mut buffer[..], flags) {
                 Ok((_, length, sender)) => (length, sender),
