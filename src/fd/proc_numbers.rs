@@ -6,7 +6,9 @@
 
 use crate::sys;
 use rustix::io::Errno;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::RawFd;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Reads the numbers that an open directory lists, and skips its other entries, such as `.` and `..`.
 ///
@@ -82,6 +84,7 @@ fn number(name: &[u8]) -> Option<RawFd> {
 }
 
 /// Reads all numbers that an open directory lists. For the parent: the function allocates.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn proc_numbers(directory: impl AsFd) -> Result<Vec<RawFd>, Errno> {
     let mut buffer = vec![0; 32 * 1024];
     ProcNumbers::new(directory.as_fd().as_raw_fd(), &mut buffer).collect()

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_told_with_its_mode_and_range() {
+    fn each_kind_is_printed_with_its_mode_and_range() {
         assert_eq!(text("1: FLOCK  ADVISORY  WRITE 31569 fe:00:10633570 0 EOF"), "exclusive flock");
         assert_eq!(text("1: FLOCK  ADVISORY  READ 31569 00:0f:13021676 0 EOF"), "shared flock");
         assert_eq!(text("1: POSIX  ADVISORY  WRITE 31569 fe:00:10633586 5 14"), "exclusive record 5..15");

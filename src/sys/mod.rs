@@ -1,5 +1,5 @@
 //! System calls that a child can make between clone and exec: each one is async-signal-safe, allocates nothing, takes
-//! no lock, and returns its error.
+//! no lock, and returns its error. Only the parent makes those that have a `BorrowedFd` or an `OwnedFd`, and kcmp(2).
 //!
 //! On x86-64 and AArch64, Linux, they enter the kernel without libc. So a child that shares the parent's memory does
 //! not write to the parent's `errno`.

@@ -1,7 +1,7 @@
 //! Finds the kind of a descriptor from the system's answers about it.
 
 use super::kind::Kind;
-use super::link::{Link, without_remark};
+use super::link::{Link, without_deleted_suffix};
 use super::sockets::Socket;
 use super::status::FileStatus;
 use crate::inspect::fdinfo::FdInfo;
@@ -66,27 +66,27 @@ impl FileSystem {
 /// Finds the kind of a descriptor.
 pub(super) fn classify(facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
     match (facts.link, facts.status) {
-        (Ok(link), _) => linked(link, facts, lookup),
-        (Err(_), Ok(status)) => unnamed(status, facts.info, lookup),
+        (Ok(link), _) => by_link(link, facts, lookup),
+        (Err(_), Ok(status)) => by_file_system(status, facts.info, lookup),
         (Err(error), Err(_)) => Kind::Unreadable { link: None, error: error.raw_os_error() },
     }
 }
 
 /// Finds the kind of a descriptor whose link is known.
-fn linked(text: &[u8], facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
+fn by_link(text: &[u8], facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
     match (Link::parse(text), facts.status) {
         (Link::Pipe(inode), _) => Kind::Pipe { inode },
         (Link::Socket(inode), _) => Kind::Socket { inode, socket: lookup.socket(inode) },
         (Link::Namespace(name, inode), _) => Kind::Namespace { name: Some(name.to_owned()), inode },
-        (Link::Anonymous(name), _) => anonymous(name, facts.info),
-        (Link::Path(path), Ok(status)) => placed(path, status, lookup),
+        (Link::Anonymous(name), _) => by_anonymous_name(name, facts.info),
+        (Link::Path(path), Ok(status)) => by_path(path, status, lookup),
         (Link::Path(path), Err(errno)) => Kind::Unreadable { link: Some(path_buf(path)), error: errno.raw_os_error() },
         (Link::Other, _) => Kind::Other { link: path_buf(text) },
     }
 }
 
 /// Finds the kind of an anonymous inode by its name.
-fn anonymous(name: &[u8], info: &FdInfo) -> Kind {
+fn by_anonymous_name(name: &[u8], info: &FdInfo) -> Kind {
     match name {
         b"eventfd" => Kind::Event { count: info.count },
         b"eventpoll" => Kind::Epoll { watched: info.watched.clone() },
@@ -100,26 +100,28 @@ fn anonymous(name: &[u8], info: &FdInfo) -> Kind {
 }
 
 /// Finds the kind of a descriptor whose link is a path.
-fn placed(text: &[u8], status: &FileStatus, lookup: &mut impl Lookup) -> Kind {
-    // The kernel appends " (deleted)", but a file name may also end so. A file that still has links may be deleted at
-    // this path, and have another one.
-    let gone = without_remark(text).filter(|_| status.links == 0 || !lookup.is_at(text, status));
-    let path = gone.unwrap_or(text);
+fn by_path(text: &[u8], status: &FileStatus, lookup: &mut impl Lookup) -> Kind {
+    // The kernel appends " (deleted)" to the path of a deleted file, but a file name may also end so. The file is
+    // deleted if it has no links, or if the whole text is not its path (it may have other links).
+    let deleted_path = without_deleted_suffix(text).filter(|_| status.links == 0 || !lookup.is_at(text, status));
+    let path = deleted_path.unwrap_or(text);
     if status.file_type == FileType::RegularFile {
         // The kernel also makes paths with one component for files that are in no directory. Such a file is never in
         // the file system of the root directory.
-        if gone.is_some() && path == b"/secretmem" && !lookup.is_in_root(status) {
+        if deleted_path.is_some() && path == b"/secretmem" && !lookup.is_in_root(status) {
             return Kind::SecretMemory;
         }
-        if let Some(name) = path.strip_prefix(b"/memfd:").filter(|_| gone.is_some() && !lookup.is_in_root(status)) {
+        if let Some(name) =
+            path.strip_prefix(b"/memfd:").filter(|_| deleted_path.is_some() && !lookup.is_in_root(status))
+        {
             return Kind::Memory { name: path_buf(name) };
         }
-        let top = !path.iter().skip(1).any(|&byte| byte == b'/');
-        if top && !lookup.is_in_root(status) && lookup.file_system() == Some(FileSystem::Queues) {
+        let is_one_component = !path.iter().skip(1).any(|&byte| byte == b'/');
+        if is_one_component && !lookup.is_in_root(status) && lookup.file_system() == Some(FileSystem::Queues) {
             return Kind::Queue { name: Some(path_buf(path)) };
         }
     }
-    by_type(Some(path_buf(path)), gone.is_some(), status, lookup)
+    by_type(Some(path_buf(path)), deleted_path.is_some(), status, lookup)
         .unwrap_or_else(|| Kind::Other { link: path_buf(text) })
 }
 
@@ -139,8 +141,9 @@ fn by_type(path: Option<PathBuf>, deleted: bool, status: &FileStatus, lookup: &m
     })
 }
 
-/// Finds the kind of a descriptor whose link cannot be read: there is no `/proc`, or its path is too long.
-fn unnamed(status: &FileStatus, info: &FdInfo, lookup: &mut impl Lookup) -> Kind {
+/// Finds the kind of a descriptor whose link cannot be read (there is no `/proc`, or the path is too long), by the file
+/// system of its file.
+fn by_file_system(status: &FileStatus, info: &FdInfo, lookup: &mut impl Lookup) -> Kind {
     let inode = status.id.inode;
     match (lookup.file_system(), status.file_type) {
         (Some(FileSystem::Pipes), _) | (None, FileType::Fifo) => Kind::Pipe { inode },
@@ -155,6 +158,7 @@ fn unnamed(status: &FileStatus, info: &FdInfo, lookup: &mut impl Lookup) -> Kind
     }
 }
 
+/// A path of these bytes.
 fn path_buf(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn remark_of_the_kernel_is_told_from_a_name_that_ends_so() {
+    fn suffix_of_the_kernel_is_distinguished_from_a_name_that_ends_so() {
         let file = |link, links, at| {
             kind(
                 link,
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_told_from_a_deleted_file_in_the_root_directory() {
+    fn memory_is_distinguished_from_a_deleted_file_in_the_root_directory() {
         let file = |link, in_root, file_system| {
             kind(
                 link,

@@ -46,7 +46,7 @@ fn numbered(text: &[u8]) -> Option<(&str, u64)> {
 }
 
 /// The path without the kernel's suffix for a deleted file. `None` if the path does not have the suffix.
-pub(super) fn without_remark(path: &[u8]) -> Option<&[u8]> {
+pub(super) fn without_deleted_suffix(path: &[u8]) -> Option<&[u8]> {
     path.strip_suffix(b" (deleted)")
 }
 
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_of_each_form_are_told_apart() {
+    fn each_form_of_a_link_is_recognised() {
         assert_eq!(Link::parse(b"/a:[5]"), Link::Path(b"/a:[5]"));
         assert_eq!(Link::parse(b"pipe:[5]"), Link::Pipe(5));
         assert_eq!(Link::parse(b"socket:[18446744073709551615]"), Link::Socket(u64::MAX));
@@ -70,9 +70,9 @@ mod tests {
     }
 
     #[test]
-    fn only_one_remark_is_taken_away() {
-        assert_eq!(without_remark(b"/x (deleted)"), Some(&b"/x"[..]));
-        assert_eq!(without_remark(b"/x (deleted) (deleted)"), Some(&b"/x (deleted)"[..]));
-        assert_eq!(without_remark(b"/x (deleted)y"), None);
+    fn only_one_suffix_is_removed() {
+        assert_eq!(without_deleted_suffix(b"/x (deleted)"), Some(&b"/x"[..]));
+        assert_eq!(without_deleted_suffix(b"/x (deleted) (deleted)"), Some(&b"/x (deleted)"[..]));
+        assert_eq!(without_deleted_suffix(b"/x (deleted)y"), None);
     }
 }

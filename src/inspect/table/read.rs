@@ -81,10 +81,12 @@ impl Cache {
 }
 
 impl Reader {
+    /// A reader of the table of `proc`, or of the calling thread's if `own` is true.
     fn new(proc: Option<Proc>, own: bool) -> Self {
         Self { proc, own, cache: Cache::default(), link: Vec::with_capacity(4096), info: Vec::new() }
     }
 
+    /// Reads the entries of these numbers, in their order.
     fn entries(mut self, mut numbers: Vec<RawFd>) -> Vec<Entry> {
         numbers.sort_unstable();
         numbers.into_iter().filter_map(|number| self.entry(number)).collect()
@@ -98,7 +100,7 @@ impl Reader {
                 Some(proc) => proc.link(number, &mut self.link),
                 None => Err(Errno::NOSYS),
             };
-            // One of the two says whether the number is open: the flags in the thread's own table, the link in another.
+            // Whether the number is open: in the thread's own table its flags say so, in another table its link.
             let first = flags.map_or(link.map(drop), |flags| flags.map(drop));
             if first.is_err_and(is_closed) {
                 return None;
