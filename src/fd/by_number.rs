@@ -1,26 +1,38 @@
-//! Closing a range of numbers, or marking it close-on-exec, by whatever means there are.
+//! Closes the descriptors of a range of numbers, or sets close-on-exec of them, by the first of three ways that works:
 //!
-//! The ladder: `close_range(2)`; the list of `/proc/thread-self/fd`; a search of all numbers that could be open. Each rung
-//! is complete, or it fails and the next is tried: there is no rung that may miss a descriptor. What works on a range runs
-//! in the child too, so it keeps the law of `spawn/child.rs`.
+//! 1. `close_range(2)`;
+//! 2. the list of the thread's descriptors in `/proc/thread-self/fd`;
+//! 3. a search, which tries each number that could be open.
+//!
+//! 2 and 3 are the fallbacks of 1. Each way acts on all open descriptors of the range, or returns an error; after an
+//! error the next way is tried. None may miss a descriptor.
+//!
+//! [`unshare`], [`close`] and [`act`] run in the child too, between clone and exec: they do not allocate, take a lock,
+//! panic, or use libc. [`gaps`] and [`open_numbers`] are for the parent.
 
-use super::close_on_exec;
+use super::flags::close_on_exec;
+use super::proc_numbers::ProcNumbers;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::proc_numbers::{is_in_proc, proc_numbers};
 use crate::platform::Features;
 use crate::sys;
 use rustix::io::Errno;
-use std::os::fd::{AsRawFd, RawFd};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsRawFd;
+use std::os::fd::RawFd;
 
-/// Up to so many numbers are tried one by one where `close_range` is missing: cheaper than any search.
+/// If `close_range` is missing and the range has at most this many numbers, each number is tried: that takes fewer
+/// system calls than to read the list.
 const FEW: RawFd = 64;
 
-/// A search covers at least this many numbers, the default of Linux's `fs.nr_open`: a descriptor stays open when the
-/// limit is lowered below its number.
+/// A search goes at least to this number, the default of Linux's `fs.nr_open`. A lower limit does not bound the open
+/// descriptors: they stay open when the limit is lowered below their numbers.
 const SEARCHED: u64 = 1 << 20;
 
-/// A limit above this is no bound: the search would take minutes. The spawn fails instead.
+/// If the hard limit is above this, a search would take minutes. It fails instead, and so does the spawn.
 const TOO_MANY: u64 = 1 << 24;
 
-/// What becomes of the descriptors of a range.
+/// What happens to each descriptor of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Close,
@@ -28,6 +40,7 @@ pub(crate) enum Act {
 }
 
 impl Act {
+    /// The flags of `close_range(2)`.
     fn flags(self) -> u32 {
         match self {
             Self::Close => 0,
@@ -35,11 +48,12 @@ impl Act {
         }
     }
 
-    /// Acts on a number that may be open. Returns whether there was something to do.
+    /// Acts on a number, which may be closed. Returns whether the number may have been open, without close-on-exec if
+    /// that is to be set.
     fn on(self, fd: RawFd) -> bool {
         match self {
             Self::Close => {
-                let _ = sys::close(fd); // Closed, whatever it says; or it was not open.
+                let _ = sys::close(fd); // After any error the number is closed.
                 true
             }
             Self::SetCloseOnExec => sys::set_close_on_exec(fd) == Ok(true),
@@ -47,7 +61,7 @@ impl Act {
     }
 }
 
-/// Leaves the table that is shared with the parent, for a private one without `first` and above.
+/// Gives the thread a private descriptor table, without the descriptors from `first` on.
 pub(crate) fn unshare(first: RawFd, missing: Features) -> Result<(), Errno> {
     let flags = sys::CLOSE_RANGE_UNSHARE;
     if !missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, flags).is_ok() {
@@ -57,12 +71,12 @@ pub(crate) fn unshare(first: RawFd, missing: Features) -> Result<(), Errno> {
     close(first, RawFd::MAX, missing)
 }
 
-/// Closes all numbers from `first` to `last`.
+/// Closes all descriptors from `first` to `last`.
 pub(crate) fn close(first: RawFd, last: RawFd, missing: Features) -> Result<(), Errno> {
     act(Act::Close, first, last, missing)
 }
 
-/// Acts on all numbers from `first` to `last`.
+/// Acts on all descriptors from `first` to `last`, by the first way that is not `missing` and works.
 pub(crate) fn act(act: Act, first: RawFd, last: RawFd, missing: Features) -> Result<(), Errno> {
     if !missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, last, act.flags()).is_ok() {
         return Ok(());
@@ -79,12 +93,13 @@ pub(crate) fn act(act: Act, first: RawFd, last: RawFd, missing: Features) -> Res
     if missing.contains(Features::SEARCH) {
         return Err(Errno::NOSYS);
     }
-    for_each_that_may_be_open(first, last, |fd| {
+    for fd in search(first, last)? {
         act.on(fd);
-    })
+    }
+    Ok(())
 }
 
-/// The ranges, first and last, of all numbers but those of `keep`.
+/// The ranges of all numbers that `keep` does not have: the first and the last number of each range.
 pub(crate) fn gaps(mut keep: Vec<RawFd>) -> Vec<(RawFd, RawFd)> {
     keep.sort_unstable();
     let mut gaps = Vec::with_capacity(keep.len() + 1);
@@ -102,8 +117,10 @@ pub(crate) fn gaps(mut keep: Vec<RawFd>) -> Vec<(RawFd, RawFd)> {
     gaps
 }
 
-/// Acts on what `/proc/thread-self/fd` lists, until a whole list has nothing to act on. A list that does not get shorter is
-/// not this thread's, or its descriptors cannot be closed.
+/// Acts on the descriptors that `/proc/thread-self/fd` lists, again and again, until a whole list has none to act on.
+///
+/// If a list is not shorter than the one before, the function fails: the list is of another table, or the descriptors
+/// cannot be closed.
 fn act_on_listed(act: Act, first: RawFd, last: RawFd) -> Result<(), Errno> {
     let mut before = usize::MAX;
     loop {
@@ -118,95 +135,70 @@ fn act_on_listed(act: Act, first: RawFd, last: RawFd) -> Result<(), Errno> {
     }
 }
 
-/// Acts on each number in the range that `directory` lists, other than its own. Returns for how many there was something to
-/// do.
+/// Acts on each descriptor of the range that `directory` lists, except on `directory` itself. Returns on how many it
+/// has acted.
 fn act_on_entries(act: Act, directory: RawFd, first: RawFd, last: RawFd) -> Result<usize, Errno> {
     if !sys::is_in_proc(directory) {
         return Err(Errno::NOENT);
     }
     let mut buffer = [0; 2048];
     let mut acted = 0;
-    loop {
-        let length = sys::read_directory(directory, &mut buffer)?;
-        let Some(mut entries) = buffer.get(..length).filter(|entries| !entries.is_empty()) else {
-            return Ok(acted);
-        };
-        while let Some((name, rest)) = next_entry(entries) {
-            entries = rest;
-            match number(name) {
-                Some(fd) if fd != directory && (first..=last).contains(&fd) => acted += usize::from(act.on(fd)),
-                _ => {}
-            }
+    for number in ProcNumbers::new(directory, &mut buffer) {
+        let fd = number?;
+        if fd != directory && (first..=last).contains(&fd) {
+            acted += usize::from(act.on(fd));
         }
     }
+    Ok(acted)
 }
 
-/// The name of the first entry of the kernel's `linux_dirent64` records, and the records after it.
-fn next_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
-    const LENGTH: usize = 16;
-    const NAME: usize = 19;
-    let length = u16::from_ne_bytes([*entries.get(LENGTH)?, *entries.get(LENGTH + 1)?]);
-    let (entry, rest) = entries.split_at_checked(usize::from(length))?;
-    Some((entry.get(NAME..)?, rest))
-}
-
-/// The number that a NUL-terminated name is, if it is one.
-fn number(name: &[u8]) -> Option<RawFd> {
-    let mut value: RawFd = 0;
-    for (index, byte) in name.iter().enumerate() {
-        match byte {
-            0 => return (index > 0).then_some(value),
-            b'0'..=b'9' => value = value.checked_mul(10)?.checked_add(RawFd::from(byte - b'0'))?,
-            _ => return None,
-        }
-    }
-    None
-}
-
-/// The number at which a search may stop; `None` where the hard limit bounds nothing.
-fn bound(hard_limit: Option<u64>) -> Option<u64> {
+/// The number before which a search may stop. `None` if the hard limit is too high for a search.
+fn search_end(hard_limit: Option<u64>) -> Option<u64> {
     hard_limit.filter(|&limit| limit <= TOO_MANY).map(|limit| limit.max(SEARCHED))
 }
 
-/// Tries every number that could be open, one by one: `poll(2)` could ask for many at a time, but takes those that were
-/// opened with `O_PATH` for closed, and on some systems devices too.
-fn for_each_that_may_be_open(first: RawFd, last: RawFd, found: impl FnMut(RawFd)) -> Result<(), Errno> {
-    let end = u64::from(last.unsigned_abs()).saturating_add(1).min(bound(sys::hard_limit()).ok_or(Errno::NOSYS)?);
-    let numbers = u64::from(first.unsigned_abs())..end;
-    numbers.map(|number| number as RawFd).for_each(found);
-    Ok(())
+/// The numbers from `first` to `last` that could be open. The caller tries each with one system call.
+///
+/// `poll(2)` would test many with one call, but it takes a descriptor that was opened with `O_PATH` for closed, and on
+/// some systems devices too.
+fn search(first: RawFd, last: RawFd) -> Result<impl Iterator<Item = RawFd>, Errno> {
+    let bound = search_end(sys::hard_limit()).ok_or(Errno::NOSYS)?;
+    let end = u64::from(last.unsigned_abs()).saturating_add(1).min(bound);
+    Ok((u64::from(first.unsigned_abs())..end).map(|number| number as RawFd))
 }
 
-/// All open numbers of this thread's table, in the parent.
+/// The open numbers of the calling thread's table: from `/proc`, or else by a search.
 pub(crate) fn open_numbers(missing: Features) -> Result<Vec<RawFd>, Errno> {
-    let listed = if missing.contains(Features::PROC) { Err(Errno::NOSYS.into()) } else { listed_numbers() };
-    if let Ok(numbers) = listed {
-        return Ok(numbers);
+    if !missing.contains(Features::PROC) {
+        if let Ok(numbers) = listed_numbers() {
+            return Ok(numbers);
+        }
     }
     if missing.contains(Features::SEARCH) {
         return Err(Errno::NOSYS);
     }
-    let mut numbers = Vec::new();
-    for_each_that_may_be_open(0, RawFd::MAX, |number| {
-        if close_on_exec(number).is_some() {
-            numbers.push(number);
-        }
-    })?;
+    Ok(search(0, RawFd::MAX)?.filter(|&number| close_on_exec(number).is_some()).collect())
+}
+
+/// The numbers that `/proc` lists of the calling thread's table, without the one that reads the list. The main thread
+/// may have another table: so `/proc/thread-self`, not `/proc/self`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn listed_numbers() -> Result<Vec<RawFd>, Errno> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open("/proc/thread-self/fd", flags, Mode::empty())?;
+    if !is_in_proc(&directory) {
+        return Err(Errno::NOENT);
+    }
+    let mut numbers = proc_numbers(&directory)?;
+    numbers.retain(|&number| number != directory.as_raw_fd());
     Ok(numbers)
 }
 
-/// What the kernel lists of this thread, which may have another table than the process's first.
-fn listed_numbers() -> std::io::Result<Vec<RawFd>> {
-    let directory = std::fs::File::open("/proc/thread-self/fd")?;
-    if !sys::is_in_proc(directory.as_raw_fd()) {
-        return Err(Errno::NOENT.into());
-    }
-    drop(directory);
-    let mut numbers = Vec::new();
-    for entry in std::fs::read_dir("/proc/thread-self/fd")? {
-        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
-    }
-    Ok(numbers)
+/// Fails: the library reads no list of descriptors on these systems.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn listed_numbers() -> Result<Vec<RawFd>, Errno> {
+    Err(Errno::NOSYS)
 }
 
 #[cfg(test)]
@@ -233,33 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_numbers_are_numbers() {
-        assert_eq!(number(b"0\0"), Some(0));
-        assert_eq!(number(b"2147483647\0junk"), Some(RawFd::MAX));
-        for name in [&b"."[..], b".\0", b"..\0", b"\0", b"2147483648\0", b"12", b"1x\0"] {
-            assert_eq!(number(name), None, "{name:?}");
-        }
-    }
-
-    #[test]
-    fn limit_of_a_billion_is_no_bound_and_a_low_one_hides_nothing_below_the_kernels_default() {
-        assert_eq!(bound(Some(1_000_000_000)), None);
-        assert_eq!(bound(None), None);
-        assert_eq!(bound(Some(0)), Some(1 << 20));
-        assert_eq!(bound(Some(20_000)), Some(1 << 20));
-        assert_eq!(bound(Some(1 << 21)), Some(1 << 21));
-    }
-
-    #[test]
-    fn records_that_are_cut_short_end_the_list() {
-        let mut record = [0_u8; 24];
-        record[16..18].copy_from_slice(&24_u16.to_ne_bytes());
-        record[19..21].copy_from_slice(b"7\0");
-        let two = [record, record].concat();
-        let (name, rest) = next_entry(&two).unwrap();
-        assert_eq!(number(name), Some(7));
-        assert_eq!(rest, record);
-        assert_eq!(next_entry(&two[..20]), None);
-        assert_eq!(next_entry(&[]), None);
+    fn search_has_no_end_at_a_limit_of_a_billion_and_never_ends_below_the_kernels_default() {
+        assert_eq!(search_end(Some(1_000_000_000)), None);
+        assert_eq!(search_end(None), None);
+        assert_eq!(search_end(Some(0)), Some(1 << 20));
+        assert_eq!(search_end(Some(20_000)), Some(1 << 20));
+        assert_eq!(search_end(Some(1 << 21)), Some(1 << 21));
     }
 }

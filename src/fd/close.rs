@@ -1,14 +1,17 @@
-//! Closing, with the errors that a destructor has nobody to tell.
+//! Closes descriptors, and returns the errors that a destructor ignores.
 
-use super::close_error::{CloseAllError, CloseError, SyncAndCloseError};
+use super::close_all_error::CloseAllError;
+use super::close_error::CloseError;
+use super::sync_and_close_error::SyncAndCloseError;
 use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
-/// Closes a descriptor, and returns the error that dropping it would throw away.
+/// Closes a descriptor, and returns the error that a drop would ignore.
 ///
-/// It takes whatever owns a descriptor (a `File`, a `PipeWriter`, a `UnixStream`), and makes one `close(2)`. The number
-/// is free afterwards, also where there is an error; nothing is closed twice, since the owner is gone:
+/// `fd` is any value that owns a descriptor: a `File`, a `PipeWriter`, a `UnixStream`. The function makes one
+/// `close(2)`. Afterwards the number is free, also after an error. The caller cannot close the descriptor twice,
+/// because the function has taken the value that owned it:
 ///
 /// ```compile_fail,E0382
 /// let file = std::fs::File::open("/dev/null")?;
@@ -19,14 +22,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 ///
 /// # Close, drop, or sync
 ///
-/// - **Drop** what was only read. The destructor of an [`OwnedFd`] ignores the error, having nobody to tell.
-/// - **`close`** what was written. Where a file system sends what was written only at a close (NFS, SMB, FUSE), the
-///   server's "no space" or "quota exceeded" comes back from here and from nowhere else.
-/// - **[`sync_and_close`]** what has to be there after a crash. A `close` without an error does not say that anything is
-///   on a disk: local file systems write later, and report nothing of it to `close`.
+/// - **Drop** a file that was only read. The destructor of an [`OwnedFd`] ignores the error of `close(2)`.
+/// - **`close`** a file that was written. Some file systems (NFS, SMB, FUSE) send the written data only at a close.
+///   Then "no space" or "quota exceeded" from the server is an error of this close, and of no other call.
+/// - **[`sync_and_close`]** a file that must survive a crash of the system. A `close` without an error does not mean
+///   that the data is on a disk: local file systems write later, and report nothing of that to `close`.
 ///
-/// What a `BufWriter` still holds has never been written. Take the file out with [`BufWriter::into_inner`], which
-/// flushes and returns the error of that; a `BufWriter` that is dropped loses it.
+/// The data in the buffer of a `BufWriter` has not been written yet. Take the file out with [`BufWriter::into_inner`],
+/// which flushes and returns the error of the flush; the drop of a `BufWriter` ignores that error.
 ///
 /// ```
 /// use std::fs::File;
@@ -41,32 +44,33 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Each descriptor of a description has a close of its own, and an error may come back from any of them, not only from
-/// the last.
+/// If a description has several descriptors, each of their closes may return an error, not only the last.
 ///
 /// # Errors
 ///
-/// [`CloseError`], whose [`cause`](CloseError::cause) tells what it means. None is a reason to close again.
+/// [`CloseError`], whose [`cause`](CloseError::cause) says what the error means. After none of them may the caller
+/// close again.
 ///
-/// - `EIO`, `ENOSPC`, `EDQUOT`, and others that a file system may have: what was written may be lost. Write it again,
-///   to another file.
-/// - `EINTR`: a signal came in between. See below.
-/// - `EBADF`: the number was not open. An owned descriptor always is, so something else has closed it (code that closes
-///   a number which it does not own), and the number may have been another file's meanwhile: look for that bug first.
-///   But a file server's answer comes through unchanged, and FUSE or NFS may answer `EBADF` when it is the *server* that
-///   does not know the file any more. So it is no proof, and `close` returns it; it does not panic.
+/// - `EIO`, `ENOSPC`, `EDQUOT`, and other errors of a file system: written data may be lost. Write it again, to another
+///   file.
+/// - `EINTR`: a signal has interrupted the close. See below.
+/// - `EBADF`: the number was not open. An owned descriptor is always open, so other code in the process has closed a
+///   number that it does not own. Look for that bug first: the number may have been another file's in the meantime. But
+///   FUSE and NFS servers may also answer `EBADF`, if the *server* no longer knows the file, and the kernel passes that
+///   answer on. So the error does not prove a bug, and `close` returns it instead of panicking.
 ///
 /// # Interrupted closes
 ///
-/// An interrupted `close` is never made again. On Linux and Android the number is free before anything is waited for, so
-/// another thread may have it already, and a second `close` would close *that* file. On FreeBSD, NetBSD, OpenBSD, illumos
-/// and macOS the number is free too when the error comes back. (The kernel of macOS also returns `EINTR` before it
-/// closes, but only to a thread that `pthread_cancel` has cancelled.) HP-UX and QNX document that the number stays open;
-/// there it is open until the process ends, which is the lesser harm.
+/// The function never repeats an interrupted `close`. On Linux and Android the kernel frees the number before it waits
+/// for anything, so another thread may have the number already, and a second `close` would close *its* file. On
+/// FreeBSD, NetBSD, OpenBSD, illumos and macOS the number is free too when the error is returned. (The kernel of macOS
+/// also returns `EINTR` before it closes, but only to a thread that `pthread_cancel` has cancelled.) HP-UX and QNX
+/// document that the number stays open; there it stays open until the process ends, which does less harm than a wrong
+/// close.
 ///
-/// POSIX.1-2024 lets a system choose: `EINTR` for a descriptor that is still open, `EINPROGRESS` for one that is closed.
-/// Linux says `EINTR` of one that is closed. musl's own `close` hides it; this one asks the kernel itself, and returns
-/// both as [`CloseCause::Interrupted`](super::CloseCause::Interrupted).
+/// POSIX.1-2024 has two errors: `EINTR` if the descriptor is still open, `EINPROGRESS` if it is closed. Linux returns
+/// `EINTR` for a closed one. The `close` of musl hides that error; this function calls the kernel itself, and returns
+/// both errors as [`CloseCause::Interrupted`](super::CloseCause::Interrupted).
 ///
 /// [`BufWriter::into_inner`]: std::io::BufWriter::into_inner
 #[doc(alias = "posix_close")]
@@ -76,8 +80,8 @@ pub fn close(fd: impl Into<OwnedFd>) -> Result<(), CloseError> {
 
 /// Closes every descriptor of an iterator, and returns all errors.
 ///
-/// An error does not stop it: whatever the iterator yields is closed, each as by [`close`], and before the next is asked
-/// for. Where the iterator panics, what it has yielded is closed.
+/// The function closes each descriptor as [`close`] does, before it takes the next one from the iterator. It continues
+/// after an error. If the iterator panics, the descriptors that it has yielded are closed.
 ///
 /// ```
 /// use std::fs::File;
@@ -96,7 +100,7 @@ pub fn close(fd: impl Into<OwnedFd>) -> Result<(), CloseError> {
 ///
 /// # Errors
 ///
-/// [`CloseAllError`]: the errors with their descriptors' numbers, in the order of the descriptors.
+/// [`CloseAllError`]: the errors, each with its descriptor's number, in the order of the descriptors.
 pub fn close_all<I>(fds: I) -> Result<(), CloseAllError>
 where
     I: IntoIterator,
@@ -105,17 +109,16 @@ where
     CloseAllError::of(fds.into_iter().filter_map(|fd| close(fd).err()).collect())
 }
 
-/// Waits until what was written to a file is on its disk, then closes the descriptor.
+/// Waits until the data that was written to a file is on its disk, then closes the descriptor.
 ///
-/// It is closed in any case, once, also where it cannot be synced. This is `fsync(2)`, made again where a signal
-/// interrupts it, and `close(2)`. On Apple's systems it is `F_FULLFSYNC`, since `fsync` there does not wait for the
-/// disk; on a file system that has none (SMB), `fsync`.
+/// The function calls `fsync(2)`, again if a signal interrupts it, and then `close(2)`. It closes the descriptor once,
+/// also if the sync fails.
 ///
-/// - **A new file's name** is in its directory. After a crash the data may be there without a name, unless the directory
-///   has been synced too.
-/// - **An error of a sync comes once.** The system may throw away what it could not write, and say of the next sync
-///   that all is well. Do not sync again: write it again, to another file.
-/// - What a `BufWriter` still holds has to be flushed first, as for [`close`].
+/// - **The name of a new file** is data of its directory. Sync the directory too; otherwise the file may have no name
+///   after a crash.
+/// - **The system reports an error of a sync once.** It may discard the data that it could not write, and the next sync
+///   succeeds. Do not sync again: write the data again, to another file.
+/// - Flush a `BufWriter` first, as for [`close`].
 ///
 /// ```
 /// use std::fs::File;
@@ -132,8 +135,13 @@ where
 ///
 /// # Errors
 ///
-/// [`SyncAndCloseError`] tells which of the two failed, or both. Pipes, sockets and some devices cannot be synced
-/// (`EINVAL`), nor can what is on some read-only file systems (`EROFS`); they are closed all the same.
+/// [`SyncAndCloseError`] says whether the sync failed, the close, or both. Pipes, sockets and some devices cannot be
+/// synced (`EINVAL`), nor can files of some read-only file systems (`EROFS`). The function closes them too.
+///
+/// # Platform notes
+///
+/// On Apple's systems the function calls `fcntl(2)` with `F_FULLFSYNC`, because `fsync` there does not wait for the
+/// disk. If the file system does not have it (SMB), the function calls `fsync`.
 #[doc(alias = "fsync")]
 #[doc(alias = "F_FULLFSYNC")]
 pub fn sync_and_close(fd: impl Into<OwnedFd>) -> Result<(), SyncAndCloseError> {
@@ -143,12 +151,13 @@ pub fn sync_and_close(fd: impl Into<OwnedFd>) -> Result<(), SyncAndCloseError> {
     SyncAndCloseError::of(number, synced, close_owned(fd))
 }
 
-/// The one close of a descriptor.
+/// Closes an owned descriptor with one `close(2)`.
 fn close_owned(fd: OwnedFd) -> Result<(), CloseError> {
     let number = fd.into_raw_fd();
     sys::close(number).map_err(|errno| CloseError::new(number, errno))
 }
 
+/// Writes a file's data to the disk.
 #[cfg(target_vendor = "apple")]
 fn sync(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     match rustix::fs::fcntl_fullfsync(fd) {
@@ -157,6 +166,7 @@ fn sync(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     }
 }
 
+/// Writes a file's data to the disk.
 #[cfg(not(target_vendor = "apple"))]
 fn sync(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::fs::fsync(fd)

@@ -1,25 +1,27 @@
-//! What closing a descriptor may say.
+//! The error of closing a descriptor.
 
 use crate::error::Reason;
 use rustix::io::Errno;
 use std::error::Error;
 use std::os::fd::RawFd;
-use std::{fmt, io, slice, vec};
+use std::{fmt, io};
 
-/// An error of [`close`](super::close()): the number, and the system's error number.
+/// An error of [`close`](super::close()): the descriptor's number and the system's error number.
 ///
-/// The descriptor is closed all the same; [`close`](super::close()) names the systems on which an interrupted one is not.
-/// It converts into [`io::Error`] with its [`io::ErrorKind`], so `?` works where `io::Result` is returned; the
-/// `CloseError` itself is then what [`io::Error::get_ref`] gives.
+/// The descriptor is closed. ([`close`](super::close()) names the systems on which an interrupted close leaves it
+/// open.)
+///
+/// The error converts into an [`io::Error`] of the same [`io::ErrorKind`], so `?` works in functions that return
+/// `io::Result`. [`io::Error::get_ref`] then returns the `CloseError`.
 ///
 /// ```
 /// use fdspawn::fd::CloseCause;
 /// use std::fs::File;
 ///
-/// /// Closes a new version of a file, which is put in the old one's place only if it has arrived.
+/// /// Closes the new version of a file, before it replaces the old version.
 /// fn finish(file: File) -> std::io::Result<()> {
 ///     fdspawn::fd::close(file).or_else(|error| match error.cause() {
-///         // Nothing is known to be lost, and the number is not to be closed again.
+///         // No data is known to be lost, and the number must not be closed again.
 ///         CloseCause::Interrupted => Ok(eprintln!("{error}")),
 ///         CloseCause::NoSpace | CloseCause::Quota => Err(std::io::Error::other(format!("{error}: delete something"))),
 ///         _ => Err(error.into()),
@@ -31,26 +33,26 @@ use std::{fmt, io, slice, vec};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CloseError {
     number: RawFd,
-    errno: Errno,
+    pub(super) errno: Errno,
 }
 
-/// What an error of a close means.
+/// The meaning of an error of `close(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseCause {
-    /// `EBADF`: the number was not open, which is a bug of something else in this process, **or** a file server (FUSE,
-    /// NFS) has answered so of a file that it does not know any more.
+    /// `EBADF`: the number was not open, because of a bug in other code of this process; **or** a file server (FUSE,
+    /// NFS) no longer knows the file and has answered so.
     BadDescriptor,
-    /// `EINTR` or `EINPROGRESS`: a signal came in between. What an unfinished close still had to write may arrive or not;
-    /// nobody will say.
+    /// `EINTR` or `EINPROGRESS`: a signal has interrupted the close. The data that the close had still to write may be
+    /// lost or not; no later call reports it.
     Interrupted,
-    /// `EIO`: something could not be written.
+    /// `EIO`: the system could not write some of the data.
     Io,
-    /// `ENOSPC`: there was no space for something that was written.
+    /// `ENOSPC`: there was no space for some of the written data.
     NoSpace,
-    /// `EDQUOT`: the quota did not allow something that was written.
+    /// `EDQUOT`: the quota did not allow some of the written data.
     Quota,
-    /// Another error of a file system or a driver; [`CloseError::raw_os_error`] has its number.
+    /// Another error of a file system or a driver; [`CloseError::raw_os_error`] returns its number.
     Other,
 }
 
@@ -59,12 +61,12 @@ impl CloseError {
         Self { number, errno }
     }
 
-    /// The number that was closed. It may be another descriptor's by now.
+    /// The number of the closed descriptor. Another descriptor may have it now.
     pub fn number(&self) -> RawFd {
         self.number
     }
 
-    /// What the error means.
+    /// The meaning of the error.
     pub fn cause(&self) -> CloseCause {
         match self.errno {
             Errno::BADF => CloseCause::BadDescriptor,
@@ -76,10 +78,10 @@ impl CloseError {
         }
     }
 
-    /// Whether the error says that something written may be lost: all but [`CloseCause::BadDescriptor`] and
-    /// [`CloseCause::Interrupted`].
+    /// Whether the error says that written data may be lost.
     ///
-    /// These two say nothing of what was written: neither that it is lost, nor that it has arrived.
+    /// This is so for all causes except [`CloseCause::BadDescriptor`] and [`CloseCause::Interrupted`], which say
+    /// neither that the data is lost nor that it was written.
     pub fn writes_may_be_lost(&self) -> bool {
         !matches!(self.cause(), CloseCause::BadDescriptor | CloseCause::Interrupted)
     }
@@ -89,7 +91,7 @@ impl CloseError {
         self.errno.raw_os_error()
     }
 
-    /// The kind that an [`io::Error`] made from this one has.
+    /// The kind of the [`io::Error`] that this error converts into.
     pub fn kind(&self) -> io::ErrorKind {
         self.errno.kind()
     }
@@ -110,167 +112,6 @@ impl Error for CloseError {}
 
 impl From<CloseError> for io::Error {
     fn from(error: CloseError) -> Self {
-        Self::new(error.kind(), error)
-    }
-}
-
-/// The errors of [`close_all`](super::close_all), at least one, in the order of the descriptors.
-///
-/// It converts into [`io::Error`] with the kind of the first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CloseAllError(Vec<CloseError>);
-
-impl CloseAllError {
-    /// An error, if there are errors.
-    pub(crate) fn of(errors: Vec<CloseError>) -> Result<(), Self> {
-        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
-    }
-
-    /// The errors, at least one, in the order of the descriptors.
-    pub fn errors(&self) -> &[CloseError] {
-        &self.0
-    }
-
-    /// The errors, at least one, in the order of the descriptors.
-    pub fn iter(&self) -> slice::Iter<'_, CloseError> {
-        self.0.iter()
-    }
-}
-
-impl fmt::Display for CloseAllError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            write!(f, "{}{error}", if index > 0 { "\n" } else { "" })?;
-        }
-        Ok(())
-    }
-}
-
-impl Error for CloseAllError {
-    /// The first.
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.first().map(|first| first as _)
-    }
-}
-
-impl From<CloseAllError> for io::Error {
-    fn from(errors: CloseAllError) -> Self {
-        let kind = errors.0.first().map_or(io::ErrorKind::Other, CloseError::kind);
-        Self::new(kind, errors)
-    }
-}
-
-impl IntoIterator for CloseAllError {
-    type Item = CloseError;
-    type IntoIter = vec::IntoIter<CloseError>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a CloseAllError {
-    type Item = &'a CloseError;
-    type IntoIter = slice::Iter<'a, CloseError>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
-}
-
-/// What failed in [`sync_and_close`](super::sync_and_close): the sync, the close, or both.
-///
-/// It converts into [`io::Error`] with the kind of the first of them.
-///
-/// ```
-/// // A pipe has no disk. It is closed all the same.
-/// let (_reader, writer) = std::io::pipe()?;
-/// let error = fdspawn::fd::sync_and_close(writer).unwrap_err();
-/// assert_eq!(error.sync_error().map(|error| error.kind()), Some(std::io::ErrorKind::InvalidInput));
-/// assert_eq!(error.close_error(), None);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SyncAndCloseError {
-    number: RawFd,
-    failed: Failed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failed {
-    Sync(Errno),
-    Close(CloseError),
-    Both(Errno, CloseError),
-}
-
-impl SyncAndCloseError {
-    /// An error, if one of the two is.
-    pub(crate) fn of(
-        number: RawFd,
-        synced: Result<(), Errno>,
-        closed: Result<(), CloseError>,
-    ) -> Result<(), SyncAndCloseError> {
-        let failed = match (synced, closed) {
-            (Ok(()), Ok(())) => return Ok(()),
-            (Err(sync), Ok(())) => Failed::Sync(sync),
-            (Ok(()), Err(close)) => Failed::Close(close),
-            (Err(sync), Err(close)) => Failed::Both(sync, close),
-        };
-        Err(Self { number, failed })
-    }
-
-    /// The number that was closed. It may be another descriptor's by now.
-    pub fn number(&self) -> RawFd {
-        self.number
-    }
-
-    /// The error of the sync, with the system's error number. What was written is not known to be on the disk.
-    pub fn sync_error(&self) -> Option<io::Error> {
-        match self.failed {
-            Failed::Sync(errno) | Failed::Both(errno, _) => Some(errno.into()),
-            Failed::Close(_) => None,
-        }
-    }
-
-    /// The error of the close. Where it is the only one, what was written before the sync is on the disk.
-    pub fn close_error(&self) -> Option<CloseError> {
-        match self.failed {
-            Failed::Close(error) | Failed::Both(_, error) => Some(error),
-            Failed::Sync(_) => None,
-        }
-    }
-
-    /// The kind that an [`io::Error`] made from this one has: that of the sync, or else of the close.
-    pub fn kind(&self) -> io::ErrorKind {
-        match self.failed {
-            Failed::Sync(errno) | Failed::Both(errno, _) => errno.kind(),
-            Failed::Close(error) => error.kind(),
-        }
-    }
-}
-
-impl fmt::Display for SyncAndCloseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.number;
-        match self.failed {
-            Failed::Sync(errno) | Failed::Both(errno, _) => {
-                let reason = Reason(errno);
-                write!(f, "cannot sync descriptor {number}: {reason}; what was written to it may not be on the disk")?;
-            }
-            Failed::Close(_) => write!(f, "descriptor {number} was synced")?,
-        }
-        match self.failed {
-            Failed::Sync(_) => Ok(()),
-            Failed::Close(error) => write!(f, ", but closing it failed: {}", Reason(error.errno)),
-            Failed::Both(_, error) => write!(f, ", and closing it failed too: {}", Reason(error.errno)),
-        }
-    }
-}
-
-impl Error for SyncAndCloseError {}
-
-impl From<SyncAndCloseError> for io::Error {
-    fn from(error: SyncAndCloseError) -> Self {
         Self::new(error.kind(), error)
     }
 }
@@ -323,41 +164,5 @@ mod tests {
         }
         assert!(text(Errno::BADF).contains("something else had closed it"));
         assert!(text(Errno::INTR).contains("not known"));
-    }
-
-    #[test]
-    fn errors_of_many_are_none_or_all_in_order() {
-        assert_eq!(CloseAllError::of(vec![]), Ok(()));
-        let errors = vec![CloseError::new(9, Errno::DQUOT), CloseError::new(4, Errno::IO)];
-        let all = CloseAllError::of(errors.clone()).unwrap_err();
-        assert_eq!(all.errors(), errors);
-        assert!(all.iter().eq(&errors));
-        assert!((&all).into_iter().eq(&errors));
-        assert_eq!(all.to_string(), format!("{}\n{}", errors[0], errors[1]));
-        assert_eq!(all.source().unwrap().downcast_ref(), Some(&errors[0]));
-        assert_eq!(io::Error::from(all.clone()).kind(), io::ErrorKind::QuotaExceeded);
-        assert!(all.into_iter().eq(errors));
-    }
-
-    #[test]
-    fn failed_sync_and_failed_close_are_told_apart() {
-        let close = CloseError::new(5, Errno::DQUOT);
-        assert_eq!(SyncAndCloseError::of(5, Ok(()), Ok(())), Ok(()));
-        for (synced, closed, kind) in [
-            (Err(Errno::NOSPC), Ok(()), io::ErrorKind::StorageFull),
-            (Ok(()), Err(close), io::ErrorKind::QuotaExceeded),
-            (Err(Errno::NOSPC), Err(close), io::ErrorKind::StorageFull),
-        ] {
-            let error = SyncAndCloseError::of(5, synced, closed).unwrap_err();
-            assert_eq!(error.number(), 5);
-            let sync = error.sync_error().and_then(|error| error.raw_os_error());
-            assert_eq!(sync, synced.err().map(Errno::raw_os_error));
-            assert_eq!(error.close_error(), closed.err());
-            assert_eq!(io::Error::from(error).kind(), kind);
-            let text = error.to_string();
-            assert_eq!(text.contains("cannot sync descriptor 5: "), synced.is_err(), "{text}");
-            assert_eq!(text.contains("descriptor 5 was synced"), synced.is_ok(), "{text}");
-            assert_eq!(text.contains("closing it failed"), closed.is_err(), "{text}");
-        }
     }
 }

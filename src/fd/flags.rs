@@ -1,5 +1,5 @@
-//! The flags of a descriptor, and its duplicates.
-#![allow(unsafe_code, reason = "flags are asked for by number, of whatever is open there")]
+//! The flags of descriptors, and duplicates.
+#![allow(unsafe_code, reason = "the spawn reads and sets the flags of numbers that it does not own")]
 
 use bitflags::bitflags;
 use rustix::io::{Errno, FdFlags};
@@ -7,14 +7,16 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 bitflags! {
-    /// The flags of a descriptor, which are its own: its duplicates have others, though they share the description with
-    /// its offset and its status flags.
+    /// The flags of a descriptor.
+    ///
+    /// Each descriptor has its own flags. Duplicates share the description, with its offset and its status flags, but
+    /// not these flags.
     ///
     /// ```
     /// use fdspawn::fd::Flags;
     ///
     /// let file = std::fs::File::open("/dev/null")?;
-    /// assert!(Flags::of(&file)?.contains(Flags::CLOSE_ON_EXEC)); // Rust opens all files so
+    /// assert!(Flags::of(&file)?.contains(Flags::CLOSE_ON_EXEC)); // std opens all files with the flag
     /// Flags::empty().set_on(&file)?;
     /// assert_eq!(Flags::of(&file)?, Flags::empty());
     /// # Ok::<(), std::io::Error>(())
@@ -22,45 +24,47 @@ bitflags! {
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[doc(alias = "FD_CLOEXEC")]
     pub struct Flags: u32 {
-        /// The descriptor is closed when this process becomes another program by exec (`FD_CLOEXEC`).
+        /// Exec closes the descriptor (`FD_CLOEXEC`).
         const CLOSE_ON_EXEC = FdFlags::CLOEXEC.bits();
-        // Flags that a system has beside it are kept when they are read and set.
+        // A system may have other flags. The library preserves them when it reads flags and sets them again.
         const _ = !0;
     }
 }
 
 impl Flags {
-    /// The flags of a descriptor (`fcntl(2)`, `F_GETFD`).
+    /// Reads the flags of a descriptor (`fcntl(2)`, `F_GETFD`).
     ///
     /// # Errors
     ///
-    /// `EBADF` where it is not open, which is a bug of whoever closed it.
+    /// `EBADF`: the descriptor is not open. Some code has closed a number that it does not own.
     #[doc(alias = "F_GETFD")]
     pub fn of(fd: impl AsFd) -> io::Result<Self> {
         Ok(Self::from_bits_retain(rustix::io::fcntl_getfd(fd)?.bits()))
     }
 
-    /// Gives a descriptor these flags, and no others (`fcntl(2)`, `F_SETFD`).
+    /// Gives a descriptor these flags and no others (`fcntl(2)`, `F_SETFD`).
     ///
-    /// Another thread that spawns a child by other means may do that just before: open a descriptor with the flag where
-    /// that matters. A spawn of this library does not depend on it.
+    /// Between an open and this call, another thread may spawn a child by other means than this library, and that child
+    /// inherits the descriptor. To prevent that, set the flag when you open the descriptor. A spawn of this library
+    /// does not depend on the flag.
     ///
     /// # Errors
     ///
-    /// `EBADF` where it is not open, which is a bug of whoever closed it.
+    /// `EBADF`: the descriptor is not open. Some code has closed a number that it does not own.
     #[doc(alias = "F_SETFD")]
     pub fn set_on(self, fd: impl AsFd) -> io::Result<()> {
         Ok(rustix::io::fcntl_setfd(fd, FdFlags::from_bits_retain(self.bits()))?)
     }
 }
 
-/// Sets or clears close-on-exec of a descriptor, and hands it back.
+/// Sets or clears close-on-exec of a descriptor, and returns it. Its other flags do not change.
 ///
-/// It takes whatever owns or borrows a descriptor: `with_close_on_exec(File::open(path)?, false)?`. Other flags stay.
+/// `fd` is any value that owns or borrows a descriptor: `with_close_on_exec(File::open(path)?, false)?`. If the call
+/// fails and `fd` owns the descriptor, it is dropped, which closes it.
 ///
 /// # Errors
 ///
-/// `EBADF` where it is not open, which is a bug of whoever closed it.
+/// `EBADF`: the descriptor is not open. Some code has closed a number that it does not own.
 ///
 /// ```
 /// use fdspawn::fd::{Flags, with_close_on_exec};
@@ -81,15 +85,16 @@ pub fn with_close_on_exec<F: AsFd>(fd: F, close_on_exec: bool) -> io::Result<F> 
     Ok(fd)
 }
 
-/// Duplicates a descriptor at the lowest free number from `first` up (`fcntl(2)`, `F_DUPFD_CLOEXEC`).
+/// Duplicates a descriptor to the lowest free number that is not below `first` (`fcntl(2)`, `F_DUPFD_CLOEXEC`).
 ///
-/// The caller owns the duplicate. It shares the description: the offset, the status flags, the `flock` locks. Its flags are
-/// its own: close-on-exec, unless that is not among `flags`; then there is a moment in which it is set.
+/// The caller owns the duplicate. It shares the description with `fd`: the offset, the status flags, the `flock` locks.
+/// It has the flags `flags`. Close-on-exec is set when the duplicate is made; if `flags` does not have it, the function
+/// clears it afterwards.
 ///
 /// # Errors
 ///
-/// `EINVAL` where `first` is negative or not below the soft limit of descriptors (`RLIMIT_NOFILE`), and `EMFILE` where no
-/// number from there on is free.
+/// - `EINVAL`: `first` is negative, or not below the soft limit of descriptors (`RLIMIT_NOFILE`).
+/// - `EMFILE`: no number from `first` on is free below that limit.
 ///
 /// ```
 /// use fdspawn::fd::{Flags, duplicate_from};
@@ -115,19 +120,19 @@ pub fn duplicate_from(fd: impl AsFd, first: RawFd, flags: Flags) -> io::Result<O
     Ok(duplicate)
 }
 
-/// Whether the descriptor `number` closes at exec. `None` where it is not open.
+/// Whether the descriptor `number` has close-on-exec set. `None` if it is not open.
 pub(crate) fn close_on_exec(number: RawFd) -> Option<bool> {
     if number < 0 {
         return None;
     }
-    // SAFETY: the number may be closed or another's; only its flags are asked for.
+    // SAFETY: the number may be closed or reused; the call only reads flags.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
     rustix::io::fcntl_getfd(fd).ok().map(|flags| flags.contains(FdFlags::CLOEXEC))
 }
 
 /// Sets or clears close-on-exec of the descriptor `number`, which is not negative.
 pub(crate) fn set_close_on_exec(number: RawFd, set: bool) -> Result<(), Errno> {
-    // SAFETY: the number may be closed or another's; only its flag is set.
+    // SAFETY: the number may be closed or reused; the call only sets a flag.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
     rustix::io::fcntl_setfd(fd, if set { FdFlags::CLOEXEC } else { FdFlags::empty() })
 }

@@ -1,53 +1,58 @@
-//! Many descriptors at once, by number: `closefrom(2)` and `close_range(2)`.
-#![allow(unsafe_code, reason = "closing by number is the caller's business, and only the caller can keep its contract")]
+//! Closes many descriptors by number: `closefrom(2)` and `close_range(2)`.
+#![allow(unsafe_code, reason = "only the caller of these functions can know which numbers may be closed")]
 
 use super::by_number::{self, Act};
 use crate::platform::Features;
 use crate::sys;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use crate::sys::unshare_table;
 use bitflags::bitflags;
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 bitflags! {
-    /// How [`close_ranges_except`] works: the flags of `close_range(2)`.
+    /// What [`close_ranges_except`] does: the flags of `close_range(2)`. Without flags it closes.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct CloseRange: u32 {
-        /// The calling thread takes a private copy of the descriptor table first: other threads keep all that they have
-        /// (`CLOSE_RANGE_UNSHARE`).
+        /// Give the calling thread a private copy of the descriptor table first, so that other threads keep their
+        /// descriptors (`CLOSE_RANGE_UNSHARE`).
         const UNSHARE = sys::CLOSE_RANGE_UNSHARE;
-        /// Close-on-exec is set, and nothing is closed (`CLOSE_RANGE_CLOEXEC`).
+        /// Set close-on-exec, and close nothing (`CLOSE_RANGE_CLOEXEC`).
         const CLOEXEC = sys::CLOSE_RANGE_CLOEXEC;
     }
 }
 
-/// Closes all descriptors from `first` up, whoever owns them.
+/// Closes all descriptors from `first` on, also those that other code owns.
 ///
-/// It is OpenBSD's `closefrom(2)`, and complete on every system: where there is no such call, all that the kernel lists
-/// is closed; where there is no list, every number that could be open is tried. Errors of single closes are not told: use
-/// [`close_all`] where they matter. Where other threads open descriptors meanwhile, some of those may stay open.
+/// The function is OpenBSD's `closefrom(2)`, and it misses no descriptor on any system: if the system has no such call,
+/// the function closes all descriptors that the kernel lists; if there is no list, it tries every number that could be
+/// open. It does not return the errors of single closes: use [`close_all`] if they matter. If other threads open
+/// descriptors at the same time, some of those may stay open.
 ///
 /// # Errors
 ///
-/// `EINVAL` where `first` is negative, and `ENOSYS` where nothing works: no call, no `/proc`, and a hard limit of
-/// descriptors (`RLIMIT_NOFILE`) too high for a search. Some descriptors may be closed by then.
+/// - `EINVAL`: `first` is negative.
+/// - `ENOSYS`: there is no such call, there is no `/proc`, and the hard limit of descriptors (`RLIMIT_NOFILE`) is above
+///   2^24, too high for a search. Some descriptors may be closed already.
 ///
 /// # Platform notes
 ///
-/// Linux: `close_range(2)`, or the list of `/proc/thread-self/fd`, or a search of all numbers. FreeBSD: `close_range(2)`.
-/// OpenBSD, NetBSD, DragonFly: `closefrom(2)`. macOS: `proc_pidinfo(3)`. Others: a search.
+/// Linux: `close_range(2)`, or the list of `/proc/thread-self/fd`, or a search of all numbers. FreeBSD:
+/// `close_range(2)`. OpenBSD, NetBSD, DragonFly: `closefrom(2)`. macOS: `proc_pidinfo(3)`. Other systems: a search.
 ///
 /// # Safety
 ///
-/// Nothing in the process may use or close any of these descriptors afterwards: not the values that own them, not other
-/// threads, not libraries that keep descriptors of their own. The number may be another's by then. Leak such values with
-/// [`std::mem::forget`], or call this where there are none: early in `main`, or in a forked child.
+/// After the call, no code in the process may use or close any of these descriptors: not the values that own them, not
+/// other threads, not libraries that keep descriptors. The same number may be another descriptor then. Leak such values
+/// with [`std::mem::forget`], or call this function when none exist: early in `main`, or in a forked child.
 ///
 /// ```standalone_crate
 /// use std::os::fd::IntoRawFd;
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let file = std::fs::File::open("/dev/null")?.into_raw_fd(); // nobody owns it any more
-/// // SAFETY: this program has no other descriptors than 0, 1, 2 and those, and uses none of them again.
+/// let file = std::fs::File::open("/dev/null")?.into_raw_fd(); // no value owns the descriptor now
+/// // SAFETY: from `file` on this program has no descriptor that it uses again.
 /// unsafe { fdspawn::fd::close_from(file)? };
 /// # Ok(())
 /// # }
@@ -60,26 +65,31 @@ pub unsafe fn close_from(first: RawFd) -> io::Result<()> {
     act_from(Act::Close, first)
 }
 
-/// Closes all descriptors but those of the keep list, or does what `flags` say instead.
+/// Closes all descriptors except those of the keep list, or sets close-on-exec of them, as `flags` say.
 ///
-/// The keep list may have any order, repetitions, and numbers that are not open. 0 to 2 are closed unless it has them.
+/// The keep list may have any order, repetitions, and numbers that are not open. If it does not have 0, 1 or 2, the
+/// function closes that standard stream.
 ///
 /// # Errors
 ///
-/// Those of [`close_from`]; `EINVAL` for a flag that is not known; and for [`CloseRange::UNSHARE`] those of `unshare(2)`: `EMFILE`
-/// or `ENOMEM`, and `EOPNOTSUPP` on systems other than Linux, where threads have no tables of their own. A private table
-/// that has been taken is kept on a later error.
+/// - Those of [`close_from`].
+/// - `EINVAL`: `flags` has an unknown flag.
+/// - Those of `unshare(2)`, with [`CloseRange::UNSHARE`]: `EMFILE` or `ENOMEM`. On systems other than Linux, whose
+///   threads cannot have private tables, `EOPNOTSUPP` (`ENOTSUP`).
+///
+/// If a later step fails, the calling thread keeps the private table.
 ///
 /// # Platform notes
 ///
-/// That of [`close_from`]. A private table is taken by `unshare(2)`, not by `CLOSE_RANGE_UNSHARE`, which hands out wrong
-/// numbers on kernels without the mend for CVE-2024-45025.
+/// As for [`close_from`]. The function takes a private table by `unshare(2)`, not by `CLOSE_RANGE_UNSHARE`: on kernels
+/// without the fix for CVE-2024-45025, that flag makes tables which later give wrong numbers to new descriptors.
 ///
 /// # Safety
 ///
-/// As for [`close_from`], of all descriptors that are not kept. With [`CloseRange::UNSHARE`] that is about the calling thread
-/// only, which must not pass descriptors to or from other threads from then on: the same number is another descriptor
-/// there. With [`CloseRange::CLOEXEC`] nothing is closed, and nothing is asked of the caller.
+/// As for [`close_from`], for all descriptors that are not kept. With [`CloseRange::UNSHARE`] this is required of the
+/// calling thread only. But from then on that thread and the others must not pass descriptors to each other: the same
+/// number is another descriptor in the other table. With [`CloseRange::CLOEXEC`] alone there is no requirement: the
+/// function closes nothing.
 ///
 /// ```standalone_crate
 /// use fdspawn::fd::CloseRange;
@@ -87,7 +97,7 @@ pub unsafe fn close_from(first: RawFd) -> io::Result<()> {
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let log = std::fs::File::open("/dev/null")?;
-/// // SAFETY: nothing is closed.
+/// // SAFETY: the call closes nothing.
 /// unsafe { fdspawn::fd::close_ranges_except([0, 1, 2, log.as_raw_fd()], CloseRange::CLOEXEC)? };
 /// # Ok(())
 /// # }
@@ -95,24 +105,24 @@ pub unsafe fn close_from(first: RawFd) -> io::Result<()> {
 #[doc(alias = "close_range")]
 pub unsafe fn close_ranges_except(keep: impl IntoIterator<Item = impl AsRawFd>, flags: CloseRange) -> io::Result<()> {
     if !(flags - CloseRange::all()).is_empty() {
-        return Err(rustix::io::Errno::INVAL.into());
+        return Err(Errno::INVAL.into());
     }
     let keep: Vec<RawFd> = keep.into_iter().map(|fd| fd.as_raw_fd()).collect();
     if flags.contains(CloseRange::UNSHARE) {
-        sys::unshare_table()?;
+        unshare_table()?;
     }
     let act = if flags.contains(CloseRange::CLOEXEC) { Act::SetCloseOnExec } else { Act::Close };
-    // From the end, so that a private copy is short before it is searched.
+    // From the last gap to the first: a private copy then has few numbers left when the lower gaps are searched.
     for (first, last) in by_number::gaps(keep).into_iter().rev() {
         by_number::act(act, first, last, Features::empty())?;
     }
     Ok(())
 }
 
-/// Sets close-on-exec of all descriptors from `first` up, as far as they are open now.
+/// Sets close-on-exec of all descriptors from `first` on that are open now.
 ///
-/// It is for the moment before an exec that somebody else makes. A spawn of this library needs no such thing: it closes
-/// what the plan does not name.
+/// Call it before an exec that other code makes. A spawn of this library does not need it: the child closes what the
+/// plan does not name.
 ///
 /// # Errors
 ///
@@ -120,8 +130,8 @@ pub unsafe fn close_ranges_except(keep: impl IntoIterator<Item = impl AsRawFd>, 
 ///
 /// # Platform notes
 ///
-/// Linux 5.11 and later: `close_range(2)`. Elsewhere: `fcntl(2)` for each descriptor that the kernel lists, or for every
-/// number that could be open.
+/// Linux 5.11 and later: `close_range(2)`. Older kernels and other systems: `fcntl(2)` for each descriptor that the
+/// kernel lists, or for every number that could be open.
 ///
 /// ```standalone_crate
 /// # fn main() -> std::io::Result<()> {
@@ -137,7 +147,14 @@ pub fn set_close_on_exec_from(first: RawFd) -> io::Result<()> {
 
 fn act_from(act: Act, first: RawFd) -> io::Result<()> {
     if first < 0 {
-        return Err(rustix::io::Errno::INVAL.into());
+        return Err(Errno::INVAL.into());
     }
     Ok(by_number::act(act, first, RawFd::MAX, Features::empty())?)
+}
+
+/// Gives the calling thread a private copy of its descriptor table.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unshare_table() -> Result<(), Errno> {
+    // SAFETY: the caller of `close_ranges_except` promises that the thread uses only descriptors of its own table.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FILES) }
 }

@@ -1,20 +1,21 @@
-//! The numbers of the standard streams, where one of them is closed.
+//! The numbers of the standard streams, if one of them is closed.
 
-use super::close_on_exec;
+use super::flags::close_on_exec;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Held while the parent looks at 0, 1 and 2 and while it opens something.
+/// Locks the numbers 0, 1 and 2. The parent holds the lock while it looks at them and while it opens descriptors.
 ///
-/// Where one of them is closed, whatever is opened lands there, until it is moved away; another thread's spawn would
-/// take it for a standard stream.
+/// If one of the numbers is closed, the next descriptor that the parent opens gets that number, until the parent moves
+/// it. Without the lock, the spawn of another thread would take the descriptor for a standard stream.
 pub(crate) fn lock_stdio_numbers() -> MutexGuard<'static, ()> {
-    static OPENING: Mutex<()> = Mutex::new(());
-    OPENING.lock().unwrap_or_else(PoisonError::into_inner)
+    static STDIO_NUMBERS: Mutex<()> = Mutex::new(());
+    STDIO_NUMBERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Held while many things are opened and closed again, where one of them could land on 0, 1 or 2.
+/// Locks the numbers 0, 1 and 2 if one of them is closed. For a caller that opens and closes many descriptors, any of
+/// which could get such a number.
 pub(crate) fn lock_stdio_numbers_if_closed() -> Option<MutexGuard<'static, ()>> {
     let guard = lock_stdio_numbers();
     (0..=2).any(|number| close_on_exec(number).is_none()).then_some(guard)

@@ -1,9 +1,9 @@
-//! Names that the kernel keeps as bytes, printed.
+//! Prints names that are any bytes.
 
 use std::fmt::{self, Write};
 
-/// A name for reading: control characters, a backslash and what is not UTF-8 are escaped, all else is as it is. So a
-/// name can neither end a line nor act on a terminal.
+/// Prints a name with control characters, backslashes and bytes that are not UTF-8 escaped. So a name cannot end a
+/// line, and cannot send control sequences to a terminal.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {

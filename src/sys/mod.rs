@@ -1,32 +1,26 @@
-//! System calls that a child can make between clone and exec: each is async-signal-safe, allocates nothing, and
-//! returns its error.
+//! System calls that a child can make between clone and exec: each one is async-signal-safe, allocates nothing, takes
+//! no lock, and returns its error. Only the parent makes those that have a `BorrowedFd` or an `OwnedFd`, and kcmp(2).
 //!
-//! On Linux they go to the kernel without libc on x86-64 and AArch64, so that a child which shares the parent's
-//! memory does not write to the parent's `errno`.
-#![allow(unsafe_code, reason = "this is a room for it: the way into the kernel")]
+//! On x86-64 and AArch64, Linux, they enter the kernel without libc. So a child that shares the parent's memory does
+//! not write to the parent's `errno`.
+//!
+//! `linux` and `unix` have the same functions: for Linux and Android, and for all other systems.
+#![allow(unsafe_code, reason = "system calls are made here")]
 
+mod errno;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod raw;
+mod range_state;
 mod socket;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unix;
 
+pub(crate) use self::errno::last_error;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::linux::*;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use self::raw::{Clone3, CloneArgs, clone3};
+pub(crate) use self::range_state::RangeState;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::socket::tcp_state;
-pub(crate) use self::socket::{Name, local_name, peer_name};
+pub(crate) use self::socket::{SocketName, local_name, peer_name};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;
-
-/// What a range of bytes is to be for a description.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum RangeState {
-    Shared,
-    Exclusive,
-    Unlocked,
-}

@@ -27,12 +27,12 @@ fn here(fd: impl AsFd) -> (u32, Option<u32>, RawFd) {
     (std::process::id(), None, fd.as_fd().as_raw_fd())
 }
 
-/// What is said of processes that may not be looked into, which there may be for root too.
+/// What the text says of processes that could not be inspected, which root may see too.
 fn rest(ends: &PipeHolders) -> String {
     match ends.unreadable().len() {
         0 => String::new(),
-        1 => "; 1 process could not be looked into".to_owned(),
-        count => format!("; {count} processes could not be looked into"),
+        1 => "; 1 process could not be inspected".to_owned(),
+        count => format!("; {count} processes could not be inspected"),
     }
 }
 
@@ -335,7 +335,7 @@ own_process! {
         // SAFETY: as above. This thread may no longer look into the processes of root.
         assert_eq!(unsafe { libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534) }, 0);
         if std::fs::read_link(format!("/proc/{}/fd/7", child.id())).is_ok() {
-            skip("processes of others may be looked into");
+            skip("processes of others may be inspected");
             return;
         }
         let ends = pipe_holders(&reader).unwrap();

@@ -1,16 +1,17 @@
-//! Locks that were not to be had.
+//! The errors of taking and releasing locks.
 
-use super::kind::{Asked, Mode, RangeLock};
-use super::range::Refusal;
+use super::kind::{Mode, RangeLock};
+use super::range::RangeError;
+use super::request::LockRequest;
 use crate::error::Reason;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::{fmt, io};
 
-/// A lock that could not be taken or released, with the file, which is neither closed nor changed.
+/// An error of taking or releasing a lock. It contains the file, which is open and unchanged.
 ///
-/// It converts into [`io::Error`] with the same kind, so `?` works where `io::Result` is returned. That drops the file;
-/// the `LockError<()>` is then what [`io::Error::get_ref`] gives.
+/// The error converts into an [`io::Error`] of the same kind, so `?` works in functions that return `io::Result`. The
+/// conversion drops the file, and [`io::Error::get_ref`] then returns a `LockError<()>`.
 ///
 /// ```
 /// use fdspawn::fd::{RangeLock, lock};
@@ -30,87 +31,87 @@ pub struct LockError<F> {
     file: F,
     fd: RawFd,
     attempt: Attempt,
-    cause: Cause,
+    failure: LockFailure,
 }
 
-/// What was tried.
+/// The operation that failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Attempt {
-    Take(Asked),
+    Take(LockRequest),
     Release,
 }
 
-/// Why it failed.
+/// Why an operation failed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cause {
-    /// Before any system call.
-    Refused(Refusal),
+pub(super) enum LockFailure {
+    /// The range cannot be locked; no system call was made.
+    Range(RangeError),
     Call(Errno),
 }
 
 impl<F: AsFd> LockError<F> {
-    pub(super) fn new(file: F, attempt: Attempt, cause: Cause) -> Self {
+    pub(super) fn new(file: F, attempt: Attempt, failure: LockFailure) -> Self {
         let fd = file.as_fd().as_raw_fd();
-        Self { file, fd, attempt, cause }
+        Self { file, fd, attempt, failure }
     }
 }
 
 impl<F> LockError<F> {
-    /// The file.
+    /// Returns the file.
     pub fn into_inner(self) -> F {
         self.file
     }
 
-    /// The system's error number, where a system call failed.
+    /// The system's error number. `None` if no system call failed.
     pub fn raw_os_error(&self) -> Option<i32> {
-        match self.cause {
-            Cause::Refused(_) => None,
-            Cause::Call(errno) => Some(errno.raw_os_error()),
+        match self.failure {
+            LockFailure::Range(_) => None,
+            LockFailure::Call(errno) => Some(errno.raw_os_error()),
         }
     }
 
-    /// The kind that an [`io::Error`] made from this one has.
+    /// The kind of the [`io::Error`] that this error converts into.
     pub fn kind(&self) -> io::ErrorKind {
-        match self.cause {
-            Cause::Refused(_) => io::ErrorKind::InvalidInput,
-            Cause::Call(errno) if is_missing(self.attempt, errno) => io::ErrorKind::Unsupported,
-            Cause::Call(errno) => errno.kind(),
+        match self.failure {
+            LockFailure::Range(_) => io::ErrorKind::InvalidInput,
+            LockFailure::Call(errno) if is_missing(self.attempt, errno) => io::ErrorKind::Unsupported,
+            LockFailure::Call(errno) => errno.kind(),
         }
     }
 
     fn without_file(&self) -> LockError<()> {
-        LockError { file: (), fd: self.fd, attempt: self.attempt, cause: self.cause }
+        LockError { file: (), fd: self.fd, attempt: self.attempt, failure: self.failure }
     }
 }
 
-/// Whether the error says that there are no such locks. The arguments of a lock of bytes are right when the call is
-/// made: a system that finds them invalid does not know the call.
+/// Whether the error means that the system does not have such locks. EINVAL means that for a lock of bytes: its other
+/// arguments are valid, so the system does not know the command.
 fn is_missing(attempt: Attempt, errno: Errno) -> bool {
     [Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&errno)
-        || (errno == Errno::INVAL && matches!(attempt, Attempt::Take(Asked::Bytes(_))))
+        || (errno == Errno::INVAL && matches!(attempt, Attempt::Take(LockRequest::Bytes(_))))
 }
 
-/// What an error number means here, where its own text does not say.
+/// The meaning of an error number for locks, if the number's own text does not say it.
 fn meaning(attempt: Attempt, errno: Errno) -> Option<&'static str> {
-    let Attempt::Take(asked) = attempt else { return None };
-    Some(match (errno, asked) {
-        (Errno::BADF, Asked::Bytes(RangeLock { mode: Mode::Exclusive, .. })) => {
+    let Attempt::Take(request) = attempt else { return None };
+    Some(match (errno, request) {
+        (Errno::BADF, LockRequest::Bytes(RangeLock { mode: Mode::Exclusive, .. })) => {
             "it is not open for writing, which an exclusive lock of bytes needs"
         }
-        (Errno::BADF, Asked::Bytes(RangeLock { mode: Mode::Shared, .. })) => {
+        (Errno::BADF, LockRequest::Bytes(RangeLock { mode: Mode::Shared, .. })) => {
             "it is not open for reading, which a shared lock of bytes needs"
         }
-        (Errno::BADF, Asked::Whole(_)) => {
+        (Errno::BADF, LockRequest::Whole(_)) => {
             "it was opened with O_PATH, or is on a network file system and not open for writing (exclusive) or reading \
              (shared)"
         }
         (Errno::NOLCK, _) => "the system has no room for it, or the lock server of the file system does not answer",
         (Errno::DEADLK, _) => "the wait would never end",
-        (Errno::ACCESS, _) => "a security policy forbids it, or it is on CIFS and somebody else holds a lock",
-        (errno, Asked::Bytes(_)) if is_missing(attempt, errno) => {
+        (Errno::ACCESS, _) => "a security policy forbids it, or it is on CIFS and another process holds a lock",
+        (errno, LockRequest::Bytes(_)) if is_missing(attempt, errno) => {
             "locks of bytes that belong to the description do not exist here, and record locks are no replacement"
         }
-        (errno, Asked::Whole(_)) if is_missing(attempt, errno) || errno == Errno::INVAL => {
+        (errno, LockRequest::Whole(_)) if is_missing(attempt, errno) || errno == Errno::INVAL => {
             "what is open there cannot be locked"
         }
         _ => return None,
@@ -120,12 +121,12 @@ fn meaning(attempt: Attempt, errno: Errno) -> Option<&'static str> {
 impl<F> fmt::Display for LockError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.attempt {
-            Attempt::Take(asked) => write!(f, "cannot take {asked} on descriptor {}: ", self.fd)?,
+            Attempt::Take(request) => write!(f, "cannot take {request} on descriptor {}: ", self.fd)?,
             Attempt::Release => write!(f, "cannot release the lock on descriptor {}: ", self.fd)?,
         }
-        match self.cause {
-            Cause::Refused(refusal) => write!(f, "{refusal}"),
-            Cause::Call(errno) => {
+        match self.failure {
+            LockFailure::Range(error) => write!(f, "{error}"),
+            LockFailure::Call(errno) => {
                 if let Some(meaning) = meaning(self.attempt, errno) {
                     write!(f, "{meaning}: ")?;
                 }
@@ -140,7 +141,7 @@ impl<F> fmt::Debug for LockError<F> {
         f.debug_struct("LockError")
             .field("fd", &self.fd)
             .field("attempt", &self.attempt)
-            .field("cause", &self.cause)
+            .field("failure", &self.failure)
             .finish_non_exhaustive()
     }
 }
@@ -153,19 +154,20 @@ impl<F> From<LockError<F>> for io::Error {
     }
 }
 
-/// Why [`try_lock`](super::try_lock) has no lock; with the file, which is neither closed nor changed.
+/// An error of [`try_lock`](super::try_lock). It contains the file, which is open and unchanged.
 ///
-/// It converts into [`io::Error`]: `Held` has the kind [`WouldBlock`](io::ErrorKind::WouldBlock), and a failure its own.
+/// The error converts into an [`io::Error`]: `Held` into one of the kind [`WouldBlock`](io::ErrorKind::WouldBlock), and
+/// `Failed` into one of the kind of its [`LockError`].
 pub enum TryLockError<F> {
     /// Another description holds a lock that conflicts with this one.
     #[doc(alias = "EWOULDBLOCK")]
     Held(F),
-    /// It failed for another reason.
+    /// The call failed for another reason.
     Failed(LockError<F>),
 }
 
 impl<F> TryLockError<F> {
-    /// The file.
+    /// Returns the file.
     pub fn into_inner(self) -> F {
         match self {
             Self::Held(file) => file,
@@ -173,7 +175,7 @@ impl<F> TryLockError<F> {
         }
     }
 
-    /// The kind that an [`io::Error`] made from this one has.
+    /// The kind of the [`io::Error`] that this error converts into.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Held(_) => io::ErrorKind::WouldBlock,
@@ -218,14 +220,14 @@ mod tests {
     use std::ops::Bound;
 
     fn error(attempt: Attempt, errno: Errno) -> LockError<()> {
-        LockError { file: (), fd: 5, attempt, cause: Cause::Call(errno) }
+        LockError { file: (), fd: 5, attempt, failure: LockFailure::Call(errno) }
     }
 
     #[test]
     fn each_error_number_has_its_kind_and_a_text_to_act_on() {
         use io::ErrorKind::{Deadlock, InvalidInput, PermissionDenied, Unsupported, WouldBlock};
-        let whole = Attempt::Take(Asked::Whole(Lock::exclusive()));
-        let bytes = Attempt::Take(Asked::Bytes(RangeLock::shared((Bound::Included(1), Bound::Excluded(9)))));
+        let whole = Attempt::Take(LockRequest::Whole(Lock::exclusive()));
+        let bytes = Attempt::Take(LockRequest::Bytes(RangeLock::shared((Bound::Included(1), Bound::Excluded(9)))));
         for (attempt, errno, kind, text) in [
             (whole, Errno::INVAL, InvalidInput, "cannot be locked: Invalid argument"),
             (whole, Errno::OPNOTSUPP, Unsupported, "cannot be locked: "),

@@ -1,34 +1,36 @@
-//! A lock that is held.
+//! The guard of a lock.
 
-use super::error::{Attempt, Cause, LockError};
+use super::error::{Attempt, LockError, LockFailure};
 use super::hold::Hold;
 use std::fmt;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// A lock that is held, with the file. It is released when the guard is dropped.
+/// A lock and its file. The drop of the guard releases the lock, and drops the file.
 ///
-/// The guard dereferences to the file, for reading and writing through a shared reference (`&*guard`). The file cannot
-/// be replaced in it by another, which would not be locked.
+/// The guard dereferences to the file, which can be read and written through a shared reference (`&*guard`). The guard
+/// gives out no mutable reference: with one, the caller could put another file in its place, which is not locked.
 ///
 /// # When the lock ends
 ///
 /// A lock belongs to the description. It ends in one of two ways:
 ///
-/// - It is *released*: [`unlock`](Self::unlock), or the guard is dropped. That is at once and for **all** duplicates of
-///   the description, those of children too: whoever inherited the descriptor still has it, unlocked.
-/// - The **last** descriptor of the description is closed: all duplicates, in every process that has one by `fork(2)`,
-///   by a spawn or by a message on a socket. The close of one of them changes nothing. This is the only way that is
-///   left after [`into_inner`](Self::into_inner).
+/// - [`unlock`](Self::unlock) or the drop of the guard *releases* it, at once and for **all** duplicates of the
+///   descriptor, also those of children: a child that has inherited the descriptor still has it, but not the lock.
+/// - The **last** descriptor of the description is closed: all duplicates, in every process that got one by `fork(2)`,
+///   by a spawn, or by a message on a socket. The close of one duplicate changes nothing. After
+///   [`into_inner`](Self::into_inner) this is the only way.
 ///
-/// The guard releases and does not merely close, because the close may not be the last: any thread may be between fork
-/// and exec of a child, which has a duplicate of everything until then, whatever its flags.
+/// The guard releases the lock and does not only close its descriptor, because that close may not be the last: another
+/// thread may have a child between fork and exec, and that child has a duplicate of every descriptor, also of those
+/// with close-on-exec.
 ///
-/// So a child that must not hold the lock must not have the descriptor. A [`Command`](crate::Command) does not leak it
-/// ([`Rest::Close`](crate::Rest::Close)), even without close-on-exec. With [`Rest::Inherit`](crate::Rest::Inherit) it
-/// does, and one with close-on-exec may still be open in the child for a moment after the spawn has returned.
+/// So a child that must not hold the lock must not have the descriptor. A child of a [`Command`](crate::Command) does
+/// not get it ([`Rest::Close`](crate::Rest::Close)), even without close-on-exec. With
+/// [`Rest::Inherit`](crate::Rest::Inherit) the child does get it; and if close-on-exec is set, it may be open in the
+/// child for a moment after the spawn has returned.
 ///
-/// A child that is to hold the lock gets the descriptor, and the parent gives up the guard with
+/// To let a child hold the lock, give it the descriptor, and give up the parent's guard with
 /// [`into_inner`](Self::into_inner):
 ///
 /// ```
@@ -40,7 +42,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// # let path = directory.path().join("lock");
 /// let guard = lock(File::create(&path)?, Lock::exclusive())?;
 /// let mut child = Command::new("cat").fd(9, &guard).stdin(Stdio::piped()).spawn()?;
-/// drop(guard.into_inner()); // closed here; without `into_inner` it would be released
+/// drop(guard.into_inner()); // this closes the file; a drop of the guard would release the lock
 /// assert!(matches!(try_lock(File::open(&path)?, Lock::exclusive()), Err(TryLockError::Held(_))));
 ///
 /// drop(child.stdin.take()); // the child ends, and with it the last descriptor
@@ -50,22 +52,22 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// The same in one move is `command.fd(9, guard.into_inner())`: the spawn closes the parent's descriptor.
+/// `command.fd(9, guard.into_inner())` does the same: the spawn closes the parent's descriptor.
 ///
 /// # After fork
 ///
-/// A process forked without exec has a copy of the guard, but the lock is that of the process that took it. There the
-/// drop of the copy only closes the file, if it owns it, and does not release the lock; only
-/// [`unlock`](Self::unlock) does. A daemon that locks and then forks itself into the background so keeps its lock when
-/// the process in the foreground leaves by `_exit(2)`. (The guard compares process ids. A child that is process 1 of a
-/// new PID namespace, of a parent that is process 1 too, looks the same to it.)
+/// A process that was forked and has not called exec has a copy of the guard, but the guard of the process that took
+/// the lock decides. The drop of the copy only drops the file, and does not release the lock; [`unlock`](Self::unlock)
+/// does. So a daemon that takes a lock and then forks into the background keeps its lock, if the foreground process
+/// ends by `_exit(2)`. (The guard compares process ids. If the parent is process 1 of its PID namespace, and the child
+/// is process 1 of a new one, the guard cannot tell them apart.)
 ///
 /// # Errors
 ///
-/// The drop cannot return an error: it logs it as a warning. [`unlock`](Self::unlock) says which there are.
+/// The drop cannot return an error; it logs a warning. [`unlock`](Self::unlock) lists the errors.
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct LockGuard<F: AsFd> {
-    /// `None` only once a consuming method has taken it.
+    /// `None` only in a method that consumes the guard.
     file: Option<F>,
     hold: Hold,
     /// The process that took the lock.
@@ -77,26 +79,26 @@ impl<F: AsFd> LockGuard<F> {
         Self { file: Some(file), hold, owner: std::process::id() }
     }
 
-    /// Releases the lock for all duplicates of the description, and gives the file back.
+    /// Releases the lock for all duplicates of the descriptor, and returns the file.
     ///
     /// # Errors
     ///
-    /// EIO, ENOLCK and the like, where the file system keeps its locks elsewhere (NFS, CIFS, FUSE), or has no memory to
-    /// split a range. The lock may then still be held. The error gives the file back; its close, if it is the last,
-    /// ends the lock.
+    /// EIO, ENOLCK and similar errors, if a server keeps the locks of the file system (NFS, CIFS, FUSE), or if the
+    /// system has no memory to split a range. The lock may still be held. The error contains the file; the last close
+    /// of the description ends the lock.
     #[doc(alias = "LOCK_UN", alias = "F_UNLCK")]
     pub fn unlock(mut self) -> Result<F, LockError<F>> {
         let file = self.take();
         match self.hold.release(file.as_fd()) {
             Ok(()) => Ok(file),
-            Err(errno) => Err(LockError::new(file, Attempt::Release, Cause::Call(errno))),
+            Err(errno) => Err(LockError::new(file, Attempt::Release, LockFailure::Call(errno))),
         }
     }
 
-    /// Gives the file back, still locked.
+    /// Returns the file, which stays locked.
     ///
-    /// The lock then lives until the last close of the description, in whatever process that is. This is how a child
-    /// gets it: see above. It also can be locked again from there, which converts the lock: see [`lock`](super::lock).
+    /// The lock then ends at the last close of the description, in any process. Use this to let a child hold the lock:
+    /// see above. To lock the returned file again converts the lock: see [`lock`](super::lock).
     pub fn into_inner(mut self) -> F {
         self.take()
     }
@@ -110,7 +112,7 @@ impl<F: AsFd> Drop for LockGuard<F> {
     fn drop(&mut self) {
         let Some(file) = &self.file else { return };
         if self.owner != std::process::id() {
-            return; // In a forked child: the lock is the parent's, who counts on it.
+            return; // This is a forked child, and the parent needs its lock.
         }
         if let Err(error) = self.hold.release(file.as_fd()) {
             tracing::warn!(%error, "a lock could not be released");

@@ -1,8 +1,9 @@
-//! The system calls that lock and unlock.
+//! Takes and releases locks with `flock(2)` and `fcntl(2)`.
 
-use super::error::Cause;
-use super::kind::{Asked, Mode};
+use super::error::LockFailure;
+use super::kind::Mode;
 use super::range::Extent;
+use super::request::LockRequest;
 use crate::sys::{self, RangeState};
 use rustix::fs::FlockOperation;
 #[cfg(not(target_os = "solaris"))]
@@ -10,7 +11,7 @@ use rustix::fs::flock;
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// What is locked, as far as its release needs to know.
+/// The lock that was taken, as its release needs it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Hold {
     Whole,
@@ -18,33 +19,33 @@ pub(super) enum Hold {
 }
 
 impl Hold {
-    /// Takes a lock, and waits for it or not. A network file system may take its time, and be interrupted, without a
-    /// wait too.
-    pub(super) fn take(fd: BorrowedFd<'_>, asked: Asked, wait: bool) -> Result<Self, Cause> {
-        match asked {
-            Asked::Whole(lock) => {
+    /// Takes a lock. If `wait` is false, the call fails if another description holds a lock that conflicts; a network
+    /// file system may still take long, so the function repeats an interrupted call in both cases.
+    pub(super) fn take(fd: BorrowedFd<'_>, request: LockRequest, wait: bool) -> Result<Self, LockFailure> {
+        match request {
+            LockRequest::Whole(lock) => {
                 let operation = match (lock.mode, wait) {
                     (Mode::Shared, true) => FlockOperation::LockShared,
                     (Mode::Shared, false) => FlockOperation::NonBlockingLockShared,
                     (Mode::Exclusive, true) => FlockOperation::LockExclusive,
                     (Mode::Exclusive, false) => FlockOperation::NonBlockingLockExclusive,
                 };
-                retry_on_intr(|| flock(fd, operation)).map_err(Cause::Call)?;
+                retry_on_intr(|| flock(fd, operation)).map_err(LockFailure::Call)?;
                 Ok(Self::Whole)
             }
-            Asked::Bytes(lock) => {
-                let extent = Extent::new(lock.bounds).map_err(Cause::Refused)?;
+            LockRequest::Bytes(lock) => {
+                let extent = Extent::new(lock.bounds).map_err(LockFailure::Range)?;
                 let state = match lock.mode {
                     Mode::Shared => RangeState::Shared,
                     Mode::Exclusive => RangeState::Exclusive,
                 };
-                set(fd, extent, state, wait).map_err(Cause::Call)?;
+                set(fd, extent, state, wait).map_err(LockFailure::Call)?;
                 Ok(Self::Bytes(extent))
             }
         }
     }
 
-    /// Releases it, for all duplicates of the description.
+    /// Releases the lock, for all duplicates of the descriptor.
     pub(super) fn release(self, fd: BorrowedFd<'_>) -> Result<(), Errno> {
         match self {
             Self::Whole => retry_on_intr(|| flock(fd, FlockOperation::Unlock)),
@@ -53,11 +54,12 @@ impl Hold {
     }
 }
 
+/// Locks or unlocks bytes, again if a signal interrupts the call.
 fn set(fd: BorrowedFd<'_>, extent: Extent, state: RangeState, wait: bool) -> Result<(), Errno> {
     retry_on_intr(|| sys::lock_range(fd.as_raw_fd(), state, extent.start, extent.length, wait))
 }
 
-/// Old Solaris has none, and rustix follows it.
+/// Fails: rustix has no `flock` for Solaris, whose older versions do not have it.
 #[cfg(target_os = "solaris")]
 fn flock(_: BorrowedFd<'_>, _: FlockOperation) -> Result<(), Errno> {
     Err(Errno::NOSYS)

@@ -1,13 +1,12 @@
-//! What a caller asks for.
+//! The kinds of locks that a caller can ask for.
 
-use super::range::{Bounds, Written};
-use std::fmt;
+use super::range::Bounds;
 use std::ops::RangeBounds;
 
 /// A lock of a whole file, by `flock(2)`.
 ///
-/// One description can hold an exclusive lock of a file, or any number of descriptions a shared one. It is advisory:
-/// it keeps out those who ask for it, not those who read and write.
+/// Either one description holds an exclusive lock of a file, or any number of descriptions hold a shared one. The lock
+/// is advisory: it excludes other locks, and does not hinder reads and writes.
 ///
 /// # Which lock
 ///
@@ -16,34 +15,36 @@ use std::ops::RangeBounds;
 /// | call | `flock(2)` | `fcntl(2)`, `F_OFD_SETLK` | `fcntl(2)`, `F_SETLK`; `lockf(3)` |
 /// | locks | the whole file | a range of bytes | a range of bytes |
 /// | belongs to | the description | the description | the process |
-/// | excludes threads | that open the file for themselves | that open the file for themselves | never |
-/// | a child with a duplicate | holds it too | holds it too | does not |
-/// | ends | when it is released, or at the **last** close of the description, in whatever process | the same | when it is released, or at the **first** close of any descriptor of the file by the process |
-/// | descriptor | open in any way | exclusive: open for writing; shared: for reading | the same |
-/// | where | every Unix system but Solaris | Linux 3.15, Android, macOS; illumos for whole files | every Unix system |
+/// | excludes other threads | if they have opened the file themselves | if they have opened the file themselves | never |
+/// | a child with a duplicate | holds the lock too | holds the lock too | does not hold it |
+/// | ends | when it is released, or at the **last** close of the description, in any process | the same | when it is released, or at the **first** close of any descriptor of the file by the process |
+/// | descriptor | open in any mode | exclusive: open for writing; shared: for reading | the same |
+/// | systems | every Unix system except Solaris | Linux 3.15, Android, macOS; illumos for whole files | every Unix system |
 ///
-/// All who lock a file have to use the same kind: on Linux a `flock` lock and a lock of bytes do not see each other.
+/// All programs that lock a file must use the same kind: on Linux a `flock` lock and a lock of bytes never conflict.
 /// (On the BSDs, macOS and illumos they do.)
 ///
 /// # Why record locks are not offered
 ///
-/// A record lock (`F_SETLK`, `lockf`) belongs to the process and the file, not to what was opened:
+/// A record lock (`F_SETLK`, `lockf`) belongs to the process and the file, not to a description:
 ///
-/// - It is gone as soon as the process closes *any* descriptor of the file: a duplicate, or one that a library opened
-///   and closed to have a look. No code can know that, and nothing tells it.
-/// - Two threads do not exclude each other, since the process already has the lock.
-/// - A child does not inherit it, and so it cannot be handed to one.
+/// - It ends when the process closes *any* descriptor of the file: a duplicate, or a descriptor that a library has
+///   opened and closed to read the file. The holder of the lock cannot prevent or notice that.
+/// - Two threads do not exclude each other, because the lock belongs to their process.
+/// - A child does not inherit it, so the parent cannot give it to a child.
 ///
-/// A guard over such a lock would promise what nobody can keep. So where locks of bytes that belong to the description
-/// are missing, [`RangeLock`] is an error, [`io::ErrorKind::Unsupported`], and never a record lock in disguise.
+/// A guard of a record lock could not promise that the lock is still held. So if a system does not have locks of bytes
+/// that belong to the description, taking a [`RangeLock`] is an error, [`io::ErrorKind::Unsupported`], and never takes
+/// a record lock instead.
 ///
 /// # Network file systems
 ///
-/// On NFS (since Linux 2.6.12) and CIFS (since 5.5), `flock` is a lock of all bytes on the server. Then the two kinds
-/// see each other; on NFS an exclusive lock needs a descriptor that is open for writing, and a shared one for reading
-/// (or EBADF); and on CIFS locks are mandatory: reading and writing through other descriptions fails with EACCES. See
-/// `flock(2)`, `nfs(5)` (`local_lock`) and `fcntl_locking(2)`. A lock that is lost because the server was away is not
-/// told of before the next read or write (EIO), if at all.
+/// On NFS (since Linux 2.6.12) and CIFS (since 5.5), the kernel turns a `flock` lock into a lock of all bytes on the
+/// server. So there the two kinds conflict. On NFS an exclusive lock needs a descriptor that is open for writing, and a
+/// shared lock one that is open for reading (otherwise EBADF). On CIFS the locks are mandatory: reads and writes
+/// through other descriptions fail with EACCES. See `flock(2)`, `nfs(5)` (`local_lock`) and `fcntl_locking(2)`. If a
+/// lock is lost because the server was unreachable, the next read or write may fail with EIO; no other call reports the
+/// loss.
 ///
 /// ```
 /// use fdspawn::fd::{Lock, TryLockError, lock, try_lock};
@@ -54,7 +55,7 @@ use std::ops::RangeBounds;
 /// let one = lock(File::create(&path)?, Lock::shared())?;
 /// let two = lock(File::open(&path)?, Lock::shared())?;
 /// match try_lock(File::open(&path)?, Lock::exclusive()) {
-///     Err(TryLockError::Held(_file)) => {} // given back, to try again
+///     Err(TryLockError::Held(_file)) => {} // contains the file, to try again with
 ///     other => panic!("{other:?}"),
 /// }
 /// drop((one, two));
@@ -71,12 +72,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Nobody else has a lock at the same time.
+    /// An exclusive lock: while a description holds it, no other description holds any lock of the file.
     pub const fn exclusive() -> Self {
         Self { mode: Mode::Exclusive }
     }
 
-    /// Others may have shared locks at the same time, and nobody an exclusive one.
+    /// A shared lock: while a description holds it, others can hold shared locks of the file, but no exclusive one.
     pub const fn shared() -> Self {
         Self { mode: Mode::Shared }
     }
@@ -84,22 +85,21 @@ impl Lock {
 
 /// A lock of a range of bytes that belongs to the description, by `fcntl(2)` with `F_OFD_SETLK`.
 ///
-/// The range is in bytes from the beginning of the file, whatever the description's offset is. It may lie beyond the
-/// end of the file: the lock is of the numbers, whether or not there are bytes. `..` is the whole file, and a range
-/// without an end covers whatever the file grows to. A range without bytes is refused, and so is one that goes beyond
-/// the largest offset, 2^63 - 1.
+/// The range counts bytes from the beginning of the file; the description's offset does not matter. It may lie beyond
+/// the end of the file. `..` is the whole file. A range without an end also covers the bytes by which the file grows
+/// later. To take a lock of a range without bytes, or of one beyond the largest offset, 2^63 - 1, is an error.
 ///
-/// [`Lock`] says how it differs from a `flock` lock and from a record lock. It conflicts with record locks, those of
-/// the same process too.
+/// [`Lock`] compares this kind with `flock` locks and record locks. A lock of bytes conflicts with record locks, also
+/// with those of the same process.
 ///
-/// One description can hold many ranges, and each guard releases its own. Where two guards of *one* description
-/// overlap, their locks are one: the second converts the bytes of the first to its own kind, and the release of either
-/// unlocks the bytes for both. Descriptions of their own exclude each other.
+/// One description can hold locks of many ranges, and each guard releases its own range. If the ranges of two guards of
+/// *one* description overlap, they share the lock of the common bytes: the second lock converts these bytes to its own
+/// mode, and the release of either unlocks them for both. Different descriptions exclude each other.
 ///
 /// # Platform notes
 ///
-/// Linux 3.15, Android, macOS. On illumos only `..`, the whole file. Elsewhere, as on the BSDs, taking it is an error of
-/// the kind [`Unsupported`](std::io::ErrorKind::Unsupported).
+/// Linux 3.15, Android, macOS. On illumos only `..`, the whole file. On other systems, such as the BSDs, taking the
+/// lock is an error of the kind [`Unsupported`](std::io::ErrorKind::Unsupported).
 ///
 /// ```
 /// use fdspawn::fd::{RangeLock, TryLockError, lock, try_lock};
@@ -123,66 +123,22 @@ pub struct RangeLock {
 }
 
 impl RangeLock {
-    /// Nobody else has a lock of any of these bytes. The descriptor has to be open for writing.
+    /// An exclusive lock: while a description holds it, no other description holds a lock of any of these bytes. The
+    /// descriptor must be open for writing.
     pub fn exclusive(range: impl RangeBounds<u64>) -> Self {
         Self { mode: Mode::Exclusive, bounds: (range.start_bound().cloned(), range.end_bound().cloned()) }
     }
 
-    /// Others may have shared locks of these bytes, and nobody an exclusive one. The descriptor has to be open for
-    /// reading.
+    /// A shared lock: while a description holds it, others can hold shared locks of these bytes, but no exclusive one.
+    /// The descriptor must be open for reading.
     pub fn shared(range: impl RangeBounds<u64>) -> Self {
         Self { mode: Mode::Shared, bounds: (range.start_bound().cloned(), range.end_bound().cloned()) }
     }
 }
 
-/// Whether others may hold it too.
+/// Whether other descriptions can hold a lock at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Mode {
     Shared,
     Exclusive,
-}
-
-/// What [`lock`](super::lock) and [`try_lock`](super::try_lock) can be asked for: a [`Lock`] or a [`RangeLock`].
-pub trait LockKind: sealed::Sealed {}
-
-impl LockKind for Lock {}
-impl LockKind for RangeLock {}
-
-/// Either kind.
-#[derive(Clone, Copy, Debug)]
-pub enum Asked {
-    Whole(Lock),
-    Bytes(RangeLock),
-}
-
-mod sealed {
-    pub trait Sealed {
-        fn asked(self) -> super::Asked;
-    }
-
-    impl Sealed for super::Lock {
-        fn asked(self) -> super::Asked {
-            super::Asked::Whole(self)
-        }
-    }
-
-    impl Sealed for super::RangeLock {
-        fn asked(self) -> super::Asked {
-            super::Asked::Bytes(self)
-        }
-    }
-}
-
-impl fmt::Display for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Whole(Lock { mode }) | Self::Bytes(RangeLock { mode, .. })) = self;
-        f.write_str(match mode {
-            Mode::Shared => "a shared ",
-            Mode::Exclusive => "an exclusive ",
-        })?;
-        match self {
-            Self::Whole(_) => f.write_str("flock lock"),
-            Self::Bytes(lock) => write!(f, "lock of bytes {}", Written(lock.bounds)),
-        }
-    }
 }

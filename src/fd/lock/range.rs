@@ -1,57 +1,57 @@
-//! Which bytes a lock covers, in the system's terms.
+//! The bytes that a lock covers, in Rust's terms and in those of `fcntl(2)`.
 
 use std::fmt;
 use std::ops::Bound;
 
-/// The first byte and the end, as the caller gave them.
+/// The bounds of a range of bytes, as the caller gave them.
 pub(super) type Bounds = (Bound<u64>, Bound<u64>);
 
-/// The largest offset that a file can have.
+/// The largest offset of a file.
 const LARGEST: u64 = i64::MAX as u64;
 
-/// Bytes that can be locked.
+/// A range of bytes that can be locked, as `fcntl(2)` takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
     pub(super) start: i64,
-    /// How many bytes. 0 is all from the start, however long the file becomes.
+    /// The number of bytes. 0 means all bytes from the start on, also those by which the file grows later.
     pub(super) length: i64,
 }
 
-/// Why bytes cannot be locked.
+/// Why a range of bytes cannot be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// To the system, a length of 0 is all bytes from there.
+pub(super) enum RangeError {
+    /// The range has no bytes. The system would take its length, 0, for all bytes from the start on.
     Empty,
     BeyondLargestOffset,
 }
 
 impl Extent {
-    pub(super) fn new((start, end): Bounds) -> Result<Self, Refusal> {
+    pub(super) fn new((start, end): Bounds) -> Result<Self, RangeError> {
         let first = match start {
             Bound::Included(first) => first,
-            Bound::Excluded(before) => before.checked_add(1).ok_or(Refusal::BeyondLargestOffset)?,
+            Bound::Excluded(before) => before.checked_add(1).ok_or(RangeError::BeyondLargestOffset)?,
             Bound::Unbounded => 0,
         };
         let last = match end {
             Bound::Included(last) => last,
-            Bound::Excluded(end) => end.checked_sub(1).ok_or(Refusal::Empty)?,
+            Bound::Excluded(end) => end.checked_sub(1).ok_or(RangeError::Empty)?,
             Bound::Unbounded => LARGEST,
         };
         if first.max(last) > LARGEST {
-            return Err(Refusal::BeyondLargestOffset);
+            return Err(RangeError::BeyondLargestOffset);
         }
         if last < first {
-            return Err(Refusal::Empty);
+            return Err(RangeError::Empty);
         }
         let length = if last == LARGEST { 0 } else { last - first + 1 };
         Ok(Self { start: first as i64, length: length as i64 })
     }
 }
 
-/// Bounds as they are written in Rust.
-pub(super) struct Written(pub(super) Bounds);
+/// Prints bounds as they are written in Rust.
+pub(super) struct DisplayBounds(pub(super) Bounds);
 
-impl fmt::Display for Written {
+impl fmt::Display for DisplayBounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.0 {
             Bound::Included(first) => write!(f, "{first}")?,
@@ -66,7 +66,7 @@ impl fmt::Display for Written {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the range has no bytes"),
@@ -99,7 +99,7 @@ mod tests {
             ((Included(LARGEST), Included(LARGEST)), i64::MAX, 0),
             ((Included(LARGEST - 1), Excluded(LARGEST)), i64::MAX - 1, 1),
         ] {
-            assert_eq!(Extent::new(bounds), Ok(Extent { start, length }), "{}", Written(bounds));
+            assert_eq!(Extent::new(bounds), Ok(Extent { start, length }), "{}", DisplayBounds(bounds));
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
             (Excluded(5), Included(5)),
             (Excluded(5), Excluded(6)),
         ] {
-            assert_eq!(Extent::new(bounds), Err(Refusal::Empty), "{}", Written(bounds));
+            assert_eq!(Extent::new(bounds), Err(RangeError::Empty), "{}", DisplayBounds(bounds));
         }
         for bounds in [
             (Included(0), Excluded(LARGEST + 2)),
@@ -126,7 +126,7 @@ mod tests {
             (Excluded(u64::MAX), Unbounded),
             (Excluded(u64::MAX), Included(u64::MAX)),
         ] {
-            assert_eq!(Extent::new(bounds), Err(Refusal::BeyondLargestOffset), "{}", Written(bounds));
+            assert_eq!(Extent::new(bounds), Err(RangeError::BeyondLargestOffset), "{}", DisplayBounds(bounds));
         }
     }
 
@@ -139,7 +139,7 @@ mod tests {
             ((Included(3), Unbounded), "3.."),
             ((Excluded(u64::MAX), Unbounded), "18446744073709551616.."),
         ] {
-            assert_eq!(Written(bounds).to_string(), text);
+            assert_eq!(DisplayBounds(bounds).to_string(), text);
         }
     }
 }

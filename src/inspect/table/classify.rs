@@ -1,40 +1,40 @@
-//! From what the system said of a descriptor to its kind.
+//! Finds the kind of a descriptor from the system's answers about it.
 
-use super::fdinfo::Info;
 use super::kind::Kind;
-use super::link::{Link, without_remark};
+use super::link::{Link, without_deleted_suffix};
 use super::sockets::Socket;
 use super::status::FileStatus;
+use crate::inspect::fdinfo::FdInfo;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// What the system said of one descriptor.
+/// The system's answers about one descriptor.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'a> {
-    /// The text of its link.
+pub(super) struct Facts<'a> {
+    /// The text of its link in `/proc/PID/fd`.
     pub(super) link: Result<&'a [u8], Errno>,
     pub(super) status: Result<&'a FileStatus, Errno>,
-    pub(super) info: &'a Info,
+    pub(super) info: &'a FdInfo,
 }
 
-/// What has to be asked for some kinds only.
-pub(super) trait Ask {
+/// Questions that only some kinds need. Each may take system calls.
+pub(super) trait Lookup {
     /// Whether a character device is a terminal.
     fn is_terminal(&mut self, major: u32, minor: u32) -> bool;
-    /// The socket of this number.
+    /// The socket with this inode number.
     fn socket(&mut self, inode: u64) -> Option<Socket>;
-    /// Whether the path leads to this very file.
+    /// Whether the path leads to this file.
     fn is_at(&mut self, path: &[u8], status: &FileStatus) -> bool;
     /// Whether the file is in the file system of the root directory.
     fn is_in_root(&mut self, status: &FileStatus) -> bool;
-    /// Which kind of file system the descriptor's file is in.
+    /// The kind of file system that has the descriptor's file.
     fn file_system(&mut self) -> Option<FileSystem>;
 }
 
-/// File systems that the kernel keeps for its own objects.
+/// The kernel's internal file systems, which have its own objects as files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code, reason = "only Linux tells"))]
 pub(super) enum FileSystem {
@@ -48,7 +48,7 @@ pub(super) enum FileSystem {
 }
 
 impl FileSystem {
-    /// By its number in `statfs(2)`.
+    /// The file system with this `f_type` (`statfs(2)`).
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn from_magic(magic: u32) -> Self {
         match magic {
@@ -63,27 +63,30 @@ impl FileSystem {
     }
 }
 
-pub(super) fn classify(seen: &Seen<'_>, ask: &mut impl Ask) -> Kind {
-    match (seen.link, seen.status) {
-        (Ok(link), _) => linked(link, seen, ask),
-        (Err(_), Ok(status)) => unnamed(status, seen.info, ask),
+/// Finds the kind of a descriptor.
+pub(super) fn classify(facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
+    match (facts.link, facts.status) {
+        (Ok(link), _) => by_link(link, facts, lookup),
+        (Err(_), Ok(status)) => by_file_system(status, facts.info, lookup),
         (Err(error), Err(_)) => Kind::Unreadable { link: None, error: error.raw_os_error() },
     }
 }
 
-fn linked(text: &[u8], seen: &Seen<'_>, ask: &mut impl Ask) -> Kind {
-    match (Link::parse(text), seen.status) {
+/// Finds the kind of a descriptor whose link is known.
+fn by_link(text: &[u8], facts: &Facts<'_>, lookup: &mut impl Lookup) -> Kind {
+    match (Link::parse(text), facts.status) {
         (Link::Pipe(inode), _) => Kind::Pipe { inode },
-        (Link::Socket(inode), _) => Kind::Socket { inode, socket: ask.socket(inode) },
+        (Link::Socket(inode), _) => Kind::Socket { inode, socket: lookup.socket(inode) },
         (Link::Namespace(name, inode), _) => Kind::Namespace { name: Some(name.to_owned()), inode },
-        (Link::Anonymous(name), _) => anonymous(name, seen.info),
-        (Link::Path(path), Ok(status)) => placed(path, status, ask),
+        (Link::Anonymous(name), _) => by_anonymous_name(name, facts.info),
+        (Link::Path(path), Ok(status)) => by_path(path, status, lookup),
         (Link::Path(path), Err(errno)) => Kind::Unreadable { link: Some(path_buf(path)), error: errno.raw_os_error() },
         (Link::Other, _) => Kind::Other { link: path_buf(text) },
     }
 }
 
-fn anonymous(name: &[u8], info: &Info) -> Kind {
+/// Finds the kind of an anonymous inode by its name.
+fn by_anonymous_name(name: &[u8], info: &FdInfo) -> Kind {
     match name {
         b"eventfd" => Kind::Event { count: info.count },
         b"eventpoll" => Kind::Epoll { watched: info.watched.clone() },
@@ -96,34 +99,39 @@ fn anonymous(name: &[u8], info: &Info) -> Kind {
     }
 }
 
-/// What has a name in a file system.
-fn placed(text: &[u8], status: &FileStatus, ask: &mut impl Ask) -> Kind {
-    // The kernel's remark, unless it is part of the name. A file with another name may be gone from this one.
-    let gone = without_remark(text).filter(|_| status.links == 0 || !ask.is_at(text, status));
-    let path = gone.unwrap_or(text);
+/// Finds the kind of a descriptor whose link is a path.
+fn by_path(text: &[u8], status: &FileStatus, lookup: &mut impl Lookup) -> Kind {
+    // The kernel appends " (deleted)" to the path of a deleted file, but a file name may also end so. The file is
+    // deleted if it has no links, or if the whole text is not its path (it may have other links).
+    let deleted_path = without_deleted_suffix(text).filter(|_| status.links == 0 || !lookup.is_at(text, status));
+    let path = deleted_path.unwrap_or(text);
     if status.file_type == FileType::RegularFile {
-        // Names right below the root may be those of files that have no place in the tree. Those are never in the
-        // root's own file system.
-        if gone.is_some() && path == b"/secretmem" && !ask.is_in_root(status) {
+        // The kernel also makes paths with one component for files that are in no directory. Such a file is never in
+        // the file system of the root directory.
+        if deleted_path.is_some() && path == b"/secretmem" && !lookup.is_in_root(status) {
             return Kind::SecretMemory;
         }
-        if let Some(name) = path.strip_prefix(b"/memfd:").filter(|_| gone.is_some() && !ask.is_in_root(status)) {
+        if let Some(name) =
+            path.strip_prefix(b"/memfd:").filter(|_| deleted_path.is_some() && !lookup.is_in_root(status))
+        {
             return Kind::Memory { name: path_buf(name) };
         }
-        let top = !path.iter().skip(1).any(|&byte| byte == b'/');
-        if top && !ask.is_in_root(status) && ask.file_system() == Some(FileSystem::Queues) {
+        let is_one_component = !path.iter().skip(1).any(|&byte| byte == b'/');
+        if is_one_component && !lookup.is_in_root(status) && lookup.file_system() == Some(FileSystem::Queues) {
             return Kind::Queue { name: Some(path_buf(path)) };
         }
     }
-    by_type(Some(path_buf(path)), gone.is_some(), status, ask).unwrap_or_else(|| Kind::Other { link: path_buf(text) })
+    by_type(Some(path_buf(path)), deleted_path.is_some(), status, lookup)
+        .unwrap_or_else(|| Kind::Other { link: path_buf(text) })
 }
 
-fn by_type(path: Option<PathBuf>, deleted: bool, status: &FileStatus, ask: &mut impl Ask) -> Option<Kind> {
+/// Finds the kind of a file by its type. `None` if the type is unknown.
+fn by_type(path: Option<PathBuf>, deleted: bool, status: &FileStatus, lookup: &mut impl Lookup) -> Option<Kind> {
     let (major, minor) = status.special;
     Some(match status.file_type {
         FileType::RegularFile => Kind::File { path, deleted },
         FileType::Directory => Kind::Directory { path, deleted },
-        FileType::CharacterDevice if ask.is_terminal(major, minor) => Kind::Terminal { path, deleted },
+        FileType::CharacterDevice if lookup.is_terminal(major, minor) => Kind::Terminal { path, deleted },
         FileType::CharacterDevice => Kind::CharacterDevice { path, deleted, major, minor },
         FileType::BlockDevice => Kind::BlockDevice { path, deleted, major, minor },
         FileType::Fifo => Kind::Fifo { path, deleted },
@@ -133,20 +141,24 @@ fn by_type(path: Option<PathBuf>, deleted: bool, status: &FileStatus, ask: &mut 
     })
 }
 
-/// What has a file but no link that could be read: without `/proc`, or with a path that is too long for it.
-fn unnamed(status: &FileStatus, info: &Info, ask: &mut impl Ask) -> Kind {
+/// Finds the kind of a descriptor whose link cannot be read (there is no `/proc`, or the path is too long), by the file
+/// system of its file.
+fn by_file_system(status: &FileStatus, info: &FdInfo, lookup: &mut impl Lookup) -> Kind {
     let inode = status.id.inode;
-    match (ask.file_system(), status.file_type) {
+    match (lookup.file_system(), status.file_type) {
         (Some(FileSystem::Pipes), _) | (None, FileType::Fifo) => Kind::Pipe { inode },
-        (Some(FileSystem::Sockets), _) | (None, FileType::Socket) => Kind::Socket { inode, socket: ask.socket(inode) },
+        (Some(FileSystem::Sockets), _) | (None, FileType::Socket) => {
+            Kind::Socket { inode, socket: lookup.socket(inode) }
+        }
         (Some(FileSystem::Namespaces), _) => Kind::Namespace { name: None, inode },
         (Some(FileSystem::Pidfds), _) => Kind::Pidfd { pid: info.pid },
         (Some(FileSystem::Queues), FileType::RegularFile) => Kind::Queue { name: None },
         (Some(FileSystem::Anonymous), _) => Kind::Anonymous { name: None },
-        _ => by_type(None, status.links == 0, status, ask).unwrap_or(Kind::Anonymous { name: None }),
+        _ => by_type(None, status.links == 0, status, lookup).unwrap_or(Kind::Anonymous { name: None }),
     }
 }
 
+/// A path of these bytes.
 fn path_buf(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
@@ -156,16 +168,16 @@ mod tests {
     use super::super::status::FileId;
     use super::*;
 
-    /// Answers that were prepared.
+    /// Answers that a test has fixed.
     #[derive(Default)]
-    struct Answers {
+    struct FixedAnswers {
         terminal: bool,
         at: bool,
         in_root: bool,
         file_system: Option<FileSystem>,
     }
 
-    impl Ask for Answers {
+    impl Lookup for FixedAnswers {
         fn is_terminal(&mut self, _: u32, _: u32) -> bool {
             self.terminal
         }
@@ -188,15 +200,19 @@ mod tests {
         FileStatus { id, file_type, links, special: (1, 3) }
     }
 
-    fn kind(link: &str, status: &FileStatus, mut answers: Answers) -> String {
-        let seen = Seen { link: Ok(link.as_bytes()), status: Ok(status), info: &Info::default() };
-        classify(&seen, &mut answers).to_string()
+    fn kind(link: &str, status: &FileStatus, mut answers: FixedAnswers) -> String {
+        let facts = Facts { link: Ok(link.as_bytes()), status: Ok(status), info: &FdInfo::default() };
+        classify(&facts, &mut answers).to_string()
     }
 
     #[test]
-    fn remark_of_the_kernel_is_told_from_a_name_that_ends_so() {
+    fn suffix_of_the_kernel_is_distinguished_from_a_name_that_ends_so() {
         let file = |link, links, at| {
-            kind(link, &status(FileType::RegularFile, links), Answers { at, in_root: true, ..Answers::default() })
+            kind(
+                link,
+                &status(FileType::RegularFile, links),
+                FixedAnswers { at, in_root: true, ..FixedAnswers::default() },
+            )
         };
         assert_eq!(file("/d/x", 1, true), "file /d/x");
         assert_eq!(file("/d/x (deleted)", 0, false), "deleted file /d/x");
@@ -207,9 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_told_from_a_deleted_file_in_the_root_directory() {
+    fn memory_is_distinguished_from_a_deleted_file_in_the_root_directory() {
         let file = |link, in_root, file_system| {
-            kind(link, &status(FileType::RegularFile, 0), Answers { in_root, file_system, ..Answers::default() })
+            kind(
+                link,
+                &status(FileType::RegularFile, 0),
+                FixedAnswers { in_root, file_system, ..FixedAnswers::default() },
+            )
         };
         assert_eq!(file("/memfd:a b (deleted)", false, None), "memfd a b");
         assert_eq!(file("/memfd: (deleted) (deleted)", false, None), "memfd  (deleted)");
@@ -225,7 +245,7 @@ mod tests {
 
     #[test]
     fn each_type_of_file_is_a_kind_of_its_own() {
-        let of = |file_type| kind("/d/x", &status(file_type, 1), Answers::default());
+        let of = |file_type| kind("/d/x", &status(file_type, 1), FixedAnswers::default());
         assert_eq!(of(FileType::Directory), "directory /d/x");
         assert_eq!(of(FileType::CharacterDevice), "character device /d/x 1:3");
         assert_eq!(of(FileType::BlockDevice), "block device /d/x 1:3");
@@ -233,7 +253,7 @@ mod tests {
         assert_eq!(of(FileType::Symlink), "symbolic link /d/x");
         assert_eq!(of(FileType::Socket), "socket file /d/x");
         assert_eq!(of(FileType::Unknown), "/d/x");
-        let terminal = Answers { terminal: true, ..Answers::default() };
+        let terminal = FixedAnswers { terminal: true, ..FixedAnswers::default() };
         assert_eq!(
             kind("/dev/pts/1 (deleted)", &status(FileType::CharacterDevice, 0), terminal),
             "deleted terminal /dev/pts/1"
@@ -243,9 +263,9 @@ mod tests {
     #[test]
     fn links_that_are_no_paths_need_no_status() {
         let of = |link: &str| {
-            let info = Info { count: Some(3), pid: Some(7), watched: (0..10).collect(), ..Info::default() };
-            let seen = Seen { link: Ok(link.as_bytes()), status: Err(Errno::ACCESS), info: &info };
-            classify(&seen, &mut Answers::default()).to_string()
+            let info = FdInfo { count: Some(3), pid: Some(7), watched: (0..10).collect(), ..FdInfo::default() };
+            let facts = Facts { link: Ok(link.as_bytes()), status: Err(Errno::ACCESS), info: &info };
+            classify(&facts, &mut FixedAnswers::default()).to_string()
         };
         assert_eq!(of("pipe:[5]"), "pipe:[5]");
         assert_eq!(of("socket:[5]"), "socket:[5]");
@@ -266,8 +286,8 @@ mod tests {
     fn without_a_link_the_file_system_tells() {
         let of = |file_type, file_system| {
             let status = status(file_type, 1);
-            let seen = Seen { link: Err(Errno::NOSYS), status: Ok(&status), info: &Info::default() };
-            classify(&seen, &mut Answers { file_system, ..Answers::default() }).to_string()
+            let facts = Facts { link: Err(Errno::NOSYS), status: Ok(&status), info: &FdInfo::default() };
+            classify(&facts, &mut FixedAnswers { file_system, ..FixedAnswers::default() }).to_string()
         };
         assert_eq!(of(FileType::Fifo, Some(FileSystem::Pipes)), "pipe:[5]");
         assert_eq!(of(FileType::Fifo, Some(FileSystem::Other)), "fifo of unknown name");
@@ -285,8 +305,8 @@ mod tests {
 
     #[test]
     fn what_tells_nothing_is_unreadable_with_its_error() {
-        let seen = Seen { link: Err(Errno::ACCESS), status: Err(Errno::PERM), info: &Info::default() };
-        let kind = classify(&seen, &mut Answers::default());
+        let facts = Facts { link: Err(Errno::ACCESS), status: Err(Errno::PERM), info: &FdInfo::default() };
+        let kind = classify(&facts, &mut FixedAnswers::default());
         assert_eq!(kind, Kind::Unreadable { link: None, error: libc::EACCES });
         assert_eq!(kind.to_string(), "unreadable: Permission denied (os error 13)");
     }

@@ -1,13 +1,15 @@
-//! What changed between two tables.
+//! Compares two tables.
 
-use super::DescriptorTable;
+use super::descriptor_table::DescriptorTable;
 use super::display::{access, flag_words};
-use super::entry::{Entry, EntryFlags};
+use super::entry::Entry;
 use super::kind::Kind;
+use crate::inspect::access::EntryFlags;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// What changed between two tables, from [`DescriptorTable::diff`]. `Display` has a line for each entry that differs.
+/// The differences between two tables, from [`DescriptorTable::diff`]. `Display` prints a line for each entry that
+/// differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     opened: Vec<Entry>,
@@ -38,49 +40,51 @@ impl Difference {
         }
     }
 
-    /// Descriptors that are open only after.
+    /// The descriptors that only the later table has.
     pub fn opened(&self) -> &[Entry] {
         &self.opened
     }
 
-    /// Descriptors that were open only before.
+    /// The descriptors that only the earlier table has.
     pub fn closed(&self) -> &[Entry] {
         &self.closed
     }
 
-    /// Descriptors that are open before and after, and differ: each as it was and as it is.
+    /// The descriptors that both tables have and that differ: each as in the earlier and as in the later table.
     pub fn changed(&self) -> &[(Entry, Entry)] {
         &self.changed
     }
 
-    /// Whether nothing changed.
+    /// Whether the tables do not differ.
     pub fn is_empty(&self) -> bool {
         self.opened.is_empty() && self.closed.is_empty() && self.changed.is_empty()
     }
 }
 
-/// Whether both may refer to the same. What is known of only one of them tells nothing.
+/// Whether both may refer to the same file. A fact that only one of them has decides nothing.
 fn same_file(old: &Entry, new: &Entry) -> bool {
     if !both(old.file, new.file, |old, new| old.may_be(new)) {
         return false;
     }
     let same_kind = match (&old.kind, &new.kind) {
         (Kind::Event { .. }, Kind::Event { .. }) => both(old.id, new.id, |old, new| old == new),
-        // It has none once it is reaped.
+        // A reaped process has no pid.
         (Kind::Pidfd { pid: old }, Kind::Pidfd { pid: new }) => both(*old, *new, |old, new| old == new),
         (Kind::Pipe { inode: old }, Kind::Pipe { inode: new })
         | (Kind::Socket { inode: old, .. }, Kind::Socket { inode: new, .. })
         | (Kind::Namespace { inode: old, .. }, Kind::Namespace { inode: new, .. }) => old == new,
         _ => true,
     };
-    // Many kinds share one file.
+    // Descriptors of many kinds have one and the same file.
     same_kind && both(old.kind.anonymous_name(), new.kind.anonymous_name(), |old, new| old == new)
 }
 
+/// Whether both may have the same flags.
 fn same_flags(old: &Entry, new: &Entry) -> bool {
     both(old.flags, new.flags, |old, new| old == new)
 }
 
+/// Whether two facts are the same, or one is unknown.
 fn both<T>(old: Option<T>, new: Option<T>, same: impl FnOnce(T, T) -> bool) -> bool {
     old.zip(new).is_none_or(|(old, new)| same(old, new))
 }
@@ -114,7 +118,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Access and flags; with the flags' numbers too, where their names do not tell `flags` from `other`.
+/// The access mode and the flags. If these words are the same for `other`, the number of the flags too.
 fn flags_text(flags: EntryFlags, other: EntryFlags) -> String {
     let words = |flags: EntryFlags| {
         let mut words = vec![access(Some(flags.access()))];
@@ -128,22 +132,25 @@ fn flags_text(flags: EntryFlags, other: EntryFlags) -> String {
 }
 
 impl DescriptorTable {
-    /// What changed from one table to a later one of the same process.
+    /// Compares a table with a later table of the same process.
     ///
-    /// A descriptor has changed where its number refers to another file, socket or other thing than before, or where its
-    /// access mode, its status flags or its close-on-exec differ. Which file it is says the device, the inode number and,
-    /// since a number that is free is soon another's, the time of birth where the file system knows it; not the path.
+    /// A descriptor has changed if its number refers to another file or another kernel object than before, or if its
+    /// access mode, its status flags or its close-on-exec differ. Two files are the same if they have the same device,
+    /// inode number and time of birth (a file system may give the inode number of a deleted file to a new one, and not
+    /// every file system stores the time of birth). The paths do not matter.
     ///
-    /// Offsets, locks, an eventfd's count, what an epoll watches and the path of a file that was renamed may all be
-    /// different in a process that leaks nothing, and do not count. What is not known of either table does not count
-    /// either.
+    /// Offsets, locks, the count of an eventfd, the numbers that an epoll watches, and the path of a renamed file may
+    /// change in a process that leaks nothing; the comparison ignores them. It also ignores what one of the tables does
+    /// not know.
     ///
-    /// On Linux, some kinds have no identity that a process could see: an epoll, a timer, a signalfd or an inotify that
-    /// was closed and replaced under its number by another of its kind looks the same.
+    /// # Platform notes
+    ///
+    /// On Linux, objects of some kinds have no identity that a process could read. If the process closes an epoll, a
+    /// timer, a signalfd or an inotify, and another of that kind gets its number, the comparison finds no difference.
     ///
     /// ```
     /// use fdspawn::inspect::DescriptorTable;
-    /// # // Other tests of this process must not open anything meanwhile; a doctest has a process of its own.
+    /// # // A doctest has a process of its own, so no other test opens descriptors at the same time.
     /// let before = DescriptorTable::current()?;
     /// let file = std::fs::File::open("/dev/null")?;
     /// let difference = DescriptorTable::diff(&before, &DescriptorTable::current()?);
@@ -155,12 +162,12 @@ impl DescriptorTable {
         Difference::new(&before.entries, &after.entries)
     }
 
-    /// Runs `f` and panics if the calling thread's table is another afterwards, with the [`Difference`]: for tests of
-    /// code that must leak no descriptor.
+    /// Runs `f`, and panics with the [`Difference`] if the calling thread's table has changed. Use it in tests of code
+    /// that must not leak a descriptor.
     ///
-    /// Other threads count too, since they have the same table: a test that uses this wants a process of its own, or
-    /// `--test-threads=1`. What `f` returns is still there when the tables are compared; if it has a descriptor, that
-    /// was opened. A panic of `f` goes through as it is, and nothing is compared.
+    /// Other threads share the table, so what they open and close counts too: run such a test in a process of its own,
+    /// or with `--test-threads=1`. The tables are compared before the result of `f` is dropped: a descriptor in it
+    /// counts as opened. If `f` panics, the panic continues, and the tables are not compared.
     ///
     /// ```
     /// use fdspawn::inspect::DescriptorTable;
@@ -172,7 +179,7 @@ impl DescriptorTable {
     ///
     /// # Panics
     ///
-    /// If the table changed, or cannot be listed.
+    /// If the table has changed, or if it cannot be listed.
     #[track_caller]
     pub fn assert_unchanged<T>(f: impl FnOnce() -> T) -> T {
         let list = |when| match Self::current() {

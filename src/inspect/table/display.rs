@@ -1,16 +1,18 @@
-//! The printed table.
+//! Prints tables and entries.
 
-use super::DescriptorTable;
-use super::entry::{Access, Entry, EntryFlags};
-use super::lock::HeldLock;
+use super::descriptor_table::DescriptorTable;
+use super::entry::Entry;
+use crate::inspect::access::{Access, EntryFlags};
+use crate::inspect::held_lock::HeldLock;
 use std::fmt;
 
-/// A row's cells but the last, which is the entry's kind.
+/// The cells of a row, except the last one, which is the entry's kind.
 type Cells = [String; COLUMNS];
 
 const COLUMNS: usize = 5;
 const HEADER: [&str; COLUMNS] = ["number", "access", "offset", "flags", "locks"];
 
+/// The cells of an entry's row.
 fn cells(entry: &Entry) -> Cells {
     [
         entry.number.to_string(),
@@ -25,6 +27,7 @@ fn or_dash(text: String) -> String {
     if text.is_empty() { "-".to_owned() } else { text }
 }
 
+/// The word for an access mode.
 pub(super) fn access(access: Option<Access>) -> &'static str {
     match access {
         Some(Access::Read) => "read",
@@ -36,7 +39,7 @@ pub(super) fn access(access: Option<Access>) -> &'static str {
     }
 }
 
-/// The flags that are set.
+/// The words for the flags that are set.
 pub(super) fn flag_words(flags: EntryFlags) -> Vec<&'static str> {
     let words =
         [(flags.close_on_exec, "close-on-exec"), (flags.append(), "append"), (flags.nonblocking(), "nonblocking")];
@@ -69,7 +72,7 @@ impl fmt::Display for DescriptorTable {
     }
 }
 
-/// Numbers stand to the right of their columns, words to the left.
+/// Prints one line. Numbers are aligned to the right of their columns, words to the left.
 fn line(
     f: &mut fmt::Formatter<'_>,
     [number, access, offset, flags, locks]: &[&str; COLUMNS],

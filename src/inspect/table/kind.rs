@@ -1,4 +1,4 @@
-//! What a descriptor refers to.
+//! `Kind`.
 
 use super::sockets::Socket;
 use crate::inspect::escape::Escaped;
@@ -9,91 +9,92 @@ use std::path::{Path, PathBuf};
 
 /// What a descriptor refers to.
 ///
-/// A path is the one that the system remembers: the file may have been replaced there, be reached by another path in
-/// the process's own view, or be unknown (`None`) where the path is longer than the system can say, or where there is
-/// no `/proc`. `deleted` tells that the file is no longer at the path. Names in `Display` are escaped.
+/// A path is the one that the system shows for the file. Another file may have replaced the file there, and in the
+/// process's own mount namespace the file may have another path. The path is `None` if it is longer than the system can
+/// show, or if there is no `/proc`. `deleted` says that the file is no longer at the path. `Display` escapes names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// A regular file.
     File {
-        /// Where it was opened.
+        /// Its path.
         path: Option<PathBuf>,
-        /// Whether it is gone from there.
+        /// Whether it is no longer at that path.
         deleted: bool,
     },
     /// A directory.
     Directory {
-        /// Where it was opened.
+        /// Its path.
         path: Option<PathBuf>,
-        /// Whether it is gone from there.
+        /// Whether it is no longer at that path.
         deleted: bool,
     },
-    /// A terminal, a pseudo-terminal or a serial line; either end.
+    /// A terminal: a console, a serial line, or either end of a pseudo-terminal.
     #[doc(alias = "tty")]
     Terminal {
         /// The device's path.
         path: Option<PathBuf>,
-        /// Whether the device is gone: a pseudo-terminal whose other end is closed.
+        /// Whether the device no longer exists: the other end of the pseudo-terminal is closed.
         deleted: bool,
     },
     /// Any other character device, such as `/dev/null`.
     CharacterDevice {
         /// The device's path.
         path: Option<PathBuf>,
-        /// Whether it is gone from there.
+        /// Whether it is no longer at that path.
         deleted: bool,
-        /// The major number: which driver.
+        /// The major number, which denotes the driver.
         major: u32,
-        /// The minor number: which of its devices.
+        /// The minor number, which denotes one of the driver's devices.
         minor: u32,
     },
     /// A block device.
     BlockDevice {
         /// The device's path.
         path: Option<PathBuf>,
-        /// Whether it is gone from there.
+        /// Whether it is no longer at that path.
         deleted: bool,
-        /// The major number: which driver.
+        /// The major number, which denotes the driver.
         major: u32,
-        /// The minor number: which of its devices.
+        /// The minor number, which denotes one of the driver's devices.
         minor: u32,
     },
-    /// One end of a pipe: `pipe(2)`. On systems other than Linux, it may also be a named one.
+    /// One end of a pipe: `pipe(2)`. On systems other than Linux, it may also be a FIFO.
     Pipe {
-        /// The number that both ends have.
+        /// The inode number, which both ends have.
         inode: u64,
     },
-    /// One end of a pipe that has a name: `mkfifo(3)`.
+    /// One end of a FIFO, a named pipe: `mkfifo(3)`.
     #[doc(alias = "mkfifo")]
     Fifo {
-        /// Where it was opened.
+        /// Its path.
         path: Option<PathBuf>,
-        /// Whether it is gone from there.
+        /// Whether it is no longer at that path.
         deleted: bool,
     },
     /// A socket.
     Socket {
-        /// The socket's number.
+        /// The inode number of the socket.
         inode: u64,
-        /// Its addresses. `None` where the system does not tell of such a socket, or not at this moment.
+        /// Its protocol, its addresses and its state. `None` if the system does not list such sockets, or if the list
+        /// could not be read.
         socket: Option<Socket>,
     },
-    /// Memory with a descriptor: `memfd_create(2)`.
+    /// An anonymous file in memory: `memfd_create(2)`.
     #[doc(alias = "memfd")]
     Memory {
-        /// The name that it was given; it need not be unique.
+        /// The name from `memfd_create(2)`. It need not be unique.
         name: PathBuf,
     },
-    /// Memory that not even the kernel reads: `memfd_secret(2)`.
+    /// Memory that the kernel cannot read: `memfd_secret(2)`.
     #[doc(alias = "memfd_secret")]
     SecretMemory,
-    /// A process: `pidfd_open(2)`.
+    /// A pidfd, which refers to a process: `pidfd_open(2)`.
     Pidfd {
-        /// The process. `None` once it is reaped, and where it has no number that could be seen here.
+        /// The process. `None` if it has been reaped, or if it has no pid in the PID namespace of `/proc`.
         pid: Option<u32>,
     },
-    /// An event counter: `eventfd(2)`.
+    /// An eventfd, a counter of events: `eventfd(2)`.
     #[doc(alias = "eventfd")]
     Event {
         /// Its count.
@@ -101,19 +102,19 @@ pub enum Kind {
     },
     /// An epoll: `epoll_create(2)`.
     Epoll {
-        /// The numbers under which the watched descriptors were added, in order. One may since be closed or be
-        /// another's, and is then here still; one that was added twice is here twice.
+        /// The numbers under which the watched descriptors were added, in order. A number stays in the list after its
+        /// descriptor is closed or replaced. A number that was added twice, for two files, is in the list twice.
         watched: Vec<RawFd>,
     },
-    /// A timer: `timerfd_create(2)`.
+    /// A timerfd, a timer: `timerfd_create(2)`.
     #[doc(alias = "timerfd")]
     Timer,
-    /// Signals to be read: `signalfd(2)`.
+    /// A signalfd, from which a process reads signals: `signalfd(2)`.
     #[doc(alias = "signalfd")]
     Signal,
-    /// Changes of files: `inotify_init(2)`.
+    /// An inotify instance, which reports changes of files: `inotify_init(2)`.
     Inotify,
-    /// Uses of files: `fanotify_init(2)`.
+    /// A fanotify group, which reports accesses of files: `fanotify_init(2)`.
     Fanotify,
     /// A message queue: `mq_open(3)`.
     #[doc(alias = "mq_open")]
@@ -124,39 +125,39 @@ pub enum Kind {
     /// A namespace: `namespaces(7)`.
     #[doc(alias = "nsfs")]
     Namespace {
-        /// Its kind as in `/proc/PID/ns`: `net`, `mnt`. `None` without `/proc`.
+        /// Its kind, as in `/proc/PID/ns`: `net`, `mnt`. `None` without `/proc`.
         name: Option<String>,
-        /// The namespace's number.
+        /// The inode number of the namespace.
         inode: u64,
     },
     /// A symbolic link itself, opened with `O_PATH` and `O_NOFOLLOW`.
     SymbolicLink {
-        /// Where it was opened.
+        /// Its path.
         path: Option<PathBuf>,
-        /// Whether it is gone from there.
+        /// Whether it is no longer at that path.
         deleted: bool,
     },
-    /// The name of a Unix socket in the file system, opened with `O_PATH`; not the socket.
+    /// The file that a Unix socket is bound to, opened with `O_PATH`. It is not the socket.
     SocketFile {
-        /// Where it was opened.
+        /// Its path.
         path: Option<PathBuf>,
-        /// Whether it is gone from there.
+        /// Whether it is no longer at that path.
         deleted: bool,
     },
-    /// Any other that has no place in the file system: io_uring, userfaultfd, performance counters, BPF and so on.
+    /// Any other object of the kernel without a path: io_uring, userfaultfd, performance counters, BPF and others.
     #[doc(alias = "anon_inode")]
     Anonymous {
         /// The kernel's name for its kind: `io_uring`, `bpf-map`. `None` without `/proc`.
         name: Option<String>,
     },
-    /// None of these.
+    /// Another kind.
     Other {
-        /// What `/proc/PID/fd` says that it is.
+        /// The text of its link in `/proc/PID/fd`.
         link: PathBuf,
     },
-    /// It is open, but the system does not tell what it is.
+    /// The descriptor is open, but the system does not tell what it refers to.
     Unreadable {
-        /// What `/proc/PID/fd` says that it is, where that much was told.
+        /// The text of its link in `/proc/PID/fd`, if that could be read.
         link: Option<PathBuf>,
         /// The system's error number.
         error: i32,
@@ -164,7 +165,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The path of what has a place in the file system.
+    /// The path of a file. `None` for kinds that have no path, and if the path is unknown.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::File { path, .. }
@@ -179,12 +180,13 @@ impl Kind {
         }
     }
 
-    /// Whether an offset means something here.
+    /// Whether the offset of such a description has a meaning.
     pub(super) fn has_offset(&self) -> bool {
         matches!(self, Self::File { .. } | Self::Directory { .. } | Self::BlockDevice { .. } | Self::Memory { .. })
     }
 
-    /// The kernel's name for a kind that has no place in the file system, and maybe no file of its own.
+    /// The kernel's name for a kind of anonymous inode. Descriptors of several such kinds may have one and the same
+    /// file.
     pub(super) fn anonymous_name(&self) -> Option<&str> {
         match self {
             Self::Pidfd { .. } => Some("pidfd"),
@@ -199,8 +201,9 @@ impl Kind {
         }
     }
 
+    /// Prints the word for a kind, and the path.
     fn text(&self, f: &mut fmt::Formatter<'_>, what: &str, path: &Option<PathBuf>, deleted: bool) -> fmt::Result {
-        // In front, since a name may end in " (deleted)".
+        // The word comes before the path, because a path may end in " (deleted)".
         f.write_str(if deleted { "deleted " } else { "" })?;
         match path {
             Some(path) => write!(f, "{what} {}", Escaped(path.as_os_str().as_bytes())),
@@ -227,7 +230,7 @@ impl fmt::Display for Kind {
             Self::SymbolicLink { path, deleted } => self.text(f, "symbolic link", path, *deleted),
             Self::SocketFile { path, deleted } => self.text(f, "socket file", path, *deleted),
             Self::Pipe { inode } => write!(f, "pipe:[{inode}]"),
-            // The number first: the other end of a Unix socket is named by it.
+            // The inode number comes first: the socket at the other end of a Unix socket is printed by that number.
             Self::Socket { inode, socket: Some(socket) } => write!(f, "socket:[{inode}] {socket}"),
             Self::Socket { inode, socket: None } => write!(f, "socket:[{inode}]"),
             Self::Memory { name } if name.as_os_str().is_empty() => f.write_str("memfd"),
@@ -236,7 +239,7 @@ impl fmt::Display for Kind {
             Self::Pidfd { pid: Some(pid) } => write!(f, "pidfd of process {pid}"),
             Self::Event { count: Some(count) } => write!(f, "eventfd of count {count}"),
             Self::Epoll { watched } if !watched.is_empty() => {
-                /// So many are printed.
+                /// At most this many numbers are printed.
                 const SHOWN: usize = 8;
                 f.write_str("epoll of")?;
                 watched.iter().take(SHOWN).try_for_each(|number| write!(f, " {number}"))?;

@@ -1,9 +1,9 @@
 //! The text of a link in `/proc/PID/fd`.
 
-/// What the kernel says that a descriptor refers to.
+/// What a descriptor refers to, as its link says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link<'a> {
-    /// A name in some file system: of a file, but also of memory, or of what is not in the reader's view.
+    /// A path: of a file, but also of memory, or of a file that the reader cannot reach.
     Path(&'a [u8]),
     /// `pipe:[5]`
     Pipe(u64),
@@ -11,13 +11,14 @@ pub(super) enum Link<'a> {
     Socket(u64),
     /// `net:[4026531840]`
     Namespace(&'a str, u64),
-    /// `anon_inode:[eventfd]`, and since some kernels `pidfd:[5]`.
+    /// `anon_inode:[eventfd]`; `pidfd:[5]` of newer kernels.
     Anonymous(&'a [u8]),
-    /// None of these.
+    /// A text of another form.
     Other,
 }
 
 impl<'a> Link<'a> {
+    /// Parses the text of a link.
     pub(super) fn parse(text: &'a [u8]) -> Self {
         if text.starts_with(b"/") {
             return Self::Path(text);
@@ -38,14 +39,14 @@ impl<'a> Link<'a> {
     }
 }
 
-/// `name:[5]`
+/// Parses a text such as `name:[5]`.
 fn numbered(text: &[u8]) -> Option<(&str, u64)> {
     let (name, number) = std::str::from_utf8(text).ok()?.split_once(":[")?;
     Some((name, number.strip_suffix(']')?.parse().ok()?))
 }
 
-/// The path without the kernel's remark that it is gone; `None` where there is no such remark.
-pub(super) fn without_remark(path: &[u8]) -> Option<&[u8]> {
+/// The path without the kernel's suffix for a deleted file. `None` if the path does not have the suffix.
+pub(super) fn without_deleted_suffix(path: &[u8]) -> Option<&[u8]> {
     path.strip_suffix(b" (deleted)")
 }
 
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_of_each_form_are_told_apart() {
+    fn each_form_of_a_link_is_recognised() {
         assert_eq!(Link::parse(b"/a:[5]"), Link::Path(b"/a:[5]"));
         assert_eq!(Link::parse(b"pipe:[5]"), Link::Pipe(5));
         assert_eq!(Link::parse(b"socket:[18446744073709551615]"), Link::Socket(u64::MAX));
@@ -69,9 +70,9 @@ mod tests {
     }
 
     #[test]
-    fn only_one_remark_is_taken_away() {
-        assert_eq!(without_remark(b"/x (deleted)"), Some(&b"/x"[..]));
-        assert_eq!(without_remark(b"/x (deleted) (deleted)"), Some(&b"/x (deleted)"[..]));
-        assert_eq!(without_remark(b"/x (deleted)y"), None);
+    fn only_one_suffix_is_removed() {
+        assert_eq!(without_deleted_suffix(b"/x (deleted)"), Some(&b"/x"[..]));
+        assert_eq!(without_deleted_suffix(b"/x (deleted) (deleted)"), Some(&b"/x (deleted)"[..]));
+        assert_eq!(without_deleted_suffix(b"/x (deleted)y"), None);
     }
 }

@@ -1,14 +1,14 @@
-//! Systems whose `/proc`, if they have one, tells nothing of descriptors.
+//! `Proc` of systems whose `/proc`, if there is one, does not list descriptors.
 
 use super::classify::FileSystem;
-use super::fdinfo::Info;
 use super::sockets::Socket;
 use super::status::{self, FileStatus};
+use crate::inspect::fdinfo::FdInfo;
 use rustix::io::Errno;
 use std::convert::Infallible;
 use std::os::fd::RawFd;
 
-/// There is none.
+/// A type without values.
 pub(super) struct Proc(Infallible);
 
 impl Proc {
@@ -28,7 +28,7 @@ impl Proc {
         match self.0 {}
     }
 
-    pub(super) fn info(&mut self, _: RawFd, _: &mut Vec<u8>) -> Result<Info, Errno> {
+    pub(super) fn info(&mut self, _: RawFd, _: &mut Vec<u8>) -> Result<FdInfo, Errno> {
         match self.0 {}
     }
 
@@ -49,7 +49,7 @@ impl Proc {
     }
 }
 
-/// The device of the file system that has the root directory.
+/// The device of the root directory's file system.
 pub(super) fn root_device() -> Option<u64> {
     rustix::fs::stat("/").ok().map(|stat| status::plain(&stat).id.device)
 }

@@ -1,11 +1,11 @@
-//! What `/proc` tells of a process's descriptors.
+//! A process's directories in `/proc`.
 
 use super::classify::FileSystem;
-use super::fdinfo::Info;
 use super::sockets::Socket;
 use super::status::{self, FileStatus};
-use crate::sys;
-use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, openat};
+use crate::fd::proc_numbers::{is_in_proc, proc_numbers};
+use crate::inspect::fdinfo::FdInfo;
+use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, openat};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 use std::ffi::{CStr, CString};
@@ -13,39 +13,40 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// A process's or a thread's directory in a proc file system.
+/// The directory of a process or of a thread in `/proc`.
 pub(super) struct Proc {
     path: PathBuf,
-    links: Directory,
-    /// `None` where it cannot be read, or is not the kernel's.
-    infos: Option<Directory>,
-    /// The calling thread's: its directories may be let go, since their names stay good.
+    links: ProcDirectory,
+    /// `None` if it cannot be read, or is not in a proc file system.
+    infos: Option<ProcDirectory>,
+    /// Whether it is the calling thread's. Its directories can be closed and used by their paths: the paths stay valid.
     own: bool,
 }
 
-/// A directory with an entry for each descriptor: open, or known by its name where nothing more can be opened.
-struct Directory {
+/// A directory with an entry for each descriptor, `fd` or `fdinfo`. It is open, or known only by its path at the limit
+/// of descriptors.
+struct ProcDirectory {
     path: PathBuf,
     open: Option<OwnedFd>,
 }
 
-impl Directory {
-    /// Opens `name` of a process, and makes sure that it is the kernel's.
+impl ProcDirectory {
+    /// Opens the directory `name` of a process. `ENOSYS` if it is not in a proc file system.
     fn open(process: BorrowedFd<'_>, path: &Path, name: &str) -> Result<Self, Errno> {
         let open = openat(process, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        if !sys::is_in_proc(open.as_raw_fd()) {
+        if !is_in_proc(&open) {
             return Err(Errno::NOSYS);
         }
         Ok(Self { path: path.join(name), open: Some(open) })
     }
 
-    /// The directory by its name, if it is the kernel's.
+    /// The directory by its path. `None` if it is not in a proc file system.
     fn named(path: &Path, name: &str) -> Option<Self> {
         let path = path.join(name);
         is_proc(&path).then_some(Self { path, open: None })
     }
 
-    /// Runs `look` on the entry of `number`.
+    /// Runs `look` on the entry of `number`: a directory and a name in it.
     fn at<T>(&self, number: RawFd, look: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T, Errno>) -> Result<T, Errno> {
         match &self.open {
             Some(open) => look(open.as_fd(), DecInt::new(number).as_c_str()),
@@ -56,78 +57,66 @@ impl Directory {
         }
     }
 
-    /// All numbers in it.
+    /// The numbers that the directory lists.
     fn numbers(&self) -> Result<Vec<RawFd>, Errno> {
-        let open = self.open.as_ref().ok_or(Errno::BADF)?;
-        let mut numbers = Vec::new();
-        let mut buffer = Vec::with_capacity(32 * 1024);
-        let mut entries = RawDir::new(open, buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            let name = match entry {
-                Err(Errno::INTR) => continue,
-                entry => entry?,
-            };
-            // The others are `.` and `..`.
-            numbers.extend(name.file_name().to_str().ok().and_then(|name| name.parse::<RawFd>().ok()));
-        }
-        Ok(numbers)
+        proc_numbers(self.open.as_ref().ok_or(Errno::BADF)?)
     }
 }
 
-/// Whether a path leads into a proc file system.
+/// Whether the file at a path is in a proc file system.
 fn is_proc(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC)
 }
 
-/// Whether there are not enough descriptors left to open another.
-fn none_left(errno: Errno) -> bool {
+/// Whether an open has failed at the limit of descriptors, of the process or of the system.
+fn is_at_limit(errno: Errno) -> bool {
     matches!(errno, Errno::MFILE | Errno::NFILE)
 }
 
 impl Proc {
-    /// The calling thread's, and all its numbers but those that are opened here.
+    /// Opens the calling thread's directories. Returns also its numbers, except those of the directories.
     pub(super) fn of_thread() -> Result<(Self, Vec<RawFd>), Errno> {
         let path = Path::new("/proc/thread-self");
-        let links = Directory::open(CWD, path, "/proc/thread-self/fd")?;
-        let infos = Directory::open(CWD, path, "/proc/thread-self/fdinfo");
-        let few_left = infos.as_ref().is_err_and(|&errno| none_left(errno));
+        let links = ProcDirectory::open(CWD, path, "/proc/thread-self/fd")?;
+        let infos = ProcDirectory::open(CWD, path, "/proc/thread-self/fdinfo");
+        let at_limit = infos.as_ref().is_err_and(|&errno| is_at_limit(errno));
         let mut this = Self { path: path.into(), links, infos: infos.ok(), own: true };
         let mut numbers = this.links.numbers()?;
-        // In this table no other descriptor can have these numbers.
+        // The list is of the table that has the directories, so these numbers are theirs.
         let opened: Vec<RawFd> = this.opened().map(|open| open.as_raw_fd()).collect();
         numbers.retain(|number| !opened.contains(number));
-        if few_left {
-            this.let_go();
-            this.infos = Directory::named(path, "fdinfo");
+        if at_limit {
+            this.close_directories();
+            this.infos = ProcDirectory::named(path, "fdinfo");
         }
         Ok((this, numbers))
     }
 
-    /// The calling thread's by its name, where nothing can be opened.
+    /// The calling thread's directories by their paths, at the limit of descriptors.
     pub(super) fn of_thread_by_name() -> Option<Self> {
         let path = Path::new("/proc/thread-self");
-        let links = Directory::named(path, "fd")?;
-        Some(Self { path: path.into(), links, infos: Directory::named(path, "fdinfo"), own: true })
+        let links = ProcDirectory::named(path, "fd")?;
+        Some(Self { path: path.into(), links, infos: ProcDirectory::named(path, "fdinfo"), own: true })
     }
 
-    /// A process's, and all its numbers. `ENOENT` where there is no such process, and `ENOSYS` where there is no proc
-    /// file system.
+    /// Opens a process's directories. Returns also its numbers. `ENOENT` if there is no such process, and `ENOSYS` if
+    /// there is no proc file system.
     pub(super) fn of(pid: u32) -> Result<(Self, Vec<RawFd>), Errno> {
         if !is_proc(Path::new("/proc")) {
             return Err(Errno::NOSYS);
         }
         let path = Path::new("/proc").join(pid.to_string());
-        // From here on it is this process, even if it ends and another gets its number.
+        // From here on `process` is this process's directory, even if the process ends and another one gets its pid.
         let process = openat(CWD, &path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        let links = Directory::open(process.as_fd(), &path, "fd")?;
-        let infos = match Directory::open(process.as_fd(), &path, "fdinfo") {
-            Err(errno) if none_left(errno) => return Err(errno),
+        let links = ProcDirectory::open(process.as_fd(), &path, "fd")?;
+        let infos = match ProcDirectory::open(process.as_fd(), &path, "fdinfo") {
+            Err(errno) if is_at_limit(errno) => return Err(errno),
             result => result.ok(),
         };
         drop(process);
         let this = Self { path, links, infos, own: false };
         let mut numbers = this.links.numbers()?;
-        // Where the process has this thread's table, the directories are in it.
+        // If the process has the calling thread's table, the list has the directories' own numbers.
         for open in this.opened() {
             let here = status::of_descriptor(open.as_fd());
             let there = this.status(open.as_raw_fd());
@@ -138,16 +127,18 @@ impl Proc {
         Ok((this, numbers))
     }
 
+    /// The path of the directory.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The directories that are open.
     fn opened(&self) -> impl Iterator<Item = &OwnedFd> {
         [Some(&self.links), self.infos.as_ref()].into_iter().flatten().filter_map(|each| each.open.as_ref())
     }
 
-    /// Closes the directories, and goes on with their names.
-    fn let_go(&mut self) {
+    /// Closes the directories. From then on they are used by their paths.
+    fn close_directories(&mut self) {
         self.links.open = None;
         if let Some(infos) = &mut self.infos {
             infos.open = None;
@@ -163,24 +154,25 @@ impl Proc {
                 if length < text.capacity() {
                     return Ok(());
                 }
-                text.reserve(text.capacity() * 2); // It may have been cut off.
+                text.reserve(text.capacity() * 2); // The text fills the buffer: the kernel may have cut it off.
             }
         })?;
         Ok(text)
     }
 
-    /// A descriptor's fdinfo.
-    pub(super) fn info(&mut self, number: RawFd, text: &mut Vec<u8>) -> Result<Info, Errno> {
+    /// Reads and parses a descriptor's fdinfo.
+    pub(super) fn info(&mut self, number: RawFd, text: &mut Vec<u8>) -> Result<FdInfo, Errno> {
         match self.read_info(number, text) {
-            Err(errno) if none_left(errno) && self.own && self.links.open.is_some() => {
-                self.let_go();
+            Err(errno) if is_at_limit(errno) && self.own && self.links.open.is_some() => {
+                self.close_directories();
                 self.read_info(number, text)
             }
             result => result,
         }?;
-        Ok(Info::parse(text))
+        Ok(FdInfo::parse(text))
     }
 
+    /// Reads a descriptor's fdinfo into `text`.
     fn read_info(&self, number: RawFd, text: &mut Vec<u8>) -> Result<(), Errno> {
         let infos = self.infos.as_ref().ok_or(Errno::NOSYS)?;
         let file = infos
@@ -196,24 +188,24 @@ impl Proc {
         }
     }
 
-    /// The file behind a descriptor, through its link.
+    /// The status of a descriptor's file, through its link.
     pub(super) fn status(&self, number: RawFd) -> Result<FileStatus, Errno> {
         self.links.at(number, |directory, name| status::of_name(directory, name, true))
     }
 
-    /// What a socket speaks, through its link.
+    /// The protocol of a socket, through its link.
     pub(super) fn socket(&self, number: RawFd) -> Option<Socket> {
         Socket::behind(&self.links.path.join(number.to_string()))
     }
 
-    /// The file system behind a descriptor, through its link.
+    /// The file system of a descriptor's file, through its link.
     pub(super) fn file_system(&self, number: RawFd) -> Option<FileSystem> {
         let stat = rustix::fs::statfs(self.links.path.join(number.to_string())).ok()?;
         Some(FileSystem::from_magic(stat.f_type as u32))
     }
 
-    /// Whether the path leads to this file, from the process's root directory or from the reader's: the kernel makes
-    /// the path for the reader, but may have to show one that only the process has.
+    /// Whether the path leads to this file, from the root directory of the process or of the caller. The kernel shows a
+    /// path from the caller's root directory if there is one, or else a path of the process's mount namespace.
     pub(super) fn is_at(&self, path: &[u8], status: &FileStatus) -> bool {
         let root = self.path.join("root");
         [&[root.as_os_str().as_bytes(), path].concat(), path].into_iter().any(|path| {
@@ -223,7 +215,7 @@ impl Proc {
     }
 }
 
-/// Whether the file is in the same file system as the root directory; its path then leads there.
+/// The device of the root directory's file system.
 pub(super) fn root_device() -> Option<u64> {
     status::of_name(CWD, c"/", true).ok().map(|status| status.id.device)
 }

@@ -1,48 +1,49 @@
-//! The file behind a descriptor, as the system tells of it.
+//! The status of a descriptor's file (`stat(2)`, `statx(2)`).
 
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 
-/// What `fstat(2)` knows and the table needs.
+/// The fields of a file's status that the table needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileStatus {
     pub(super) id: FileId,
     pub(super) file_type: FileType,
-    /// How many names the file has.
+    /// The number of hard links.
     pub(super) links: u64,
-    /// A device's own numbers, major and minor.
+    /// The major and minor number of a device file.
     pub(super) special: (u32, u32),
 }
 
-/// Which file it is.
+/// The identity of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileId {
     pub(super) device: u64,
     pub(super) inode: u64,
-    /// When the file was made, where the file system knows. A number that is free is soon another file's.
+    /// The time of birth, if the file system stores it. It tells a file from a deleted one that had the same inode
+    /// number.
     pub(super) born: Option<(i64, u32)>,
 }
 
 impl FileId {
-    /// Whether both may be the same file: a time that only one of them knows tells nothing.
+    /// Whether both may be the same file. A time of birth that only one of them has decides nothing.
     pub(super) fn may_be(self, other: Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
             && (self.born == other.born || self.born.is_none() || other.born.is_none())
     }
 }
 
-/// The status of an own descriptor.
+/// The status of a descriptor's file.
 pub(super) fn of_descriptor(fd: BorrowedFd<'_>) -> Result<FileStatus, Errno> {
     #[cfg(target_os = "linux")]
     match extended(fd, c"", rustix::fs::AtFlags::EMPTY_PATH) {
-        Err(Errno::NOSYS | Errno::PERM) => {} // An old kernel, or a filter that does not know the call.
+        Err(Errno::NOSYS | Errno::PERM) => {} // An old kernel, or a seccomp filter that refuses the call.
         result => return result,
     }
     rustix::fs::fstat(fd).map(|stat| plain(&stat))
 }
 
-/// The status of what `name` in `directory` refers to, or of a symbolic link itself.
+/// The status of the file that `name` in `directory` refers to. If `follow` is false, of a symbolic link itself.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn of_name(directory: BorrowedFd<'_>, name: &std::ffi::CStr, follow: bool) -> Result<FileStatus, Errno> {
     use rustix::fs::AtFlags;
@@ -55,9 +56,10 @@ pub(super) fn of_name(directory: BorrowedFd<'_>, name: &std::ffi::CStr, follow: 
     rustix::fs::statat(directory, name, flags).map(|stat| plain(&stat))
 }
 
-/// Asks for what is known here, so that nobody waits for a server in the network that does not answer.
+/// The status from `statx(2)` with `AT_STATX_DONT_SYNC`: the kernel answers from its cache, and does not wait for a
+/// network server that is unreachable.
 ///
-/// Not on Android, where a filter may kill for this call.
+/// Not on Android, where a seccomp filter may kill the process for this call.
 #[cfg(target_os = "linux")]
 fn extended(directory: BorrowedFd<'_>, name: &std::ffi::CStr, flags: rustix::fs::AtFlags) -> Result<FileStatus, Errno> {
     use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
@@ -73,6 +75,7 @@ fn extended(directory: BorrowedFd<'_>, name: &std::ffi::CStr, flags: rustix::fs:
     })
 }
 
+/// The status from `stat(2)`, without a time of birth.
 #[allow(clippy::unnecessary_cast, reason = "other systems have other types")]
 pub(super) fn plain(stat: &Stat) -> FileStatus {
     FileStatus {

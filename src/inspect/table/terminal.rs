@@ -1,31 +1,34 @@
-//! Which devices are terminals.
+//! The devices that are terminals.
 
 use std::ops::RangeInclusive;
 
-/// The numbers of the devices that terminal drivers serve.
+/// The device numbers of the terminal drivers: major numbers, each with a range of minor numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Terminals(Vec<(u32, RangeInclusive<u32>)>);
 
 impl Terminals {
-    /// The text of `/proc/tty/drivers`: name, device, major number, minor numbers, type. `None` where it names none.
+    /// Parses the text of `/proc/tty/drivers`: name, device, major number, minor numbers, type. `None` if it has no
+    /// driver.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let ranges: Vec<_> = text.lines().filter_map(range).collect();
         (!ranges.is_empty()).then_some(Self(ranges))
     }
 
-    /// What Linux has assigned: pseudo-terminals of both kinds, consoles, serial lines, USB modems and serial lines,
-    /// and the consoles of hypervisors.
+    /// The numbers that Linux assigns to pseudo-terminals of both kinds, consoles, serial lines, USB modems, USB serial
+    /// lines, and consoles of hypervisors.
     pub(super) fn assigned() -> Self {
         let majors = [2, 3, 4, 5, 166, 188, 204, 229].into_iter().chain(128..=143);
         Self(majors.map(|major| (major, 0..=u32::MAX)).collect())
     }
 
+    /// Whether a device is a terminal.
     pub(super) fn contain(&self, major: u32, minor: u32) -> bool {
         self.0.iter().any(|(each, minors)| *each == major && minors.contains(&minor))
     }
 }
 
-/// The numbers stand before the last word, which is the type; a name in front may have any number of words.
+/// Parses a line from its end: the type, the minor numbers, the major number. The name before them may have several
+/// words.
 fn range(line: &str) -> Option<(u32, RangeInclusive<u32>)> {
     let mut words = line.split_ascii_whitespace().rev().skip(1);
     let (first, last) = match words.next()? {

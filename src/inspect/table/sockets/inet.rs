@@ -4,8 +4,8 @@ use super::socket::{Socket, SocketAddress, SocketKind, SocketState};
 use super::words::{number, words};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// How the machine that wrote the line orders the bytes of a number: an address is printed as a number of which the
-/// bytes are those of the address.
+/// The byte order of the machine that has written a line. The kernel prints the bytes of an address as a number in its
+/// own byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Little,
@@ -16,9 +16,9 @@ impl ByteOrder {
     pub(super) const NATIVE: Self = if cfg!(target_endian = "little") { Self::Little } else { Self::Big };
 }
 
-/// What such a list is of, and so how a line of it is read.
+/// The protocol of a list, which decides how its lines are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum List {
+pub(super) enum InternetList {
     Tcp,
     Udp,
     UdpLite,
@@ -26,13 +26,13 @@ pub(super) enum List {
     Icmp,
 }
 
-/// The inode and the socket of a line.
+/// Parses a line. Returns the inode number and the socket.
 ///
 /// ```text
 ///   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
 ///    0: 00000000:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 207 1 ...
 /// ```
-pub(super) fn parse(list: List, line: &[u8], order: ByteOrder) -> Option<(u64, Socket)> {
+pub(super) fn parse(list: InternetList, line: &[u8], order: ByteOrder) -> Option<(u64, Socket)> {
     const INODE_AFTER_STATE: usize = 5;
     let mut words = words(line);
     let _slot = words.next()?;
@@ -40,13 +40,13 @@ pub(super) fn parse(list: List, line: &[u8], order: ByteOrder) -> Option<(u64, S
     let code = u8::try_from(number(words.next()?, 16)?).ok()?;
     let inode = number(words.nth(INODE_AFTER_STATE)?, 10)?;
     let mut socket = Socket::new(match list {
-        List::Tcp => SocketKind::Tcp,
-        List::Udp => SocketKind::Udp,
-        List::UdpLite => SocketKind::UdpLite,
-        List::Raw => SocketKind::Raw(u8::try_from(local.port()).ok()),
-        List::Icmp => SocketKind::Icmp,
+        InternetList::Tcp => SocketKind::Tcp,
+        InternetList::Udp => SocketKind::Udp,
+        InternetList::UdpLite => SocketKind::UdpLite,
+        InternetList::Raw => SocketKind::Raw(u8::try_from(local.port()).ok()),
+        InternetList::Icmp => SocketKind::Icmp,
     });
-    if list == List::Raw {
+    if list == InternetList::Raw {
         socket.local = Some(SocketAddress::without_port(local.ip()));
         socket.peer = (!remote.ip().is_unspecified()).then(|| SocketAddress::without_port(remote.ip()));
     } else {
@@ -57,7 +57,7 @@ pub(super) fn parse(list: List, line: &[u8], order: ByteOrder) -> Option<(u64, S
     Some((inode, socket))
 }
 
-/// The states of TCP, of which the other protocols use two.
+/// The state with this number: the kernel's states of TCP, of which other protocols use two.
 pub(super) fn state(code: u8) -> Option<SocketState> {
     Some(match code {
         1 => SocketState::Connected,
@@ -70,7 +70,7 @@ pub(super) fn state(code: u8) -> Option<SocketState> {
     })
 }
 
-/// An address and a port in hexadecimal digits, such as `0100007F:0050`.
+/// Parses an address and a port in hexadecimal digits, such as `0100007F:0050`.
 fn address(word: &[u8], order: ByteOrder) -> Option<SocketAddr> {
     let colon = word.iter().position(|&byte| byte == b':')?;
     let (digits, port) = (&word[..colon], u16::try_from(number(&word[colon + 1..], 16)?).ok()?);
@@ -88,7 +88,7 @@ fn address(word: &[u8], order: ByteOrder) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// Four bytes of an address.
+/// Parses four bytes of an address.
 fn quarter(digits: &[u8], order: ByteOrder) -> Option<[u8; 4]> {
     let value = u32::try_from(number(digits, 16)?).ok()?;
     Some(match order {
@@ -101,7 +101,7 @@ fn quarter(digits: &[u8], order: ByteOrder) -> Option<[u8; 4]> {
 mod tests {
     use super::*;
 
-    fn text(list: List, line: &str, order: ByteOrder) -> Option<(u64, String)> {
+    fn text(list: InternetList, line: &str, order: ByteOrder) -> Option<(u64, String)> {
         parse(list, line.as_bytes(), order).map(|(inode, socket)| (inode, socket.to_string()))
     }
 
@@ -109,43 +109,43 @@ mod tests {
     fn lines_of_a_little_endian_machine() {
         let cases = [
             (
-                List::Tcp,
+                InternetList::Tcp,
                 "   0: 0100007F:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 207 1 \
                  00000000448ff295 100 0 0 10 0                       ",
                 (207, "tcp 127.0.0.1:2024 listening"),
             ),
             (
-                List::Tcp,
+                InternetList::Tcp,
                 "   1: 0100007F:0050 0100007F:1388 01 00000000:00000000 00:00000000 00000000  1000        0 5551 1 \
                  0000000000000000 20 4 30 10 -1",
                 (5551, "tcp 127.0.0.1:80 -> 127.0.0.1:5000"),
             ),
             (
-                List::Tcp,
+                InternetList::Tcp,
                 "   2: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A \
                  00000000:00000000 00:00000000 00000000     0        0 77 1 0000000000000000 100 0 0 10 0",
                 (77, "tcp [::1]:80 listening"),
             ),
             (
-                List::Tcp,
+                InternetList::Tcp,
                 "   3: B80D0120000000000000000001000000:0050 0000000000000000FFFF00000200000A:C350 08 \
                  00000000:00000000 00:00000000 00000000     0        0 78 1 0000000000000000 100 0 0 10 0",
                 (78, "tcp [2001:db8::1]:80 -> [::ffff:10.0.0.2]:50000 hung up"),
             ),
             (
-                List::Udp,
+                InternetList::Udp,
                 "  294: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000   101        0 18823 2 \
                  0000000000000000 0         ",
                 (18823, "udp 0.0.0.0:53"),
             ),
             (
-                List::Raw,
+                InternetList::Raw,
                 "    1: 00000000:0001 0200000A:0000 01 00000000:00000000 00:00000000 00000000     0        0 91 2 \
                  0000000000000000 0",
                 (91, "raw icmp 0.0.0.0 -> 10.0.0.2"),
             ),
             (
-                List::Icmp,
+                InternetList::Icmp,
                 "   34: 0100007F:0022 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 92 2 \
                  0000000000000000 0",
                 (92, "icmp 127.0.0.1:34"),
@@ -159,11 +159,11 @@ mod tests {
     #[test]
     fn lines_of_a_big_endian_machine() {
         let line = "   0: 7F000001:0050 0A000002:1388 01 00000000:00000000 00:00000000 00000000     0        0 9 1";
-        let found = text(List::Tcp, line, ByteOrder::Big);
+        let found = text(InternetList::Tcp, line, ByteOrder::Big);
         assert_eq!(found, Some((9, "tcp 127.0.0.1:80 -> 10.0.0.2:5000".to_owned())));
         let line = "   0: 20010DB8000000000000000000000001:0050 00000000000000000000000000000000:0000 0A \
                     00000000:00000000 00:00000000 00000000     0        0 10 1";
-        let found = text(List::Tcp, line, ByteOrder::Big);
+        let found = text(InternetList::Tcp, line, ByteOrder::Big);
         assert_eq!(found, Some((10, "tcp [2001:db8::1]:80 listening".to_owned())));
     }
 
@@ -176,9 +176,9 @@ mod tests {
     #[test]
     fn malformed_lines_are_no_sockets() {
         let good = "0: 0100007F:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 207";
-        assert!(text(List::Tcp, good, ByteOrder::Little).is_some());
+        assert!(text(InternetList::Tcp, good, ByteOrder::Little).is_some());
         for length in 0..good.len() - 3 {
-            assert_eq!(text(List::Tcp, &good[..length], ByteOrder::Little), None, "{}", &good[..length]);
+            assert_eq!(text(InternetList::Tcp, &good[..length], ByteOrder::Little), None, "{}", &good[..length]);
         }
         for (from, to) in [
             ("0100007F:07E8", "0100007F"),
@@ -190,9 +190,9 @@ mod tests {
             (" 207", " -1"),
             (" 207", " 99999999999999999999"),
         ] {
-            assert_eq!(text(List::Tcp, &good.replacen(from, to, 1), ByteOrder::Little), None, "{to}");
+            assert_eq!(text(InternetList::Tcp, &good.replacen(from, to, 1), ByteOrder::Little), None, "{to}");
         }
         let header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
-        assert_eq!(text(List::Tcp, header, ByteOrder::Little), None);
+        assert_eq!(text(InternetList::Tcp, header, ByteOrder::Little), None);
     }
 }

@@ -1,50 +1,50 @@
-//! `Sockets`: all sockets of a network namespace, by inode.
+//! `Sockets`.
 
-use super::diag::{Diag, Family};
-use super::inet::{self, ByteOrder, List};
+use super::diag::{Family, SockDiag};
+use super::inet::{self, ByteOrder, InternetList};
 use super::socket::{Socket, SocketKind};
-use super::{link, unix, words};
+use super::{netlink_packet, unix, words};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs;
 use std::path::Path;
 
-/// What the kernel tells of the sockets in a process's network namespace, at one moment.
+/// The sockets of a process's network namespace, by their inode numbers, at one moment.
 ///
-/// Not all sockets are in it: one that is neither bound nor connected is in no list, and some families have none, or
-/// have one only in the caller's own namespace.
+/// The kernel does not list all sockets: not those that are neither bound nor connected, and not those of some
+/// families. It lists some families only for the caller's own namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     by_inode: HashMap<u64, Socket>,
 }
 
-/// The lists of internet sockets.
-const INTERNET: [(&str, List); 10] = [
-    ("tcp", List::Tcp),
-    ("tcp6", List::Tcp),
-    ("udp", List::Udp),
-    ("udp6", List::Udp),
-    ("udplite", List::UdpLite),
-    ("udplite6", List::UdpLite),
-    ("raw", List::Raw),
-    ("raw6", List::Raw),
-    ("icmp", List::Icmp),
-    ("icmp6", List::Icmp),
+/// The lists of internet sockets: the names of their files in `/proc/PID/net`, and the formats.
+const INTERNET: [(&str, InternetList); 10] = [
+    ("tcp", InternetList::Tcp),
+    ("tcp6", InternetList::Tcp),
+    ("udp", InternetList::Udp),
+    ("udp6", InternetList::Udp),
+    ("udplite", InternetList::UdpLite),
+    ("udplite6", InternetList::UdpLite),
+    ("raw", InternetList::Raw),
+    ("raw6", InternetList::Raw),
+    ("icmp", InternetList::Icmp),
+    ("icmp6", InternetList::Icmp),
 ];
 
 impl Sockets {
-    /// Reads the lists of a process, or of a thread: `process` is its directory in `/proc`.
+    /// Reads the lists of a process or of a thread, whose directory in `/proc` is `process`.
     ///
-    /// What cannot be read is unknown. At the limit of descriptors nothing can be read, and there are none.
+    /// The result does not have the sockets of a list that cannot be read. At the limit of descriptors it is empty.
     pub(crate) fn read(process: &Path) -> Self {
         let mut sockets = Self::default();
         let net = process.join("net");
         for (name, list) in INTERNET {
             sockets.read_list(&net.join(name), |line| inet::parse(list, line, ByteOrder::NATIVE));
         }
-        sockets.read_list(&net.join("netlink"), link::netlink);
-        sockets.read_list(&net.join("packet"), link::packet);
-        let mut diag = if is_namespace_of_caller(process) { Diag::open() } else { None };
+        sockets.read_list(&net.join("netlink"), netlink_packet::netlink);
+        sockets.read_list(&net.join("packet"), netlink_packet::packet);
+        let mut diag = if is_namespace_of_caller(process) { SockDiag::open() } else { None };
         match diag.as_mut().and_then(|diag| diag.dump(Family::Unix)) {
             Some(found) => found.into_iter().for_each(|(inode, socket)| sockets.add(inode, socket)),
             None => sockets.read_list(&net.join("unix"), unix::parse),
@@ -55,7 +55,7 @@ impl Sockets {
         sockets
     }
 
-    /// The socket that an inode is, if it is known: the number in `socket:[123]`.
+    /// The socket with this inode number, such as 123 in `socket:[123]`. `None` if it is in no list.
     pub(crate) fn get(&self, inode: u64) -> Option<Socket> {
         let mut socket = self.by_inode.get(&inode)?.clone();
         if let (None, Some(peer)) = (&socket.peer, socket.peer_inode) {
@@ -64,6 +64,7 @@ impl Sockets {
         Some(socket)
     }
 
+    /// Adds the sockets of a list in `/proc`.
     fn read_list(&mut self, path: &Path, parse: impl Fn(&[u8]) -> Option<(u64, Socket)>) {
         let text = fs::read(path).unwrap_or_default();
         for (inode, socket) in text.split(|&byte| byte == b'\n').filter_map(parse) {
@@ -71,8 +72,9 @@ impl Sockets {
         }
     }
 
-    /// Asks for those that have no list, where the kernel has such sockets: a question would load a module otherwise.
-    fn ask_for_others(&mut self, diag: &mut Diag, protocols: &[u8]) {
+    /// Adds the sockets of the families that have no list in `/proc`, if the kernel has loaded the family: otherwise
+    /// the query would load a kernel module.
+    fn ask_for_others(&mut self, diag: &mut SockDiag, protocols: &[u8]) {
         let has =
             |name: &[u8]| protocols.split(|&byte| byte == b'\n').any(|line| words::words(line).next() == Some(name));
         for (name, family) in
@@ -84,8 +86,9 @@ impl Sockets {
         }
     }
 
-    /// Adds a socket, if somebody holds it: others have no inode. The first that is said of an inode holds, but the TCP
-    /// connections under an MPTCP socket have its inode.
+    /// Adds a socket. A socket that no descriptor refers to has the inode number 0, and is skipped. If a number is
+    /// listed again, the first socket stays, except that an MPTCP socket replaces its TCP connections, which have its
+    /// number.
     fn add(&mut self, inode: u64, socket: Socket) {
         match self.by_inode.entry(inode) {
             Entry::Vacant(entry) if inode != 0 => {
@@ -99,7 +102,7 @@ impl Sockets {
     }
 }
 
-/// Whether a process has the calling thread's network namespace, which is the one that `sock_diag(7)` answers for.
+/// Whether a process is in the calling thread's network namespace, the only one that `sock_diag(7)` lists.
 fn is_namespace_of_caller(process: &Path) -> bool {
     let namespace = |process: &Path| fs::read_link(process.join("ns/net")).ok();
     namespace(process).is_some_and(|its| Some(its) == namespace(Path::new("/proc/thread-self")))

@@ -1,21 +1,21 @@
-//! What the sockets in a table are.
+//! Sockets: their protocols, addresses and states.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod diag;
+mod display;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod inet;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod link;
-#[cfg(any(target_os = "linux", target_os = "android"))]
 mod list;
 mod names;
-mod own;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod netlink_packet;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod protocol;
 mod socket;
+mod sockopt;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
-mod text;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod unix;
 #[cfg(any(target_os = "linux", target_os = "android"))]

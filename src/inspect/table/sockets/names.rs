@@ -1,6 +1,6 @@
-//! Names that the system gives to numbers.
+//! The names of protocols and families.
 
-/// The names of those protocols over IP that raw sockets are made for (`IPPROTO_ICMP` and the like).
+/// The name of a protocol over IP that raw sockets are used for (`IPPROTO_ICMP` and others).
 pub(super) fn internet_protocol(number: u8) -> Option<&'static str> {
     Some(match number {
         1 => "icmp",
@@ -21,7 +21,7 @@ pub(super) fn internet_protocol(number: u8) -> Option<&'static str> {
     })
 }
 
-/// The names of netlink families (`NETLINK_ROUTE` and the like).
+/// The name of a netlink family (`NETLINK_ROUTE` and others).
 pub(super) fn netlink_family(number: u32) -> Option<&'static str> {
     Some(match number {
         0 => "route",
@@ -47,7 +47,7 @@ pub(super) fn netlink_family(number: u32) -> Option<&'static str> {
     })
 }
 
-/// The names of address families (`AF_ALG` and the like), other than those that `SocketKind` knows.
+/// The name of an address family that `SocketKind` does not have (`AF_ALG` and others).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn family(number: i32) -> Option<&'static str> {
     Some(match number {
@@ -85,18 +85,18 @@ fn family(number: i32) -> Option<&'static str> {
     })
 }
 
-/// Each system has numbers of its own.
+/// Returns `None`: the numbers of other systems differ.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn family(_: i32) -> Option<&'static str> {
     None
 }
 
-/// What a socket of another family is called.
+/// The name of an address family, or its number.
 pub(super) fn of_family(number: i32) -> String {
     family(number).map_or_else(|| format!("family {number}"), str::to_owned)
 }
 
-/// What an internet socket of another protocol is called.
+/// The name of an internet protocol that `SocketKind` does not have, or its number.
 pub(super) fn of_internet_protocol(number: u32) -> String {
     match number {
         33 => "dccp".to_owned(),

@@ -1,14 +1,14 @@
-//! What the kernel calls a socket's protocol, for sockets that are in no list.
+//! The protocol of a socket that is in no list.
 
 use super::socket::{Socket, SocketKind, SocketType};
 use std::path::Path;
 
 impl Socket {
-    /// The socket behind a link such as `/proc/123/fd/4`, of which only the protocol is known; `None` if that is none,
-    /// or may not be looked at.
+    /// The socket behind a link such as `/proc/123/fd/4`, with its protocol only. `None` if the link is not to a
+    /// socket, or if the caller may not follow it.
     ///
-    /// Any socket has it (the attribute `system.sockprotoname`), in whatever network namespace: for those of which
-    /// [`Sockets`](super::Sockets) knows nothing.
+    /// Every socket has the attribute `system.sockprotoname`, in any network namespace. Use it for a socket that
+    /// [`Sockets`](super::Sockets) does not have.
     pub(crate) fn behind(link: &Path) -> Option<Self> {
         /// The kernel's names have at most 32 bytes.
         const ROOM: usize = 64;
@@ -19,7 +19,7 @@ impl Socket {
     }
 }
 
-/// What a protocol of that name (`struct proto` of the kernel) is.
+/// The kind of a socket whose protocol has this name in the kernel (`struct proto`).
 fn kind(name: &str) -> SocketKind {
     match name {
         "UNIX-STREAM" => SocketKind::Unix(SocketType::Stream),

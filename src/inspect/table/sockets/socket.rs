@@ -1,17 +1,16 @@
-//! `Socket`, as it is shown.
+//! `Socket` and its parts.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// What a socket is: what it speaks, between which addresses, and how far it has got.
+/// A socket: its protocol, its addresses and its state, at one moment.
 ///
-/// It is a picture of one moment. What the kernel does not tell is `None`, and never an error: which facts are known
-/// depends on where the picture was taken from.
+/// Facts that the system does not tell are `None`. Which facts are known depends on their source:
 ///
-/// - Linux lists the sockets of a network namespace (`/proc/PID/net`), and tells more of those in the caller's own
-///   namespace (`sock_diag(7)`): the peers of Unix sockets, `vsock` and MPTCP.
-/// - A socket that is neither bound nor connected is in none of these lists. Its protocol may still be known.
-/// - For the caller's own descriptors the socket itself is asked (`getsockname(2)`, `getpeername(2)`), on every system.
+/// - Linux lists the sockets of a network namespace (`/proc/PID/net`). For the caller's own namespace it has more facts
+///   (`sock_diag(7)`): the peers of Unix sockets, and the sockets of `vsock` and MPTCP.
+/// - No list has a socket that is neither bound nor connected. Its protocol may still be known.
+/// - On every system the library can ask a socket of the calling thread (`getsockname(2)`, `getpeername(2)`).
 ///
 /// `Display` gives one line, such as `tcp 127.0.0.1:80 -> 127.0.0.1:5000`, `tcp [::1]:80 listening`,
 /// `unix stream @name`, `unix stream /run/x -> socket:[123]`, `udp 0.0.0.0:53` or `netlink route`.
@@ -25,46 +24,46 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A socket of which no more is known.
+    /// A socket of which only the kind is known.
     pub(super) const fn new(kind: SocketKind) -> Self {
         Self { kind, local: None, peer: None, peer_inode: None, state: None }
     }
 
-    /// What it speaks.
+    /// The protocol.
     pub const fn kind(&self) -> &SocketKind {
         &self.kind
     }
 
-    /// The address it is bound to; for a Unix socket its path or abstract name. `None` where it has none, or where it
-    /// is not known.
+    /// The address that the socket is bound to; for a Unix socket its path or abstract name. `None` if it has no
+    /// address, or if that is unknown.
     #[doc(alias = "getsockname")]
     pub const fn local(&self) -> Option<&SocketAddress> {
         self.local.as_ref()
     }
 
-    /// The address it is connected to; for a Unix socket the path or abstract name of its peer. `None` where it is not
-    /// connected, where the peer has no name, or where that is not known.
+    /// The address that the socket is connected to; for a Unix socket the path or abstract name of its peer. `None` if
+    /// the socket is not connected, if the peer has no name, or if that is unknown.
     #[doc(alias = "getpeername")]
     pub const fn peer(&self) -> Option<&SocketAddress> {
         self.peer.as_ref()
     }
 
-    /// The inode of the socket that a Unix socket is connected to, which tells who holds it. `None` for other sockets,
-    /// where nobody holds it (it was closed, or waits to be accepted), and where it is not known.
+    /// The inode number of the socket that a Unix socket is connected to. Search the descriptors of processes for it to
+    /// find those that hold the peer. `None` for other sockets, if no descriptor refers to the peer (it was closed, or
+    /// waits to be accepted), and if it is unknown.
     pub const fn peer_inode(&self) -> Option<u64> {
         self.peer_inode
     }
 
-    /// How far it has got. `None` for sockets that have no such thing, and where it is not known.
+    /// The state. `None` for sockets that have no state, and if it is unknown.
     pub const fn state(&self) -> Option<SocketState> {
         self.state
     }
 }
 
-/// What a [`Socket`] speaks.
+/// The protocol of a [`Socket`].
 ///
-/// A number inside is the protocol that the socket was made with (the third argument of `socket(2)`), where it is
-/// known.
+/// A number in a variant is the third argument of `socket(2)`. `None` if it is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketKind {
@@ -78,50 +77,50 @@ pub enum SocketKind {
     Udp,
     /// UDP-Lite.
     UdpLite,
-    /// ICMP echo without privileges: the sockets of `ping`. The port of the address is the identifier.
+    /// ICMP echo without privileges, as `ping` uses it. The port of the address is the echo identifier.
     Icmp,
     /// Raw IP (`raw(7)`), with the protocol's number.
     Raw(Option<u8>),
     /// Netlink (`netlink(7)`), with the family's number, such as 0 for `route`.
     Netlink(Option<u32>),
-    /// Frames of a network device (`packet(7)`), with the frames' protocol.
+    /// Frames of a network device (`packet(7)`), with the protocol of the frames.
     Packet(Option<u16>),
-    /// Between a virtual machine and its host (`vsock(7)`).
+    /// A connection between a virtual machine and its host (`vsock(7)`).
     Vsock(SocketType),
-    /// Anything else, by the kernel's name, or as `family 99`.
+    /// Another protocol: the kernel's name for it, or a text such as `family 99`.
     Other(String),
 }
 
-/// The type of a socket (`SO_TYPE`), where its family has several.
+/// The type of a socket (`SO_TYPE`), for families that have several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketType {
     /// A connected stream of bytes.
     Stream,
-    /// Single messages, which may go to many.
+    /// Separate messages, each of which may have another destination.
     Datagram,
     /// A connected stream of messages.
     Seqpacket,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
-/// How far a [`Socket`] has got.
+/// The state of a [`Socket`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketState {
-    /// Not connected; perhaps bound.
+    /// Not connected. The socket may be bound.
     Unconnected,
-    /// Waits for connections.
+    /// Listens: it waits for connections.
     Listening,
-    /// Waits for its connection to be made.
+    /// Waits until its connection is established.
     Connecting,
     /// Connected.
     Connected,
-    /// Connected, but the other side has closed its end or shut it down (TCP's `CLOSE_WAIT`), or both directions are
-    /// shut: what holds it open is on this side.
+    /// Connected, but the peer has closed its end or shut it down (TCP's `CLOSE_WAIT`), or both directions are shut
+    /// down. Only the descriptors of this end keep the connection.
     HungUp,
-    /// Closed or shut down on this side, while the other has still to agree.
+    /// Closed or shut down on this end. The peer has not confirmed it yet.
     Closing,
 }
 
@@ -138,14 +137,14 @@ pub enum SocketState {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SocketAddress {
-    /// An IP address and a port. A raw socket has no port: it is 0.
+    /// An IP address and a port. The port of a raw socket is 0, because it has none.
     Internet(SocketAddr),
-    /// The path that a Unix socket was bound to, as it was given: it may be relative, and the file may be gone.
+    /// The path of a Unix socket, as it was passed to `bind(2)`. It may be relative, and the file may be deleted.
     Path(PathBuf),
-    /// A name in Linux's abstract namespace, without the NUL byte before it; it may have others inside. Where only
-    /// `/proc` was there to read, a NUL byte inside reads as `@`, and a path that begins with `@` as such a name.
+    /// A name in Linux's abstract namespace, without its first NUL byte. It may contain other NUL bytes. If the address
+    /// comes from `/proc`, each of these is `@`, and a path that begins with `@` looks like an abstract name.
     Abstract(Vec<u8>),
-    /// A netlink port, which is often the pid of the process that made the socket, and the multicast groups up to 32
+    /// A netlink port, which is often the pid of the process that created the socket, and the multicast groups 1 to 32
     /// as bits.
     Netlink {
         /// The port.
@@ -153,7 +152,7 @@ pub enum SocketAddress {
         /// The groups.
         groups: u32,
     },
-    /// The index of a network device; 0 is any.
+    /// The index of a network device. 0 means any device.
     Interface(u32),
     /// A virtual machine's context identifier and a port.
     Vsock {
@@ -165,7 +164,7 @@ pub enum SocketAddress {
 }
 
 impl SocketAddress {
-    /// The IP address and port, if it is such an address.
+    /// The IP address and the port. `None` for other addresses.
     pub const fn internet(&self) -> Option<SocketAddr> {
         match self {
             Self::Internet(address) => Some(*address),
@@ -173,7 +172,7 @@ impl SocketAddress {
         }
     }
 
-    /// The path, if it is one.
+    /// The path. `None` for other addresses.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
@@ -181,7 +180,7 @@ impl SocketAddress {
         }
     }
 
-    /// The abstract name, if it is one.
+    /// The abstract name. `None` for other addresses.
     pub fn abstract_name(&self) -> Option<&[u8]> {
         match self {
             Self::Abstract(name) => Some(name),
@@ -189,7 +188,7 @@ impl SocketAddress {
         }
     }
 
-    /// The address of a Unix socket, from the bytes of `sun_path`. `None` for a socket without a name.
+    /// The address of a Unix socket, from the bytes of `sun_path`. `None` if the socket has no name.
     pub(super) fn unix(name: &[u8]) -> Option<Self> {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
@@ -205,14 +204,14 @@ impl SocketAddress {
         }
     }
 
-    /// An address of an internet socket that is connected; `None` for the one that stands for no peer.
+    /// The address of an internet socket's peer. `None` for the unspecified address with port 0, which means no peer.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn internet_peer(address: SocketAddr) -> Option<Self> {
         let none = address.port() == 0 && address.ip().is_unspecified();
         (!none).then_some(Self::Internet(address))
     }
 
-    /// An address of a raw socket, where the kernel has the protocol in the place of the port.
+    /// The address of a raw socket. The kernel prints the protocol in the place of the port.
     pub(super) fn without_port(ip: IpAddr) -> Self {
         Self::Internet(SocketAddr::new(ip, 0))
     }
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_connected_to_the_unspecified_address_at_port_0() {
+    fn unspecified_address_at_port_0_is_no_peer() {
         let peer = |text: &str| SocketAddress::internet_peer(text.parse().unwrap());
         assert_eq!(peer("0.0.0.0:0"), None);
         assert_eq!(peer("[::]:0"), None);

@@ -3,13 +3,14 @@
 use super::socket::{Socket, SocketAddress, SocketKind, SocketState, SocketType};
 use super::words::number;
 
-/// `SO_ACCEPTCON` of the kernel: the socket listens.
+/// The kernel's flag `__SO_ACCEPTCON`: the socket listens.
 const LISTENS: u64 = 1 << 16;
 
-/// The inode and the socket of a line.
+/// Parses a line. Returns the inode number and the socket.
 ///
-/// The name is as it was given to `bind(2)`, but for NUL bytes, which are `@`: where it has a line feed inside, what
-/// follows is a line of its own, which may even look like another socket's. `sock_diag(7)` has none of this.
+/// The kernel prints the name as it was passed to `bind(2)`, with `@` for each NUL byte. If the name contains a line
+/// feed, the rest of the name is on a line of its own, which may look like the line of another socket. `sock_diag(7)`
+/// does not have this problem.
 ///
 /// ```text
 /// Num       RefCount Protocol Flags    Type St Inode Path
@@ -36,7 +37,7 @@ pub(super) fn parse(line: &[u8]) -> Option<(u64, Socket)> {
     Some((inode, socket))
 }
 
-/// Takes the first word, and leaves what follows it, blanks included. Empty at the end.
+/// Takes the first word from `rest`, and leaves the text after it, with its blanks. Empty at the end of the line.
 fn word<'line>(rest: &mut &'line [u8]) -> &'line [u8] {
     let trimmed = rest.trim_ascii_start();
     let end = trimmed.iter().position(|&byte| byte == b' ').unwrap_or(trimmed.len());
@@ -45,7 +46,7 @@ fn word<'line>(rest: &mut &'line [u8]) -> &'line [u8] {
     word
 }
 
-/// The kernel's numbers of types, which are its own on MIPS.
+/// The type with this number. MIPS has other numbers than the other architectures.
 pub(super) fn socket_type(number: u64) -> SocketType {
     let is = |constant: i32| u64::try_from(constant) == Ok(number);
     if is(libc::SOCK_STREAM) {

@@ -1,11 +1,11 @@
-//! Words and numbers of the kernel's lists.
+//! Words and numbers of the lists in `/proc`.
 
-/// The words of a line, which blanks separate.
+/// Splits a line at blanks into words.
 pub(super) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
-/// A number in digits of the base, and nothing else.
+/// Parses a word that has only digits of the base. `None` for any other word, and if the number is too large.
 pub(super) fn number(word: &[u8], base: u32) -> Option<u64> {
     let digit = |&byte: &u8| char::from(byte).to_digit(base);
     if word.is_empty() {

@@ -1,24 +1,22 @@
-//! The questions and the answers of each family: `<linux/unix_diag.h>`, `<linux/inet_diag.h>`, `<linux/vm_sockets_diag.h>`.
+//! The queries and the answers of each family: `<linux/unix_diag.h>`, `<linux/inet_diag.h>`,
+//! `<linux/vm_sockets_diag.h>`.
 
-use super::super::inet;
-use super::super::socket::{Socket, SocketAddress, SocketKind, SocketState};
-use super::super::unix::socket_type;
 use super::message::{array_at, attribute, attributes, u32_at};
+use crate::inspect::table::sockets::inet;
+use crate::inspect::table::sockets::socket::{Socket, SocketAddress, SocketKind, SocketState};
+use crate::inspect::table::sockets::unix::socket_type;
 use std::net::{IpAddr, SocketAddr};
 
-/// An inode and its socket.
-pub(in super::super) type Found = (u64, Socket);
-
-/// What can be asked for.
+/// The families that can be queried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Family {
+pub(in crate::inspect::table::sockets) enum Family {
     Unix,
     Mptcp,
     Mptcp6,
     Vsock,
 }
 
-/// Sockets in any state.
+/// The set of all states.
 const ALL: u32 = u32::MAX;
 
 const UDIAG_SHOW_NAME: u32 = 1;
@@ -31,9 +29,9 @@ const IPPROTO_MPTCP: u32 = 262;
 const AF_VSOCK: i32 = 40;
 
 impl Family {
-    /// The body of the request for all of them.
+    /// The body of a request for all sockets of the family.
     pub(super) fn request(self) -> Vec<u8> {
-        /// `inet_diag_req_v2` after its states: an address that is not looked at.
+        /// The end of `inet_diag_req_v2`: an address, which the kernel ignores in a dump.
         const ADDRESS: [u8; 48] = [0; 48];
         match self {
             Self::Unix => simple_request(libc::AF_UNIX, UDIAG_SHOW_NAME | UDIAG_SHOW_PEER),
@@ -43,15 +41,15 @@ impl Family {
                 let mut bytes = vec![family as u8, 0, 0, 0];
                 bytes.extend(ALL.to_ne_bytes());
                 bytes.extend(ADDRESS);
-                // The field for the protocol has one byte, which is too few.
+                // The protocol's number does not fit into the one byte of its field in the structure.
                 bytes.extend(attribute(INET_DIAG_REQ_PROTOCOL, &IPPROTO_MPTCP.to_ne_bytes()));
                 bytes
             }
         }
     }
 
-    /// The socket that the body of a message describes.
-    pub(super) fn parse(self, body: &[u8]) -> Option<Found> {
+    /// Parses the body of an answer. Returns the inode number and the socket.
+    pub(super) fn parse(self, body: &[u8]) -> Option<(u64, Socket)> {
         match self {
             Self::Unix => unix(body),
             Self::Mptcp | Self::Mptcp6 => mptcp(body),
@@ -70,7 +68,7 @@ fn simple_request(family: i32, show: u32) -> Vec<u8> {
 }
 
 /// `unix_diag_msg`: family, type, state, padding, inode, cookie; then attributes.
-fn unix(body: &[u8]) -> Option<Found> {
+fn unix(body: &[u8]) -> Option<(u64, Socket)> {
     const LENGTH: usize = 16;
     const BOTH_DIRECTIONS: u8 = 3;
     let [_family, kind, code, _] = array_at(body, 0)?;
@@ -79,7 +77,7 @@ fn unix(body: &[u8]) -> Option<Found> {
     for (kind, value) in attributes(body.get(LENGTH..)?) {
         match kind {
             UNIX_DIAG_NAME => socket.local = SocketAddress::unix(value),
-            // A peer that nobody holds is 0.
+            // 0 means that no descriptor refers to the peer.
             UNIX_DIAG_PEER => socket.peer_inode = u32_at(value, 0).filter(|&inode| inode != 0).map(u64::from),
             UNIX_DIAG_SHUTDOWN => shut = value.first().copied().unwrap_or_default(),
             _ => {}
@@ -93,7 +91,7 @@ fn unix(body: &[u8]) -> Option<Found> {
 }
 
 /// `inet_diag_msg`: family, state, timer, retransmissions, ports, addresses, device, cookie, and counters to the inode.
-fn mptcp(body: &[u8]) -> Option<Found> {
+fn mptcp(body: &[u8]) -> Option<(u64, Socket)> {
     let [family, code, _, _] = array_at(body, 0)?;
     let address = |port: usize, ip: usize| {
         let ip = match i32::from(family) {
@@ -111,7 +109,7 @@ fn mptcp(body: &[u8]) -> Option<Found> {
 }
 
 /// `vsock_diag_msg`: family, type, state, shut directions, both addresses, inode, cookie.
-fn vsock(body: &[u8]) -> Option<Found> {
+fn vsock(body: &[u8]) -> Option<(u64, Socket)> {
     let [_family, kind, code, _] = array_at(body, 0)?;
     let address = |at| Some(SocketAddress::Vsock { cid: u32_at(body, at)?, port: u32_at(body, at + 4)? });
     let mut socket = Socket::new(SocketKind::Vsock(socket_type(kind.into())));
@@ -131,7 +129,7 @@ mod tests {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    fn text((inode, socket): Found) -> (u64, String) {
+    fn text((inode, socket): (u64, Socket)) -> (u64, String) {
         (inode, socket.to_string())
     }
 

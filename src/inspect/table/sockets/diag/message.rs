@@ -1,6 +1,6 @@
 //! Netlink messages as bytes (`netlink(7)`), in the machine's byte order.
 
-/// The kinds of message that a dump consists of.
+/// The types of the messages of a dump.
 pub(super) const ERROR: u16 = 2;
 pub(super) const DONE: u16 = 3;
 pub(super) const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -13,15 +13,15 @@ const HEADER: usize = 16;
 /// The length of an attribute's header.
 const ATTRIBUTE: usize = 4;
 
-/// One message.
+/// A netlink message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Message<'bytes> {
+pub(super) struct NetlinkMessage<'bytes> {
     pub(super) kind: u16,
     pub(super) sequence: u32,
     pub(super) body: &'bytes [u8],
 }
 
-/// A request for all sockets that the body describes.
+/// Builds a request for all sockets that the body describes.
 pub(super) fn dump_request(sequence: u32, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + body.len());
     bytes.extend(u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX).to_ne_bytes());
@@ -33,18 +33,19 @@ pub(super) fn dump_request(sequence: u32, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The messages of a datagram, up to one that is malformed.
-pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+/// Parses the messages of a datagram, up to a malformed one.
+pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkMessage<'_>> {
     std::iter::from_fn(move || {
         let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
         let message = datagram.get(..length)?;
-        let found = Message { kind: u16_at(message, 4)?, sequence: u32_at(message, 8)?, body: message.get(HEADER..)? };
+        let found =
+            NetlinkMessage { kind: u16_at(message, 4)?, sequence: u32_at(message, 8)?, body: message.get(HEADER..)? };
         datagram = datagram.get(aligned(length)..).unwrap_or_default();
         Some(found)
     })
 }
 
-/// The kinds and the values of attributes, up to one that is malformed.
+/// Parses attributes, up to a malformed one. Yields their types and values.
 pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
@@ -54,7 +55,7 @@ pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
     })
 }
 
-/// An attribute.
+/// Builds an attribute.
 pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(ATTRIBUTE + value.len()).unwrap_or(u16::MAX);
     let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
@@ -63,10 +64,12 @@ pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The length with padding: messages and attributes begin at multiples of 4.
 const fn aligned(length: usize) -> usize {
     length.saturating_add(3) & !3
 }
 
+/// The `N` bytes at an offset.
 pub(super) fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
 }
@@ -86,9 +89,9 @@ mod tests {
     #[test]
     fn messages_are_read_up_to_one_that_is_malformed() {
         let one = dump_request(7, b"abc");
-        let message = Message { kind: SOCK_DIAG_BY_FAMILY, sequence: 7, body: b"abc" };
+        let message = NetlinkMessage { kind: SOCK_DIAG_BY_FAMILY, sequence: 7, body: b"abc" };
         assert_eq!(messages(&one).collect::<Vec<_>>(), [message]);
-        // Each begins at a multiple of four.
+        // Each message begins at a multiple of 4.
         let two = [&one[..], b"\0", &one].concat();
         assert_eq!(messages(&two).collect::<Vec<_>>(), [message, message]);
         for length in one.len() + 1..two.len() {

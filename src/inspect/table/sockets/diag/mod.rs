@@ -1,68 +1,11 @@
-//! What the kernel answers about sockets (`sock_diag(7)`), of the caller's network namespace only.
+//! The sockets of the caller's network namespace, as the kernel lists them over netlink (`sock_diag(7)`).
 //!
-//! Unlike the lists in `/proc` it has the peers of Unix sockets, their names byte for byte, and some families that have
-//! no list. No privilege is needed.
+//! Other than the lists in `/proc`, these have the peers of Unix sockets, the exact bytes of their names, and some
+//! families that have no list in `/proc`. The caller needs no privilege.
 
 mod families;
 mod message;
+mod query;
 
-pub(super) use self::families::{Family, Found};
-
-use self::message::{DONE, ERROR, SOCK_DIAG_BY_FAMILY, array_at, dump_request, messages};
-use rustix::io::Errno;
-use rustix::net::netlink::{self, SocketAddrNetlink};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
-use std::os::fd::OwnedFd;
-
-/// A way to ask.
-pub(super) struct Diag {
-    socket: OwnedFd,
-    sequence: u32,
-}
-
-impl Diag {
-    /// `None` where the kernel has none, where it is forbidden, and at the limit of descriptors.
-    pub(super) fn open() -> Option<Self> {
-        let protocol = Some(netlink::SOCK_DIAG);
-        let socket =
-            rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol).ok()?;
-        Some(Self { socket, sequence: 0 })
-    }
-
-    /// All sockets of a family; `None` where not all could be had.
-    pub(super) fn dump(&mut self, family: Family) -> Option<Vec<Found>> {
-        /// The kernel makes datagrams of at most half of this.
-        const ROOM: usize = 1 << 16;
-        self.sequence += 1;
-        let request = dump_request(self.sequence, &family.request());
-        rustix::net::send(&self.socket, &request, SendFlags::empty()).ok()?;
-        let mut buffer = vec![0; ROOM];
-        let mut found = Vec::new();
-        loop {
-            // The kernel answers while it is asked: to wait could only be to wait for ever.
-            let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
-            let (length, sender) = match rustix::net::recvfrom(&self.socket, &mut buffer[..], flags) {
-                Ok((_, length, sender)) => (length, sender),
-                Err(Errno::INTR) => continue,
-                Err(_) => return None,
-            };
-            let kernel =
-                sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok()).is_some_and(|it| it.pid() == 0);
-            if !kernel {
-                continue;
-            }
-            // A datagram that was cut off may have lost the last message.
-            for message in messages(buffer.get(..length)?).filter(|message| message.sequence == self.sequence) {
-                match message.kind {
-                    SOCK_DIAG_BY_FAMILY => found.extend(family.parse(message.body)),
-                    DONE => {
-                        let failed = array_at(message.body, 0).map(i32::from_ne_bytes).is_some_and(|code| code < 0);
-                        return (!failed).then_some(found);
-                    }
-                    ERROR => return None,
-                    _ => {}
-                }
-            }
-        }
-    }
-}
+pub(super) use self::families::Family;
+pub(super) use self::query::SockDiag;

@@ -52,10 +52,10 @@ fn tcp_end_whose_other_side_has_closed_has_hung_up() {
 }
 
 #[test]
-fn tcp_connection_that_nobody_answers_is_connecting() {
+fn tcp_connection_that_is_not_answered_is_connecting() {
     let listener = socket(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
     rustix::net::bind(&listener, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    // One may wait to be accepted, and no more.
+    // At most one connection can wait to be accepted.
     rustix::net::listen(&listener, 0).unwrap();
     let address = name(&listener);
     let _waits = TcpStream::connect(address).unwrap();
@@ -67,7 +67,7 @@ fn tcp_connection_that_nobody_answers_is_connecting() {
 }
 
 #[test]
-fn socket_without_an_address_is_in_no_list_but_speaks_for_itself() {
+fn socket_without_an_address_is_in_no_list_but_answers() {
     for (kind, text) in [(libc::SOCK_STREAM, "tcp 0.0.0.0:0"), (libc::SOCK_DGRAM, "udp 0.0.0.0:0")] {
         let socket = socket(libc::AF_INET, kind, 0).unwrap();
         assert_eq!(listed(&socket), None);
@@ -113,7 +113,7 @@ fn raw_sockets_have_a_protocol_and_no_port() {
 #[test]
 fn socket_of_ping_has_its_identifier_as_the_port() {
     unshared(libc::CLONE_NEWNET, || {
-        // Who may have one is a setting of the namespace.
+        // The namespace has a setting for the groups that may create such a socket.
         if std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0").is_err() {
             return eprintln!("skipped: sockets of ping cannot be allowed");
         }

@@ -1,11 +1,11 @@
-//! Real sockets, found in the kernel's lists by inode and asked themselves.
+//! Real sockets: what the kernel's lists have of them by their inode numbers, and what the sockets themselves answer.
 #![allow(unsafe_code, reason = "namespaces and tables of one thread have no safe calls")]
 
 mod internet;
 mod others;
 mod unix;
 
-use super::diag::{Diag, Family};
+use super::diag::{Family, SockDiag};
 use super::{Socket, Sockets};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -16,33 +16,33 @@ fn inode(fd: impl AsFd) -> u64 {
     rustix::fs::fstat(fd).unwrap().st_ino
 }
 
-/// What is listed of a socket of this thread.
+/// A socket of this thread, from the kernel's lists.
 fn listed(fd: impl AsFd) -> Option<Socket> {
     Sockets::read(Path::new(THREAD)).get(inode(fd))
 }
 
-/// What a socket says itself.
+/// A socket of this thread, from its own answers.
 fn said(fd: impl AsFd) -> Socket {
     Socket::of(fd.as_fd()).unwrap()
 }
 
-/// What is listed, after a check that the socket itself says no other.
+/// A socket from the kernel's lists. Checks that the socket's own answers are the same.
 fn found(fd: impl AsFd) -> Socket {
     let (listed, said) = (listed(&fd).unwrap(), said(&fd));
     assert_eq!(Socket { peer_inode: None, ..listed.clone() }, said);
     listed
 }
 
-/// Whether the kernel answers questions about a family; a module that it needs may be missing.
+/// Whether the kernel answers queries for a family. It may lack the kernel module.
 fn answers(family: Family) -> bool {
-    let answers = Diag::open().and_then(|mut diag| diag.dump(family)).is_some();
+    let answers = SockDiag::open().and_then(|mut diag| diag.dump(family)).is_some();
     if !answers {
         eprintln!("skipped: the kernel does not answer about {family:?}");
     }
     answers
 }
 
-/// A socket; `None`, with a word about it, where the kernel or the user has none.
+/// Creates a socket. `None`, with a message, if the kernel or the user may not have one.
 fn socket(family: i32, kind: i32, protocol: i32) -> Option<OwnedFd> {
     use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType};
     let made = rustix::net::socket_with(
@@ -54,11 +54,11 @@ fn socket(family: i32, kind: i32, protocol: i32) -> Option<OwnedFd> {
     made.inspect_err(|errno| eprintln!("skipped: socket({family}, {kind}, {protocol}): {errno}")).ok()
 }
 
-/// Runs in a thread of which the parts named by the flags of `unshare(2)` are its own; `None` where that is refused.
+/// Runs `body` in a new thread, after `unshare(2)` with these flags. `None` if the kernel refuses that.
 fn unshared<T: Send>(flags: i32, body: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            // SAFETY: the thread has descriptors of its own before it has others, and ends with them.
+            // SAFETY: the thread has no descriptor before the call, and passes none to other threads afterwards.
             if unsafe { libc::unshare(flags) } != 0 {
                 eprintln!("skipped: unshare({flags:#x}): {}", std::io::Error::last_os_error());
                 return None;

@@ -71,7 +71,7 @@ fn vsock_socket_has_its_addresses() {
         }
         let accepted = rustix::net::accept(&listener).unwrap();
         let Some(SocketAddress::Vsock { port: own, .. }) = said(&client).local().cloned() else { panic!("no address") };
-        // Its own identifier is any, as long as it was not bound to one.
+        // The client has not bound its context identifier, so that is any.
         assert_eq!(found(&client).to_string(), format!("vsock stream any:{own} -> 1:{port}"));
         assert_eq!(found(&accepted).to_string(), format!("vsock stream 1:{port} -> 1:{own}"));
     }
@@ -97,12 +97,12 @@ fn protocol_is_known_of_any_socket_behind_a_link() {
 
 #[test]
 fn sockets_of_another_network_namespace_are_known_but_not_their_peers() {
-    let (tell, told) = mpsc::channel::<(PathBuf, u64, u64, mpsc::Sender<()>)>();
-    let looked = std::thread::scope(|scope| {
-        let looked = scope.spawn(move || {
-            let (thread, tcp, unix, done) = told.recv().ok()?;
+    let (sender, receiver) = mpsc::channel::<(PathBuf, u64, u64, mpsc::Sender<()>)>();
+    let read = std::thread::scope(|scope| {
+        let read = scope.spawn(move || {
+            let (thread, tcp, unix, done) = receiver.recv().ok()?;
             let sockets = Sockets::read(&thread);
-            // Not those of this one.
+            // The lists do not have the sockets of the caller's own namespace.
             let own = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             assert_eq!(sockets.get(inode(&own)), None);
             done.send(()).unwrap();
@@ -114,22 +114,22 @@ fn sockets_of_another_network_namespace_are_known_but_not_their_peers() {
             let (unix, other) = UnixStream::pair().unwrap();
             let (done, wait) = mpsc::channel();
             let thread = Path::new("/proc").join(std::fs::read_link(THREAD).unwrap());
-            tell.send((thread, inode(&tcp), inode(&unix), done)).unwrap();
+            sender.send((thread, inode(&tcp), inode(&unix), done)).unwrap();
             wait.recv().unwrap();
             assert_eq!(found(&tcp).local().unwrap().internet(), Some(tcp.local_addr().unwrap()));
             if answers(Family::Unix) {
                 assert_eq!(found(&unix).peer_inode(), Some(inode(&other)));
             }
         });
-        looked.join().unwrap()
+        read.join().unwrap()
     });
-    let Some((tcp, unix)) = looked else { return };
+    let Some((tcp, unix)) = read else { return };
     assert!(tcp.unwrap().to_string().ends_with(" listening"));
     assert_eq!(unix.unwrap().to_string(), "unix stream connected");
 }
 
 #[test]
-fn nothing_is_known_where_no_descriptor_is_left_but_a_socket_speaks_for_itself() {
+fn lists_are_empty_at_the_limit_of_descriptors_but_a_socket_answers() {
     unshared(libc::CLONE_FILES, || {
         let (socket, _other) = UnixStream::pair().unwrap();
         let mut all = Vec::new();

@@ -47,7 +47,7 @@ fn client_knows_the_name_of_its_server() {
     let path = directory.path().join("a b\n\u{1b}");
     let listener = UnixListener::bind(&path).unwrap();
     let client = UnixStream::connect(&path).unwrap();
-    // Nobody holds the other end until it is accepted, but it has a name already.
+    // Until the connection is accepted, no descriptor refers to the other end, but it has a name already.
     let waiting = listed(&client).unwrap();
     assert_eq!((waiting.peer_inode(), waiting.state()), (None, Some(SocketState::Connected)));
     assert_eq!(said(&client).peer().and_then(SocketAddress::path), Some(path.as_path()));
@@ -82,7 +82,7 @@ fn names_are_known_byte_for_byte() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    // As long as a path can be, where no NUL byte ends it.
+    // The longest possible path, which no NUL byte ends.
     let longest = format!("{}/", directory.path().display());
     let longest = longest.clone() + &"x".repeat(108 - longest.len());
     let unique = format!("fdspawn {}", std::process::id());

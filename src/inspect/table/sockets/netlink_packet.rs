@@ -1,9 +1,9 @@
-//! The lines of `/proc/PID/net/netlink` and `/proc/PID/net/packet`: sockets that speak with the kernel and its devices.
+//! The lines of `/proc/PID/net/netlink` and `/proc/PID/net/packet`: sockets to the kernel and to network devices.
 
 use super::socket::{Socket, SocketAddress, SocketKind};
 use super::words::{number, words};
 
-/// The inode and the socket of a line of `netlink`.
+/// Parses a line of `netlink`. Returns the inode number and the socket.
 ///
 /// ```text
 /// sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
@@ -21,7 +21,8 @@ pub(super) fn netlink(line: &[u8]) -> Option<(u64, Socket)> {
     Some((inode, socket))
 }
 
-/// A port of netlink. Those that the kernel chooses a second time for a process are negative, and were once printed so.
+/// Parses a netlink port. The first port of a process is its pid; the kernel chooses numbers above `i32::MAX` for its
+/// other ports, which older kernels print as negative numbers.
 fn port(word: &[u8]) -> Option<u32> {
     match word {
         [b'-', digits @ ..] => u32::try_from(number(digits, 10)?).ok().map(u32::wrapping_neg),
@@ -29,7 +30,7 @@ fn port(word: &[u8]) -> Option<u32> {
     }
 }
 
-/// The inode and the socket of a line of `packet`.
+/// Parses a line of `packet`. Returns the inode number and the socket.
 ///
 /// ```text
 /// sk               RefCnt Type Proto  Iface R Rmem   User   Inode

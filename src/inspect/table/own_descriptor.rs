@@ -1,21 +1,22 @@
-//! What the system tells of a descriptor of this thread's own table by its number. That needs no other descriptor, so
-//! it works where nothing can be opened any more, and where there is no `/proc`.
-#![allow(unsafe_code, reason = "the system is asked by number, of whatever is open there")]
+//! Asks the system about a descriptor of the calling thread by its number. The calls open no descriptor, so they also
+//! work at the limit of descriptors, and without `/proc`.
+#![allow(unsafe_code, reason = "the table is read by number, and may change at the same time")]
 
 use super::classify::FileSystem;
-use super::entry::EntryFlags;
-use super::fdinfo::Info;
 use super::sockets::Socket;
 use super::status::{self, FileStatus};
+use crate::inspect::access::EntryFlags;
+use crate::inspect::fdinfo::FdInfo;
 use rustix::io::Errno;
 use std::os::fd::{BorrowedFd, RawFd};
 
-/// Runs `ask` on whatever is open at `number`, which is not negative.
+/// Runs `ask` on a number that may be closed. It must not be negative.
 fn with<T>(number: RawFd, ask: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
-    // SAFETY: the number may be closed or another's; only questions are asked.
+    // SAFETY: the number may be closed or reused; the calls in `ask` change nothing.
     ask(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
+/// Reads the flags of a descriptor.
 pub(super) fn flags(number: RawFd) -> Result<EntryFlags, Errno> {
     with(number, |fd| {
         let close_on_exec = rustix::io::fcntl_getfd(fd)?.contains(rustix::io::FdFlags::CLOEXEC);
@@ -24,35 +25,36 @@ pub(super) fn flags(number: RawFd) -> Result<EntryFlags, Errno> {
     })
 }
 
+/// Reads the status of a descriptor's file.
 pub(super) fn status(number: RawFd) -> Result<FileStatus, Errno> {
     with(number, status::of_descriptor)
 }
 
-/// Adds what is not known of an own descriptor and can be asked.
-pub(super) fn complete(info: &mut Info, number: RawFd, flags: EntryFlags) {
+/// Adds the flags and the offset to `info`, if fdinfo did not have them.
+pub(super) fn complete(info: &mut FdInfo, number: RawFd, flags: EntryFlags) {
     info.flags = info.flags.or(Some(flags));
-    // Where it stands; it is not moved.
+    // lseek(2) by 0 bytes from the current offset, which changes nothing.
     info.offset = info.offset.or_else(|| with(number, |fd| rustix::fs::tell(fd)).ok());
 }
 
-/// What a socket says of itself.
+/// Asks a socket for its addresses and its state. `None` if the descriptor is no socket.
 pub(super) fn socket(number: RawFd) -> Option<Socket> {
     with(number, Socket::of)
 }
 
-/// Which kind of file system the file is in, where the system has such kinds.
+/// The kind of file system that has the descriptor's file.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn file_system(number: RawFd) -> Option<FileSystem> {
     with(number, |fd| rustix::fs::fstatfs(fd)).ok().map(|stat| FileSystem::from_magic(stat.f_type as u32))
 }
 
-/// Which kind of file system the file is in, where the system has such kinds.
+/// Returns `None`: these file systems are Linux's.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn file_system(_: RawFd) -> Option<FileSystem> {
     None
 }
 
-/// Whether it is a terminal, where no list of drivers says so.
+/// Whether a descriptor refers to a terminal. Linux has a list of terminal drivers instead.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn is_terminal(number: RawFd) -> bool {
     with(number, |fd| std::io::IsTerminal::is_terminal(&fd))

@@ -1,4 +1,5 @@
-//! What a descriptor of the caller's own says: no list is read, and nothing opened.
+//! Asks a socket of the calling thread (`getsockname(2)`, `getpeername(2)`, `getsockopt(2)`). The calls open no
+//! descriptor.
 
 use super::names;
 use super::socket::{Socket, SocketAddress, SocketKind, SocketState, SocketType};
@@ -9,11 +10,12 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::BorrowedFd;
 
 impl Socket {
-    /// The socket that a descriptor refers to; `None` if it is none. The peer's inode is not known here.
+    /// The socket that a descriptor refers to. `None` if the descriptor is no socket. The peer's inode number is
+    /// unknown.
     pub(crate) fn of(fd: BorrowedFd<'_>) -> Option<Self> {
         let number = i32::try_from(sockopt::socket_type(fd).ok()?.as_raw()).ok()?;
         let local = sys::local_name(fd).ok();
-        let local = local.as_ref().map_or(&[][..], sys::Name::bytes);
+        let local = local.as_ref().map_or(&[][..], sys::SocketName::bytes);
         let peer = sys::peer_name(fd).ok();
         let family = domain(fd).or_else(|| family(local)).unwrap_or(libc::AF_UNSPEC);
         let mut socket = Self::new(kind(family, number, protocol(fd)));
@@ -21,7 +23,7 @@ impl Socket {
             *protocol = array_at(local, 2).map(u16::from_be_bytes);
         }
         socket.local = address(&socket.kind, local);
-        // Any netlink socket has one, which is mostly the kernel.
+        // Every netlink socket has a peer address. Usually that is the kernel's.
         if !matches!(socket.kind, SocketKind::Netlink(_)) {
             socket.peer = peer.as_ref().and_then(|peer| address(&socket.kind, peer.bytes()));
         }
@@ -30,31 +32,31 @@ impl Socket {
     }
 }
 
-/// The address family that the socket was made with, where the system tells.
+/// The address family of a socket (`SO_DOMAIN`).
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "openbsd"))]
 fn domain(fd: BorrowedFd<'_>) -> Option<i32> {
     sockopt::socket_domain(fd).ok().map(|family| family.as_raw().into())
 }
 
-/// The address family that the socket was made with, where the system tells.
+/// Returns `None`: the system does not have `SO_DOMAIN`.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "openbsd")))]
 fn domain(_: BorrowedFd<'_>) -> Option<i32> {
     None
 }
 
-/// The protocol that the socket was made with, where the system tells; often 0, which is the family's usual one.
+/// The protocol that a socket was created with (`SO_PROTOCOL`). Often 0, which means the family's default.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "openbsd"))]
 fn protocol(fd: BorrowedFd<'_>) -> Option<u32> {
     sockopt::socket_protocol(fd).ok().map(|protocol| protocol.map_or(0, |protocol| protocol.as_raw().get()))
 }
 
-/// The protocol that the socket was made with, where the system tells; often 0, which is the family's usual one.
+/// Returns `None`: the system does not have `SO_PROTOCOL`.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "openbsd")))]
 fn protocol(_: BorrowedFd<'_>) -> Option<u32> {
     None
 }
 
-/// What a socket of that family, type and protocol speaks.
+/// The kind of a socket of this family, type and protocol.
 fn kind(family: i32, number: i32, protocol: Option<u32>) -> SocketKind {
     const UDP_LITE: u32 = 136;
     let kind = match number {
@@ -86,7 +88,7 @@ fn kind(family: i32, number: i32, protocol: Option<u32>) -> SocketKind {
     }
 }
 
-/// The family of a `sockaddr`.
+/// The address family in a `sockaddr`.
 fn family(name: &[u8]) -> Option<i32> {
     const OFFSET: usize = offset_of!(libc::sockaddr, sa_family);
     match size_of::<libc::sa_family_t>() {
@@ -95,7 +97,7 @@ fn family(name: &[u8]) -> Option<i32> {
     }
 }
 
-/// The address in a `sockaddr`, for a socket of that kind.
+/// The address in a `sockaddr` of a socket of this kind.
 fn address(kind: &SocketKind, name: &[u8]) -> Option<SocketAddress> {
     const PATH: usize = offset_of!(libc::sockaddr_un, sun_path);
     let word = |offset| array_at(name, offset).map(u32::from_ne_bytes);
@@ -109,7 +111,7 @@ fn address(kind: &SocketKind, name: &[u8]) -> Option<SocketAddress> {
     }
 }
 
-/// A `sockaddr_in` or `sockaddr_in6`, which are the same on all systems but for the family.
+/// The address in a `sockaddr_in` or `sockaddr_in6`. Their layouts are the same on all systems, except the family.
 fn internet(name: &[u8]) -> Option<SocketAddr> {
     let port = u16::from_be_bytes(array_at(name, 2)?);
     match family(name)? {
@@ -123,11 +125,12 @@ fn internet(name: &[u8]) -> Option<SocketAddr> {
     }
 }
 
+/// The `N` bytes at an offset.
 fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
 }
 
-/// How far a socket has got.
+/// The state of a socket.
 fn state(fd: BorrowedFd<'_>, kind: &SocketKind, has_peer: bool) -> Option<SocketState> {
     match kind {
         SocketKind::Netlink(_) | SocketKind::Packet(_) | SocketKind::Other(_) => return None,
@@ -147,7 +150,7 @@ fn state(fd: BorrowedFd<'_>, kind: &SocketKind, has_peer: bool) -> Option<Socket
     })
 }
 
-/// Whether both directions are shut.
+/// Whether both directions of a socket are shut down.
 fn has_hung_up(fd: BorrowedFd<'_>) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut polls = [PollFd::from_borrowed_fd(fd, PollFlags::empty())];
@@ -155,12 +158,13 @@ fn has_hung_up(fd: BorrowedFd<'_>) -> bool {
     poll(&mut polls, Some(&now)).is_ok() && polls[0].revents().contains(PollFlags::HUP)
 }
 
+/// Whether a socket listens (`SO_ACCEPTCONN`).
 #[cfg(not(target_vendor = "apple"))]
 fn listens(fd: BorrowedFd<'_>) -> bool {
     sockopt::socket_acceptconn(fd).unwrap_or(false)
 }
 
-/// The system has the option's number, but no answer.
+/// Returns `false`: Apple's systems define `SO_ACCEPTCONN`, but do not answer it.
 #[cfg(target_vendor = "apple")]
 fn listens(_: BorrowedFd<'_>) -> bool {
     false

@@ -1,4 +1,4 @@
-//! A socket in words.
+//! Prints sockets.
 
 use super::names::{internet_protocol, netlink_family};
 use super::socket::{Socket, SocketAddress, SocketKind, SocketState, SocketType};
@@ -31,10 +31,11 @@ impl fmt::Display for Socket {
 }
 
 impl Socket {
+    /// Prints an address of the socket, if it tells the reader something.
     fn write_address(&self, f: &mut fmt::Formatter<'_>, address: &SocketAddress) -> fmt::Result {
         match (&self.kind, address) {
             (SocketKind::Raw(_), SocketAddress::Internet(address)) => write!(f, " {}", address.ip()),
-            // A port that says little: mostly the pid again.
+            // A netlink port is usually the pid of the process.
             (SocketKind::Netlink(_), _) => Ok(()),
             _ => write!(f, " {address}"),
         }
@@ -47,7 +48,7 @@ impl fmt::Display for SocketAddress {
             Self::Internet(address) => write!(f, "{address}"),
             Self::Path(path) => {
                 let bytes = path.as_os_str().as_bytes();
-                // The same file, and not to be taken for an abstract name.
+                // `./` does not change which file it is, and tells the path from an abstract name.
                 let prefix = if bytes.starts_with(b"@") { "./" } else { "" };
                 write!(f, "{prefix}{}", Escaped(bytes))
             }
@@ -56,15 +57,15 @@ impl fmt::Display for SocketAddress {
             Self::Netlink { port, groups } => write!(f, "port {port} groups {groups:#x}"),
             Self::Interface(0) => f.write_str("any interface"),
             Self::Interface(index) => write!(f, "interface {index}"),
-            Self::Vsock { cid, port } => write!(f, "{}:{}", Any(*cid), Any(*port)),
+            Self::Vsock { cid, port } => write!(f, "{}:{}", VsockNumber(*cid), VsockNumber(*port)),
         }
     }
 }
 
-/// A part of a `vsock` address.
-struct Any(u32);
+/// Prints the context identifier or the port of a `vsock` address.
+struct VsockNumber(u32);
 
-impl fmt::Display for Any {
+impl fmt::Display for VsockNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             u32::MAX => f.write_str("any"),

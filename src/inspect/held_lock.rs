@@ -1,12 +1,12 @@
-//! Locks, as `/proc/PID/fdinfo` tells of them.
+//! Locks, as `/proc/PID/fdinfo/N` lists them.
 
 use std::fmt;
 
 /// A lock that is held through a descriptor.
 ///
-/// A lock of the description ([`HeldLockKind::Flock`], [`HeldLockKind::Description`], [`HeldLockKind::Lease`]) shows at each
-/// descriptor that refers to it, in whichever process. A record lock belongs to the process, and shows at the
-/// descriptors of the description through which it was taken.
+/// A lock of the description ([`HeldLockKind::Flock`], [`HeldLockKind::Description`], [`HeldLockKind::Lease`]) is
+/// listed at each descriptor of the description, in any process. A record lock belongs to the process, and is listed at
+/// the descriptors of the description through which the process has taken it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HeldLock {
     pub(super) kind: HeldLockKind,
@@ -15,35 +15,37 @@ pub struct HeldLock {
     pub(super) end: Option<u64>,
 }
 
-/// The kinds of locks, which know nothing of each other but for the two that lock ranges.
+/// The kinds of locks. Locks of different kinds do not conflict, except record locks with locks of ranges that belong
+/// to a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeldLockKind {
-    /// A lock of the whole file that lives as long as the description: `flock(2)`.
+    /// A lock of the whole file that belongs to the description: `flock(2)`.
     #[doc(alias = "LOCK_EX")]
     Flock,
     /// A lock of a range of bytes that belongs to the process: `fcntl(2)` with `F_SETLK`, `lockf(3)`.
     #[doc(alias = "F_SETLK")]
     Record,
-    /// A lock of a range of bytes that lives as long as the description: `fcntl(2)` with `F_OFD_SETLK`.
+    /// A lock of a range of bytes that belongs to the description: `fcntl(2)` with `F_OFD_SETLK`.
     #[doc(alias = "F_OFD_SETLK")]
     Description,
-    /// A lease: `fcntl(2)` with `F_SETLEASE`. Where another process waits for its end, this tells what it is to become.
+    /// A lease: `fcntl(2)` with `F_SETLEASE`. If another process waits for its end, [`HeldLock::is_exclusive`]
+    /// describes the lease that the kernel has asked the holder to reduce it to.
     #[doc(alias = "F_SETLEASE")]
     Lease,
     /// A delegation: a lease that an NFS server has given to a client.
     Delegation,
-    /// One that this library does not know.
+    /// A kind that this library does not know.
     Unknown,
 }
 
 impl HeldLock {
-    /// What kind of lock it is.
+    /// The kind of the lock.
     pub fn kind(&self) -> HeldLockKind {
         self.kind
     }
 
-    /// Whether it keeps all others out (a write lock), or only writers (a shared or read lock).
+    /// Whether the lock is exclusive (a write lock). If not, it is shared (a read lock).
     pub fn is_exclusive(&self) -> bool {
         self.exclusive
     }
@@ -53,14 +55,14 @@ impl HeldLock {
         self.start
     }
 
-    /// The byte after the last that is locked. `None` where there is no last: the lock goes to the end of the file,
-    /// wherever that will be.
+    /// The byte after the last locked byte. `None` if the lock has no end: it also covers the bytes by which the file
+    /// grows later.
     pub fn end(&self) -> Option<u64> {
         self.end
     }
 
-    /// One line of fdinfo without its `lock:`, such as `1: POSIX  ADVISORY  WRITE 123 fe:00:7 5 14`. A line that is
-    /// not understood is a lock all the same.
+    /// Parses one line of fdinfo without its `lock:`, such as `1: POSIX  ADVISORY  WRITE 123 fe:00:7 5 14`. If the line
+    /// has another form, the result is a lock of unknown kind.
     pub(super) fn parse(line: &str) -> Self {
         Self::parse_known(line).unwrap_or(Self { kind: HeldLockKind::Unknown, exclusive: false, start: 0, end: None })
     }
@@ -75,9 +77,9 @@ impl HeldLock {
             "DELEG" => HeldLockKind::Delegation,
             _ => return None,
         };
-        // Advisory or not, and whether a lease is active: neither changes what is locked.
+        // Skip a word: whether the lock is advisory, or whether the lease is active.
         let exclusive = words.nth(1)? == "WRITE";
-        // The process that took the lock, and the file.
+        // Skip two words: the process that took the lock, and the file.
         let start = words.nth(2)?.parse().ok()?;
         let end = match words.next()? {
             "EOF" => None,
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_told_with_its_mode_and_range() {
+    fn each_kind_is_printed_with_its_mode_and_range() {
         assert_eq!(text("1: FLOCK  ADVISORY  WRITE 31569 fe:00:10633570 0 EOF"), "exclusive flock");
         assert_eq!(text("1: FLOCK  ADVISORY  READ 31569 00:0f:13021676 0 EOF"), "shared flock");
         assert_eq!(text("1: POSIX  ADVISORY  WRITE 31569 fe:00:10633586 5 14"), "exclusive record 5..15");

@@ -1,0 +1,23 @@
+//! System calls of Linux and Android.
+
+mod clone;
+mod descriptor;
+mod directory;
+mod limit;
+mod lock;
+mod process;
+mod signal;
+mod syscall;
+
+pub(crate) use self::clone::{Clone3, CloneArgs, clone, clone3};
+pub(crate) use self::descriptor::{
+    CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, clear_close_on_exec, close, close_range, duplicate, duplicate_above,
+    duplicate_owned, event, set_close_on_exec, unshare_table, write,
+};
+pub(crate) use self::directory::{is_in_proc, open_directory, read_directory};
+pub(crate) use self::limit::{hard_limit, raise_limit};
+pub(crate) use self::lock::lock_range;
+pub(crate) use self::process::{change_directory, change_directory_to, exec, exit, is_same_table, open_pidfd, reap};
+pub(crate) use self::signal::{
+    SignalSet, default_handlers, default_signal, every_signal, set_signal_mask, signal_mask,
+};

@@ -1,0 +1,73 @@
+//! Processes: working directory, exec, exit, wait, pidfds.
+
+use super::syscall::call;
+use rustix::io::Errno;
+use std::ffi::{c_char, c_int};
+use std::os::fd::{OwnedFd, RawFd};
+
+/// Changes the working directory to a path.
+///
+/// # Safety
+///
+/// `path` is a NUL-terminated string.
+pub(crate) unsafe fn change_directory(path: *const c_char) -> Result<(), Errno> {
+    // SAFETY: as the caller promises.
+    unsafe { call(libc::SYS_chdir, [path as usize]) }.map(drop)
+}
+
+/// Changes the working directory to an open directory.
+pub(crate) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: only a number is passed.
+    unsafe { call(libc::SYS_fchdir, [fd as usize]) }.map(drop)
+}
+
+/// Executes a program (`execve(2)`). Returns only if that fails.
+///
+/// # Safety
+///
+/// `path` is a NUL-terminated string. `argv` and `envp` are arrays of such strings, and a null pointer ends each array.
+pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> Errno {
+    // SAFETY: as the caller promises.
+    match unsafe { call(libc::SYS_execve, [path as usize, argv as usize, envp as usize]) } {
+        Err(errno) => errno,
+        Ok(_) => Errno::NOEXEC,
+    }
+}
+
+/// Ends the process (`exit_group(2)`). No exit handler and no destructor runs.
+pub(crate) fn exit(status: c_int) -> ! {
+    loop {
+        // SAFETY: the process ends.
+        let _ = unsafe { call(libc::SYS_exit_group, [status as usize]) };
+    }
+}
+
+/// Waits for a child to end, and discards its exit status. `__WALL` is for a child that sends no signal at its end.
+pub(crate) fn reap(pid: i32) {
+    loop {
+        // SAFETY: only numbers and a null pointer are passed.
+        let result = unsafe { call(libc::SYS_wait4, [pid as usize, 0, libc::__WALL as usize, 0]) };
+        if result != Err(Errno::INTR) {
+            return;
+        }
+    }
+}
+
+/// Opens a pidfd for a child that has not been reaped. Only the parent calls this.
+pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    if cfg!(target_os = "android") {
+        return Err(Errno::NOSYS); // A seccomp filter may kill the process for this call.
+    }
+    pidfd_open(Pid::from_raw(pid).ok_or(Errno::INVAL)?, PidfdFlags::empty())
+}
+
+/// Whether two threads, given by their ids, have the same descriptor table (`kcmp(2)` with `KCMP_FILES`).
+pub(crate) fn is_same_table(first: i32, second: i32) -> Result<bool, Errno> {
+    const KCMP_FILES: usize = 2;
+    if cfg!(target_os = "android") {
+        return Err(Errno::NOSYS); // A seccomp filter may kill the process for this call.
+    }
+    // SAFETY: only numbers are passed.
+    unsafe { call(libc::SYS_kcmp, [first as usize, second as usize, KCMP_FILES, 0, 0]) }.map(|order| order == 0)
+}

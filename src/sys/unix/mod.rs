@@ -1,0 +1,20 @@
+//! System calls of Unix systems other than Linux, through libc. There the launcher is fork, so the child has an `errno`
+//! of its own.
+
+mod checked;
+mod descriptor;
+mod directory;
+mod limit;
+mod lock;
+mod process;
+mod signal;
+
+pub(crate) use self::descriptor::{
+    CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, clear_close_on_exec, close, close_range, duplicate, duplicate_owned,
+    set_close_on_exec, unshare_table, write,
+};
+pub(crate) use self::directory::{is_in_proc, open_directory, read_directory};
+pub(crate) use self::limit::hard_limit;
+pub(crate) use self::lock::lock_range;
+pub(crate) use self::process::{change_directory, change_directory_to, exec, exit, open_pidfd, reap};
+pub(crate) use self::signal::{SignalSet, default_handlers, default_signal, every_signal, set_signal_mask};

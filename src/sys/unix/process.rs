@@ -1,0 +1,51 @@
+//! Processes: working directory, exec, exit, wait.
+
+use super::checked::checked;
+use crate::sys::errno::last_error;
+use rustix::io::Errno;
+use std::ffi::{c_char, c_int};
+use std::os::fd::{OwnedFd, RawFd};
+
+/// Changes the working directory to a path.
+///
+/// # Safety
+///
+/// `path` is a NUL-terminated string.
+pub(crate) unsafe fn change_directory(path: *const c_char) -> Result<(), Errno> {
+    // SAFETY: as the caller promises.
+    checked(unsafe { libc::chdir(path) }).map(drop)
+}
+
+/// Changes the working directory to an open directory.
+pub(crate) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: only a number is passed.
+    checked(unsafe { libc::fchdir(fd) }).map(drop)
+}
+
+/// Executes a program (`execve(2)`). Returns only if that fails.
+///
+/// # Safety
+///
+/// `path` is a NUL-terminated string. `argv` and `envp` are arrays of such strings, and a null pointer ends each array.
+pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp: *const *const c_char) -> Errno {
+    // SAFETY: as the caller promises.
+    unsafe { libc::execve(path, argv, envp) };
+    last_error()
+}
+
+/// Ends the process (`_exit(2)`). No exit handler and no destructor runs.
+pub(crate) fn exit(status: c_int) -> ! {
+    // SAFETY: the process ends.
+    unsafe { libc::_exit(status) }
+}
+
+/// Waits for a child to end, and discards its exit status.
+pub(crate) fn reap(pid: i32) {
+    // SAFETY: only numbers and a null pointer are passed.
+    while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1 && last_error() == Errno::INTR {}
+}
+
+/// Fails: these systems have no pidfds, or none that waitid(2) accepts.
+pub(crate) fn open_pidfd(_: i32) -> Result<OwnedFd, Errno> {
+    Err(Errno::NOSYS)
+}
