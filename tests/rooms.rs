@@ -29,7 +29,8 @@ impl Sources {
         for start in ["crate::", "super::", "self::"] {
             for (index, _) in text.match_indices(start) {
                 let before = text[..index].chars().next_back();
-                if before.is_some_and(|before| before.is_alphanumeric() || before == '_' || before == ':') {
+                let is_visibility = text[..index].ends_with("(in ");
+                if is_visibility || before.is_some_and(|before| before.is_alphanumeric() || "_:".contains(before)) {
                     continue;
                 }
                 expand(&text[index..], &mut Vec::new(), &mut paths);

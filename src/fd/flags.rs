@@ -120,14 +120,18 @@ pub fn duplicate_from(fd: impl AsFd, first: RawFd, flags: Flags) -> io::Result<O
     Ok(duplicate)
 }
 
+/// Runs `ask` on a number that may be closed, or may be reused at the same time. `ask` makes only calls that change nothing.
+pub(crate) fn with_number<T>(number: RawFd, ask: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+    // SAFETY: the caller makes only calls that change nothing, so it does not matter what the number refers to.
+    ask(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
 /// Whether the descriptor `number` has close-on-exec set. `None` if it is not open.
 pub(crate) fn close_on_exec(number: RawFd) -> Option<bool> {
     if number < 0 {
         return None;
     }
-    // SAFETY: the number may be closed or reused; the call only reads flags.
-    let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    rustix::io::fcntl_getfd(fd).ok().map(|flags| flags.contains(FdFlags::CLOEXEC))
+    with_number(number, |fd| Some(rustix::io::fcntl_getfd(fd).ok()?.contains(FdFlags::CLOEXEC)))
 }
 
 /// Sets or clears close-on-exec of the descriptor `number`, which is not negative.

@@ -20,7 +20,7 @@ pub use self::close::{close, close_all, sync_and_close};
 pub use self::close_all_error::CloseAllError;
 pub use self::close_error::{CloseCause, CloseError};
 pub use self::flags::{Flags, duplicate_from, with_close_on_exec};
-pub(crate) use self::flags::{close_on_exec, set_close_on_exec};
+pub(crate) use self::flags::{close_on_exec, set_close_on_exec, with_number};
 pub use self::lock::{Lock, LockError, LockGuard, LockKind, RangeLock, TryLockError, lock, try_lock};
 pub use self::ranges::{CloseRange, close_from, close_ranges_except, set_close_on_exec_from};
 pub use self::sync_and_close_error::SyncAndCloseError;
