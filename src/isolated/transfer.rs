@@ -1,4 +1,4 @@
-//! Descriptors in messages of a Unix socket (`SCM_RIGHTS`).
+//! Sends and receives descriptors over a Unix socket (`SCM_RIGHTS`).
 
 use rustix::io::{Errno, IoSlice, IoSliceMut, retry_on_intr};
 use rustix::net::{
@@ -8,10 +8,10 @@ use rustix::net::{
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// How many descriptors one message can have at most: the kernel's `SCM_MAX_FD`.
+/// The kernel's `SCM_MAX_FD`: how many descriptors one message can have.
 const MOST: usize = 253;
 
-/// What a message begins with.
+/// The bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// The number of the job that the message belongs to.
@@ -31,12 +31,12 @@ impl Head {
     }
 }
 
-/// One message, with the descriptors that came with it.
+/// A message and its descriptors.
 pub(super) struct FdMessage {
-    /// `None` at the end of all messages.
+    /// `None` at end-of-file.
     pub(super) head: Option<Head>,
     pub(super) fds: Vec<OwnedFd>,
-    /// Whether the kernel found no free number for some of the descriptors, and dropped them.
+    /// Whether the kernel has dropped descriptors, since no number was free for them (`MSG_CTRUNC`).
     pub(super) truncated: bool,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn send_all(socket: BorrowedFd<'_>, job: u32, mut fds: &[BorrowedFd<'
     }
 }
 
-/// Sends one message. It never raises SIGPIPE.
+/// Sends one message, without SIGPIPE.
 pub(super) fn send(socket: BorrowedFd<'_>, head: Head, fds: &[BorrowedFd<'_>], flags: SendFlags) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -81,20 +81,20 @@ pub(super) fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> Result<FdMess
     Ok(FdMessage { head: (received.bytes == head.len()).then(|| Head::from_bytes(head)), fds, truncated })
 }
 
-/// The number of a job, and its descriptors; an error instead of them if some found no free number.
+/// The number of a job, and its descriptors. An error if no number was free for some of them.
 type ReceivedJob = (u32, Result<Vec<OwnedFd>, Errno>);
 
-/// Waits for the next job all of whose messages have arrived. `None` at the end of all jobs.
+/// Waits until all messages of a job have arrived. `None` at end-of-file.
 pub(super) fn receive_job(socket: BorrowedFd<'_>) -> Result<Option<ReceivedJob>, Errno> {
     let mut fds = Vec::new();
     let mut truncated = false;
     let mut job = None;
     loop {
-        // Without close-on-exec: only children of this thread get copies of its table, and their plans close the rest.
+        // Close-on-exec is not needed: only children of this thread get copies of its table, and they close the rest.
         let message = receive(socket, RecvFlags::empty())?;
         let Some(head) = message.head else { return Ok(None) };
         if job != Some(head.job) {
-            // The caller could not send the whole of an earlier job, and has left these.
+            // These are of an earlier job, of which the caller could not send all messages.
             fds.clear();
             (job, truncated) = (Some(head.job), false);
         }
