@@ -233,7 +233,7 @@ impl fmt::Display for Error {
             (Failure::Exec, Some(Errno::NOENT)) if searched => f.write_str("program not found in PATH: ")?,
             (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
             (Failure::Wait, Some(Errno::CHILD)) => {
-                return f.write_str("it was reaped by someone else, or SIGCHLD is ignored");
+                return f.write_str("another part of this process has reaped it, or SIGCHLD is ignored");
             }
             (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, _) => {}
             (Failure::Hook { message: Some(_), .. }, _) => {}
@@ -265,11 +265,15 @@ impl fmt::Display for Failure {
             }
             Self::Open { target, what } => write!(f, "cannot open {what} for descriptor {target}"),
             Self::ParentOpen { what } => write!(f, "cannot open {what}"),
-            Self::NothingToInherit => f.write_str("Rest::Inherit was asked for, but an isolated spawner has no rest"),
+            Self::NothingToInherit => f.write_str(
+                "Rest::Inherit has no meaning here: the isolated spawner's thread has no descriptors to inherit",
+            ),
             Self::Thread => f.write_str("cannot start its thread"),
             Self::PrivateTable => f.write_str("cannot give its thread a descriptor table of its own"),
             Self::SendFds => f.write_str("cannot pass the descriptors to the isolated spawner"),
-            Self::AfterFork => f.write_str("this is a forked copy of the process that has the isolated spawner"),
+            Self::AfterFork => {
+                f.write_str("this process is a forked copy, which does not have the isolated spawner's thread")
+            }
             Self::Flush => f.write_str("cannot flush standard output"),
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),

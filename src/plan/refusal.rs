@@ -84,11 +84,11 @@ impl fmt::Display for Refusal {
             }
             Self::SourceSpent { target } => write!(
                 f,
-                "the source of target {target} was given away by an earlier spawn; lend it (a reference) or share it \
-                 (an Arc) to spawn again"
+                "an earlier spawn has closed the source of target {target}, which was moved into the command; lend it (a \
+                 reference) or share it (an Arc) to spawn again"
             ),
             Self::SameAsNothing { target, same_as } => {
-                write!(f, "target {target} is to be the same as {same_as}, which the plan does not open")
+                write!(f, "target {target} is to be the same as {same_as}, which is not open in the child")
             }
             Self::SameAsItself { target } => write!(f, "target {target} is to be the same as itself"),
             Self::PipedWhere { target } => {
