@@ -132,7 +132,7 @@ fn probe() -> Result<Probed, Errno> {
     loop {
         let result = {
             let _blocked = BlockedSignals::all();
-            launch(&findings, false, &stack, first)
+            run_probe_child(&findings, false, &stack, first)
         };
         match result {
             Ok(()) => break,
@@ -157,7 +157,7 @@ fn probe() -> Result<Probed, Errno> {
 }
 
 /// Runs one of the two children, and waits for its end.
-fn launch(
+fn run_probe_child(
     findings: &Findings,
     shared_table: bool,
     stack: &Stack,
@@ -190,7 +190,7 @@ extern "C" fn first(findings: *mut c_void) -> ! {
     let _ = sys::close(0);
     let filled = sys::event() == Ok(0) && (WORD..NEXT_WORD).all(|number| sys::duplicate(0, number, false).is_ok());
     if filled {
-        let _ = launch(findings, true, &findings.second_stack, second);
+        let _ = run_probe_child(findings, true, &findings.second_stack, second);
     }
     sys::exit(0)
 }

@@ -96,8 +96,8 @@ impl Command<'_> {
         loop {
             let mode = Mode { method: choose(self, refused)?, handle, pidfd };
             let result = match self.isolated {
-                Some(isolated) => via_isolated::launch(isolated, self, defaults, mode),
-                None => launch_here(self, defaults, mode),
+                Some(isolated) => via_isolated::launch_in_thread(isolated, self, defaults, mode),
+                None => launch_in_caller(self, defaults, mode),
             };
             match result {
                 Ok((process, ends)) => return Ok((process, ends, mode.method.launcher())),
@@ -113,7 +113,7 @@ impl Command<'_> {
 }
 
 /// Launches the child from the calling thread.
-fn launch_here(
+fn launch_in_caller(
     command: &mut Command<'_>,
     defaults: &Defaults,
     mode: Mode,

@@ -72,7 +72,7 @@ impl<'b> Transfer<'b> {
 }
 
 /// Launches the child from the thread.
-pub(super) fn launch(
+pub(super) fn launch_in_thread(
     isolated: &Isolated,
     command: &mut Command<'_>,
     defaults: &Defaults,
