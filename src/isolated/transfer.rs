@@ -13,14 +13,14 @@ const MOST: usize = 253;
 
 /// The bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct JobHead {
     /// The number of the job that the message belongs to.
     pub(super) job: u32,
     /// Whether it is the job's last message.
     pub(super) last: bool,
 }
 
-impl Head {
+impl JobHead {
     fn to_bytes(self) -> [u8; 5] {
         let [a, b, c, d] = self.job.to_ne_bytes();
         [a, b, c, d, u8::from(self.last)]
@@ -34,7 +34,7 @@ impl Head {
 /// A message and its descriptors.
 pub(super) struct FdMessage {
     /// `None` at end-of-file.
-    pub(super) head: Option<Head>,
+    pub(super) head: Option<JobHead>,
     pub(super) fds: Vec<OwnedFd>,
     /// Whether the kernel has dropped descriptors, since no number was free for them (`MSG_CTRUNC`).
     pub(super) truncated: bool,
@@ -44,7 +44,7 @@ pub(super) struct FdMessage {
 pub(super) fn send_all(socket: BorrowedFd<'_>, job: u32, mut fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     loop {
         let (now, later) = fds.split_at(fds.len().min(MOST));
-        send(socket, Head { job, last: later.is_empty() }, now, SendFlags::empty())?;
+        send(socket, JobHead { job, last: later.is_empty() }, now, SendFlags::empty())?;
         if later.is_empty() {
             return Ok(());
         }
@@ -53,7 +53,12 @@ pub(super) fn send_all(socket: BorrowedFd<'_>, job: u32, mut fds: &[BorrowedFd<'
 }
 
 /// Sends one message, without SIGPIPE.
-pub(super) fn send(socket: BorrowedFd<'_>, head: Head, fds: &[BorrowedFd<'_>], flags: SendFlags) -> Result<(), Errno> {
+pub(super) fn send(
+    socket: BorrowedFd<'_>,
+    head: JobHead,
+    fds: &[BorrowedFd<'_>],
+    flags: SendFlags,
+) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
@@ -78,7 +83,7 @@ pub(super) fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> Result<FdMess
         }
     }
     let truncated = received.flags.contains(ReturnFlags::CTRUNC);
-    Ok(FdMessage { head: (received.bytes == head.len()).then(|| Head::from_bytes(head)), fds, truncated })
+    Ok(FdMessage { head: (received.bytes == head.len()).then(|| JobHead::from_bytes(head)), fds, truncated })
 }
 
 /// The number of a job, and its descriptors. An error if no number was free for some of them.

@@ -4,7 +4,7 @@
 //! socket is only for descriptors, and to wake the other end.
 
 use super::job::{Job, JobPtr, JobSlot};
-use super::transfer::{Head, receive, receive_job, send, send_all};
+use super::transfer::{JobHead, receive, receive_job, send, send_all};
 use crate::fd::by_number;
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::platform::Features;
@@ -68,7 +68,7 @@ impl Caller {
         if let Err(errno) = sent {
             if self.slot.cancel() {
                 // When the last message arrives, the thread finds no such job, and closes its descriptors.
-                let _ = send(self.socket.as_fd(), Head { job: self.job, last: true }, &[], SendFlags::empty());
+                let _ = send(self.socket.as_fd(), JobHead { job: self.job, last: true }, &[], SendFlags::empty());
                 return Err(errno);
             }
         }
@@ -141,8 +141,9 @@ fn serve(socket: &OwnedFd, slot: &JobSlot) {
         }
         let answer = result.ok().flatten();
         // Do not block: the caller may never read the message.
-        let send_answer =
-            |fds: &[BorrowedFd<'_>]| send(socket.as_fd(), Head { job: number, last: true }, fds, SendFlags::DONTWAIT);
+        let send_answer = |fds: &[BorrowedFd<'_>]| {
+            send(socket.as_fd(), JobHead { job: number, last: true }, fds, SendFlags::DONTWAIT)
+        };
         let sent = answer.as_ref().is_some_and(|fd| send_answer(&[fd.as_fd()]).is_ok());
         if !sent {
             let _ = send_answer(&[]); // If that fails too, the caller sees the job's state after its timeout.

@@ -28,7 +28,7 @@ pub(super) enum MessageKind {
 
 /// The fixed part of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct MessageHead {
     pub(super) step: usize,
     pub(super) kind: MessageKind,
 }
@@ -36,7 +36,7 @@ pub(super) struct Head {
 const WORDS: usize = 4;
 const HEAD: usize = WORDS * 4;
 
-impl Head {
+impl MessageHead {
     /// Kind, step, hook, error number. A kind is never 0, which in a [`SharedReport`] means that there is no message.
     fn to_words(self) -> [u32; WORDS] {
         let (kind, hook, errno) = match self.kind {
@@ -66,13 +66,13 @@ impl Head {
 
 /// A message in the child. It is on the stack, since the child must not allocate.
 pub(super) struct Message {
-    head: Head,
+    head: MessageHead,
     bytes: [u8; HEAD + TEXT],
     length: usize,
 }
 
 impl Message {
-    pub(super) fn new(head: Head) -> Self {
+    pub(super) fn new(head: MessageHead) -> Self {
         let mut message = Self { head, bytes: [0; HEAD + TEXT], length: 0 };
         for word in head.to_words() {
             message.push(&word.to_ne_bytes());
@@ -130,7 +130,7 @@ pub(super) enum ChildError {
 }
 
 impl Received {
-    fn add(&mut self, head: Head, text: &[u8]) {
+    fn add(&mut self, head: MessageHead, text: &[u8]) {
         let error = match head.kind {
             MessageKind::Done => {
                 self.done = true;
@@ -151,7 +151,7 @@ impl Received {
         let mut received = Self::default();
         while let Some((words, rest)) = bytes.split_at_checked(HEAD) {
             let word = |index: usize| u32::from_ne_bytes(words[index * 4..][..4].try_into().unwrap_or_default());
-            let head = Head::from_words([word(0), word(1), word(2), word(3)]);
+            let head = MessageHead::from_words([word(0), word(1), word(2), word(3)]);
             received.add(head, rest);
             // Only after `Done` does a child send another message.
             bytes = if head.kind == MessageKind::Done { rest } else { &[] };
@@ -181,7 +181,7 @@ impl Channel<'_> {
 
     /// Sends the error number of a failed step. The child calls this.
     pub(super) fn send_errno(self, step: usize, errno: Errno) {
-        let head = Head { step, kind: MessageKind::System(errno) };
+        let head = MessageHead { step, kind: MessageKind::System(errno) };
         match self {
             Self::Memory(report) => report.set_head(head),
             Self::Pipe(_) => {
@@ -195,7 +195,7 @@ impl Channel<'_> {
         match self {
             // The parent does not need it: it waits until the child has executed or ended.
             Self::Memory(_) => true,
-            Self::Pipe(_) => self.send(&Message::new(Head { step, kind: MessageKind::Done })),
+            Self::Pipe(_) => self.send(&Message::new(MessageHead { step, kind: MessageKind::Done })),
         }
     }
 
@@ -222,7 +222,7 @@ impl SharedReport {
     }
 
     /// The child calls this.
-    fn set_head(&self, head: Head) {
+    fn set_head(&self, head: MessageHead) {
         let [kind, operands @ ..] = &self.words;
         let [kind_word, operand_words @ ..] = head.to_words();
         for (word, value) in operands.iter().zip(operand_words) {
@@ -247,7 +247,7 @@ impl SharedReport {
         if kind != 0 {
             let [step, hook, errno] = operands.each_ref().map(|word| word.load(Ordering::Relaxed));
             let text = self.text.get().map(Vec::as_slice).unwrap_or_default();
-            received.add(Head::from_words([kind, step, hook, errno]), text);
+            received.add(MessageHead::from_words([kind, step, hook, errno]), text);
         }
         received
     }
@@ -328,14 +328,14 @@ mod tests {
     use std::fmt::Write;
 
     fn done() -> Message {
-        Message::new(Head { step: 0, kind: MessageKind::Done })
+        Message::new(MessageHead { step: 0, kind: MessageKind::Done })
     }
 
     #[test]
     fn messages_are_decoded_as_they_were_encoded() {
         assert_eq!(Received::decode(&[]), Received::default());
         assert_eq!(Received::decode(done().as_bytes()), Received { done: true, report: None });
-        let failed = Message::new(Head { step: 7, kind: MessageKind::System(Errno::NOENT) });
+        let failed = Message::new(MessageHead { step: 7, kind: MessageKind::System(Errno::NOENT) });
         let report = Report { step: 7, error: ChildError::System(Errno::NOENT) };
         let bytes = [done().as_bytes(), failed.as_bytes()].concat();
         assert_eq!(Received::decode(&bytes), Received { done: true, report: Some(report) });
@@ -344,7 +344,7 @@ mod tests {
             (MessageKind::HookPanicked(3), ChildError::HookPanicked { index: 3 }),
         ];
         for (kind, error) in kinds {
-            let received = Received::decode(Message::new(Head { step: 5, kind }).as_bytes());
+            let received = Received::decode(Message::new(MessageHead { step: 5, kind }).as_bytes());
             assert_eq!(received, Received { done: false, report: Some(Report { step: 5, error }) });
         }
     }
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn both_channels_send_a_text_and_cut_one_that_is_too_long() {
         for (text, expected) in [("no luck".to_owned(), 7), ("x".repeat(TEXT + 9), TEXT)] {
-            let mut message = Message::new(Head { step: 5, kind: MessageKind::HookText(1) });
+            let mut message = Message::new(MessageHead { step: 5, kind: MessageKind::HookText(1) });
             write!(message, "{text}").unwrap();
             let memory = SharedReport::new();
             assert_eq!(memory.receive(), Received::default());

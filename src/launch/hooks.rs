@@ -1,6 +1,6 @@
 //! Runs `pre_exec` hooks, which are the caller's code, in the forked child.
 
-use super::errpipe::{Channel, Head, Message, MessageKind};
+use super::errpipe::{Channel, Message, MessageHead, MessageKind};
 use crate::child::Process;
 use crate::command::Hook;
 use rustix::io::Errno;
@@ -32,10 +32,10 @@ pub(super) fn run(hooks: HookList, channel: Channel<'_>, step: usize) -> bool {
             Ok(Err(error)) => {
                 match Errno::from_io_error(&error) {
                     Some(errno) => {
-                        channel.send(&Message::new(Head { step, kind: MessageKind::HookErrno(index, errno) }));
+                        channel.send(&Message::new(MessageHead { step, kind: MessageKind::HookErrno(index, errno) }));
                     }
                     None => {
-                        let mut message = Message::new(Head { step, kind: MessageKind::HookText(index) });
+                        let mut message = Message::new(MessageHead { step, kind: MessageKind::HookText(index) });
                         let _ = write!(message, "{error}");
                         channel.send(&message);
                     }
@@ -44,7 +44,7 @@ pub(super) fn run(hooks: HookList, channel: Channel<'_>, step: usize) -> bool {
                 std::mem::forget(error);
             }
             Err(payload) => {
-                channel.send(&Message::new(Head { step, kind: MessageKind::HookPanicked(index) }));
+                channel.send(&Message::new(MessageHead { step, kind: MessageKind::HookPanicked(index) }));
                 std::mem::forget(payload);
             }
         }
