@@ -24,13 +24,13 @@ pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> 
         }
         is_open
     });
-    mappings.iter_mut().filter(|mapping| mapping.source != NO_SOURCE).try_for_each(look_at_source)?;
+    mappings.iter_mut().filter(|mapping| mapping.source != NO_SOURCE).try_for_each(check_source)?;
     refuse_beyond_limit(plan)?;
     Ok(())
 }
 
 /// Checks that a source is open, and whether it has close-on-exec set.
-fn look_at_source(mapping: &mut Mapping) -> Result<(), Refusal> {
+fn check_source(mapping: &mut Mapping) -> Result<(), Refusal> {
     let Mapping { target, source, origin, .. } = *mapping;
     match close_on_exec(source) {
         // The child clears the flag of a kept descriptor even if it is not set now: another thread may be about to set it. It
