@@ -209,7 +209,7 @@ mod tests {
         Step::Dup2 { source, target, close_on_exec: false }
     }
 
-    fn stand_in(source: RawFd, target: RawFd) -> Step {
+    fn to_scratch(source: RawFd, target: RawFd) -> Step {
         Step::Dup2 { source, target, close_on_exec: true }
     }
 
@@ -249,7 +249,7 @@ mod tests {
             [
                 Step::CloseFrom { first: 6 },
                 duplicate(3, 2),
-                stand_in(0, 4),
+                to_scratch(0, 4),
                 duplicate(1, 0),
                 duplicate(4, 1),
                 Step::Close { first: 3, last: 4 },
@@ -276,7 +276,7 @@ mod tests {
             [
                 duplicate(9, 7),
                 duplicate(9, 8),
-                stand_in(1, 40),
+                to_scratch(1, 40),
                 duplicate(2, 1),
                 duplicate(40, 2),
                 Step::Close { first: 6, last: 6 },
@@ -293,7 +293,7 @@ mod tests {
             plan.compile().unwrap(),
             [
                 Step::CloseFrom { first: 5 },
-                stand_in(0, 4),
+                to_scratch(0, 4),
                 duplicate(1, 0),
                 duplicate(4, 1),
                 Step::Close { first: 4, last: 4 },
