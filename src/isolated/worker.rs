@@ -53,18 +53,18 @@ impl Caller {
         self.slot.wait().map(drop)
     }
 
-    /// Makes the thread run a job with copies of these descriptors. Drops `sending` when it has sent them.
+    /// Makes the thread run a job with copies of these descriptors. Drops `send_guard` when it has sent them.
     pub(super) fn call<G>(
         &mut self,
         fds: &[BorrowedFd<'_>],
-        sending: G,
+        send_guard: G,
         job: &mut Job<'_>,
     ) -> Result<Option<OwnedFd>, Errno> {
         self.job = self.job.wrapping_add(1);
         // SAFETY: this function does not touch the job, and returns only after the wait below or after a cancel.
         self.slot.submit(self.job, unsafe { JobPtr::new(job) })?;
         let sent = send_all(self.socket.as_fd(), self.job, fds);
-        drop(sending);
+        drop(send_guard);
         if let Err(errno) = sent {
             if self.slot.cancel() {
                 // When the last message arrives, the thread finds no such job, and closes its descriptors.
@@ -117,7 +117,7 @@ impl Caller {
 pub(super) fn run(socket: RawFd, slot: &JobSlot) {
     // A handler may use descriptors of the process, which this thread does not have. Let other threads run it.
     block_programs_signals();
-    match take_table(socket) {
+    match unshare_table(socket) {
         Ok(socket) => serve(&socket, slot),
         Err(errno) => slot.end(errno),
     }
@@ -152,7 +152,7 @@ fn serve(socket: &OwnedFd, slot: &JobSlot) {
 }
 
 /// Gives the calling thread a table of its own that has only the socket, and gives the socket a number above those of jobs.
-fn take_table(socket: RawFd) -> Result<OwnedFd, Errno> {
+fn unshare_table(socket: RawFd) -> Result<OwnedFd, Errno> {
     sys::unshare_table()?;
     for (first, last) in by_number::gaps(vec![socket]).into_iter().rev() {
         by_number::close(first, last, Features::empty())?;
