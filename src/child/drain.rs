@@ -47,9 +47,9 @@ pub(crate) fn drain<const N: usize>(mut pipes: [Option<PipeReader>; N]) -> Resul
 
 /// Reads once, into the unused capacity of `bytes`.
 fn read_some(pipe: &PipeReader, bytes: &mut Vec<u8>) -> Result<usize, Errno> {
-    const LEAST: usize = 8 * 1024;
-    if bytes.capacity() - bytes.len() < LEAST {
-        bytes.reserve(LEAST);
+    const MIN_READ: usize = 8 * 1024;
+    if bytes.capacity() - bytes.len() < MIN_READ {
+        bytes.reserve(MIN_READ);
     }
     loop {
         match rustix::io::read(pipe, rustix::buffer::spare_capacity(bytes)) {

@@ -8,10 +8,10 @@ use rustix::net::{
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// The kernel's `SCM_MAX_FD`: how many descriptors one message can have.
-const MOST: usize = 253;
+/// The kernel's limit: how many descriptors one message can have.
+const SCM_MAX_FD: usize = 253;
 
-/// The bytes of a message.
+/// The bytes of a message: the job that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct JobHead {
     /// The number of the job that the message belongs to.
@@ -43,7 +43,7 @@ pub(super) struct FdMessage {
 /// Sends the descriptors of one job, in as many messages as they need.
 pub(super) fn send_all(socket: BorrowedFd<'_>, job: u32, mut fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     loop {
-        let (now, later) = fds.split_at(fds.len().min(MOST));
+        let (now, later) = fds.split_at(fds.len().min(SCM_MAX_FD));
         send(socket, JobHead { job, last: later.is_empty() }, now, SendFlags::empty())?;
         if later.is_empty() {
             return Ok(());
@@ -59,7 +59,7 @@ pub(super) fn send(
     fds: &[BorrowedFd<'_>],
     flags: SendFlags,
 ) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SCM_MAX_FD))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(Errno::INVAL);
@@ -72,7 +72,7 @@ pub(super) fn send(
 /// Receives one message.
 pub(super) fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> Result<FdMessage, Errno> {
     let mut head = [0; 5];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SCM_MAX_FD))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received =
         retry_on_intr(|| rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut head)], &mut control, flags))?;

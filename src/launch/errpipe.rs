@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The greatest length of a hook's error text in a report.
-const TEXT: usize = 1000;
+const MAX_TEXT: usize = 1000;
 
 /// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) struct MessageHead {
 }
 
 const WORDS: usize = 4;
-const HEAD: usize = WORDS * 4;
+const HEAD_SIZE: usize = WORDS * 4;
 
 impl MessageHead {
     /// Kind, step, hook, error number. A kind is never 0, which in a [`SharedReport`] means that there is no message.
@@ -67,13 +67,13 @@ impl MessageHead {
 /// A message in the child. It is on the stack, since the child must not allocate.
 pub(super) struct Message {
     head: MessageHead,
-    bytes: [u8; HEAD + TEXT],
+    bytes: [u8; HEAD_SIZE + MAX_TEXT],
     length: usize,
 }
 
 impl Message {
     pub(super) fn new(head: MessageHead) -> Self {
-        let mut message = Self { head, bytes: [0; HEAD + TEXT], length: 0 };
+        let mut message = Self { head, bytes: [0; HEAD_SIZE + MAX_TEXT], length: 0 };
         for word in head.to_words() {
             message.push(&word.to_ne_bytes());
         }
@@ -93,7 +93,7 @@ impl Message {
     }
 
     fn text(&self) -> &[u8] {
-        self.bytes.get(HEAD..self.length).unwrap_or_default()
+        self.bytes.get(HEAD_SIZE..self.length).unwrap_or_default()
     }
 }
 
@@ -149,7 +149,7 @@ impl Received {
     /// Decodes all messages of a child.
     fn decode(mut bytes: &[u8]) -> Self {
         let mut received = Self::default();
-        while let Some((words, rest)) = bytes.split_at_checked(HEAD) {
+        while let Some((words, rest)) = bytes.split_at_checked(HEAD_SIZE) {
             let word = |index: usize| u32::from_ne_bytes(words[index * 4..][..4].try_into().unwrap_or_default());
             let head = MessageHead::from_words([word(0), word(1), word(2), word(3)]);
             received.add(head, rest);
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn both_channels_send_a_text_and_cut_one_that_is_too_long() {
-        for (text, expected) in [("no luck".to_owned(), 7), ("x".repeat(TEXT + 9), TEXT)] {
+        for (text, expected) in [("no luck".to_owned(), 7), ("x".repeat(MAX_TEXT + 9), MAX_TEXT)] {
             let mut message = Message::new(MessageHead { step: 5, kind: MessageKind::HookText(1) });
             write!(message, "{text}").unwrap();
             let memory = SharedReport::new();

@@ -12,7 +12,7 @@
 //! it with `close_range`, and asks for the lowest free number from 64 on.
 
 use super::signals::BlockedSignals;
-use super::stack::{SMALL, Stack};
+use super::stack::{STACK_SIZE, Stack};
 use super::vfork::{CloneOptions, clone};
 use crate::platform::Features;
 use crate::sys;
@@ -119,10 +119,10 @@ struct Probed {
 }
 
 fn probe() -> Result<Probed, Errno> {
-    let stack = Stack::map(SMALL)?;
+    let stack = Stack::map(STACK_SIZE)?;
     let mut findings = Findings {
         clone3: !UNTRIED.contains(Features::CLONE3),
-        second_stack: Stack::map(SMALL)?,
+        second_stack: Stack::map(STACK_SIZE)?,
         shares_memory: AtomicBool::new(false),
         has_close_range: AtomicBool::new(false),
         has_right_table: AtomicBool::new(false),

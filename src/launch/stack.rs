@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 
 /// The size of a stack, several times what the child's code needs.
-pub(super) const SMALL: usize = 64 * 1024;
+pub(super) const STACK_SIZE: usize = 64 * 1024;
 
 /// The size of a page, from libc. On kernels before 6.4 rustix would read it from /proc/self/auxv, and would panic if that
 /// cannot be opened: no /proc, no free descriptor, another user.
@@ -72,7 +72,7 @@ thread_local! {
 pub(super) fn with_spare_stack<T>(launch: impl FnOnce(&Stack) -> T) -> Result<T, Errno> {
     let stack = match SPARE.try_with(Cell::take).ok().flatten() {
         Some(stack) => stack,
-        None => Stack::map(SMALL)?,
+        None => Stack::map(STACK_SIZE)?,
     };
     let result = launch(&stack);
     let _ = SPARE.try_with(|spare| spare.set(Some(stack)));
