@@ -43,25 +43,25 @@ impl CStrings {
         if self.nul_inside.is_none() && parts.iter().any(|part| part.contains(&0)) {
             self.nul_inside = Some(self.ends.len());
         }
-        let mut room = self.room(parts.iter().map(|part| part.len()).sum());
+        let mut space = self.reserve(parts.iter().map(|part| part.len()).sum());
         for part in parts {
-            let (place, rest) = room.split_at_mut(part.len());
+            let (place, rest) = space.split_at_mut(part.len());
             place.copy_from_slice(part);
-            room = rest;
+            space = rest;
         }
     }
 
     /// Adds `name=value`, a variable of this process. It has no NUL inside, since std reads it from a C string.
     pub(super) fn push_variable(&mut self, name: &[u8], value: &[u8]) {
         debug_assert!(!name.contains(&0) && !value.contains(&0));
-        let room = self.room(name.len() + 1 + value.len());
-        room[..name.len()].copy_from_slice(name);
-        room[name.len()] = b'=';
-        room[name.len() + 1..].copy_from_slice(value);
+        let space = self.reserve(name.len() + 1 + value.len());
+        space[..name.len()].copy_from_slice(name);
+        space[name.len()] = b'=';
+        space[name.len() + 1..].copy_from_slice(value);
     }
 
     /// Adds a string of this length, with its NUL. The caller writes the bytes before the NUL.
-    fn room(&mut self, length: usize) -> &mut [u8] {
+    fn reserve(&mut self, length: usize) -> &mut [u8] {
         let start = self.used();
         let nul = start + length;
         if nul >= self.bytes.len() {

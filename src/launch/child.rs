@@ -92,16 +92,16 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
 /// In a search of PATH it tries the next path if a file does not exist (ENOENT and the like) or may not be executed (EACCES), as
 /// `execvp(3)` does. Any other error ends the search. If all paths fail, the result is EACCES if one of them had it.
 fn exec(image: &Image<'_>) -> Errno {
-    let mut kept = Errno::NOENT;
+    let mut result = Errno::NOENT;
     for &path in image.programs {
         // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
         let errno = unsafe { sys::exec(path as *const c_char, image.argv, image.envp) };
         match errno {
             _ if !image.searched => return errno,
-            Errno::ACCESS => kept = errno,
+            Errno::ACCESS => result = errno,
             Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
             _ => return errno,
         }
     }
-    kept
+    result
 }

@@ -53,7 +53,7 @@ impl Command<'_> {
             Ok(prepared) => prepared,
             Err(problem) => return problem.into(),
         };
-        let undo = match change(self, &prepared) {
+        let undo = match mark_and_save(self, &prepared) {
             Ok(undo) => undo,
             Err(problem) => return problem.into(),
         };
@@ -65,7 +65,7 @@ impl Command<'_> {
 }
 
 /// Sets close-on-exec of the descriptors that the program must not have, and saves what the steps will change.
-fn change(command: &Command<'_>, prepared: &Prepared<'_>) -> Result<Undo, Problem> {
+fn mark_and_save(command: &Command<'_>, prepared: &Prepared<'_>) -> Result<Undo, Problem> {
     let parent = |what: &'static str| move |errno: Errno| Problem::system(Failure::ParentOpen { what }, errno);
     let plan = &prepared.buffers.plan;
     let mut undo = Undo::default();
