@@ -155,7 +155,7 @@ impl Process {
     }
 }
 
-/// Waits for children whatever signal their end sends.
+/// Waits for all children, also for those whose end does not send SIGCHLD.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ALL_CHILDREN: rustix::process::WaitIdOptions =
     rustix::process::WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());

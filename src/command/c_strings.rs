@@ -75,7 +75,7 @@ impl CStrings {
     #[cold]
     fn grow(&mut self, length: usize) {
         self.bytes.resize(length, 0);
-        // The allocation may have more bytes than it was asked for. Use them for later strings.
+        // The allocation may be larger than `length`. Later strings use the other bytes.
         self.bytes.resize(self.bytes.capacity(), 0);
     }
 

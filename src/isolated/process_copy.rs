@@ -1,4 +1,4 @@
-//! Tells a process from its forked copies, which do not have its threads.
+//! Distinguishes a process from its forked copies, which do not have its threads.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -82,8 +82,8 @@ impl Message {
 
     /// Appends as many of the bytes as fit.
     fn push(&mut self, bytes: &[u8]) {
-        for (room, byte) in self.bytes.iter_mut().skip(self.length).zip(bytes) {
-            *room = *byte;
+        for (place, byte) in self.bytes.iter_mut().skip(self.length).zip(bytes) {
+            *place = *byte;
             self.length += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! Makes a child, and finds out whether the launch succeeded. All code that runs between clone and exec is in this room.
+//! Makes a child, and finds out whether the launch succeeded. Code that runs between clone and exec starts here.
 #![allow(unsafe_code, reason = "it makes processes by clone and fork, and passes addresses to the child")]
 
 mod child;
