@@ -71,7 +71,7 @@ impl<'a> Opener<'a> {
                 Ok(self.own(fd))
             }
             Opened::Piped => {
-                let (reader, writer) = new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))?;
+                let (reader, writer) = self.pipe(target)?;
                 let child = match target {
                     0 => {
                         self.ends.stdin = Some(writer.into());
@@ -89,12 +89,12 @@ impl<'a> Opener<'a> {
                 Ok(self.own(child))
             }
             Opened::Slot { kind: SlotKind::Reader, id } => {
-                let (reader, writer) = new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))?;
+                let (reader, writer) = self.pipe(target)?;
                 self.ends.slots.push((*id, ParentEnd::Reader(reader.into())));
                 Ok(self.own(writer))
             }
             Opened::Slot { kind: SlotKind::Writer, id } => {
-                let (reader, writer) = new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))?;
+                let (reader, writer) = self.pipe(target)?;
                 self.ends.slots.push((*id, ParentEnd::Writer(writer.into())));
                 Ok(self.own(reader))
             }
@@ -105,6 +105,10 @@ impl<'a> Opener<'a> {
                 Ok(self.own(theirs))
             }
         }
+    }
+
+    fn pipe(&mut self, target: RawFd) -> Result<(OwnedFd, OwnedFd), Problem> {
+        new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))
     }
 
     fn null(&mut self, target: RawFd) -> Result<RawFd, Problem> {
