@@ -33,14 +33,14 @@ use std::os::unix::net::UnixStream;
 #[derive(Debug)]
 pub struct FdMap<'fd> {
     /// Sorted by target; entries of one target are in the order of the calls.
-    entries: Vec<Entry<'fd>>,
+    entries: Vec<MapEntry<'fd>>,
     pub(crate) rest: Rest,
     pub(crate) missing: Features,
 }
 
 /// One target and its source.
 #[derive(Debug)]
-struct Entry<'fd> {
+struct MapEntry<'fd> {
     target: RawFd,
     source: Source<'fd>,
     /// Whether `stdin`, `stdout` or `stderr` set it, so that the next such call replaces it.
@@ -92,7 +92,7 @@ impl<'fd> FdMap<'fd> {
     /// [`Refusal::TargetBeyondLimit`]: crate::plan::Refusal::TargetBeyondLimit
     #[doc(alias = "dup2")]
     pub fn fd(&mut self, target: RawFd, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.insert(Entry { target, source: stdio.into().0, is_stream: false });
+        self.insert(MapEntry { target, source: stdio.into().0, is_stream: false });
         self
     }
 
@@ -123,7 +123,7 @@ impl<'fd> FdMap<'fd> {
 
     fn slot<T>(&mut self, target: RawFd, kind: SlotKind) -> Slot<T> {
         let slot = Slot::new();
-        self.insert(Entry { target, source: Source::Opened(Opened::Slot { kind, id: slot.id }), is_stream: false });
+        self.insert(MapEntry { target, source: Source::Opened(Opened::Slot { kind, id: slot.id }), is_stream: false });
         slot
     }
 
@@ -136,9 +136,9 @@ impl<'fd> FdMap<'fd> {
         let fd = fd.lend();
         let target = fd.as_raw_fd();
         let is_kept =
-            |entry: &Entry<'_>| entry.target == target && matches!(entry.source, Source::Given(Given::Kept(_)));
+            |entry: &MapEntry<'_>| entry.target == target && matches!(entry.source, Source::Given(Given::Kept(_)));
         if !self.entries.iter().any(is_kept) {
-            self.insert(Entry { target, source: Source::Given(Given::Kept(fd)), is_stream: false });
+            self.insert(MapEntry { target, source: Source::Given(Given::Kept(fd)), is_stream: false });
         }
         self
     }
@@ -173,12 +173,12 @@ impl<'fd> FdMap<'fd> {
     fn set_stream(&mut self, target: RawFd, source: Source<'fd>) -> &mut Self {
         match self.entries.iter_mut().find(|entry| entry.is_stream && entry.target == target) {
             Some(entry) => entry.source = source,
-            None => self.insert(Entry { target, source, is_stream: true }),
+            None => self.insert(MapEntry { target, source, is_stream: true }),
         }
         self
     }
 
-    fn insert(&mut self, entry: Entry<'fd>) {
+    fn insert(&mut self, entry: MapEntry<'fd>) {
         let place = self.entries.partition_point(|other| other.target <= entry.target);
         self.entries.insert(place, entry);
     }
@@ -187,7 +187,7 @@ impl<'fd> FdMap<'fd> {
 /// The targets of a map and those of 0, 1 and 2 that it does not name, with their sources.
 #[derive(Clone)]
 pub(crate) struct Entries<'a, 'fd> {
-    entries: std::slice::Iter<'a, Entry<'fd>>,
+    entries: std::slice::Iter<'a, MapEntry<'fd>>,
     defaults: &'a [Source<'static>; 3],
     /// The smallest standard stream that the iterator has not passed: 3 after the last.
     stream: RawFd,
