@@ -1,4 +1,4 @@
-//! What failed, where, and with which operands.
+//! Errors: the step that failed, its operands, and the error number.
 
 use crate::plan::{Refusal, Step};
 use crate::platform::Launcher;
@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::{fmt, io};
 
-/// A spawn, a wait or a signal that failed: the step, its operands, the system's error number and the program.
+/// The error of a spawn, an exec, a wait or a signal: the step that failed, its operands, the system's error number and the
+/// program.
 ///
-/// It converts into [`io::Error`] with the [`io::ErrorKind`] of the cause, so `?` works where `io::Result` is
-/// returned; the `Error` itself is then what [`io::Error::get_ref`] gives.
+/// It converts into [`io::Error`] with the [`io::ErrorKind`] of the cause, so `?` works in functions that return
+/// `io::Result`. [`io::Error::get_ref`] then gives the `Error` back.
 ///
 /// ```
 /// use fdspawn::{Command, Failure};
@@ -30,7 +31,7 @@ struct Inner {
     errno: Option<Errno>,
 }
 
-/// What was being done.
+/// The call that failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Subject {
     Spawn(OsString),
@@ -46,79 +47,81 @@ pub(crate) enum Subject {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The descriptor plan was refused before anything was cloned.
+    /// The library refused the map of descriptors. It has started no child.
     Refused(Refusal),
-    /// A string has a NUL byte inside, which no system call can pass on.
+    /// A string has a NUL byte inside. For system calls a string ends at its first NUL.
     NulByte(Text),
     /// The name of an environment variable is empty or has a `=` inside.
     VariableName(OsString),
-    /// `Launcher::Clone` was asked for, but a `pre_exec` hook needs the copied memory of fork.
+    /// The command has `Launcher::Clone` and a `pre_exec` hook. A hook needs the copied memory of fork.
     HookNeedsFork,
-    /// `Launcher::Clone` was asked for, but clone is refused here or does not share memory.
+    /// The command has `Launcher::Clone`, but the kernel refuses clone, or an emulator's clone does not share memory.
     CloneUnavailable,
-    /// The parent could not open what the child should have at a target.
+    /// The parent could not open the source of a target.
     Open {
         /// The number in the child.
         target: RawFd,
-        /// What was opened: "a pipe", "/dev/null".
+        /// The source: "a pipe", "/dev/null".
         what: &'static str,
     },
-    /// The parent could not open something for its own use.
+    /// The parent could not open a descriptor that the library needs for the spawn.
     ParentOpen {
-        /// What was opened: "a pipe for the report of errors".
+        /// What it is for: "a pipe for the report of errors".
         what: &'static str,
     },
-    /// The parent's standard output could not be flushed before a fork; the child would write its buffer again.
+    /// The parent could not flush its standard output before a fork. The child would write the content of the buffer again.
     Flush,
-    /// [`Rest::Inherit`](crate::Rest::Inherit) was asked of an [`Isolated`](crate::Isolated), which has nothing to inherit.
+    /// The command has [`Rest::Inherit`](crate::Rest::Inherit) and an [`Isolated`](crate::Isolated), whose thread has no
+    /// descriptors that a child could inherit.
     NothingToInherit,
-    /// The thread of an [`Isolated`](crate::Isolated) could not be started.
+    /// The process could not start the thread of an [`Isolated`](crate::Isolated).
     Thread,
-    /// The thread of an [`Isolated`](crate::Isolated) could not be given a descriptor table of its own.
+    /// The thread of an [`Isolated`](crate::Isolated) could not get a descriptor table of its own.
     PrivateTable,
-    /// The plan's sources could not be passed to the thread of an [`Isolated`](crate::Isolated).
+    /// The parent could not send the sources to the thread of an [`Isolated`](crate::Isolated).
     SendFds,
-    /// An [`Isolated`](crate::Isolated) was used in a forked copy of its process, where its thread is missing.
+    /// This process is a forked copy of the one that made the [`Isolated`](crate::Isolated), and does not have its thread.
     AfterFork,
-    /// The child could not be started.
+    /// The parent could not start a child: the system call of this launcher failed.
     Launch(Launcher),
-    /// A step in the child, none of those below.
+    /// A step failed in the child. Some steps have a variant of their own below.
     Child(Step),
-    /// The working directory: its path, or `None` where it was given as a descriptor.
+    /// The child could not change to the working directory: its path, or `None` if the command names it by a descriptor.
     WorkingDirectory(Option<PathBuf>),
-    /// The program could not be executed, or was not found.
+    /// The child did not find the program, or could not execute it.
     Exec,
-    /// A `pre_exec` hook returned an error, with its text where that is not a system's error.
+    /// A `pre_exec` hook returned an error.
     Hook {
         /// Which hook, in the order in which they were added, from 0.
         index: usize,
-        /// The text of an error that has no error number.
+        /// The error's text, if it has no error number.
         message: Option<String>,
     },
-    /// A `pre_exec` hook panicked. The child is gone.
+    /// A `pre_exec` hook panicked. The child has ended and been reaped.
     HookPanicked {
         /// Which hook, in the order in which they were added, from 0.
         index: usize,
     },
-    /// A `pre_exec` hook ended the child, or closed or replaced the library's descriptor; how the child ended.
+    /// A `pre_exec` hook ended the child, or closed or replaced the library's descriptor. It has the status of the child.
     HookEnded(ExitStatus),
-    /// Something killed the child before it became the program, and this is how it ended.
+    /// The child ended before it executed the program or ran the function, in most cases since a signal killed it. It has the
+    /// status of the child.
     Killed(ExitStatus),
-    /// The wait for the child's end.
+    /// The wait for the child failed.
     Wait,
-    /// The signal to the child.
+    /// The parent could not send the signal to the child.
     Signal,
-    /// The reading of the child's output.
+    /// The parent could not read the child's output.
     Read,
 }
 
-/// A string that the caller gave.
+/// One of the command's strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Text {
     /// The program.
     Program,
-    /// An argument, counted from 0 with `arg0`.
+    /// The argument of this index. `arg0` has the index 0.
     Argument(usize),
     /// The name or the value of an environment variable.
     Variable,
@@ -139,12 +142,12 @@ impl Error {
         &self.0.failure
     }
 
-    /// The system's error number, where a system call failed.
+    /// The system's error number, if a system call failed.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.0.errno.map(Errno::raw_os_error)
     }
 
-    /// The program, where it was about to be spawned.
+    /// The program, if the error is of a spawn or an exec.
     pub fn program(&self) -> Option<&OsStr> {
         match &self.0.subject {
             Subject::Spawn(program) | Subject::Exec(program) => Some(program),
@@ -152,7 +155,7 @@ impl Error {
         }
     }
 
-    /// The kind that an [`io::Error`] made from this one has.
+    /// The kind of the [`io::Error`] that this error converts into.
     pub fn kind(&self) -> io::ErrorKind {
         if let Some(errno) = self.0.errno {
             return errno.kind();
@@ -169,7 +172,7 @@ impl Error {
     }
 }
 
-/// A failure and the system's error number, before they become an [`Error`], which also names the program.
+/// A failure and the system's error number. An [`Error`] has the subject, too.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) failure: Failure,
@@ -230,7 +233,7 @@ impl fmt::Display for Error {
             (Failure::Exec, Some(Errno::NOENT)) if searched => f.write_str("program not found in PATH: ")?,
             (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
             (Failure::Wait, Some(Errno::CHILD)) => {
-                return f.write_str("it was reaped by someone else, or SIGCHLD is ignored");
+                return f.write_str("another part of this process has reaped it, or SIGCHLD is ignored");
             }
             (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, _) => {}
             (Failure::Hook { message: Some(_), .. }, _) => {}
@@ -262,11 +265,15 @@ impl fmt::Display for Failure {
             }
             Self::Open { target, what } => write!(f, "cannot open {what} for descriptor {target}"),
             Self::ParentOpen { what } => write!(f, "cannot open {what}"),
-            Self::NothingToInherit => f.write_str("Rest::Inherit was asked for, but an isolated spawner has no rest"),
+            Self::NothingToInherit => f.write_str(
+                "Rest::Inherit has no meaning here: the isolated spawner's thread has no descriptors to inherit",
+            ),
             Self::Thread => f.write_str("cannot start its thread"),
             Self::PrivateTable => f.write_str("cannot give its thread a descriptor table of its own"),
             Self::SendFds => f.write_str("cannot pass the descriptors to the isolated spawner"),
-            Self::AfterFork => f.write_str("this is a forked copy of the process that has the isolated spawner"),
+            Self::AfterFork => {
+                f.write_str("this process is a forked copy, which does not have the isolated spawner's thread")
+            }
             Self::Flush => f.write_str("cannot flush standard output"),
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),

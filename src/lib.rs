@@ -1,7 +1,7 @@
-//! Child processes whose descriptor table is exactly what you planned: not one descriptor more, not one less.
+//! Starts child processes with exactly the descriptors that you name: not one more, not one less.
 //!
-//! `fdspawn` is `std::process` for code that cares about descriptors. A [`Command`] connects any number of the child,
-//! not only 0, 1 and 2, and closes everything that it does not name.
+//! `fdspawn` is `std::process` for code that depends on descriptors. A [`Command`] connects any number of the child, not only
+//! 0, 1 and 2. The child closes every other descriptor.
 //!
 //! ```
 //! use fdspawn::{Command, Stdio};
@@ -24,19 +24,26 @@
 //! # Words
 //!
 //! A *descriptor* is a number in a process's table. It refers to a *description*: the open file, with its offset, its
-//! status flags and its `flock` locks, which all duplicates share. A *source* is a descriptor of the parent, a *target*
-//! the number that it gets in the child. The *keep list* names descriptors that have the same number in both. The
-//! *rest* is all that the plan does not name. *Close-on-exec* is a flag of a descriptor, not of a description. A *plan*
-//! compiles to *steps*, which the child runs between *launch* and *exec*. To *reap* is to wait for an ended child.
+//! status flags and its `flock` locks, which all duplicates share. *Close-on-exec* is a flag of a descriptor, not of a
+//! description.
+//!
+//! A *source* is a descriptor of the parent. A *target* is the number that it gets in the child. The *keep list* names
+//! descriptors that have the same number in both. The *map* ([`FdMap`]) has all of these. The *rest* is every descriptor that
+//! the map does not name.
+//!
+//! A spawn makes a [`plan`] from the map and compiles it to *steps*. To *launch* is to make the child process. The child does
+//! the steps; the last one is *exec*, which executes the program. To *reap* is to wait for an ended child, so that it does not
+//! stay a zombie.
 //!
 //! # What is promised
 //!
-//! - The program starts with the descriptors of the plan, and nothing else: [`Rest::Close`]. If that cannot be done,
-//!   the spawn fails; it never runs the program with more.
-//! - The parent's table and its flags do not change, not for a moment; only what was moved into the command is closed
-//!   when the spawn has succeeded.
-//! - A spawn that fails says which step failed, and leaves nothing behind: no zombie, no descriptor, no changed mask.
-//! - On Linux the cost does not depend on the parent's memory, nor on the number of descriptors above the plan's.
+//! - The program starts with the descriptors of the map, and with no others ([`Rest::Close`]). If the library cannot do that,
+//!   the spawn fails. The program never starts with more.
+//! - The descriptors that the parent has, and their flags, do not change, not for a moment. When the spawn has succeeded, the
+//!   command closes the descriptors that were moved into it.
+//! - The error of a spawn names the step that failed. A failed spawn leaves nothing behind: no zombie, no descriptor, no changed
+//!   signal mask.
+//! - On Linux the cost does not depend on the parent's memory, nor on the count of descriptors above those of the map.
 
 #![deny(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! `Child`.
+//! `Child`, a started child and the parent's ends of its pipes and sockets.
 
 use super::drain::drain;
 use super::pipes::{Handle, ParentEnds};
@@ -14,8 +14,8 @@ use std::process::{ExitStatus, Output};
 
 /// A started child, and the parent's ends of its pipes and sockets.
 ///
-/// As with `std::process::Child`, dropping it neither kills nor reaps: an ended child that nobody waits for stays a
-/// zombie for as long as the parent runs.
+/// A drop closes the parent's ends and the pidfd. As with `std::process::Child`, it neither kills nor reaps the child: until
+/// the parent waits for it or ends itself, an ended child is a zombie.
 ///
 /// ```
 /// use fdspawn::{Command, Stdio};
@@ -28,13 +28,13 @@ use std::process::{ExitStatus, Output};
 /// ```
 #[derive(Debug)]
 pub struct Child {
-    /// The parent's end of standard input, where that is piped.
+    /// The parent's end of standard input, if that is piped.
     pub stdin: Option<PipeWriter>,
-    /// The parent's end of standard output, where that is piped.
+    /// The parent's end of standard output, if that is piped.
     pub stdout: Option<PipeReader>,
-    /// The parent's end of standard error, where that is piped.
+    /// The parent's end of standard error, if that is piped.
     pub stderr: Option<PipeReader>,
-    /// The ends of slots that were not taken.
+    /// The ends of slots that the caller has not taken.
     ends: ParentEnds,
     process: Process,
     launcher: Launcher,
@@ -46,21 +46,22 @@ impl Child {
         Self { stdin, stdout, stderr, ends, process, launcher }
     }
 
-    /// Takes the parent's end that a slot stands for; `None` if it was taken before, or is another command's.
+    /// Takes the parent's end that a slot stands for. The caller owns it. `None` if the caller has taken it before, or if the
+    /// slot belongs to another command.
     pub fn take<T: Handle>(&mut self, slot: Slot<T>) -> Option<T> {
         self.ends.take(slot)
     }
 
-    /// The process identifier. It is the child's own until the child is reaped.
+    /// The process id. After the child has been reaped, the kernel may give the number to another process.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// A descriptor that refers to the child and to no other process ever (`pidfd_open(2)`). It is readable once the
-    /// child has ended.
+    /// The child's pidfd (`pidfd_open(2)`): a descriptor that never refers to another process. `poll(2)` reports it readable
+    /// when the child has ended.
     ///
-    /// `None` where the system has none (Linux before 5.3, other systems), and where the parent was at its limit of
-    /// descriptors. The child owns it.
+    /// This `Child` owns it. It is `None` if the system has no pidfds (Linux before 5.3, other systems), or if the parent was at
+    /// its limit of descriptors at the spawn.
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.pidfd()
     }
@@ -70,18 +71,19 @@ impl Child {
         self.launcher
     }
 
-    /// Closes the parent's end of standard input and waits for the child to end. A second wait gives the same status.
+    /// Closes the parent's end of standard input, waits until the child ends, and reaps it (`waitid(2)`). A second call returns
+    /// the same status.
     ///
     /// # Errors
     ///
-    /// `ECHILD` where someone else has reaped the child, or where SIGCHLD is ignored and the kernel does.
+    /// `ECHILD` if another part of this process has reaped the child, or if SIGCHLD is ignored, so that the kernel has.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         drop(self.stdin.take());
         let result = self.process.wait();
         result.map_err(|errno| self.error(Subject::Wait, Failure::Wait, errno))
     }
 
-    /// The status, if the child has ended; `None` while it runs.
+    /// Returns the child's status and reaps the child, if it has ended; `None` while it runs. It does not wait.
     ///
     /// # Errors
     ///
@@ -90,23 +92,24 @@ impl Child {
         self.process.try_wait().map_err(|errno| self.error(Subject::Wait, Failure::Wait, errno))
     }
 
-    /// Kills the child (SIGKILL). It has still to be waited for. Nothing is done if it was already.
+    /// Kills the child (SIGKILL), and does not wait for its end. If the child has been reaped, this does nothing.
     ///
     /// # Errors
     ///
-    /// `EPERM` where the child has changed its user.
+    /// `EPERM` if the child runs as another user, to which this process may not send signals.
     pub fn kill(&self) -> Result<()> {
         self.process.signal(Signal::KILL).map_err(|errno| self.error(Subject::Signal, Failure::Signal, errno))
     }
 
-    /// Closes the parent's end of standard input, reads all of standard output and error at once, and waits. ParentEnds
-    /// of slots that were not taken are closed first.
+    /// Closes the parent's end of standard input and those of slots that the caller has not taken, reads standard output and
+    /// error at the same time, and waits.
     ///
-    /// It reads until both are at end-of-file: a grandchild that holds one open keeps it waiting.
+    /// It reads both until end-of-file. If another process holds a write end open, for example a grandchild, it waits for that
+    /// process too.
     ///
     /// # Errors
     ///
-    /// Those of [`Child::wait`] and of reading. The child is waited for in any case.
+    /// Those of [`Child::wait`], and [`Failure::Read`]. After an error of a read it still waits for the child.
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
         self.ends.slots.clear();

@@ -1,12 +1,13 @@
-//! Reading many pipes at once.
+//! Reads several pipes at the same time.
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::io::PipeReader;
 
-/// Reads each pipe to its end, whichever has something, so that no child waits for a reader that waits for it.
+/// Reads all pipes to their ends, each as soon as it has bytes. If the parent read one after the other, a child that fills the
+/// second pipe would wait for the parent, and the parent for the child.
 ///
-/// A pipe that `poll` finds readable gives at least one byte without waiting, so the pipes need not be non-blocking.
+/// If `poll(2)` reports a pipe readable, one read of it does not block. So the pipes need not be non-blocking.
 pub(crate) fn drain<const N: usize>(mut pipes: [Option<PipeReader>; N]) -> Result<[Vec<u8>; N], Errno> {
     let mut bytes = [const { Vec::new() }; N];
     loop {
@@ -20,7 +21,7 @@ pub(crate) fn drain<const N: usize>(mut pipes: [Option<PipeReader>; N]) -> Resul
         }
         match *places.as_slice() {
             [] => return Ok(bytes),
-            // One that is left needs no poll.
+            // The last pipe needs no poll: its reads may block.
             [place] => {
                 if let Some(pipe) = &pipes[place] {
                     while read_some(pipe, &mut bytes[place])? > 0 {}
@@ -44,11 +45,11 @@ pub(crate) fn drain<const N: usize>(mut pipes: [Option<PipeReader>; N]) -> Resul
     }
 }
 
-/// Reads once, into the room that the bytes have, which grows with them.
+/// Reads once, into the unused capacity of `bytes`.
 fn read_some(pipe: &PipeReader, bytes: &mut Vec<u8>) -> Result<usize, Errno> {
-    const LEAST: usize = 8 * 1024;
-    if bytes.capacity() - bytes.len() < LEAST {
-        bytes.reserve(LEAST);
+    const MIN_READ: usize = 8 * 1024;
+    if bytes.capacity() - bytes.len() < MIN_READ {
+        bytes.reserve(MIN_READ);
     }
     loop {
         match rustix::io::read(pipe, rustix::buffer::spare_capacity(bytes)) {

@@ -1,11 +1,11 @@
-//! The parent's ends of what connects it to a child.
+//! The parent's ends of the pipes and sockets that connect it to a child.
 
 use crate::command::Slot;
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-/// One of the parent's ends.
+/// The parent's end of one slot.
 #[derive(Debug)]
 pub enum ParentEnd {
     Reader(PipeReader),
@@ -19,7 +19,7 @@ pub(crate) struct ParentEnds {
     pub(crate) stdin: Option<PipeWriter>,
     pub(crate) stdout: Option<PipeReader>,
     pub(crate) stderr: Option<PipeReader>,
-    /// By the slot's number.
+    /// Each end with the id of its slot.
     pub(crate) slots: Vec<(u64, ParentEnd)>,
 }
 
@@ -35,7 +35,7 @@ impl ParentEnds {
         self.stdin.iter().map(AsRawFd::as_raw_fd).chain(readers).chain(slots)
     }
 
-    /// Takes what a slot stands for, once.
+    /// Takes the end of a slot; `None` if there is none, or if it has been taken.
     pub(crate) fn take<T: Handle>(&mut self, slot: Slot<T>) -> Option<T> {
         let index = self.slots.iter().position(|(id, _)| *id == slot.id)?;
         T::from_end(self.slots.swap_remove(index).1)
@@ -50,7 +50,7 @@ mod sealed {
     }
 }
 
-/// What a [`Slot`] can be redeemed for: `PipeReader`, `PipeWriter`, `UnixStream`.
+/// The types of the parent's end that [`Child::take`](crate::Child::take) gives: `PipeReader`, `PipeWriter`, `UnixStream`.
 pub trait Handle: sealed::Sealed {}
 
 macro_rules! handle {

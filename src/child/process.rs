@@ -1,4 +1,4 @@
-//! Reaping.
+//! `Process`: waits for a child, reaps it, and sends it signals.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Process {
     pid: i32,
     pidfd: Option<OwnedFd>,
-    /// How it ended, once it is reaped. Who holds the lock may use the pid.
+    /// The status, after the child has been reaped. A thread that holds the lock and finds no status may use the pid: no other
+    /// thread can reap the child through this `Process` meanwhile.
     status: Mutex<Option<ExitStatus>>,
 }
 
@@ -21,7 +22,7 @@ impl Process {
         Self { pid, pidfd, status: Mutex::new(None) }
     }
 
-    /// The pid and the pidfd, which the caller owns.
+    /// The pid and the pidfd, which the caller then owns.
     pub(crate) fn into_parts(self) -> (i32, Option<OwnedFd>) {
         (self.pid, self.pidfd)
     }
@@ -34,7 +35,7 @@ impl Process {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// Waits for the end. Nobody else can reap meanwhile, since this borrow is the only one.
+    /// Waits until the child ends, and reaps it. The borrow is exclusive, so the wait need not hold the lock.
     pub(crate) fn wait(&mut self) -> Result<ExitStatus, Errno> {
         let known = *self.status.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(status) = known {
@@ -60,7 +61,7 @@ impl Process {
         Ok(*status)
     }
 
-    /// Sends a signal, unless the child has been reaped: then its pid may be another's, and nothing is done.
+    /// Sends a signal. If the child has been reaped, it does nothing, since the pid may be another process's.
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), Errno> {
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         if status.is_some() {
@@ -69,8 +70,8 @@ impl Process {
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
             match rustix::process::pidfd_send_signal(pidfd, signal) {
-                Err(Errno::NOSYS | Errno::PERM) => {} // Refused by a filter: by pid, then.
-                Err(Errno::SRCH) => return Ok(()),    // Reaped by someone else.
+                Err(Errno::NOSYS | Errno::PERM) => {} // A seccomp filter may refuse this call and allow kill(2).
+                Err(Errno::SRCH) => return Ok(()),    // Another part of this process has reaped the child.
                 result => return result,
             }
         }
@@ -84,7 +85,7 @@ impl Process {
         Pid::from_raw(self.pid)
     }
 
-    /// One wait, which counts children of any exit signal: one that was killed before exec sends none.
+    /// Calls `waitid(2)` once. It also waits for a child whose end sends no signal, since it was killed before exec.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn reap(&self, wait: Wait) -> Result<Option<ExitStatus>, Errno> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -105,10 +106,11 @@ impl Process {
         result.map(|status| status.map(|status| exit_status(&status)))
     }
 
-    /// How a child of the clone launcher ended, if it was killed before exec, and reaps it.
+    /// Reaps a child of the clone launcher if it was killed before exec, and returns its status.
     ///
-    /// Until exec its end sends no signal, and this waits for such a child: one that has been killed may take a moment
-    /// to end. After exec its end sends SIGCHLD, and there is no child to wait for.
+    /// Until exec the end of the child sends no signal; exec makes its signal SIGCHLD. `__WCLONE` waits only for children whose
+    /// end does not send SIGCHLD. So the call fails with ECHILD if the child has executed its program. If not, the call waits,
+    /// since a child that has been killed may take a moment to end.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn ended_before_exec(pid: i32) -> Option<ExitStatus> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -121,28 +123,28 @@ impl Process {
         }
     }
 
-    /// There is no clone launcher here.
+    /// This system has no clone launcher.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn ended_before_exec(_: i32) -> Option<ExitStatus> {
         None
     }
 
-    /// Whether a pidfd refers to a child that nobody has reaped.
+    /// Whether a pidfd refers to a child that has not been reaped.
     #[cfg(target_os = "linux")]
     pub(crate) fn is_child(pidfd: &OwnedFd) -> bool {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | ALL_CHILDREN;
-        // Linux before 5.4 waits for no pidfd, and is believed.
+        // Linux before 5.4 cannot wait for a pidfd, and fails with another error. The answer is then yes.
         !matches!(waitid(WaitId::PidFd(pidfd.as_fd()), options), Err(Errno::CHILD))
     }
 
-    /// There are no pidfds here.
+    /// This system has no pidfds.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn is_child(_: &OwnedFd) -> bool {
         true
     }
 
-    /// One wait.
+    /// Calls `waitpid(2)` once.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn reap(&self, wait: Wait) -> Result<Option<ExitStatus>, Errno> {
         use rustix::process::{WaitOptions, waitpid};
@@ -153,21 +155,21 @@ impl Process {
     }
 }
 
-/// Children of any exit signal.
+/// Waits for all children, also for those whose end does not send SIGCHLD.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ALL_CHILDREN: rustix::process::WaitIdOptions =
     rustix::process::WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
 
-/// What to wait for.
+/// Whether a wait blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
-    /// The end of the child.
+    /// Until the child has ended.
     Ended,
-    /// Nothing: how it is now.
+    /// Not at all.
     Now,
 }
 
-/// The status as `wait(2)` would encode it.
+/// The status in the encoding of `wait(2)`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn exit_status(status: &rustix::process::WaitIdStatus) -> ExitStatus {
     const CORE_DUMPED: i32 = 0x80;

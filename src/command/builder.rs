@@ -1,4 +1,4 @@
-//! The builder: what the caller wants. Nothing here makes a system call.
+//! `Command`, the builder of a spawn. Nothing here makes a system call.
 
 use super::c_strings::CStrings;
 use super::environment::{Changes, Environment, Variables};
@@ -18,16 +18,16 @@ use std::path::Path;
 
 /// A program to start, and the descriptor table to start it with.
 ///
-/// It is `std::process::Command` with two differences: the descriptors that it does not name are closed in the child
-/// (unless [`Rest::Inherit`] is asked for), and it connects any number, not only 0, 1 and 2. A method with the name
-/// of one of std's does what that does.
+/// It is `std::process::Command` with two differences: the child has only the descriptors that the command names (unless
+/// it sets [`Rest::Inherit`]), and the command can name any number, not only 0, 1 and 2. A method that has the name of
+/// a method of std does the same.
 ///
-/// A command can be spawned many times. Its pipes are made afresh each time. See [`Stdio`] for what becomes of the
-/// descriptors that it is given; `'fd` is how long those that it was lent live.
+/// A command can be spawned many times. Each spawn opens new pipes. [`Stdio`] says who closes the other descriptors in the
+/// parent. `'fd` is the lifetime of the descriptors that the command borrows.
 ///
 /// # Platform notes
 ///
-/// On Linux the child is launched with `clone3(2)`, on other systems and with `pre_exec` by `fork(2)`: see [`Launcher`].
+/// On Linux `clone3(2)` starts the child; on other systems, or with a `pre_exec` hook, `fork(2)` does: see [`Launcher`].
 ///
 /// ```
 /// use fdspawn::Command;
@@ -59,7 +59,7 @@ pub struct Command<'fd> {
 /// A function that runs in the forked child before exec.
 pub(crate) type Hook = Box<dyn FnMut() -> io::Result<()> + Send + Sync>;
 
-/// Where the child starts.
+/// The child's working directory.
 #[derive(Debug, Default)]
 pub(crate) enum Directory<'fd> {
     #[default]
@@ -69,12 +69,12 @@ pub(crate) enum Directory<'fd> {
 }
 
 impl<'fd> Command<'fd> {
-    /// A command for `program`, with no arguments, the parent's environment, working directory and standard streams,
-    /// and nothing else of the parent's descriptors.
+    /// Makes a command for `program`. It has no arguments. The child inherits the parent's environment, working directory
+    /// and standard streams, and none of the parent's other descriptors.
     ///
-    /// A program without `/` is looked up in the *child's* `PATH`, as `execvp(3)` does; where that is not set, in
-    /// `/bin` and `/usr/bin`. A relative program with `/` starts from the child's working directory. A script needs
-    /// its `#!` line: there is no fallback to a shell.
+    /// If the program's name has no `/`, the child looks for it in the *child's* `PATH`, as `execvp(3)` does. If that is not
+    /// set, it looks in `/bin` and `/usr/bin`. A relative path with `/` starts at the child's working directory. A script
+    /// needs a `#!` line: there is no fallback to a shell.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: CStrings::one(program.as_ref()),
@@ -89,7 +89,7 @@ impl<'fd> Command<'fd> {
         }
     }
 
-    /// Adds an argument. It is passed as it is: no shell sees it.
+    /// Adds an argument. The program gets it unchanged: no shell reads it.
     pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
         self.args.push(arg.as_ref());
         self
@@ -103,13 +103,13 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Sets the argument that comes before all others, by convention the program's name, which is the default.
+    /// Sets argument 0, which by convention is the program's name. The default is the name that [`Command::new`] got.
     pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
         self.arg0 = Some(CStrings::one(arg.as_ref()));
         self
     }
 
-    /// Sets an environment variable of the child. A name that is empty or has a `=` inside fails the spawn.
+    /// Sets an environment variable of the child. If the name is empty or has a `=` inside, the spawn fails.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
         self.environment.set(name.as_ref(), value.as_ref());
         self
@@ -123,23 +123,24 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Removes an environment variable, whether set here or inherited.
+    /// Removes an environment variable, set by this command or inherited.
     pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
         self.environment.remove(name.as_ref());
         self
     }
 
-    /// Removes all environment variables, those inherited and those set here so far.
+    /// Removes all environment variables: the inherited ones and those that this command has set so far.
     pub fn env_clear(&mut self) -> &mut Self {
         self.environment.clear();
         self
     }
 
-    /// Gives the child a prepared environment in place of the parent's, which is then not read, and takes an earlier
-    /// [`Command::env_clear`] back. Variables that are set or removed, before or after, are applied to it. (What was removed
-    /// after an `env_clear` was not there to be removed, and is forgotten.)
+    /// Gives the child a prepared environment in place of the parent's. It also cancels an earlier [`Command::env_clear`].
     ///
-    /// A command without changes passes the prepared block on as it is: repeated spawns copy nothing.
+    /// The command's changes apply to the prepared environment, made before or after this call. There is one exception:
+    /// [`Command::env_remove`] has no effect if it comes after an `env_clear` and before this call.
+    ///
+    /// If the command changes no variable, spawns pass the prepared environment to `execve(2)` without a copy.
     ///
     /// ```
     /// use fdspawn::{Command, Environment};
@@ -155,8 +156,8 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Sets the child's working directory. One that does not exist is an error of its own,
-    /// [`Failure::WorkingDirectory`], not to be taken for a missing program.
+    /// Sets the child's working directory. If it does not exist, the error is [`Failure::WorkingDirectory`], which differs
+    /// from that of a missing program.
     ///
     /// [`Failure::WorkingDirectory`]: crate::Failure::WorkingDirectory
     pub fn current_dir(&mut self, directory: impl AsRef<Path>) -> &mut Self {
@@ -164,8 +165,8 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Sets the child's working directory to the one that a descriptor refers to (`fchdir(2)`). The descriptor is lent,
-    /// and is not open in the child.
+    /// Sets the child's working directory to the one that a descriptor refers to (`fchdir(2)`). The command borrows the
+    /// descriptor. The program does not get it.
     ///
     /// ```
     /// # use fdspawn::Command;
@@ -198,7 +199,7 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Connects the child's descriptor `target`, whatever its number: see [`FdMap::fd`].
+    /// Connects the child's descriptor `target`, which can be any number: see [`FdMap::fd`].
     ///
     /// ```
     /// # use fdspawn::Command;
@@ -214,7 +215,7 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// A pipe that the child writes at `target` and the parent reads. Redeem the slot with [`Child::take`].
+    /// Adds a pipe that the child writes at `target` and the parent reads. [`Child::take`] gives the parent's end for the slot.
     ///
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "pipe")]
@@ -222,7 +223,7 @@ impl<'fd> Command<'fd> {
         self.fd_map.reader(target)
     }
 
-    /// A pipe that the parent writes and the child reads at `target`. Redeem the slot with [`Child::take`].
+    /// Adds a pipe that the parent writes and the child reads at `target`. [`Child::take`] gives the parent's end for the slot.
     ///
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "pipe")]
@@ -230,7 +231,8 @@ impl<'fd> Command<'fd> {
         self.fd_map.writer(target)
     }
 
-    /// A connected pair of stream sockets, for both directions. Redeem the slot with [`Child::take`].
+    /// Adds a connected pair of stream sockets, the child's at `target`. Both processes can read and write. [`Child::take`]
+    /// gives the parent's socket for the slot.
     ///
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "socketpair")]
@@ -238,7 +240,7 @@ impl<'fd> Command<'fd> {
         self.fd_map.socket(target)
     }
 
-    /// Lends a descriptor that the child has under the same number: see [`FdMap::keep`].
+    /// Lends a descriptor, which has the same number in the child: see [`FdMap::keep`].
     pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
         self.fd_map.keep(fd);
         self
@@ -250,7 +252,7 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Replaces all that the command says of descriptors.
+    /// Replaces the command's map: the standard streams, all targets, the keep list and the rest.
     pub fn fd_map(&mut self, fd_map: FdMap<'fd>) -> &mut Self {
         self.fd_map = fd_map;
         self
@@ -274,7 +276,7 @@ impl<'fd> Command<'fd> {
         self.program.first()
     }
 
-    /// The arguments, without the first.
+    /// The arguments, without argument 0.
     pub fn get_args(&self) -> Args<'_> {
         Args { strings: &self.args, next: 0 }
     }
@@ -284,7 +286,7 @@ impl<'fd> Command<'fd> {
         self.environment.iter()
     }
 
-    /// The working directory, where it was given as a path.
+    /// The working directory, if [`Command::current_dir`] has set it.
     pub fn get_current_dir(&self) -> Option<&Path> {
         match &self.directory {
             Directory::Path(path) => Some(Path::new(path.first())),
@@ -292,7 +294,7 @@ impl<'fd> Command<'fd> {
         }
     }
 
-    /// Does as if the kernel lacked these features, for tests of the fallbacks.
+    /// Makes spawns use the fallbacks of these kernel features, for tests.
     #[doc(hidden)]
     pub fn missing(&mut self, features: Features) -> &mut Self {
         self.fd_map.missing(features);

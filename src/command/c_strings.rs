@@ -1,4 +1,4 @@
-//! CStrings for the kernel: NUL-terminated, in one block.
+//! Strings and arrays of addresses in the form that `execve(2)` takes.
 
 use std::ffi::{OsStr, c_char};
 use std::fmt;
@@ -7,27 +7,27 @@ use std::os::unix::ffi::OsStrExt;
 /// A list of NUL-terminated strings in one allocation.
 #[derive(Clone, Default)]
 pub(crate) struct CStrings {
-    /// The strings, and after them room for more, which is filled with anything.
+    /// The strings, and after them bytes of any value, which later strings overwrite.
     bytes: Vec<u8>,
-    /// Where each string ends, its NUL included.
+    /// The index after each string's NUL.
     ends: Vec<usize>,
-    /// The first string with a NUL of its own, which is one string to Rust and two to the kernel.
+    /// The first string that has a NUL inside: the kernel would read only the part before it.
     nul_inside: Option<usize>,
 }
 
 impl CStrings {
-    /// Empties the list, and keeps its memory.
+    /// Removes all strings, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.ends.clear();
         self.nul_inside = None;
     }
 
-    /// How many bytes of memory it has.
+    /// How many bytes of memory the list has.
     pub(crate) fn size(&self) -> usize {
         self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
     }
 
-    /// A list of one.
+    /// A list of one string.
     pub(crate) fn one(string: &OsStr) -> Self {
         let mut strings = Self::default();
         strings.push(string);
@@ -38,30 +38,30 @@ impl CStrings {
         self.push_parts([string.as_bytes()]);
     }
 
-    /// Adds one string that is put together from parts.
+    /// Adds one string, the concatenation of `parts`.
     pub(crate) fn push_parts<const N: usize>(&mut self, parts: [&[u8]; N]) {
         if self.nul_inside.is_none() && parts.iter().any(|part| part.contains(&0)) {
             self.nul_inside = Some(self.ends.len());
         }
-        let mut room = self.room(parts.iter().map(|part| part.len()).sum());
+        let mut space = self.reserve(parts.iter().map(|part| part.len()).sum());
         for part in parts {
-            let (place, rest) = room.split_at_mut(part.len());
+            let (place, rest) = space.split_at_mut(part.len());
             place.copy_from_slice(part);
-            room = rest;
+            space = rest;
         }
     }
 
-    /// Adds a variable of this process, which has no NUL inside.
+    /// Adds `name=value`, a variable of this process. It has no NUL inside, since std reads it from a C string.
     pub(super) fn push_variable(&mut self, name: &[u8], value: &[u8]) {
         debug_assert!(!name.contains(&0) && !value.contains(&0));
-        let room = self.room(name.len() + 1 + value.len());
-        room[..name.len()].copy_from_slice(name);
-        room[name.len()] = b'=';
-        room[name.len() + 1..].copy_from_slice(value);
+        let space = self.reserve(name.len() + 1 + value.len());
+        space[..name.len()].copy_from_slice(name);
+        space[name.len()] = b'=';
+        space[name.len() + 1..].copy_from_slice(value);
     }
 
-    /// Room for one more string of this length, which ends in a NUL already.
-    fn room(&mut self, length: usize) -> &mut [u8] {
+    /// Adds a string of this length, with its NUL. The caller writes the bytes before the NUL.
+    fn reserve(&mut self, length: usize) -> &mut [u8] {
         let start = self.used();
         let nul = start + length;
         if nul >= self.bytes.len() {
@@ -75,11 +75,11 @@ impl CStrings {
     #[cold]
     fn grow(&mut self, length: usize) {
         self.bytes.resize(length, 0);
-        // What the allocation has more is room, too.
+        // The allocation may be larger than `length`. Later strings use the other bytes.
         self.bytes.resize(self.bytes.capacity(), 0);
     }
 
-    /// How many bytes the strings take.
+    /// How many bytes the strings use.
     fn used(&self) -> usize {
         self.ends.last().copied().unwrap_or_default()
     }
@@ -93,7 +93,7 @@ impl CStrings {
         Some(OsStr::from_bytes(&self.bytes[self.start(index)..end - 1]))
     }
 
-    /// The first string, or nothing.
+    /// The first string, or an empty one if there is none.
     pub(crate) fn first(&self) -> &OsStr {
         self.get(0).unwrap_or_default()
     }
@@ -107,14 +107,14 @@ impl CStrings {
         self.nul_inside
     }
 
-    /// The address of each string. They hold until the list changes.
+    /// The address of each string, which is valid until the list changes.
     pub(crate) fn pointers(&self) -> impl Iterator<Item = *const c_char> {
         let base = self.bytes.as_ptr().cast::<c_char>();
         let mut start = 0;
         self.ends.iter().map(move |&end| base.wrapping_add(std::mem::replace(&mut start, end)))
     }
 
-    /// The address of one string; null if there is none of this index. A child may call this: it cannot panic.
+    /// The address of the string of this index; null if there is none. The child calls this, so it must not panic.
     pub(crate) fn pointer(&self, index: usize) -> *const c_char {
         let start = if index == 0 { Some(&0) } else { self.ends.get(index - 1) };
         match (start, self.ends.get(index)) {
@@ -134,13 +134,13 @@ impl fmt::Debug for CStrings {
     }
 }
 
-/// The addresses of strings, ended by a null: what `execve(2)` takes. They are plain numbers, so that they can be kept
-/// beside the strings that they are of, in something that threads share.
+/// The addresses of strings, with a null pointer at the end, as `execve(2)` takes them. They are stored as integers, since an
+/// [`Environment`](crate::Environment) with raw pointers could not be shared between threads.
 #[derive(Debug, Default)]
 pub(crate) struct PtrArray(Vec<usize>);
 
 impl PtrArray {
-    /// Replaces the array by the addresses of the strings in these lists.
+    /// Replaces the array by the addresses of the strings of these lists, in order.
     pub(crate) fn set<const N: usize>(&mut self, lists: [&CStrings; N]) {
         self.0.clear();
         for list in lists {
@@ -151,17 +151,17 @@ impl PtrArray {
         self.0.push(0);
     }
 
-    /// How many bytes of memory it has.
+    /// How many bytes of memory the array has.
     pub(crate) fn size(&self) -> usize {
         self.0.capacity() * size_of::<usize>()
     }
 
-    /// The addresses, without the null that ends them.
+    /// The addresses, without the null pointer at the end.
     pub(crate) fn as_slice(&self) -> &[usize] {
         self.0.split_last().map_or(&[], |(_, addresses)| addresses)
     }
 
-    /// The array, of at least the null that ends it once it was set.
+    /// The address of the array. Call [`PtrArray::set`] first, so that it has at least the null pointer at the end.
     pub(crate) fn as_ptr(&self) -> *const *const c_char {
         self.0.as_ptr().cast()
     }
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_come_back_as_they_went_in() {
+    fn strings_are_stored_unchanged_each_with_a_nul() {
         let mut strings = CStrings::default();
         for each in ["", "one", "", "two words"] {
             strings.push(each.as_ref());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_seen_of_what_was_in_the_room_before() {
+    fn old_bytes_after_a_clear_are_not_part_of_any_string() {
         let mut strings = CStrings::one("SECRET=of an earlier launch".as_ref());
         strings.push("and\0more".as_ref());
         strings.clear();
@@ -204,8 +204,7 @@ mod tests {
             });
             assert_eq!(seen.collect::<Vec<_>>(), [&b"A=1"[..], b"", b"B=2"]);
         }
-        // Longer than the room.
-        strings.push("a string that the room is too short for, so that it grows".as_ref());
+        strings.push("a string that does not fit into the allocated bytes, so that they grow".as_ref());
         assert_eq!(strings.get(0), Some("A=1".as_ref()));
         assert_eq!(strings.get(4), None);
         assert_eq!(strings.bytes[strings.used() - 1], 0);

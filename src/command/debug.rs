@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-/// A word, quoted where a POSIX shell would take it for something else.
+/// A word, quoted if a POSIX shell would not read it as one plain word.
 struct Quoted<'a>(&'a OsStr);
 
 impl fmt::Display for Quoted<'_> {
@@ -27,8 +27,8 @@ impl fmt::Display for Quoted<'_> {
 }
 
 impl fmt::Debug for Command<'_> {
-    /// A line that a shell would run in the same way, but for its descriptors (`env -a` needs GNU coreutils 9.2). It
-    /// shows arguments and environment, which may carry secrets.
+    /// Prints a line for a shell that runs the same program, without the descriptors (`env -a` needs GNU coreutils 9.2). It
+    /// shows arguments and variables, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Directory::Path(path) = &self.directory {
             write!(f, "cd {} && ", Quoted(path.first()))?;

@@ -1,4 +1,4 @@
-//! The child's environment: the parent's, or a prepared one, and the changes to it.
+//! The child's environment: a base (the parent's environment, a prepared one, or none) and the command's changes to it.
 
 use super::c_strings::{CStrings, PtrArray};
 use crate::error::{Failure, Text};
@@ -8,22 +8,21 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// An environment as the kernel takes it, in one block.
+/// An environment in the form that `execve(2)` takes.
 #[derive(Debug, Default)]
 pub(crate) struct EnvBlock {
-    /// `NAME=value`, each.
+    /// Each is `NAME=value`.
     strings: CStrings,
     pointers: PtrArray,
 }
 
 impl EnvBlock {
-    /// Notes where the strings are, which have no NUL inside, and change no more.
+    /// Sets the addresses. The strings have no NUL inside, and do not change after this.
     fn finish(&mut self) {
         self.pointers.set([&self.strings]);
     }
 
-    /// Adds the variables of this process. `environ` itself cannot be passed on: another thread that sets a variable may
-    /// free it.
+    /// Adds the variables of this process, as copies: `set_var` in another thread may free `environ` itself.
     fn push_parents(&mut self, skip: impl Fn(&OsStr) -> bool) {
         for (name, value) in std::env::vars_os() {
             if !skip(&name) {
@@ -32,7 +31,7 @@ impl EnvBlock {
         }
     }
 
-    /// Empties the block, and keeps its memory.
+    /// Removes all variables, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.strings.clear();
     }
@@ -56,8 +55,8 @@ impl EnvBlock {
 
 /// A prepared environment, which many commands can share: see [`Command::environment`].
 ///
-/// It is a copy, of the moment in which it is made. To clone it copies nothing. Its variables are not shown by `Debug`, since
-/// they may carry secrets.
+/// It does not follow later changes of this process's environment. A clone shares the memory. `Debug` shows only the count of
+/// variables, since their values may be secret.
 ///
 /// [`Command::environment`]: crate::Command::environment
 ///
@@ -71,7 +70,7 @@ impl EnvBlock {
 pub struct Environment(Arc<EnvBlock>);
 
 impl Environment {
-    /// The environment of this process as it is now.
+    /// Copies the environment of this process as it is now.
     #[doc(alias = "environ")]
     pub fn capture() -> Self {
         let mut block = EnvBlock::default();
@@ -94,7 +93,7 @@ impl Environment {
         self.0.strings.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no variables.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -106,7 +105,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// What a child's environment starts from.
+/// The environment that the changes apply to.
 #[derive(Clone, Debug, Default)]
 enum Base {
     #[default]
@@ -115,7 +114,7 @@ enum Base {
     Prepared(Environment),
 }
 
-/// The environment that a child starts from, and changes to it.
+/// A base, and the command's changes to it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     base: Base,
@@ -153,8 +152,8 @@ impl Changes {
         Variables(self.variables.iter())
     }
 
-    /// The whole environment of a child that is spawned now: the one that the command shares, or else it is put into
-    /// `block`, which is empty.
+    /// Builds the environment of a child in `block`, which is empty. If the command uses a prepared environment without changes,
+    /// it returns that one instead.
     pub(crate) fn build(&self, block: &mut EnvBlock) -> Result<Option<Environment>, Failure> {
         let changed = |name: &OsStr| !self.variables.is_empty() && self.variables.contains_key(name);
         match &self.base {
@@ -213,7 +212,7 @@ impl ExactSizeIterator for Variables<'_> {}
 mod tests {
     use super::*;
 
-    /// What is built where nothing is shared.
+    /// The block of changes that do not share a prepared environment.
     fn build(changes: &Changes) -> Result<EnvBlock, Failure> {
         let mut block = EnvBlock::default();
         assert!(changes.build(&mut block)?.is_none());
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn clear_forgets_what_was_set_before_and_keeps_what_is_set_after() {
+    fn clear_removes_variables_set_before_it_and_keeps_those_set_after_it() {
         let mut changes = Changes::default();
         changes.set("BEFORE".as_ref(), "1".as_ref());
         changes.clear();
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn prepared_environment_is_passed_on_as_it_is() {
+    fn prepared_environment_without_changes_is_not_copied() {
         let environment = prepared(&["A=1", "B=2"]);
         let mut changes = Changes::default();
         changes.clear();
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_program_could_look_up_are_refused() {
+    fn names_that_getenv_cannot_find_and_strings_with_a_nul_are_refused() {
         for name in ["", "A=B", "=A"] {
             let mut changes = Changes::default();
             changes.set(name.as_ref(), "value".as_ref());

@@ -9,12 +9,13 @@ use std::io::{PipeReader, PipeWriter};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-/// What the descriptors of a child are to be: 0, 1 and 2, any other targets, the keep list, and what becomes of the rest.
+/// A map of a child's descriptors: 0, 1 and 2, any other targets, the keep list, and what becomes of the rest.
 ///
-/// Every [`Command`] has one, and has these methods itself. A plan of its own is for [`fork_run`], which starts no program,
-/// and for handing a plan to a command with [`Command::fd_map`]. Nothing is opened, closed or checked before a spawn.
+/// Every [`Command`] has a map, and the same methods. Make a map on its own for [`fork_run`], which executes no program, or
+/// to give it to a command with [`Command::fd_map`]. The library opens, closes and checks nothing before the spawn.
 ///
-/// See [`Stdio`] for what becomes of the descriptors that it is given; `'fd` is how long those that it was lent live.
+/// [`Stdio`] says who closes a descriptor of the map in the parent. `'fd` is the lifetime of the descriptors that the map
+/// borrows.
 ///
 /// [`Command`]: crate::Command
 /// [`Command::fd_map`]: crate::Command::fd_map
@@ -32,14 +33,14 @@ use std::os::unix::net::UnixStream;
 #[derive(Debug)]
 pub struct FdMap<'fd> {
     /// Sorted by target; entries of one target are in the order of the calls.
-    entries: Vec<Entry<'fd>>,
+    entries: Vec<MapEntry<'fd>>,
     pub(crate) rest: Rest,
     pub(crate) missing: Features,
 }
 
-/// One target, and what the caller wants there.
+/// One target and its source.
 #[derive(Debug)]
-struct Entry<'fd> {
+struct MapEntry<'fd> {
     target: RawFd,
     source: Source<'fd>,
     /// Whether `stdin`, `stdout` or `stderr` set it, so that the next such call replaces it.
@@ -53,7 +54,7 @@ impl Default for FdMap<'_> {
 }
 
 impl<'fd> FdMap<'fd> {
-    /// A plan of 0, 1 and 2 as they are in the parent, and nothing else.
+    /// Makes a map of 0, 1 and 2 as they are in the parent, and of no other descriptor.
     pub const fn new() -> Self {
         Self { entries: Vec::new(), rest: Rest::Close, missing: Features::empty() }
     }
@@ -79,17 +80,23 @@ impl<'fd> FdMap<'fd> {
         self.set_stream(2, stdio.into().0)
     }
 
-    /// Connects the child's descriptor `target`, whatever its number. Sources may be targets of others at the same
-    /// time: all of them are renumbered at once, so a swap is two calls.
+    /// Connects the child's descriptor `target`, which can be any number.
     ///
-    /// A target given twice is refused by the spawn, and so is one that is not below the soft `RLIMIT_NOFILE`.
+    /// A number can be the source of one target and a target itself: the child gets all targets as if at the same moment. So
+    /// two calls swap two descriptors.
+    ///
+    /// The spawn fails if a target is given twice ([`Refusal::TargetTwice`]) or is not below the soft limit of descriptors
+    /// (`RLIMIT_NOFILE`; [`Refusal::TargetBeyondLimit`]).
+    ///
+    /// [`Refusal::TargetTwice`]: crate::plan::Refusal::TargetTwice
+    /// [`Refusal::TargetBeyondLimit`]: crate::plan::Refusal::TargetBeyondLimit
     #[doc(alias = "dup2")]
     pub fn fd(&mut self, target: RawFd, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.insert(Entry { target, source: stdio.into().0, is_stream: false });
+        self.insert(MapEntry { target, source: stdio.into().0, is_stream: false });
         self
     }
 
-    /// A pipe that the child writes at `target` and the parent reads. Redeem the slot with [`Child::take`].
+    /// Adds a pipe that the child writes at `target` and the parent reads. [`Child::take`] gives the parent's end for the slot.
     ///
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "pipe")]
@@ -97,7 +104,7 @@ impl<'fd> FdMap<'fd> {
         self.slot(target, SlotKind::Reader)
     }
 
-    /// A pipe that the parent writes and the child reads at `target`. Redeem the slot with [`Child::take`].
+    /// Adds a pipe that the parent writes and the child reads at `target`. [`Child::take`] gives the parent's end for the slot.
     ///
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "pipe")]
@@ -105,7 +112,8 @@ impl<'fd> FdMap<'fd> {
         self.slot(target, SlotKind::Writer)
     }
 
-    /// A connected pair of stream sockets, for both directions. Redeem the slot with [`Child::take`].
+    /// Adds a connected pair of stream sockets, the child's at `target`. Both processes can read and write. [`Child::take`]
+    /// gives the parent's socket for the slot.
     ///
     /// [`Child::take`]: crate::Child::take
     #[doc(alias = "socketpair")]
@@ -115,38 +123,40 @@ impl<'fd> FdMap<'fd> {
 
     fn slot<T>(&mut self, target: RawFd, kind: SlotKind) -> Slot<T> {
         let slot = Slot::new();
-        self.insert(Entry { target, source: Source::Opened(Opened::Slot { kind, id: slot.id }), is_stream: false });
+        self.insert(MapEntry { target, source: Source::Opened(Opened::Slot { kind, id: slot.id }), is_stream: false });
         slot
     }
 
-    /// Lends a descriptor that the child has under the same number. Close-on-exec is cleared in the child only.
+    /// Lends a descriptor, which has the same number in the child. Only the child clears close-on-exec.
     ///
-    /// Keeping one twice is the same as once. One whose number is a target is refused by the spawn.
+    /// The same descriptor may be kept twice. If its number is also a target, the spawn fails ([`Refusal::KeepCollides`]).
+    ///
+    /// [`Refusal::KeepCollides`]: crate::plan::Refusal::KeepCollides
     pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
         let fd = fd.lend();
         let target = fd.as_raw_fd();
         let is_kept =
-            |entry: &Entry<'_>| entry.target == target && matches!(entry.source, Source::Given(Given::Kept(_)));
+            |entry: &MapEntry<'_>| entry.target == target && matches!(entry.source, Source::Given(Given::Kept(_)));
         if !self.entries.iter().any(is_kept) {
-            self.insert(Entry { target, source: Source::Given(Given::Kept(fd)), is_stream: false });
+            self.insert(MapEntry { target, source: Source::Given(Given::Kept(fd)), is_stream: false });
         }
         self
     }
 
-    /// Says what becomes of the descriptors that the plan does not name: [`Rest::Close`] is the default.
+    /// Says what becomes of the descriptors that the map does not name: [`Rest::Close`] is the default.
     pub fn rest(&mut self, rest: Rest) -> &mut Self {
         self.rest = rest;
         self
     }
 
-    /// Does as if the kernel lacked these features, for tests of the fallbacks.
+    /// Makes spawns use the fallbacks of these kernel features, for tests.
     #[doc(hidden)]
     pub fn missing(&mut self, features: Features) -> &mut Self {
         self.missing = features;
         self
     }
 
-    /// Closes what was moved into the map: the child has it now.
+    /// Closes the descriptors that were moved into the map, since the child has them now.
     pub(crate) fn close_moved(&mut self) {
         for entry in &mut self.entries {
             if let Source::Given(Given::Moved(_)) = entry.source {
@@ -155,7 +165,7 @@ impl<'fd> FdMap<'fd> {
         }
     }
 
-    /// All targets with their sources, sorted by target. `defaults` are for those of 0, 1 and 2 that the map does not name.
+    /// All targets with their sources, sorted by target. If the map does not name 0, 1 or 2, it gets its source from `defaults`.
     pub(crate) fn entries<'a>(&'a self, defaults: &'a [Source<'static>; 3]) -> Entries<'a, 'fd> {
         Entries { entries: self.entries.iter(), defaults, stream: 0 }
     }
@@ -163,12 +173,12 @@ impl<'fd> FdMap<'fd> {
     fn set_stream(&mut self, target: RawFd, source: Source<'fd>) -> &mut Self {
         match self.entries.iter_mut().find(|entry| entry.is_stream && entry.target == target) {
             Some(entry) => entry.source = source,
-            None => self.insert(Entry { target, source, is_stream: true }),
+            None => self.insert(MapEntry { target, source, is_stream: true }),
         }
         self
     }
 
-    fn insert(&mut self, entry: Entry<'fd>) {
+    fn insert(&mut self, entry: MapEntry<'fd>) {
         let place = self.entries.partition_point(|other| other.target <= entry.target);
         self.entries.insert(place, entry);
     }
@@ -177,9 +187,9 @@ impl<'fd> FdMap<'fd> {
 /// The targets of a map and those of 0, 1 and 2 that it does not name, with their sources.
 #[derive(Clone)]
 pub(crate) struct Entries<'a, 'fd> {
-    entries: std::slice::Iter<'a, Entry<'fd>>,
+    entries: std::slice::Iter<'a, MapEntry<'fd>>,
     defaults: &'a [Source<'static>; 3],
-    /// The next standard stream that the map may not name.
+    /// The smallest standard stream that the iterator has not passed: 3 after the last.
     stream: RawFd,
 }
 
@@ -223,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn last_call_of_a_stream_counts_and_what_is_given_twice_stays_twice() {
+    fn last_call_of_a_stream_replaces_the_others_and_a_target_given_twice_stays_twice() {
         let mut map = FdMap::new();
         map.stdout(Stdio::null()).stdout(Stdio::closed()).fd(1, Stdio::same_as(2)).stderr(Stdio::null());
         assert_eq!(listed(&map), ["0 Opened(Null)", "1 Closed", "1 SameAs(2)", "2 Opened(Null)"]);

@@ -4,16 +4,18 @@ use super::builder::Command;
 use std::io;
 
 impl Command<'_> {
-    /// Adds a function that runs in the child before exec, after all other steps. It makes the launcher fork, so that
-    /// the function works on a copy of the parent's memory, as with `std::process`.
+    /// Adds a hook: a function that runs in the child before exec, after all other steps. The launcher is then
+    /// [`Launcher::Fork`], so that the function works on a copy of the parent's memory, as with `std::process`.
     ///
-    /// The descriptors are already the plan's: one that the function needs has to be in the plan. The library keeps one
-    /// more of its own until exec, at a high number: a function that closes or replaces it fails the spawn. Signals are as the
-    /// program will have them, so what the function changes of them stays. An error that it returns is the spawn's
-    /// error, with its text.
+    /// The child's descriptors are already those of the map, so a descriptor that the function needs has to be in the map. The
+    /// library has one more descriptor until exec, at a high number: if the function closes or replaces it, the spawn fails.
+    /// Signals are already as the program gets them, so the program keeps what the function changes of them. If the function
+    /// returns an error, the spawn fails with that error and its text.
     ///
-    /// A panic ends the child, and is the spawn's error too. But it is first told to the process's panic hook, in the
-    /// child: Rust's own takes locks, and waits for ever for one that another thread held at the fork.
+    /// A panic ends the child, and the spawn fails. But the child first runs the process's panic hook. Rust's default panic
+    /// hook takes locks: if another thread held one of them at the fork, the child waits for ever.
+    ///
+    /// [`Launcher::Fork`]: crate::Launcher::Fork
     ///
     /// ```
     /// use fdspawn::Command;
@@ -27,8 +29,8 @@ impl Command<'_> {
     ///
     /// # Safety
     ///
-    /// The function runs in a child of a possibly multithreaded process, between fork and exec: only async-signal-safe
-    /// calls are allowed there. Memory allocation and locks are not.
+    /// The function runs between fork and exec in a child of a process that may have several threads. It may make only
+    /// async-signal-safe calls. It must not allocate memory or take locks.
     #[allow(unsafe_code, reason = "the contract is std's, and only the caller can keep it")]
     pub unsafe fn pre_exec<F>(&mut self, hook: F) -> &mut Self
     where

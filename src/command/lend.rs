@@ -1,10 +1,10 @@
-//! What can be lent to a command.
+//! `Lend`, for the descriptors that a command borrows.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What can be lent to a command: a `BorrowedFd`, or a reference to anything that owns a descriptor.
+/// A descriptor that a command can borrow: a `BorrowedFd`, or a reference to a value that owns a descriptor.
 pub trait Lend<'fd> {
-    /// The descriptor, for as long as it is lent.
+    /// The descriptor, borrowed for `'fd`.
     fn lend(self) -> BorrowedFd<'fd>;
 }
 

@@ -1,4 +1,4 @@
-//! The builder: what the caller wants. Nothing here makes a system call.
+//! The builder: it holds what the caller wants, and makes no system call.
 
 mod builder;
 mod c_strings;

@@ -1,9 +1,9 @@
-//! Slots: claims on the parent's ends of pipes and sockets.
+//! Slots: by a slot the caller takes the parent's end of a pipe or socket from a child.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the parent's end of a slot is.
+/// The type of the parent's end that a slot stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SlotKind {
     Reader,
@@ -11,9 +11,9 @@ pub(crate) enum SlotKind {
     Socket,
 }
 
-/// A claim on the parent's end of a descriptor, redeemed by [`Child::take`].
+/// Stands for the parent's end of a pipe or socket. [`Child::take`] gives the end.
 ///
-/// It is `Copy`: each child of a command has an end of its own for it. A slot of another command gives nothing.
+/// It is `Copy`: each child of a command has an end of its own for the slot. A child of another command has none.
 ///
 /// [`Child::take`]: crate::Child::take
 pub struct Slot<T> {
@@ -22,7 +22,7 @@ pub struct Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// A slot unlike any other in this process.
+    /// Makes a slot with an id that no other slot of this process has.
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self { id: NEXT.fetch_add(1, Ordering::Relaxed), handle: PhantomData }

@@ -1,4 +1,4 @@
-//! What a descriptor of the child is connected to.
+//! `Stdio`: what a descriptor of the child is connected to.
 
 use super::slot::SlotKind;
 use crate::plan::{Mapping, NO_SOURCE, Origin, Refusal};
@@ -11,19 +11,19 @@ use std::sync::Arc;
 
 /// What a descriptor of the child is connected to: `std::process::Stdio` with a lifetime and more kinds.
 ///
-/// Who owns the source decides what becomes of it in the parent:
+/// The owner of the source closes it in the parent:
 ///
 /// | made from | the source in the parent |
 /// |---|---|
-/// | `OwnedFd`, `File`, a pipe end, a socket: *moved* | closed as soon as a spawn has succeeded; the command cannot be spawned again with it |
-/// | `BorrowedFd`, a reference to any of these: *lent* | never closed |
-/// | `Arc<OwnedFd>`: *shared* | closed when its last owner is dropped; the command is one of them |
+/// | `OwnedFd`, `File`, a pipe end, a socket: *moved* | the command closes it as soon as a spawn has succeeded; a second spawn fails ([`Refusal::SourceSpent`]) |
+/// | `BorrowedFd`, a reference to any of these: *lent* | the library never closes it |
+/// | `Arc<OwnedFd>`: *shared* | it is closed when its last owner is dropped; the command is one of the owners |
 ///
 /// ```
 /// use fdspawn::{Command, Stdio};
 /// use std::io::Read;
 ///
-/// // The shell's `echo hello 2>&1`, with the parent's end in hand.
+/// // The shell's `echo hello 2>&1`. The parent reads the pipe.
 /// let (mut reader, writer) = std::io::pipe()?;
 /// let mut child = Command::new("echo").arg("hello").stdout(writer).stderr(Stdio::same_as(1)).spawn()?;
 /// let mut text = String::new();
@@ -35,16 +35,16 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Stdio<'fd>(pub(super) Source<'fd>);
 
-/// The kinds of source, by what the parent has to do for them.
+/// A source, by what the parent has to do for it.
 #[derive(Debug)]
 pub(crate) enum Source<'fd> {
     /// The parent has the descriptor already.
     Given(Given<'fd>),
-    /// The library opens it for each spawn.
+    /// The library opens the descriptor for each spawn.
     Opened(Opened),
-    /// The same as another target.
+    /// The source of another target.
     SameAs(RawFd),
-    /// Nothing: the target is closed in the child.
+    /// No source: the target is closed in the child.
     Closed,
     /// A descriptor that was moved into the command. An earlier spawn has closed it.
     Spent,
@@ -53,9 +53,9 @@ pub(crate) enum Source<'fd> {
 /// A descriptor that the parent has already.
 #[derive(Debug)]
 pub(crate) enum Given<'fd> {
-    /// The one with the target's number.
+    /// The descriptor that has the target's number.
     Inherit,
-    /// The one with this number.
+    /// The descriptor that has this number.
     InheritFrom(RawFd),
     Moved(OwnedFd),
     Shared(Arc<OwnedFd>),
@@ -69,7 +69,7 @@ pub(crate) enum Given<'fd> {
 pub(crate) enum Opened {
     Null,
     Data(Vec<u8>),
-    /// A pipe at 0, 1 or 2, whose direction the target tells.
+    /// A pipe at 0, 1 or 2. The target determines its direction.
     Piped,
     Slot {
         kind: SlotKind,
@@ -82,7 +82,7 @@ impl Source<'_> {
     pub(crate) const NULL: Source<'static> = Source::Opened(Opened::Null);
     pub(crate) const PIPED: Source<'static> = Source::Opened(Opened::Piped);
 
-    /// The entry of the child's table for this source. If the parent does not have it yet, its number is [`NO_SOURCE`].
+    /// The entry of the child's table for this source. If the parent has not opened the source yet, its number is [`NO_SOURCE`].
     pub(crate) fn mapping(&self, target: RawFd) -> Result<Mapping, Refusal> {
         let (source, origin) = match self {
             Self::Given(given) => given.number_and_origin(target),
@@ -126,19 +126,19 @@ impl Opened {
 }
 
 impl<'fd> Stdio<'fd> {
-    /// The parent's descriptor of the same number, without close-on-exec.
+    /// The parent's descriptor of the same number. Close-on-exec is cleared in the child.
     ///
-    /// Where 0, 1 or 2 is closed in the parent, the child gets `/dev/null` there, never a hole that its next open
-    /// would fall into. Any other number has to be open, or the spawn is refused.
+    /// If 0, 1 or 2 is closed in the parent, the child gets `/dev/null` at the target, so that the child's next open does not
+    /// get that number. If any other number is closed, the spawn fails ([`Refusal::SourceNotOpen`]).
     pub const fn inherit() -> Self {
         Self(Source::INHERIT)
     }
 
-    /// The parent's descriptor `source`, whatever the number in the child. [`Stdio::inherit`] says what is inherited
-    /// where it is closed.
+    /// The parent's descriptor `source`, for any target. If `source` is closed, [`Stdio::inherit`] says what the child gets.
     ///
-    /// It names the descriptor by number, as a user on a command line would: whoever owns it may close it before the
-    /// spawn, which is then refused, or the number may be another's by then. Code that has the descriptor lends it.
+    /// Use it if you know only the number, for example from a command line. The owner of the descriptor may close it before
+    /// the spawn: then the spawn fails, or the child gets another file that has this number by then. If you have the
+    /// descriptor itself, lend it.
     pub const fn inherit_from(source: RawFd) -> Self {
         Self(Source::Given(Given::InheritFrom(source)))
     }
@@ -148,31 +148,32 @@ impl<'fd> Stdio<'fd> {
         Self(Source::NULL)
     }
 
-    /// A new pipe between parent and child, for standard input, output and error only. The parent's end is in the
-    /// `Child`. For other numbers the direction has to be said: [`Command::reader`] and [`Command::writer`].
+    /// A new pipe between parent and child, for standard input, output and error only. The parent's end is in the [`Child`].
+    /// For other numbers use [`Command::reader`] or [`Command::writer`], which name the direction.
     ///
+    /// [`Child`]: crate::Child
     /// [`Command::reader`]: crate::Command::reader
     /// [`Command::writer`]: crate::Command::writer
     pub const fn piped() -> Self {
         Self(Source::PIPED)
     }
 
-    /// A hole: the number is not open in the child. Few programs expect that of 0, 1 or 2.
+    /// No descriptor: the number is closed in the child. Few programs work with a closed 0, 1 or 2.
     pub const fn closed() -> Self {
         Self(Source::Closed)
     }
 
-    /// A duplicate of whatever `target` is in the child, as `2>&1` in a shell; but the order of the calls does not
-    /// matter, since it is about the finished table.
+    /// A duplicate of the child's descriptor `target`, as `2>&1` in a shell. Unlike in a shell, the order of the calls does not
+    /// matter: it is the `target` of the finished table.
     pub const fn same_as(target: RawFd) -> Self {
         Self(Source::SameAs(target))
     }
 
-    /// The bytes that the child reads, and then end-of-file: a here-document.
+    /// A descriptor from which the child reads these bytes, and then end-of-file: a here-document.
     ///
-    /// On Linux it is a sealed `memfd_create(2)` that nobody can change; where there is none, a pipe. A pipe holds
-    /// only as much as its capacity (64 KiB, by default): more is an error. Each spawn makes it afresh, and the
-    /// parent keeps no descriptor of it.
+    /// On Linux it is a file in memory (`memfd_create(2)`), sealed so that no process can change it. On other systems, or if the
+    /// kernel refuses that, it is a pipe. The bytes have to fit into the pipe's capacity (64 KiB by default), or the spawn fails
+    /// with `EFBIG`. Each spawn makes a new one, and the parent keeps no descriptor of it.
     ///
     /// ```
     /// # use fdspawn::{Command, Stdio};
@@ -186,21 +187,21 @@ impl<'fd> Stdio<'fd> {
 }
 
 impl<'fd> From<BorrowedFd<'fd>> for Stdio<'fd> {
-    /// Lends the descriptor: it stays open in the parent.
+    /// Lends the descriptor, which stays open in the parent.
     fn from(fd: BorrowedFd<'fd>) -> Self {
         Self(Source::Given(Given::Lent(fd)))
     }
 }
 
 impl<'fd, T: AsFd> From<&'fd T> for Stdio<'fd> {
-    /// Lends the descriptor: it stays open in the parent.
+    /// Lends the descriptor, which stays open in the parent.
     fn from(owner: &'fd T) -> Self {
         Self(Source::Given(Given::Lent(owner.as_fd())))
     }
 }
 
 impl From<Arc<OwnedFd>> for Stdio<'_> {
-    /// Shares the descriptor: the command is one more owner, for as many spawns as it makes.
+    /// Shares the descriptor: the command is one of its owners, and can be spawned many times.
     fn from(fd: Arc<OwnedFd>) -> Self {
         Self(Source::Given(Given::Shared(fd)))
     }
@@ -209,7 +210,7 @@ impl From<Arc<OwnedFd>> for Stdio<'_> {
 macro_rules! moved {
     ($($owner:ty),* $(,)?) => {$(
         impl From<$owner> for Stdio<'_> {
-            /// Moves the descriptor into the command: the next spawn that succeeds closes it in the parent.
+            /// Moves the descriptor into the command. The first spawn that succeeds closes it in the parent.
             fn from(owner: $owner) -> Self {
                 Self(Source::Given(Given::Moved(OwnedFd::from(owner))))
             }
@@ -236,7 +237,7 @@ moved!(
 macro_rules! standard {
     ($($stream:ty),*) => {$(
         impl From<$stream> for Stdio<'_> {
-            /// The parent's standard stream, which is open for as long as the process runs.
+            /// The parent's standard stream of that name, by its number: see [`Stdio::inherit_from`].
             fn from(stream: $stream) -> Self {
                 Self(Source::Given(Given::InheritFrom(stream.as_raw_fd())))
             }

@@ -1,11 +1,11 @@
-//! The job that a caller and the thread share.
+//! Jobs: how a caller gives the thread a function, and waits until the thread has run it.
 
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A function of the caller that the thread runs. Its argument is the descriptors of the job, in the order in which the
-/// caller sent them. It may return a descriptor, which the thread sends to the caller.
+/// A function of the caller that the thread runs. Its argument is the thread's copies of the descriptors that the caller has
+/// sent, in the same order. If it returns a descriptor, the thread sends that to the caller.
 pub(super) type Job<'a> = dyn FnMut(&[OwnedFd]) -> Option<OwnedFd> + 'a;
 
 /// The place for one job, which the caller submits and the thread claims.
@@ -17,7 +17,7 @@ pub(super) struct JobSlot {
 
 #[derive(Debug, Default)]
 enum State {
-    /// The thread has not begun to serve.
+    /// The thread does not run jobs yet.
     #[default]
     Starting,
     Idle,
@@ -52,7 +52,7 @@ impl JobPtr {
     }
 }
 
-/// A job that the thread has claimed, and that nothing else uses until the thread reports its end.
+/// A job that the thread has claimed. Nothing else uses it until the thread reports its end.
 pub(super) struct Claimed(*mut Job<'static>);
 
 impl Claimed {
@@ -72,7 +72,7 @@ impl JobSlot {
         self.changed.notify_all();
     }
 
-    /// The thread serves from now on.
+    /// The thread is ready to run jobs.
     pub(super) fn start(&self) {
         self.set(State::Idle);
     }
@@ -87,7 +87,7 @@ impl JobSlot {
         self.set(State::Failed(errno));
     }
 
-    /// The thread ends, for this reason.
+    /// The thread ends, after this error.
     pub(super) fn end(&self, errno: Errno) {
         self.set(State::Ended(errno));
     }
@@ -124,12 +124,12 @@ impl JobSlot {
         is_submitted
     }
 
-    /// Whether the thread uses a job, or is going to.
+    /// Whether there is a job that the thread has not finished.
     pub(super) fn is_busy(&self) -> bool {
         matches!(*self.lock(), State::Submitted(..) | State::Claimed)
     }
 
-    /// Waits until the thread uses no job. Returns whether it sends a descriptor.
+    /// Waits until there is no job that the thread has not finished. Returns whether the thread sends a descriptor.
     pub(super) fn wait(&self) -> Result<bool, Errno> {
         let mut state = self.lock();
         loop {

@@ -1,5 +1,5 @@
-//! A thread that has a descriptor table of its own and runs jobs with descriptors. It knows no command.
-#![allow(unsafe_code, reason = "a job is a function of the caller's stack, which the thread runs by its address")]
+//! A thread that has a descriptor table of its own, and runs jobs with descriptors. It does not use `Command`.
+#![allow(unsafe_code, reason = "a job is a function on the caller's stack, which the thread calls by its address")]
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod job;

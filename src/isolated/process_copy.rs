@@ -1,10 +1,10 @@
-//! Whether the process is still the one that started a thread, or a forked copy, which does not have the thread.
+//! Distinguishes a process from its forked copies, which do not have its threads.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// One process: its id, and how many forks made it. The id alone does not tell: a process and its copy may both have the
-/// id 1, each in a PID namespace of its own.
+/// The identity of a process: its id, and the count of forks that led to it. The id is not enough: a process and its forked copy
+/// may both have the id 1, each in a PID namespace of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProcessCopy {
     pid: u32,
@@ -20,7 +20,7 @@ impl ProcessCopy {
             FORKS.fetch_add(1, Ordering::Relaxed);
         }
         COUNTED.call_once(|| {
-            // SAFETY: the function only adds to a number. If libc has no memory for it, the process id has to do.
+            // SAFETY: the function only adds to a number. If this fails for want of memory, only the id differs.
             let _ = unsafe { libc::pthread_atfork(None, None, Some(count)) };
         });
         Self { pid: std::process::id(), forks: FORKS.load(Ordering::Relaxed) }

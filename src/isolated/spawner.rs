@@ -1,4 +1,4 @@
-//! `Isolated`: launches from a thread that has a descriptor table of its own.
+//! `Isolated`: a thread that has a descriptor table of its own, for launches.
 
 use super::job::Job;
 use super::process_copy::ProcessCopy;
@@ -9,45 +9,45 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// A spawner for processes with a crowded descriptor table.
+/// Launches children at the same cost however many descriptors the process has.
 ///
-/// The cost of a spawn grows with the count of descriptors that the process has open *below* the ones that the plan maps,
-/// since the child's table is a copy of all of them. An `Isolated` owns a thread that has an empty descriptor table of its own.
-/// A spawn sends the plan's sources to the thread over a socket, and nothing else, so that
+/// The cost of a plain spawn grows with the count of descriptors that the process has open *below* the sources and targets of
+/// the map, since the child's table is a copy of all of them. An `Isolated` owns a thread that has an empty descriptor table of
+/// its own. A spawn sends only the sources of the map to the thread, over a socket, so that
 ///
 /// - its cost does not depend on how many descriptors the process has, nor on their numbers;
 /// - no child holds any other descriptor of the process, not for a moment;
-/// - a parent-death signal (`PR_SET_PDEATHSIG`, set in a hook) belongs to this thread, not to the one that calls: the child
+/// - a parent-death signal (`PR_SET_PDEATHSIG`, set in a hook) belongs to this thread, not to the one that spawns: the child
 ///   gets it when the `Isolated` is dropped or the process ends.
 ///
-/// The child is a child of the process, and its [`Child`](crate::Child) is like any other. Plans and errors are those of
+/// The child is a child of the process, and its [`Child`](crate::Child) is like any other. Maps and errors are those of
 /// [`Command::spawn`], with four differences:
 ///
-/// - A kept descriptor above a lowered limit is refused, since the kernel cannot duplicate it.
-/// - [`Rest::Inherit`] is refused, since the thread has nothing that a child could inherit.
-/// - A plan that fills every number below the limit is not refused for a cycle: sources that arrive in the order of their
-///   targets have no cycle.
-/// - [`Failure::SendFds`] says that the plan's sources could not be sent: `EMFILE` if they are more than the soft limit of
-///   descriptors, `ETOOMANYREFS` if the user has more than that limit on their way in sockets, `EINVAL` for descriptors that no
-///   socket sends (io_uring).
+/// - A spawn with a kept descriptor that is not below the soft limit fails, since the kernel cannot duplicate it.
+/// - A spawn with [`Rest::Inherit`] fails, since the thread has no descriptors that a child could inherit.
+/// - [`Refusal::NoScratch`] does not occur: sources that arrive in the order of their targets form no cycle.
+/// - [`Failure::SendFds`] is an error of the socket: `EMFILE` if the sources are more than the soft limit of descriptors,
+///   `ETOOMANYREFS` if the user has more than that limit in sockets' queues, `EINVAL` for descriptors that no socket can send
+///   (io_uring).
 ///
-/// Use it for crowded tables only. For other tables a plain spawn is quicker: it saves two switches of threads, and more if
-/// the kernel spreads the threads over idle processors, which the host of a virtual machine has to wake.
+/// Use it only if the process has very many descriptors. Otherwise a plain spawn is quicker: it saves two switches of threads,
+/// and more if the kernel runs the threads on different processors.
 ///
-/// [`Command::isolated`] makes a command use it. Many threads can use one `Isolated`: their spawns take turns. A drop ends the
-/// thread and joins it.
+/// [`Command::isolated`] makes a command use it. Many threads can use one `Isolated`; it launches one child at a time. A drop
+/// ends the thread and joins it.
 ///
-/// A child inherits scheduling, affinity, capabilities, seccomp filters and namespaces from the *thread* that launches it. They
-/// are those that the thread which called [`Isolated::new`] had then. The signal mask is the caller's at the spawn. Hooks run
-/// in a child of this thread, which does not have the caller's thread-local values.
+/// A child inherits scheduling, affinity, capabilities, seccomp filters and namespaces from the *thread* that launches it. This
+/// thread inherits them from the thread that calls [`Isolated::new`]. The signal mask is that of the thread that spawns. Hooks
+/// run in a child of this thread, so they do not see the thread-local values of the thread that spawns.
 ///
 /// # Platform notes
 ///
-/// Linux. Threads of other systems have no tables of their own, so [`Isolated::new`] fails. A forked copy of the process does
-/// not have the thread, so spawns fail there.
+/// Linux. On other systems threads have no tables of their own, and [`Isolated::new`] fails. A forked copy of the process does
+/// not have the thread, so spawns fail there ([`Failure::AfterFork`]).
 ///
 /// [`Command::isolated`]: crate::Command::isolated
 /// [`Command::spawn`]: crate::Command::spawn
+/// [`Refusal::NoScratch`]: crate::plan::Refusal::NoScratch
 /// [`Rest::Inherit`]: crate::Rest::Inherit
 ///
 /// ```
@@ -62,20 +62,22 @@ use std::thread::JoinHandle;
 pub struct Isolated {
     caller: Mutex<Caller>,
     thread: Option<JoinHandle<()>>,
-    /// The process that has the thread.
+    /// The process in which the thread runs.
     process: ProcessCopy,
 }
 
 impl Isolated {
     /// Starts the thread.
     ///
-    /// The thread copies the process's table for a moment, to leave it.
+    /// The thread calls `unshare(2)`, which copies the process's table, and then closes the copies. So for a moment it has a
+    /// duplicate of each of the process's descriptors.
     ///
     /// # Errors
     ///
-    /// - The thread cannot be started.
-    /// - The thread cannot be given a table of its own: `EPERM` from a seccomp filter, or a system other than Linux.
-    /// - No descriptor is left for the thread's socket.
+    /// - [`Failure::Thread`]: the process could not start the thread.
+    /// - [`Failure::PrivateTable`]: the thread could not get a table of its own: `EPERM` from a seccomp filter, or a system other
+    ///   than Linux.
+    /// - [`Failure::ParentOpen`]: the process could not open the sockets.
     pub fn new() -> Result<Self> {
         Self::start().map_err(|problem| problem.of(Subject::Isolate))
     }
@@ -97,32 +99,32 @@ impl Isolated {
         Ok(isolated)
     }
 
-    /// Waits until the thread is free.
+    /// Waits until no other caller uses the thread.
     pub(crate) fn turn(&self) -> std::result::Result<Turn<'_>, Problem> {
         if self.process != ProcessCopy::current() {
             return Err(Failure::AfterFork.into());
         }
-        // Lock the caller first: the launch of the caller whose turn it is may need the lock of 0 to 2.
+        // Lock the caller first: the launch of another caller, which holds that lock, may need the lock of 0 to 2.
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Turn { stdio_numbers: Some(lock_stdio_numbers()), caller })
     }
 }
 
-/// The time in which the thread works for one caller. The caller holds the lock of 0 to 2 until it has sent the sources.
+/// Exclusive use of the thread. It has the lock of 0 to 2 until the sources have been sent.
 pub(crate) struct Turn<'a> {
     stdio_numbers: Option<MutexGuard<'static, ()>>,
     caller: MutexGuard<'a, Caller>,
 }
 
 impl Turn<'_> {
-    /// Makes the thread run a job with copies of the descriptors that have these numbers in the caller's table. They are
-    /// open for as long as the call lasts. Returns the descriptor that the job returns.
+    /// Makes the thread run a job with copies of the descriptors that have these numbers in the caller's table. The caller keeps
+    /// them open during the call. Returns the descriptor that the job returns.
     pub(crate) fn run(
         &mut self,
         numbers: &[RawFd],
         job: &mut Job<'_>,
     ) -> std::result::Result<Option<OwnedFd>, Problem> {
-        // SAFETY: the caller has found each number open, and has borrowed or opened the descriptor for this call.
+        // SAFETY: the caller has checked that each number is open, and borrows or owns the descriptor during this call.
         let lent: Vec<_> = numbers.iter().map(|&number| unsafe { BorrowedFd::borrow_raw(number) }).collect();
         let stdio_numbers = self.stdio_numbers.take();
         self.caller.call(&lent, stdio_numbers, job).map_err(|errno| Problem::system(Failure::SendFds, errno))
@@ -132,8 +134,7 @@ impl Turn<'_> {
 impl Drop for Isolated {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        // A forked copy of the process must not end the thread. If the socket cannot be shut down, its close ends the thread
-        // later.
+        // A forked copy of the process must not end the thread. If the shutdown fails, the thread ends when the socket closes.
         let is_ours = self.process == ProcessCopy::current();
         if is_ours && self.caller.get_mut().unwrap_or_else(PoisonError::into_inner).shut_down() {
             let _ = thread.map(JoinHandle::join); // The panic hook has reported a panic of the thread.

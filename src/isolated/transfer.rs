@@ -1,4 +1,4 @@
-//! Descriptors in messages of a Unix socket (`SCM_RIGHTS`).
+//! Sends and receives descriptors over a Unix socket (`SCM_RIGHTS`).
 
 use rustix::io::{Errno, IoSlice, IoSliceMut, retry_on_intr};
 use rustix::net::{
@@ -8,19 +8,19 @@ use rustix::net::{
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// How many descriptors one message can have at most: the kernel's `SCM_MAX_FD`.
-const MOST: usize = 253;
+/// The kernel's limit: how many descriptors one message can have.
+const SCM_MAX_FD: usize = 253;
 
-/// What a message begins with.
+/// The bytes of a message: the job that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct JobHead {
     /// The number of the job that the message belongs to.
     pub(super) job: u32,
     /// Whether it is the job's last message.
     pub(super) last: bool,
 }
 
-impl Head {
+impl JobHead {
     fn to_bytes(self) -> [u8; 5] {
         let [a, b, c, d] = self.job.to_ne_bytes();
         [a, b, c, d, u8::from(self.last)]
@@ -31,20 +31,20 @@ impl Head {
     }
 }
 
-/// One message, with the descriptors that came with it.
+/// A message and its descriptors.
 pub(super) struct FdMessage {
-    /// `None` at the end of all messages.
-    pub(super) head: Option<Head>,
+    /// `None` at end-of-file.
+    pub(super) head: Option<JobHead>,
     pub(super) fds: Vec<OwnedFd>,
-    /// Whether the kernel found no free number for some of the descriptors, and dropped them.
+    /// Whether the kernel has dropped descriptors, since no number was free for them (`MSG_CTRUNC`).
     pub(super) truncated: bool,
 }
 
 /// Sends the descriptors of one job, in as many messages as they need.
 pub(super) fn send_all(socket: BorrowedFd<'_>, job: u32, mut fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     loop {
-        let (now, later) = fds.split_at(fds.len().min(MOST));
-        send(socket, Head { job, last: later.is_empty() }, now, SendFlags::empty())?;
+        let (now, later) = fds.split_at(fds.len().min(SCM_MAX_FD));
+        send(socket, JobHead { job, last: later.is_empty() }, now, SendFlags::empty())?;
         if later.is_empty() {
             return Ok(());
         }
@@ -52,9 +52,14 @@ pub(super) fn send_all(socket: BorrowedFd<'_>, job: u32, mut fds: &[BorrowedFd<'
     }
 }
 
-/// Sends one message. It never raises SIGPIPE.
-pub(super) fn send(socket: BorrowedFd<'_>, head: Head, fds: &[BorrowedFd<'_>], flags: SendFlags) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+/// Sends one message, without SIGPIPE.
+pub(super) fn send(
+    socket: BorrowedFd<'_>,
+    head: JobHead,
+    fds: &[BorrowedFd<'_>],
+    flags: SendFlags,
+) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SCM_MAX_FD))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(Errno::INVAL);
@@ -67,7 +72,7 @@ pub(super) fn send(socket: BorrowedFd<'_>, head: Head, fds: &[BorrowedFd<'_>], f
 /// Receives one message.
 pub(super) fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> Result<FdMessage, Errno> {
     let mut head = [0; 5];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SCM_MAX_FD))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received =
         retry_on_intr(|| rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut head)], &mut control, flags))?;
@@ -78,23 +83,23 @@ pub(super) fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> Result<FdMess
         }
     }
     let truncated = received.flags.contains(ReturnFlags::CTRUNC);
-    Ok(FdMessage { head: (received.bytes == head.len()).then(|| Head::from_bytes(head)), fds, truncated })
+    Ok(FdMessage { head: (received.bytes == head.len()).then(|| JobHead::from_bytes(head)), fds, truncated })
 }
 
-/// The number of a job, and its descriptors; an error instead of them if some found no free number.
+/// The number of a job, and its descriptors. An error if no number was free for some of them.
 type ReceivedJob = (u32, Result<Vec<OwnedFd>, Errno>);
 
-/// Waits for the next job all of whose messages have arrived. `None` at the end of all jobs.
+/// Waits until all messages of a job have arrived. `None` at end-of-file.
 pub(super) fn receive_job(socket: BorrowedFd<'_>) -> Result<Option<ReceivedJob>, Errno> {
     let mut fds = Vec::new();
     let mut truncated = false;
     let mut job = None;
     loop {
-        // Without close-on-exec: only children of this thread get copies of its table, and their plans close the rest.
+        // Close-on-exec is not needed: only children of this thread get copies of its table, and they close the rest.
         let message = receive(socket, RecvFlags::empty())?;
         let Some(head) = message.head else { return Ok(None) };
         if job != Some(head.job) {
-            // The caller could not send the whole of an earlier job, and has left these.
+            // These are of an earlier job, of which the caller could not send all messages.
             fds.clear();
             (job, truncated) = (Some(head.job), false);
         }

@@ -1,20 +1,20 @@
-//! What stands for `spawner.rs` on systems whose threads have no descriptor tables of their own.
+//! Replaces `spawner.rs` on systems whose threads cannot have descriptor tables of their own.
 
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use rustix::io::Errno;
 use std::convert::Infallible;
 use std::os::fd::{OwnedFd, RawFd};
 
-/// A spawner for processes with a crowded descriptor table. There is none on this system: [`Isolated::new`] fails.
+/// Launches children at the same cost however many descriptors the process has. Not on this system: [`Isolated::new`] fails.
 #[derive(Debug)]
 pub struct Isolated(Infallible);
 
 impl Isolated {
-    /// Fails.
+    /// Always fails on this system.
     ///
     /// # Errors
     ///
-    /// Threads have no descriptor tables of their own here ([`std::io::ErrorKind::Unsupported`]).
+    /// [`Failure::PrivateTable`]: threads cannot have descriptor tables of their own ([`std::io::ErrorKind::Unsupported`]).
     pub fn new() -> Result<Self> {
         Err(Error::new(Subject::Isolate, Failure::PrivateTable, Some(Errno::NOSYS)))
     }
@@ -24,7 +24,7 @@ impl Isolated {
     }
 }
 
-/// The time in which the thread works for one caller: there is no thread.
+/// Exclusive use of the thread. There is no thread on this system.
 pub(crate) struct Turn(Infallible);
 
 impl Turn {

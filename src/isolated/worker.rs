@@ -1,10 +1,10 @@
-//! The two ends of the socket between callers and the thread.
+//! The thread's code, and the caller's end of the socket between them.
 //!
-//! Caller and thread share all memory, so a job is a function of the caller, which waits until the thread has run it. Only
-//! descriptors have to be sent.
+//! The caller and the thread share all memory. So a job is a function of the caller, which waits until the thread has run it. The
+//! socket is only for descriptors, and to wake the other end.
 
 use super::job::{Job, JobPtr, JobSlot};
-use super::transfer::{Head, receive, receive_job, send, send_all};
+use super::transfer::{JobHead, receive, receive_job, send, send_all};
 use crate::fd::by_number;
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::platform::Features;
@@ -18,10 +18,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The number of the thread's socket, so that the descriptors of a job arrive at the numbers from 0 on.
+/// The number of the thread's socket. It is high, so that the descriptors of a job get the numbers from 0 on.
 const SOCKET_NUMBER: RawFd = 256;
 
-/// How long the caller waits for a message before it looks at the job's state.
+/// How long the caller waits for a message before it checks the job's state.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The caller's end.
@@ -33,7 +33,7 @@ pub(super) struct Caller {
     job: u32,
 }
 
-/// A connected pair: the caller's end, and the thread's socket.
+/// Opens a connected pair: the caller's end, and the thread's socket.
 pub(super) fn pair() -> io::Result<(Caller, OwnedFd)> {
     let (ours, theirs) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
@@ -43,32 +43,32 @@ pub(super) fn pair() -> io::Result<(Caller, OwnedFd)> {
 }
 
 impl Caller {
-    /// The place for the job.
+    /// The slot for jobs, which the thread shares.
     pub(super) fn slot(&self) -> Arc<JobSlot> {
         self.slot.clone()
     }
 
-    /// Waits until the thread serves, or cannot.
+    /// Waits until the thread is ready to run jobs, or has failed.
     pub(super) fn wait_for_start(&self) -> Result<(), Errno> {
         self.slot.wait().map(drop)
     }
 
-    /// Makes the thread run a job with copies of these descriptors. Drops `sending` when they are on their way.
+    /// Makes the thread run a job with copies of these descriptors. Drops `send_guard` when it has sent them.
     pub(super) fn call<G>(
         &mut self,
         fds: &[BorrowedFd<'_>],
-        sending: G,
+        send_guard: G,
         job: &mut Job<'_>,
     ) -> Result<Option<OwnedFd>, Errno> {
         self.job = self.job.wrapping_add(1);
-        // SAFETY: this function neither touches the job nor returns before the wait below is over or the job is cancelled.
+        // SAFETY: this function does not touch the job, and returns only after the wait below or after a cancel.
         self.slot.submit(self.job, unsafe { JobPtr::new(job) })?;
         let sent = send_all(self.socket.as_fd(), self.job, fds);
-        drop(sending);
+        drop(send_guard);
         if let Err(errno) = sent {
             if self.slot.cancel() {
-                // The thread closes what has arrived of the job when the last message comes, since it finds no such job.
-                let _ = send(self.socket.as_fd(), Head { job: self.job, last: true }, &[], SendFlags::empty());
+                // When the last message arrives, the thread finds no such job, and closes its descriptors.
+                let _ = send(self.socket.as_fd(), JobHead { job: self.job, last: true }, &[], SendFlags::empty());
                 return Err(errno);
             }
         }
@@ -77,13 +77,13 @@ impl Caller {
         let _guard = if matches!(with_fd, Ok(true)) { Some(lock_stdio_numbers()) } else { None };
         let fd = self.receive_answer();
         with_fd?;
-        // If no number above 2 is free, the caller does without the descriptor.
+        // The descriptor is a pidfd. If no number above 2 is free for it, the child has none.
         Ok(fd.and_then(|fd| dup_above_stdio(fd).ok()))
     }
 
-    /// Waits for a message of the thread, and leaves it in the socket. The message only says that the job's state may have
-    /// changed. The kernel wakes the reader of a socket on the writer's processor, which is quicker than a condition variable.
-    /// If no message comes, or none can be read, the wait for the job's state still ends.
+    /// Waits for a message of the thread, and leaves it in the socket. It only says that the job's state may have changed. The
+    /// kernel wakes the reader of a socket on the writer's processor, which is quicker than a condition variable. If no message
+    /// arrives or the read fails, the caller still waits for the job's state.
     fn wait_for_answer(&self) {
         let mut head = [0; 5];
         loop {
@@ -96,34 +96,34 @@ impl Caller {
         }
     }
 
-    /// Takes the thread's message out of the socket, with the descriptor that it may have.
+    /// Receives the thread's message, and returns its descriptor, if it has one.
     fn receive_answer(&self) -> Option<OwnedFd> {
         loop {
             let message = receive(self.socket.as_fd(), RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT).ok()?;
-            // A message of an earlier job is not the answer to this one.
+            // An earlier job's message may still be in the socket.
             if message.head?.job == self.job {
                 return message.fds.into_iter().next();
             }
         }
     }
 
-    /// Ends the thread, even if a forked process has a copy of the socket. Returns whether that worked.
+    /// Makes the thread end, even if a forked process has a copy of the socket. Returns whether that worked.
     pub(super) fn shut_down(&self) -> bool {
         rustix::net::shutdown(&self.socket, Shutdown::Both).is_ok()
     }
 }
 
-/// The thread: takes a table of its own, and runs jobs until the caller closes its end.
+/// The thread's main function: makes a table of its own, and runs jobs until the caller closes its end.
 pub(super) fn run(socket: RawFd, slot: &JobSlot) {
-    // The process's handlers run in other threads, which have the process's descriptors.
+    // A handler may use descriptors of the process, which this thread does not have. Let other threads run it.
     block_programs_signals();
-    match take_table(socket) {
+    match unshare_table(socket) {
         Ok(socket) => serve(&socket, slot),
         Err(errno) => slot.end(errno),
     }
 }
 
-/// Runs the jobs that arrive.
+/// Runs jobs until end-of-file.
 fn serve(socket: &OwnedFd, slot: &JobSlot) {
     slot.start();
     loop {
@@ -133,46 +133,47 @@ fn serve(socket: &OwnedFd, slot: &JobSlot) {
             Err(errno) => return slot.end(errno),
         };
         let Some(job) = slot.claim(number) else { continue };
-        // The thread's copies of the sources are closed before the caller learns of the end.
+        // Close the thread's copies of the descriptors before the caller's wait ends.
         let result = fds.and_then(|fds| catch_unwind(AssertUnwindSafe(|| job.run(&fds))).map_err(|_| Errno::CANCELED));
         match &result {
             Ok(fd) => slot.finish(fd.is_some()),
             Err(errno) => slot.fail(*errno),
         }
         let answer = result.ok().flatten();
-        // It must not wait for a caller that reads no answers.
-        let send_answer =
-            |fds: &[BorrowedFd<'_>]| send(socket.as_fd(), Head { job: number, last: true }, fds, SendFlags::DONTWAIT);
+        // Do not block: the caller may never read the message.
+        let send_answer = |fds: &[BorrowedFd<'_>]| {
+            send(socket.as_fd(), JobHead { job: number, last: true }, fds, SendFlags::DONTWAIT)
+        };
         let sent = answer.as_ref().is_some_and(|fd| send_answer(&[fd.as_fd()]).is_ok());
         if !sent {
-            let _ = send_answer(&[]); // If that fails too, the caller learns of the end from the job's state.
+            let _ = send_answer(&[]); // If that fails too, the caller sees the job's state after its timeout.
         }
     }
 }
 
-/// Gives the calling thread a table with nothing but the socket, and the socket a number above those that jobs use.
-fn take_table(socket: RawFd) -> Result<OwnedFd, Errno> {
+/// Gives the calling thread a table of its own that has only the socket, and gives the socket a number above those of jobs.
+fn unshare_table(socket: RawFd) -> Result<OwnedFd, Errno> {
     sys::unshare_table()?;
     for (first, last) in by_number::gaps(vec![socket]).into_iter().rev() {
         by_number::close(first, last, Features::empty())?;
     }
     // SAFETY: the number is open in this thread's own table, and nothing else uses that table.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    // If the limit of descriptors is too low for this number, descriptors of a job arrive around the socket's own.
+    // If the limit of descriptors is too low for that number, the socket keeps its own, among those of jobs.
     match rustix::io::fcntl_dupfd_cloexec(&socket, SOCKET_NUMBER) {
         Ok(moved) => Ok(moved),
         Err(_) => Ok(socket),
     }
 }
 
-/// Blocks the signals that programs use, for as long as this thread runs. The signals that libc keeps for itself stay open:
-/// `setuid` in another thread sends one to each thread, and waits for its handler.
+/// Blocks the signals that programs use in this thread, but not those that libc reserves for itself: `setuid` in another thread
+/// sends one to each thread, and waits until each has run the handler.
 fn block_programs_signals() {
-    // SAFETY: all zeros is a valid set; libc fills in its own idea of all signals, and only this thread's mask changes.
+    // SAFETY: all zeros is a valid set. libc fills it without its own signals. Only this thread's mask changes.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut set);
-        // The thread causes these itself: a seccomp filter may have a call answered by a handler of SIGSYS.
+        // The kernel sends these for what the thread itself does. A program may handle them: SIGSYS from a seccomp filter.
         for signal in [libc::SIGSYS, libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP] {
             libc::sigdelset(&raw mut set, signal);
         }

@@ -1,4 +1,4 @@
-//! What the child runs between clone and exec.
+//! The child's code between clone and exec.
 //!
 //! The law of this code:
 //!
@@ -21,7 +21,7 @@ use rustix::io::Errno;
 use std::ffi::c_char;
 use std::os::fd::RawFd;
 
-/// What a child gets from its launcher.
+/// The arguments of [`child_main`].
 pub(super) struct ChildArgs<'a, 'f> {
     pub(super) image: &'a Image<'f>,
     /// The signal mask of the program.
@@ -29,14 +29,14 @@ pub(super) struct ChildArgs<'a, 'f> {
     pub(super) channel: Channel<'a>,
 }
 
-/// A child that runs the steps, or ends.
+/// The main function of a child: does the steps. If one fails, it ends the child.
 pub(super) fn child_main(args: &ChildArgs<'_, '_>) -> ! {
     run_steps(args);
     sys::exit(function::FAILED)
 }
 
-/// Runs the steps. The last one does not return, so this function returns only after a step has failed and the parent has
-/// been sent the error.
+/// Does the steps. The last one does not return. So this function returns only after a step has failed, and after it has sent
+/// the error to the parent.
 pub(super) fn run_steps(args: &ChildArgs<'_, '_>) {
     for (index, step) in args.image.steps.iter().enumerate() {
         match do_step(args, *step, index) {
@@ -87,21 +87,21 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
     Ok(())
 }
 
-/// Becomes the program; returns why not.
+/// Executes the program. Returns the error if that fails.
 ///
-/// In a search of PATH the next path is tried if this one does not exist, as `execvp(3)` does. If a file may not be executed,
-/// its error is the result unless a later path has a better one. Any other error ends the search.
+/// In a search of PATH it tries the next path if a file does not exist (ENOENT and the like) or may not be executed (EACCES), as
+/// `execvp(3)` does. Any other error ends the search. If all paths fail, the result is EACCES if one of them had it.
 fn exec(image: &Image<'_>) -> Errno {
-    let mut kept = Errno::NOENT;
+    let mut result = Errno::NOENT;
     for &path in image.programs {
         // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
         let errno = unsafe { sys::exec(path as *const c_char, image.argv, image.envp) };
         match errno {
             _ if !image.searched => return errno,
-            Errno::ACCESS => kept = errno,
+            Errno::ACCESS => result = errno,
             Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
             _ => return errno,
         }
     }
-    kept
+    result
 }

@@ -1,6 +1,6 @@
-//! How the child reports to the parent which step failed.
+//! Reports from the child to the parent: which step failed, and how.
 //!
-//! A report has one form and two channels: memory that parent and child share, and a pipe from a forked child.
+//! A report has one form and two channels: memory that parent and child share, and a pipe (the errpipe) from a forked child.
 
 use crate::sys;
 use rustix::io::Errno;
@@ -8,10 +8,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The longest text of a hook's error that a report can have.
-const TEXT: usize = 1000;
+/// The greatest length of a hook's error text in a report.
+const MAX_TEXT: usize = 1000;
 
-/// What a message says.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageKind {
     /// A system call failed with this error number.
@@ -22,22 +22,22 @@ pub(super) enum MessageKind {
     HookText(usize),
     /// The hook of this index panicked.
     HookPanicked(usize),
-    /// No step has failed: only exec is left, or the function that runs instead.
+    /// The steps before the last one are done. The last one is exec, or the function of a `fork_run`.
     Done,
 }
 
-/// The fixed part of a message: what it says of which step.
+/// The fixed part of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct MessageHead {
     pub(super) step: usize,
     pub(super) kind: MessageKind,
 }
 
 const WORDS: usize = 4;
-const HEAD: usize = WORDS * 4;
+const HEAD_SIZE: usize = WORDS * 4;
 
-impl Head {
-    /// Kind, step, hook, error number. A kind is never 0.
+impl MessageHead {
+    /// Kind, step, hook, error number. A kind is never 0, which in a [`SharedReport`] means that there is no message.
     fn to_words(self) -> [u32; WORDS] {
         let (kind, hook, errno) = match self.kind {
             MessageKind::System(errno) => (1, 0, errno.raw_os_error()),
@@ -51,7 +51,7 @@ impl Head {
 
     fn from_words([kind, step, hook, errno]: [u32; WORDS]) -> Self {
         let hook = hook as usize;
-        // The child never sends another number, but a hook could write to the pipe.
+        // The library sends no other number, but a hook may write to the pipe.
         let errno = if (1..4096).contains(&errno) { Errno::from_raw_os_error(errno as i32) } else { Errno::INVAL };
         let kind = match kind {
             2 => MessageKind::HookErrno(hook, errno),
@@ -64,26 +64,26 @@ impl Head {
     }
 }
 
-/// A message in the child: its bytes on the stack.
+/// A message in the child. It is on the stack, since the child must not allocate.
 pub(super) struct Message {
-    head: Head,
-    bytes: [u8; HEAD + TEXT],
+    head: MessageHead,
+    bytes: [u8; HEAD_SIZE + MAX_TEXT],
     length: usize,
 }
 
 impl Message {
-    pub(super) fn new(head: Head) -> Self {
-        let mut message = Self { head, bytes: [0; HEAD + TEXT], length: 0 };
+    pub(super) fn new(head: MessageHead) -> Self {
+        let mut message = Self { head, bytes: [0; HEAD_SIZE + MAX_TEXT], length: 0 };
         for word in head.to_words() {
             message.push(&word.to_ne_bytes());
         }
         message
     }
 
-    /// Appends what fits.
+    /// Appends as many of the bytes as fit.
     fn push(&mut self, bytes: &[u8]) {
-        for (room, byte) in self.bytes.iter_mut().skip(self.length).zip(bytes) {
-            *room = *byte;
+        for (place, byte) in self.bytes.iter_mut().skip(self.length).zip(bytes) {
+            *place = *byte;
             self.length += 1;
         }
     }
@@ -93,7 +93,7 @@ impl Message {
     }
 
     fn text(&self) -> &[u8] {
-        self.bytes.get(HEAD..self.length).unwrap_or_default()
+        self.bytes.get(HEAD_SIZE..self.length).unwrap_or_default()
     }
 }
 
@@ -104,15 +104,15 @@ impl std::fmt::Write for Message {
     }
 }
 
-/// What the parent has received.
+/// The messages that the parent has received.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Received {
-    /// Whether the child has reported that its steps are done.
+    /// Whether there was a [`MessageKind::Done`].
     pub(super) done: bool,
     pub(super) report: Option<Report>,
 }
 
-/// Why a child did not become the program.
+/// The step that failed, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Report {
     /// The index of the step that failed.
@@ -130,7 +130,7 @@ pub(super) enum ChildError {
 }
 
 impl Received {
-    fn add(&mut self, head: Head, text: &[u8]) {
+    fn add(&mut self, head: MessageHead, text: &[u8]) {
         let error = match head.kind {
             MessageKind::Done => {
                 self.done = true;
@@ -146,21 +146,21 @@ impl Received {
         self.report = Some(Report { step: head.step, error });
     }
 
-    /// Reads all messages of a child.
+    /// Decodes all messages of a child.
     fn decode(mut bytes: &[u8]) -> Self {
         let mut received = Self::default();
-        while let Some((words, rest)) = bytes.split_at_checked(HEAD) {
+        while let Some((words, rest)) = bytes.split_at_checked(HEAD_SIZE) {
             let word = |index: usize| u32::from_ne_bytes(words[index * 4..][..4].try_into().unwrap_or_default());
-            let head = Head::from_words([word(0), word(1), word(2), word(3)]);
+            let head = MessageHead::from_words([word(0), word(1), word(2), word(3)]);
             received.add(head, rest);
-            // Only `Done` has another message after it.
+            // Only after `Done` does a child send another message.
             bytes = if head.kind == MessageKind::Done { rest } else { &[] };
         }
         received
     }
 }
 
-/// The way from the child to the parent.
+/// Where the child sends its messages.
 #[derive(Clone, Copy)]
 pub(super) enum Channel<'a> {
     Memory(&'a SharedReport),
@@ -168,7 +168,7 @@ pub(super) enum Channel<'a> {
 }
 
 impl Channel<'_> {
-    /// Sends a message, in the child. Returns whether it has been sent.
+    /// Sends a message. The child calls this. Returns whether that worked.
     pub(super) fn send(self, message: &Message) -> bool {
         match self {
             Self::Memory(report) => {
@@ -179,9 +179,9 @@ impl Channel<'_> {
         }
     }
 
-    /// Sends a failed step, in the child.
+    /// Sends the error number of a failed step. The child calls this.
     pub(super) fn send_errno(self, step: usize, errno: Errno) {
-        let head = Head { step, kind: MessageKind::System(errno) };
+        let head = MessageHead { step, kind: MessageKind::System(errno) };
         match self {
             Self::Memory(report) => report.set_head(head),
             Self::Pipe(_) => {
@@ -190,19 +190,19 @@ impl Channel<'_> {
         }
     }
 
-    /// Sends that the steps are done, in the child. Returns whether the parent learns of it.
+    /// Sends [`MessageKind::Done`]. The child calls this. Returns whether that worked.
     pub(super) fn send_done(self, step: usize) -> bool {
         match self {
-            // The parent sees the end of the child, or its exec.
+            // The parent does not need it: it waits until the child has executed or ended.
             Self::Memory(_) => true,
-            Self::Pipe(_) => self.send(&Message::new(Head { step, kind: MessageKind::Done })),
+            Self::Pipe(_) => self.send(&Message::new(MessageHead { step, kind: MessageKind::Done })),
         }
     }
 
-    /// Closes the child's end of a pipe, in the child.
+    /// Closes the write end of the errpipe. The child calls this.
     pub(super) fn close(self) {
         if let Self::Pipe(pipe) = self {
-            let _ = sys::close(pipe.fd); // A pipe has nothing to lose.
+            let _ = sys::close(pipe.fd); // An error of close(2) does not matter for a pipe: no data is lost.
         }
     }
 }
@@ -211,7 +211,8 @@ impl Channel<'_> {
 #[derive(Debug)]
 pub(super) struct SharedReport {
     words: [AtomicU32; WORDS],
-    /// The text of a hook's error. Hooks run in this memory only if it is the process's own, so they may allocate.
+    /// The text of a hook's error. Hooks use this channel only if the calling process itself executes the program. So they may
+    /// allocate.
     text: OnceLock<Vec<u8>>,
 }
 
@@ -220,8 +221,8 @@ impl SharedReport {
         Self { words: [const { AtomicU32::new(0) }; WORDS], text: OnceLock::new() }
     }
 
-    /// In the child.
-    fn set_head(&self, head: Head) {
+    /// The child calls this.
+    fn set_head(&self, head: MessageHead) {
         let [kind, operands @ ..] = &self.words;
         let [kind_word, operand_words @ ..] = head.to_words();
         for (word, value) in operands.iter().zip(operand_words) {
@@ -230,7 +231,7 @@ impl SharedReport {
         kind.store(kind_word, Ordering::Release);
     }
 
-    /// In a thread of the parent's process, if there is a text.
+    /// The child calls this if there is no text. With a text, only [`Method::InPlace`](super::mode::Method::InPlace) does.
     fn set(&self, message: &Message) {
         if !message.text().is_empty() {
             let _ = self.text.set(message.text().to_vec());
@@ -238,7 +239,7 @@ impl SharedReport {
         self.set_head(message.head);
     }
 
-    /// In the parent, when the child no longer shares its memory.
+    /// The parent calls this when the child has executed or ended.
     pub(super) fn receive(&self) -> Received {
         let mut received = Received::default();
         let [kind, operands @ ..] = &self.words;
@@ -246,7 +247,7 @@ impl SharedReport {
         if kind != 0 {
             let [step, hook, errno] = operands.each_ref().map(|word| word.load(Ordering::Relaxed));
             let text = self.text.get().map(Vec::as_slice).unwrap_or_default();
-            received.add(Head::from_words([kind, step, hook, errno]), text);
+            received.add(MessageHead::from_words([kind, step, hook, errno]), text);
         }
         received
     }
@@ -265,13 +266,13 @@ impl Errpipe {
         PipeEnd { fd, identity: identity(fd) }
     }
 
-    /// What the child reports, up to the end of all reports: until the child has executed or ended.
+    /// Receives all messages, until the child has executed or ended.
     pub(super) fn receive_all(self) -> Received {
         self.receive_until(|_| false)
     }
 
-    /// What the child reports first, or nothing if it has ended. It does not wait for the end of all reports, since a child
-    /// of another thread, which never executes, may have the write end.
+    /// Receives the first message, or nothing if the child has ended. It does not wait for end-of-file: a child that another
+    /// thread has forked may have the write end, too, and may never execute a program.
     pub(super) fn receive_first(self) -> Received {
         self.receive_until(|received| received.done || received.report.is_some())
     }
@@ -305,7 +306,7 @@ pub(super) struct PipeEnd {
 }
 
 impl PipeEnd {
-    /// Writes a message, in one call, so that it is atomic. Returns whether it has been written.
+    /// Writes a message in one call, so that the write is atomic. Returns whether that worked.
     fn send(self, message: &[u8]) -> bool {
         self.identity.is_some()
             && identity(self.fd) == self.identity
@@ -327,14 +328,14 @@ mod tests {
     use std::fmt::Write;
 
     fn done() -> Message {
-        Message::new(Head { step: 0, kind: MessageKind::Done })
+        Message::new(MessageHead { step: 0, kind: MessageKind::Done })
     }
 
     #[test]
-    fn messages_come_back_as_they_were_sent() {
+    fn messages_are_decoded_as_they_were_encoded() {
         assert_eq!(Received::decode(&[]), Received::default());
         assert_eq!(Received::decode(done().as_bytes()), Received { done: true, report: None });
-        let failed = Message::new(Head { step: 7, kind: MessageKind::System(Errno::NOENT) });
+        let failed = Message::new(MessageHead { step: 7, kind: MessageKind::System(Errno::NOENT) });
         let report = Report { step: 7, error: ChildError::System(Errno::NOENT) };
         let bytes = [done().as_bytes(), failed.as_bytes()].concat();
         assert_eq!(Received::decode(&bytes), Received { done: true, report: Some(report) });
@@ -343,15 +344,15 @@ mod tests {
             (MessageKind::HookPanicked(3), ChildError::HookPanicked { index: 3 }),
         ];
         for (kind, error) in kinds {
-            let received = Received::decode(Message::new(Head { step: 5, kind }).as_bytes());
+            let received = Received::decode(Message::new(MessageHead { step: 5, kind }).as_bytes());
             assert_eq!(received, Received { done: false, report: Some(Report { step: 5, error }) });
         }
     }
 
     #[test]
-    fn both_channels_carry_a_text_and_cut_what_is_too_long() {
-        for (text, expected) in [("no luck".to_owned(), 7), ("x".repeat(TEXT + 9), TEXT)] {
-            let mut message = Message::new(Head { step: 5, kind: MessageKind::HookText(1) });
+    fn both_channels_send_a_text_and_cut_one_that_is_too_long() {
+        for (text, expected) in [("no luck".to_owned(), 7), ("x".repeat(MAX_TEXT + 9), MAX_TEXT)] {
+            let mut message = Message::new(MessageHead { step: 5, kind: MessageKind::HookText(1) });
             write!(message, "{text}").unwrap();
             let memory = SharedReport::new();
             assert_eq!(memory.receive(), Received::default());

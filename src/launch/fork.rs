@@ -4,7 +4,7 @@ use super::child::{ChildArgs, child_main};
 use crate::sys;
 use rustix::io::Errno;
 
-/// Forks; the child runs its steps. Returns the child's pid.
+/// Forks a child that does its steps. Returns its pid.
 ///
 /// # Safety
 ///

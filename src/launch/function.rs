@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The status of a child that could not become what it should. The parent has reaped it before any caller sees it.
+/// The status of a child after a failed step. The caller never sees it, since the launch reaps such a child.
 pub(super) const FAILED: i32 = 127;
 
 /// The status of a child whose function has panicked: the one that Rust gives a program whose `main` panics.
@@ -23,10 +23,10 @@ pub(super) fn run(image: &Image<'_>, channel: Channel<'_>, step: usize) -> Errno
     // SAFETY: the launcher keeps the function until the fork has returned in the parent, and this is the child's copy.
     let result = catch_unwind(AssertUnwindSafe(|| unsafe { (*function)() }));
     let status = result.unwrap_or_else(|payload| {
-        std::mem::forget(payload); // It may own a descriptor, whose number is another file's here.
+        std::mem::forget(payload); // It may own a descriptor. In the child another file may have that number.
         PANICKED
     });
-    // The buffer was empty at the fork, so its content is the function's.
+    // The parent has flushed the buffer before the fork, so only the function has written to it.
     let _ = io::stdout().flush();
     sys::exit(status)
 }

@@ -1,6 +1,6 @@
-//! Runs `pre_exec` hooks, the caller's code, in the forked child.
+//! Runs `pre_exec` hooks, which are the caller's code, in the forked child.
 
-use super::errpipe::{Channel, Head, Message, MessageKind};
+use super::errpipe::{Channel, Message, MessageHead, MessageKind};
 use crate::child::Process;
 use crate::command::Hook;
 use rustix::io::Errno;
@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// The hooks of a command, as plain data.
+/// The hooks of a command as plain data: an address and a count.
 #[derive(Clone, Copy)]
 pub(crate) struct HookList {
     first: *mut Hook,
@@ -22,7 +22,7 @@ impl HookList {
     }
 }
 
-/// Runs all hooks, in the child, and sends the parent how that went. Returns whether the child may go on.
+/// Runs all hooks in the child, and sends the parent an error or that they are done. Returns whether the child goes on.
 pub(super) fn run(hooks: HookList, channel: Channel<'_>, step: usize) -> bool {
     for index in 0..hooks.count {
         // SAFETY: the array lives until the spawn ends, and until then only the child uses it.
@@ -32,19 +32,19 @@ pub(super) fn run(hooks: HookList, channel: Channel<'_>, step: usize) -> bool {
             Ok(Err(error)) => {
                 match Errno::from_io_error(&error) {
                     Some(errno) => {
-                        channel.send(&Message::new(Head { step, kind: MessageKind::HookErrno(index, errno) }));
+                        channel.send(&Message::new(MessageHead { step, kind: MessageKind::HookErrno(index, errno) }));
                     }
                     None => {
-                        let mut message = Message::new(Head { step, kind: MessageKind::HookText(index) });
+                        let mut message = Message::new(MessageHead { step, kind: MessageKind::HookText(index) });
                         let _ = write!(message, "{error}");
                         channel.send(&message);
                     }
                 }
-                // The error may own memory, and freeing it could take a lock.
+                // The error may own memory. To free it could take a lock.
                 std::mem::forget(error);
             }
             Err(payload) => {
-                channel.send(&Message::new(Head { step, kind: MessageKind::HookPanicked(index) }));
+                channel.send(&Message::new(MessageHead { step, kind: MessageKind::HookPanicked(index) }));
                 std::mem::forget(payload);
             }
         }
@@ -53,8 +53,8 @@ pub(super) fn run(hooks: HookList, channel: Channel<'_>, step: usize) -> bool {
     channel.send_done(step)
 }
 
-/// How a child ended whose report pipe is closed, although the library's exec has not closed it: a hook has ended the child,
-/// or has closed the pipe, after which the child ends itself. `None` if a hook has executed a program of its own, which runs.
+/// The status of a child whose hooks did not report that they are done. Either a hook has ended the child, or a hook has closed
+/// the errpipe, and then the child ends itself. `None` if a hook has executed a program of its own, which runs.
 pub(super) fn ended(pid: i32) -> Option<ExitStatus> {
     let process = Process::new(pid, None);
     loop {
@@ -69,12 +69,12 @@ pub(super) fn ended(pid: i32) -> Option<ExitStatus> {
     }
 }
 
-/// Whether a forked child has executed a program since. If /proc cannot tell, the answer is yes.
+/// Whether a forked child has executed a program. If /proc does not show the flag, the answer is yes.
 fn has_executed(pid: i32) -> bool {
-    /// The kernel's flag of a process that was forked and has not executed a program (`PF_FORKNOEXEC`).
+    /// `PF_FORKNOEXEC`: the process was forked and has not executed a program.
     const FORK_NO_EXEC: u64 = 0x40;
     let flags = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| {
-        // After the name, which may have any characters: state, parent, group, session, terminal, its group, flags.
+        // proc_pid_stat(5): after the name, which may have any characters, flags is the seventh field.
         stat.rsplit(") ").next()?.split(' ').nth(6)?.parse::<u64>().ok()
     });
     flags.is_none_or(|flags| flags & FORK_NO_EXEC == 0)

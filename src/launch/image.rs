@@ -1,4 +1,4 @@
-//! What the parent prepares for the child, as plain data.
+//! `Image`: what the parent prepares for the child, as plain data.
 
 use super::hooks::HookList;
 use crate::command::CStrings;
@@ -7,13 +7,13 @@ use crate::platform::Features;
 use crate::sys;
 use std::ffi::c_char;
 
-/// Everything that the child needs, other than the way to report an error: numbers, and pointers into memory that the parent
-/// keeps until the child has executed or ended.
+/// Everything that the child needs, other than its error channel. The pointers refer to memory that the parent keeps until the
+/// child has executed or ended.
 pub(crate) struct Image<'a> {
     pub(crate) steps: &'a [Step],
     /// The strings that steps name.
     pub(crate) strings: &'a CStrings,
-    /// The addresses of the paths to try, in their order.
+    /// The addresses of the program's paths, in the order in which the child tries them.
     pub(crate) programs: &'a [usize],
     /// Whether the paths come from a search of PATH.
     pub(crate) searched: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Image<'a> {
     pub(crate) hooks: Option<HookList>,
     /// The function to run, if the last step is not exec.
     pub(crate) function: Option<*mut (dyn FnMut() -> i32 + 'a)>,
-    /// The kernel features that the child does without.
+    /// The kernel features that the child must not use.
     pub(crate) missing: Features,
 }
 

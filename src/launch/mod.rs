@@ -1,5 +1,5 @@
-//! Makes a child and learns how its launch went. The only room for code that runs between clone and exec.
-#![allow(unsafe_code, reason = "this is the room for it: clone, fork, and system calls in the child")]
+//! Makes a child, and finds out whether the launch succeeded. Code that runs between clone and exec starts here.
+#![allow(unsafe_code, reason = "it makes processes by clone and fork, and passes addresses to the child")]
 
 mod child;
 mod errpipe;

@@ -1,10 +1,10 @@
-//! How a child is made.
+//! `Mode`: how a child is made.
 
 use crate::error::Failure;
 use crate::plan::{Rest, Start};
 use crate::platform::{Features, Launcher};
 
-/// How one child is made. It is chosen once for each attempt and holds for all stages.
+/// How one child is made. The spawn chooses it once for each attempt, and all stages use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mode {
     pub(crate) method: Method,
@@ -14,7 +14,7 @@ pub(crate) struct Mode {
     pub(crate) pidfd: bool,
 }
 
-/// The means of a launch.
+/// How the process that executes the program is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     /// A child that shares the parent's memory until exec.
@@ -47,7 +47,7 @@ impl Mode {
         self.method == Method::Fork
     }
 
-    /// Whether the child has to give handled signals their default dispositions itself.
+    /// Whether the child needs a step that gives handled signals their default dispositions.
     pub(crate) fn resets_handlers(self) -> bool {
         match self.method {
             Method::Clone { clone3, .. } => !clone3,
@@ -58,7 +58,7 @@ impl Mode {
 }
 
 impl Method {
-    /// The best method for a command that asks for `launcher`, on a system that lacks these features.
+    /// The best method for a command's launcher, if these features are missing.
     pub(crate) fn choose(launcher: Launcher, hooks: bool, rest: Rest, missing: Features) -> Result<Self, Failure> {
         let clone = Self::Clone {
             clone3: !missing.contains(Features::CLONE3),
@@ -73,7 +73,7 @@ impl Method {
         }
     }
 
-    /// Which launcher this is, for the caller.
+    /// The launcher, as [`Child::launched_by`](crate::Child::launched_by) shows it.
     pub(crate) fn launcher(self) -> Launcher {
         match self {
             Self::Clone { .. } => Launcher::Clone,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn hooks_fork_and_an_explicit_clone_is_not_replaced_in_silence() {
+    fn hooks_need_fork_and_an_explicit_clone_never_becomes_a_fork() {
         let choose = |launcher, hooks, missing| Method::choose(launcher, hooks, Rest::Close, missing);
         assert_eq!(choose(Launcher::Auto, true, Features::empty()).unwrap(), Method::Fork);
         assert_eq!(choose(Launcher::Fork, true, Features::empty()).unwrap(), Method::Fork);

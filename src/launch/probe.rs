@@ -1,18 +1,18 @@
-//! What this kernel can do. The process finds out once, by trying it.
+//! The probe: finds out which features the kernel has. It runs once in a process.
 //!
-//! Three facts cannot be learned from an error number. Under some emulators `clone` with shared memory succeeds and does not
-//! share the memory. A seccomp filter may refuse one call and allow another. And kernels from 5.9 to 6.10 without the fix for
-//! CVE-2024-45025 leave stale bits in the table that `close_range` makes with `CLOSE_RANGE_UNSHARE`: a process that opens more
-//! than 64 descriptors in that table gets wrong numbers.
+//! The error numbers of a spawn are not enough, for three reasons. In some emulators `clone` with shared memory succeeds, but
+//! does not share the memory. A seccomp filter may refuse one call and allow another. And kernels from 5.9 to 6.10 without the
+//! fix for CVE-2024-45025 leave stale bits in the table that `close_range` makes with `CLOSE_RANGE_UNSHARE`: a process that opens
+//! more than 64 descriptors in that table gets wrong numbers.
 //!
-//! Android's filter kills an app for a call that is newer than the filter. So the probe makes no such call on Android, and
-//! takes those features for missing.
+//! On Android a seccomp filter kills an app that makes a call which is newer than the filter. So the probe makes no such call on
+//! Android, and reports those features missing.
 //!
 //! The probe's first child fills the numbers 64 to 127 of its own table. It starts a second child that shares the table, leaves
 //! it with `close_range`, and asks for the lowest free number from 64 on.
 
 use super::signals::BlockedSignals;
-use super::stack::{SMALL, Stack};
+use super::stack::{STACK_SIZE, Stack};
 use super::vfork::{CloneOptions, clone};
 use crate::platform::Features;
 use crate::sys;
@@ -25,14 +25,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 static MISSING: AtomicU32 = AtomicU32::new(UNKNOWN);
 const UNKNOWN: u32 = u32::MAX;
 
-/// The features that the probe takes for missing without a try.
+/// The features that the probe reports missing without a call.
 const UNTRIED: Features = if cfg!(target_os = "android") {
     Features::CLONE3.union(Features::CLOSE_RANGE).union(Features::SHARED_TABLE)
 } else {
     Features::empty()
 };
 
-/// The features that are missing here, from a probe that runs once. An error says that the system is short of something now.
+/// The missing features. The first call runs the probe. It fails if the system is short of memory, processes or descriptors.
 pub(crate) fn missing() -> Result<Features, Errno> {
     let known = MISSING.load(Ordering::Relaxed);
     if known != UNKNOWN {
@@ -49,16 +49,16 @@ pub(crate) fn missing() -> Result<Features, Errno> {
     Ok(missing)
 }
 
-/// Whether this thread's next child is the first process of a new PID namespace (`unshare(CLONE_NEWPID)`). Such a
-/// namespace ends with its first process, so that must not be the probe's child.
+/// Whether this thread's next child is the first process of a new PID namespace (`unshare(CLONE_NEWPID)`). The end of its first
+/// process ends a namespace, so the probe's child must not be that process.
 fn pid_namespace_is_pending() -> bool {
     let own = std::fs::read_link("/proc/thread-self/ns/pid");
     let childrens = std::fs::read_link("/proc/thread-self/ns/pid_for_children");
     match (own, childrens) {
         (Ok(own), Ok(childrens)) => own != childrens,
-        // The kernel shows no namespace for children until the first one is there.
+        // The link exists but cannot be read before the namespace has its first process.
         (Ok(_), Err(_)) => std::path::Path::new("/proc/thread-self/ns/pid_for_children").is_symlink(),
-        // Without /proc this is not known. The usual case is that there is none.
+        // Without /proc this is not known, and such a namespace is rare.
         (Err(_), _) => false,
     }
 }
@@ -73,7 +73,7 @@ pub(crate) fn known_missing() -> Features {
 
 /// Remembers that the kernel has refused a feature after the probe.
 pub(crate) fn remember_missing(feature: Features) {
-    // If nothing is known yet, the next probe finds out.
+    // If the probe has not run yet, it will find out.
     let remember = |known: u32| (known != UNKNOWN).then_some(known | feature.bits());
     let before = MISSING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, remember);
     if before.is_ok_and(|before| !Features::from_bits_retain(before).contains(feature)) {
@@ -94,19 +94,20 @@ fn warn(feature: Features) {
     tracing::warn!("{instead}");
 }
 
-/// Whether an error of clone says that the system does not have it, and not that the system is short of something.
+/// Whether an error of clone says that the kernel refuses the call, and not that the system is short of memory, processes or
+/// descriptors.
 pub(super) fn is_refusal(errno: Errno) -> bool {
     !matches!(errno, Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::NOSPC)
 }
 
-/// What the probe's two children find out, in memory that they may share with the parent.
+/// What the probe's two children write, in memory that they may share with the parent.
 struct Findings {
     clone3: bool,
     second_stack: Stack,
     shares_memory: AtomicBool,
     has_close_range: AtomicBool,
     has_right_table: AtomicBool,
-    /// Whether the second child has run.
+    /// Whether the second child has run, so that `has_right_table` is known.
     has_tried_table: AtomicBool,
 }
 
@@ -118,10 +119,10 @@ struct Probed {
 }
 
 fn probe() -> Result<Probed, Errno> {
-    let stack = Stack::map(SMALL)?;
+    let stack = Stack::map(STACK_SIZE)?;
     let mut findings = Findings {
         clone3: !UNTRIED.contains(Features::CLONE3),
-        second_stack: Stack::map(SMALL)?,
+        second_stack: Stack::map(STACK_SIZE)?,
         shares_memory: AtomicBool::new(false),
         has_close_range: AtomicBool::new(false),
         has_right_table: AtomicBool::new(false),
@@ -131,7 +132,7 @@ fn probe() -> Result<Probed, Errno> {
     loop {
         let result = {
             let _blocked = BlockedSignals::all();
-            launch(&findings, false, &stack, first)
+            run_probe_child(&findings, false, &stack, first)
         };
         match result {
             Ok(()) => break,
@@ -145,7 +146,7 @@ fn probe() -> Result<Probed, Errno> {
     }
     missing.set(Features::CLONE, !findings.shares_memory.into_inner());
     let mut is_final = true;
-    // A child that does not share this memory cannot tell what it has found.
+    // Only a child that shares this memory can have written its findings.
     if !missing.contains(Features::CLONE) {
         let has_close_range = findings.has_close_range.into_inner();
         missing.set(Features::CLOSE_RANGE, !has_close_range);
@@ -155,8 +156,8 @@ fn probe() -> Result<Probed, Errno> {
     Ok(Probed { missing, is_final })
 }
 
-/// Runs one of the two children to its end.
-fn launch(
+/// Runs one of the two children, and waits for its end.
+fn run_probe_child(
     findings: &Findings,
     shared_table: bool,
     stack: &Stack,
@@ -170,11 +171,11 @@ fn launch(
     Ok(())
 }
 
-/// The first number of the second word of the kernel's table of numbers, and the first of the third.
+/// The kernel's bitmap of open numbers has words of 64 bits. These are the first numbers of its second and third word.
 const WORD: RawFd = 64;
 const NEXT_WORD: RawFd = 128;
 
-/// Fills a word of its own table, and starts the second child with that table.
+/// The first child: opens all numbers of a word, and starts the second child with its table.
 extern "C" fn first(findings: *mut c_void) -> ! {
     // SAFETY: the probe passes its findings and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };
@@ -184,17 +185,17 @@ extern "C" fn first(findings: *mut c_void) -> ! {
     }
     let has_close_range = sys::close_range(RawFd::MAX - 1, RawFd::MAX - 1, 0).is_ok();
     findings.has_close_range.store(has_close_range, Ordering::Relaxed);
-    // The limit and the table are this child's own. 0 is closed, so that the event counter finds a number even at the limit.
+    // The limit and the table are this child's own. Close 0, so that eventfd(2) finds a free number even at the limit.
     sys::raise_limit();
     let _ = sys::close(0);
     let filled = sys::event() == Ok(0) && (WORD..NEXT_WORD).all(|number| sys::duplicate(0, number, false).is_ok());
     if filled {
-        let _ = launch(findings, true, &findings.second_stack, second);
+        let _ = run_probe_child(findings, true, &findings.second_stack, second);
     }
     sys::exit(0)
 }
 
-/// Leaves the first child's table below the word that is full there.
+/// The second child: leaves the first child's table for one that has only 0. There the word must be empty.
 extern "C" fn second(findings: *mut c_void) -> ! {
     // SAFETY: the first child passes the findings on and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };

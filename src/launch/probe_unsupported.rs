@@ -1,9 +1,9 @@
-//! What stands for `probe.rs` on systems without clone: there the launcher is always fork.
+//! Replaces `probe.rs` on systems without clone, where the launcher is always fork.
 
 use crate::platform::Features;
 use rustix::io::Errno;
 
-/// The features that are missing here.
+/// The missing features.
 pub(crate) fn missing() -> Result<Features, Errno> {
     Ok(known_missing())
 }
@@ -13,10 +13,10 @@ pub(crate) const fn known_missing() -> Features {
     Features::CLONE
 }
 
-/// Does nothing: the kernel refuses no more than what is missing anyway.
+/// Does nothing: fork needs no feature that the kernel could refuse.
 pub(crate) fn remember_missing(_: Features) {}
 
-/// The kernel refuses no more than what is missing anyway.
+/// No: fork has no fallback.
 pub(super) fn is_refusal(_: Errno) -> bool {
     false
 }

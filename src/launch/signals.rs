@@ -1,23 +1,23 @@
-//! The signals of the thread that launches.
+//! Signal masks and dispositions in the parent, during a launch.
 
 use crate::sys;
 use std::ffi::c_int;
 
-/// All signals are blocked in this thread until it is dropped, those included that libc keeps for itself.
+/// Blocks all signals in this thread until a drop, also those that libc reserves for itself.
 ///
-/// A child must not run the parent's handlers: they would change the parent's memory, or a copy of it that is not consistent.
+/// The child starts with this mask, so it runs no handler of the parent. A handler in the child could change the parent's memory.
 pub(super) struct BlockedSignals {
     before: sys::SignalSet,
 }
 
 impl BlockedSignals {
     pub(super) fn all() -> Self {
-        // The kernel refuses only a set of the wrong size.
+        // The call fails only for a set of the wrong size.
         let before = sys::set_signal_mask(&sys::every_signal()).unwrap_or(sys::every_signal());
         Self { before }
     }
 
-    /// The thread's mask before.
+    /// The thread's mask before the block.
     pub(super) fn before(&self) -> sys::SignalSet {
         self.before
     }
@@ -29,7 +29,7 @@ impl Drop for BlockedSignals {
     }
 }
 
-/// A disposition of SIGPIPE that has been replaced. A drop restores it.
+/// The old disposition of SIGPIPE. A drop restores it.
 pub(crate) struct Sigpipe(libc::sigaction);
 
 impl Drop for Sigpipe {

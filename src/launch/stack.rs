@@ -5,8 +5,8 @@ use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, m
 use std::cell::Cell;
 use std::ffi::c_void;
 
-/// Enough for the interpreter of steps, several times over.
-pub(super) const SMALL: usize = 64 * 1024;
+/// The size of a stack, several times what the child's code needs.
+pub(super) const STACK_SIZE: usize = 64 * 1024;
 
 /// The size of a page, from libc. On kernels before 6.4 rustix would read it from /proc/self/auxv, and would panic if that
 /// cannot be opened: no /proc, no free descriptor, another user.
@@ -15,7 +15,7 @@ fn page_size() -> usize {
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
-/// A mapping whose lowest page cannot be read or written, so that an overflow faults.
+/// A memory mapping. Its lowest page is a guard page, so that an overflow causes SIGSEGV.
 pub(super) struct Stack {
     base: *mut c_void,
     /// The length of the guard page, which cannot be read or written.
@@ -64,15 +64,15 @@ impl Drop for Stack {
 
 thread_local! {
     #[allow(clippy::missing_const_for_thread_local, reason = "it is const, which clippy does not see on Android")]
-    /// The stack of this thread's last spawn, for its next.
+    /// The stack of this thread's last spawn. The next spawn uses it again.
     static SPARE: Cell<Option<Stack>> = const { Cell::new(None) };
 }
 
-/// Runs `launch` with a small stack that nothing else uses.
+/// Calls `launch` with a stack that nothing else uses.
 pub(super) fn with_spare_stack<T>(launch: impl FnOnce(&Stack) -> T) -> Result<T, Errno> {
     let stack = match SPARE.try_with(Cell::take).ok().flatten() {
         Some(stack) => stack,
-        None => Stack::map(SMALL)?,
+        None => Stack::map(STACK_SIZE)?,
     };
     let result = launch(&stack);
     let _ = SPARE.try_with(|spare| spare.set(Some(stack)));

@@ -1,4 +1,4 @@
-//! The one launch function of all entrances: spawn, exec, `fork_run`, and launches by an isolated thread.
+//! The launch function of `spawn`, `exec`, `fork_run` and isolated threads.
 
 use super::child::{ChildArgs, run_steps};
 use super::errpipe::{Channel, ChildError, Errpipe, Received, Report, SharedReport};
@@ -22,7 +22,7 @@ use std::path::PathBuf;
 /// Why there is no child.
 #[derive(Debug)]
 pub(crate) enum LaunchError {
-    /// The kernel refuses this feature, whatever the probe has found. Another method may work.
+    /// The kernel refuses this feature, although the probe has not found it missing. Another method may work.
     Missing(Features),
     Failed(Problem),
 }
@@ -39,9 +39,10 @@ impl From<Failure> for LaunchError {
     }
 }
 
-/// Makes the child, and returns when it has become its program or runs its function. If it has not, it has been reaped.
+/// Makes the child, and returns when the child has executed its program, or has started its function. If a step fails, it reaps
+/// the child and returns the error.
 ///
-/// A launch in place replaces the calling process, and returns only if that fails.
+/// With [`Method::InPlace`] the calling process executes the program, and the function returns only if that fails.
 pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, LaunchError> {
     let memory = SharedReport::new();
     let channel = errpipe.as_ref().map_or(Channel::Memory(&memory), |errpipe| Channel::Pipe(errpipe.child_end()));
@@ -82,7 +83,7 @@ pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) ->
         return Err(problem(report, image).into());
     }
     if !done && has_function {
-        // It has not called the function and never will: it has ended, or is about to end.
+        // The errpipe is at end-of-file, so the child will not call the function: it has ended, or is about to end.
         return Err(Failure::Killed(Process::new(pid, None).wait().unwrap_or_default()).into());
     }
     if !done && image.hooks.is_some() {
@@ -98,7 +99,7 @@ pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) ->
     Ok(Process::new(pid, pidfd))
 }
 
-/// Opens the process's pidfd, if it has none and the caller wants one.
+/// Opens a pidfd for the process, if it has none and the caller wants one.
 pub(crate) fn with_pidfd(process: Process, wanted: bool) -> Process {
     if !wanted || process.pidfd().is_some() {
         return process;
@@ -107,15 +108,15 @@ pub(crate) fn with_pidfd(process: Process, wanted: bool) -> Process {
     Process::new(process.id().cast_signed(), pidfd)
 }
 
-/// A pidfd for a child that exists already, if the system has pidfds and a number is free.
+/// Opens a pidfd for a child that exists already. `None` if the system has no pidfds or no number is free.
 fn open_pidfd(process: &Process) -> Option<OwnedFd> {
     let _guard = lock_stdio_numbers();
     let pidfd = dup_above_stdio(sys::open_pidfd(process.id().cast_signed()).ok()?).ok()?;
-    // If SIGCHLD is ignored, the kernel reaps children itself, and the number may be another process's by now.
+    // If SIGCHLD is ignored, the kernel reaps children itself, and may have given the pid to another process.
     Process::is_child(&pidfd).then_some(pidfd)
 }
 
-/// What a child's report means.
+/// The failure that a child has reported.
 fn problem(report: Report, image: &Image<'_>) -> Problem {
     let step = image.steps.get(report.step).copied().unwrap_or(Step::Exec);
     match report.error {

@@ -1,5 +1,4 @@
-//! The clone launcher: a child that shares the parent's memory until exec, while the parent's thread waits, as with
-//! `vfork(2)`.
+//! The clone launcher. As with `vfork(2)`, the child shares the parent's memory until exec, and the calling thread waits.
 
 use super::child::{ChildArgs, child_main};
 use super::stack::{Stack, with_spare_stack};
@@ -8,23 +7,23 @@ use rustix::io::Errno;
 use std::ffi::{c_int, c_void};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-/// What to clone.
+/// How to clone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CloneOptions {
     /// By `clone3(2)`, which also gives handled signals their default dispositions; else by libc's `clone`.
     pub(super) clone3: bool,
-    /// The child starts with the parent's own table.
+    /// The child starts with the parent's own table (`CLONE_FILES`).
     pub(super) shared_table: bool,
-    /// With a pidfd.
+    /// The kernel makes a pidfd (`CLONE_PIDFD`).
     pub(super) pidfd: bool,
 }
 
-/// Clones a child that runs its steps; returns its pid and pidfd when it has executed or ended. If no number is free for a
-/// pidfd, the child has none.
+/// Clones a child that does its steps. Returns its pid and pidfd when it has executed or ended. If no number is free for the
+/// pidfd, it clones the child without one.
 ///
 /// # Safety
 ///
-/// All signals are blocked, and the steps are sound to run in a process that shares this one's memory.
+/// All signals are blocked, and the steps are sound to do in a process that shares this one's memory.
 pub(super) unsafe fn clone_child(
     options: CloneOptions,
     args: &ChildArgs<'_, '_>,
@@ -41,7 +40,7 @@ pub(super) unsafe fn clone_child(
     }
 }
 
-/// A child on the stack of a clone; `args` is the address of [`ChildArgs`].
+/// The first function of a cloned child. `args` is the address of [`ChildArgs`].
 extern "C" fn run_child(args: *mut c_void) -> ! {
     // SAFETY: the launcher passes the address of arguments that it keeps until the child has executed or ended.
     child_main(unsafe { &*args.cast::<ChildArgs<'_, '_>>() })
@@ -49,13 +48,13 @@ extern "C" fn run_child(args: *mut c_void) -> ! {
 
 const NO_PIDFD: RawFd = -1;
 
-/// Linux 5.5. libc's constant does not fit its type.
+/// Since Linux 5.5. libc's constant has a type that is too small for its value.
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 
-/// Clones; returns when the child has executed or ended.
+/// Clones a child. Returns when it has executed or ended.
 ///
-/// Until exec, the end of the child sends no signal; exec makes its signal SIGCHLD. So only the launcher sees a child that
-/// fails before exec, and reaps it.
+/// Until exec, the end of the child sends no signal, so that no `wait(-1)` of another thread can reap it and no handler of
+/// SIGCHLD runs. Exec makes its signal SIGCHLD.
 ///
 /// # Safety
 ///
@@ -94,12 +93,13 @@ pub(super) unsafe fn clone(
     Ok((pid, (pidfd != NO_PIDFD).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) })))
 }
 
-/// What libc's `clone` passes to its child.
+/// The argument of [`enter`].
 struct CloneStart {
     child: extern "C" fn(*mut c_void) -> !,
     data: *mut c_void,
 }
 
+/// The function that libc's `clone` calls in the child.
 extern "C" fn enter(start: *mut c_void) -> c_int {
     // SAFETY: `clone` passes the address of a `CloneStart`, which lives until the child has executed or ended.
     let start = unsafe { &*start.cast::<CloneStart>() };

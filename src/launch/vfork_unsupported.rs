@@ -1,21 +1,21 @@
-//! What stands for `vfork.rs` on systems without clone: there the launcher is always fork.
+//! Replaces `vfork.rs` on systems without clone, where the launcher is always fork.
 
 use super::child::ChildArgs;
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 
-/// What to clone.
+/// How to clone.
 pub(super) struct CloneOptions {
     pub(super) clone3: bool,
     pub(super) shared_table: bool,
     pub(super) pidfd: bool,
 }
 
-/// Fails. No mode asks for it here.
+/// Always fails. No mode uses it on these systems.
 ///
 /// # Safety
 ///
-/// None is needed.
+/// There is no condition.
 pub(super) unsafe fn clone_child(
     options: CloneOptions,
     _: &ChildArgs<'_, '_>,

@@ -1,11 +1,11 @@
-//! What can be refused by looking at the mappings alone, before the parent opens any descriptor.
+//! Checks of the mappings alone, before the parent opens any descriptor.
 
 use super::mapping::{Mapping, Origin};
 use super::refusal::Refusal;
 use std::os::fd::RawFd;
 
-/// Refuses contradictory mappings, which are sorted by target, and makes each [`Origin::SameAs`] name the target at the
-/// end of its chain.
+/// Refuses mappings that contradict each other, and makes each [`Origin::SameAs`] name the target at the end of its chain. The
+/// mappings are sorted by target.
 pub(crate) fn check(mappings: &mut [Mapping]) -> Result<(), Refusal> {
     let mut has_same_as = false;
     let mut last: Option<Mapping> = None;
@@ -32,7 +32,7 @@ pub(crate) fn check(mappings: &mut [Mapping]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The target that a chain of `SameAs` ends in.
+/// The target at the end of a chain of `SameAs`.
 fn end_of_chain(mappings: &[Mapping], start: usize) -> Result<RawFd, Refusal> {
     let target = mappings[start].target;
     let mut index = start;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn chains_of_same_as_end_in_a_source() {
+    fn same_as_names_the_target_at_the_end_of_its_chain() {
         assert_eq!(
             checked(&[(2, Origin::SameAs(1)), (1, Origin::SameAs(7)), (7, GIVEN), (0, Origin::SameAs(2))]),
             Ok(vec![(0, Origin::SameAs(7)), (1, Origin::SameAs(7)), (2, Origin::SameAs(7)), (7, GIVEN)])

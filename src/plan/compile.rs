@@ -1,4 +1,4 @@
-//! The compiler: a plan becomes the steps that make the child's descriptor table.
+//! The compiler: from a plan to the steps that make the child's descriptor table.
 
 use super::data::{Plan, Rest, Start};
 use super::mapping::Mapping;
@@ -7,7 +7,7 @@ use super::renumber::{Duplicate, Move, Schedule};
 use super::step::Step;
 use std::os::fd::RawFd;
 
-/// The memory that the compiler works with. It can be used for another plan again.
+/// The compiler's memory. It can be used for one plan after the other.
 #[derive(Default)]
 pub(crate) struct Compiler {
     moves: Vec<Move>,
@@ -26,25 +26,26 @@ impl Compiler {
 }
 
 impl Plan {
-    /// The steps that make a child's table what the plan says. Pure: the same plan gives the same steps.
+    /// Compiles the steps that make the child's table. The same plan always gives the same steps.
     ///
-    /// The count of `Dup2` steps is minimal: one for each target that differs from its source, and one for each cycle that
-    /// no other target copies. The scratch number of a cycle is the smallest that is neither a source nor a target. If the
-    /// rest is inherited, it is [`Plan::scratch`].
+    /// The count of `Dup2` steps is minimal: one for each target that differs from its source, and one more for each cycle,
+    /// unless a target outside the cycle is a copy of one of its members. The scratch number of a cycle is the smallest number
+    /// that is neither source nor target. If the rest is inherited, it is [`Plan::scratch`].
     ///
     /// # Errors
     ///
-    /// Those of [`Refusal`] that are about numbers: a target below zero, beyond the limit, or given twice, and a cycle for
-    /// which no scratch number is left.
+    /// - [`Refusal::NegativeTarget`], [`Refusal::TargetBeyondLimit`], [`Refusal::TargetTwice`]
+    /// - [`Refusal::SourceNotOpen`] if a source is below zero
+    /// - [`Refusal::NoScratch`] if no scratch number is left for a cycle
     pub fn compile(&self) -> Result<Vec<Step>, Refusal> {
         let mut steps = Vec::with_capacity(self.mappings.len() + 6);
         Compiler::default().descriptors(self, &mut steps)?;
         Ok(steps)
     }
 
-    /// Whether the plan has a cycle that takes a scratch number.
+    /// Whether the plan has a cycle that needs a scratch number.
     pub(crate) fn takes_scratch(&self) -> bool {
-        // It matters only whether the number is used, not which number it is.
+        // Compile with any scratch number, and see whether a step uses it.
         let steps = Self { rest: Rest::Inherit, scratch: Some(RawFd::MAX), ..self.clone() }.compile();
         steps.is_ok_and(|steps| steps.iter().any(|step| matches!(step, Step::Dup2 { close_on_exec: true, .. })))
     }
@@ -76,7 +77,7 @@ impl Plan {
         if smallest < self.limit { Ok(smallest) } else { Err(refusal) }
     }
 
-    /// Closes what lies between the numbers that stay.
+    /// Adds closes of the numbers between those that stay open.
     fn push_gaps(&self, mappings: &[Mapping], highest: RawFd, stay: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
         let mut close = |first: RawFd, last: RawFd| {
             if first <= last {
@@ -102,7 +103,7 @@ impl Plan {
         close(next, highest);
     }
 
-    /// Closes each source at its old number, unless that number is a target. Closes what has to be closed, too.
+    /// Adds closes of the sources' old numbers that are not targets, and of [`Plan::closed`].
     fn push_old_sources(&self, mappings: &[Mapping], old: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
         old.clear();
         let numbers = mappings.iter().map(|each| each.source).chain(self.closed.iter().copied());
@@ -114,7 +115,7 @@ impl Plan {
 }
 
 impl Compiler {
-    /// Appends the steps that make a child's table what the plan says.
+    /// Appends the steps that make the child's table.
     pub(super) fn descriptors(&mut self, plan: &Plan, steps: &mut Vec<Step>) -> Result<(), Refusal> {
         let Self { moves, schedule, duplicates, numbers } = self;
         let sorted_here;
@@ -170,7 +171,7 @@ impl Compiler {
     }
 }
 
-/// The steps that put every target in its place.
+/// Appends the steps that make the targets.
 fn push_table(mappings: &[Mapping], duplicates: &[Duplicate], steps: &mut Vec<Step>) {
     for each in mappings {
         if each.target == each.source && each.close_on_exec {
@@ -182,7 +183,7 @@ fn push_table(mappings: &[Mapping], duplicates: &[Duplicate], steps: &mut Vec<St
     }
 }
 
-/// Refuses what no child could do; `last` is the target before this one, in their order.
+/// Refuses numbers that no child could use. The targets are sorted; `last` is the one before this one.
 fn check_numbers(target: RawFd, source: RawFd, last: Option<RawFd>, limit: RawFd) -> Result<(), Refusal> {
     if target < 0 {
         return Err(Refusal::NegativeTarget { target });
@@ -208,7 +209,7 @@ mod tests {
         Step::Dup2 { source, target, close_on_exec: false }
     }
 
-    fn stand_in(source: RawFd, target: RawFd) -> Step {
+    fn to_scratch(source: RawFd, target: RawFd) -> Step {
         Step::Dup2 { source, target, close_on_exec: true }
     }
 
@@ -227,12 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_table_is_a_plan_too() {
+    fn plan_without_mappings_closes_all_numbers() {
         assert_eq!(plan(&[]).compile().unwrap(), [Step::CloseFrom { first: 0 }]);
     }
 
     #[test]
-    fn close_on_exec_is_cleared_where_source_and_target_are_one_number() {
+    fn close_on_exec_is_cleared_if_source_and_target_are_one_number() {
         let plan = Plan::new([Mapping::kept(0, false), Mapping::kept(5, true)]);
         assert_eq!(
             plan.compile().unwrap(),
@@ -248,7 +249,7 @@ mod tests {
             [
                 Step::CloseFrom { first: 6 },
                 duplicate(3, 2),
-                stand_in(0, 4),
+                to_scratch(0, 4),
                 duplicate(1, 0),
                 duplicate(4, 1),
                 Step::Close { first: 3, last: 4 },
@@ -275,7 +276,7 @@ mod tests {
             [
                 duplicate(9, 7),
                 duplicate(9, 8),
-                stand_in(1, 40),
+                to_scratch(1, 40),
                 duplicate(2, 1),
                 duplicate(40, 2),
                 Step::Close { first: 6, last: 6 },
@@ -292,7 +293,7 @@ mod tests {
             plan.compile().unwrap(),
             [
                 Step::CloseFrom { first: 5 },
-                stand_in(0, 4),
+                to_scratch(0, 4),
                 duplicate(1, 0),
                 duplicate(4, 1),
                 Step::Close { first: 4, last: 4 },
@@ -305,7 +306,7 @@ mod tests {
         assert_eq!(plan(&[(-1, 3)]).compile(), Err(Refusal::NegativeTarget { target: -1 }));
         assert_eq!(plan(&[(3, 4), (3, 5)]).compile(), Err(Refusal::TargetTwice { target: 3 }));
         assert_eq!(plan(&[(3, -1)]).compile(), Err(Refusal::SourceNotOpen { target: 3, source: -1 }));
-        // The last number of all cannot be open on any system, and nothing could be closed above it.
+        // The last number cannot be open on any system, and there is no number above it from which to close.
         let last = RawFd::MAX;
         let beyond = Err(Refusal::TargetBeyondLimit { target: last, limit: last });
         assert_eq!(plan(&[(last, last)]).compile(), beyond);

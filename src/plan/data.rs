@@ -1,15 +1,15 @@
-//! What a child's descriptor table has to be, as plain data.
+//! `Plan`: what a child's descriptor table has to be, as plain data.
 
 use super::mapping::Mapping;
 use std::os::fd::RawFd;
 
-/// What becomes of the rest: the descriptors that a plan does not name.
+/// What becomes of the rest: the descriptors that the caller's map, or a plan, does not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Rest {
-    /// Close them in the child, whether close-on-exec is set or not. The default.
+    /// The child closes them, even if close-on-exec is not set. The default.
     #[default]
     Close,
-    /// Leave them to close-on-exec, as `std::process` does: the child inherits each that does not have it set.
+    /// The child inherits those that do not have close-on-exec set, as with `std::process`.
     Inherit,
 }
 
@@ -17,26 +17,26 @@ pub enum Rest {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Start {
-    /// A private copy of the parent's table, as fork makes it.
+    /// A private copy of the parent's table, as `fork(2)` makes it.
     #[default]
     Copied,
-    /// The parent's own table, until the first step replaces it by a private one.
+    /// The parent's own table (`CLONE_FILES`). The first step leaves it for a private one.
     Shared,
-    /// The calling process's own table, for `Command::exec`. The steps close nothing there: the rest has close-on-exec
-    /// set beforehand.
+    /// The calling process's own table, for `Command::exec`. The steps close nothing. Before them, the library sets
+    /// close-on-exec of the rest.
     InPlace,
 }
 
-/// A descriptor that the library itself needs in the child until exec.
+/// A descriptor that the library itself needs in the child until exec. It closes at exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InternalFd {
     /// Its number, in the parent and in the child.
     pub fd: RawFd,
-    /// What the library needs it for.
+    /// Its purpose.
     pub role: Role,
 }
 
-/// What the library needs a descriptor for.
+/// The purpose of a descriptor of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
@@ -58,20 +58,20 @@ impl std::fmt::Display for Role {
 /// What a child's descriptor table has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The child's descriptors; no target is named twice.
+    /// The child's descriptors. No two have the same target.
     pub mappings: Vec<Mapping>,
-    /// Numbers that must not be open in the child. They matter if the rest is inherited.
+    /// Numbers that must be closed in the child. With [`Rest::Close`] that is so for all numbers that are not targets.
     pub closed: Vec<RawFd>,
-    /// Descriptors that the child needs before exec and that close at exec. None of them is a target or closed.
+    /// The library's own descriptors in the child. Their numbers are neither targets nor in `closed`.
     pub internal_fds: Vec<InternalFd>,
     /// What becomes of all other descriptors.
     pub rest: Rest,
     /// The table on which the steps work.
     pub start: Start,
-    /// The soft limit of the child's numbers: a duplicate can only be made below it.
+    /// The soft limit of descriptors (`RLIMIT_NOFILE`). `dup2(2)` fails for numbers that are not below it.
     pub limit: RawFd,
-    /// A number that is used for nothing else and closes at exec, for breaking cycles. If the rest is closed, the
-    /// compiler chooses one itself. If it is inherited, only the parent can reserve one.
+    /// A number for the extra duplicate of a cycle. It has no other use, and closes at exec. With [`Rest::Close`] the compiler
+    /// chooses one itself. With [`Rest::Inherit`] it cannot know which numbers are free, so the parent has to reserve one.
     pub scratch: Option<RawFd>,
 }
 
@@ -96,7 +96,7 @@ impl Plan {
             + self.internal_fds.capacity() * size_of::<InternalFd>()
     }
 
-    /// Makes it a plan of no descriptor, and keeps its memory.
+    /// Removes everything from the plan, and keeps its memory.
     pub(crate) fn clear(&mut self) {
         let Self { mappings, closed, internal_fds, rest, start, limit, scratch } = self;
         mappings.clear();
@@ -105,19 +105,19 @@ impl Plan {
         (*rest, *start, *limit, *scratch) = (Rest::Close, Start::Copied, RawFd::MAX, None);
     }
 
-    /// Whether the plan decides about `number`: it is a target, or closed.
+    /// Whether the plan decides about `number`: it is a target, or in [`Plan::closed`].
     pub fn decides(&self, number: RawFd) -> bool {
         self.mappings.iter().any(|mapping| mapping.target == number) || self.closed.contains(&number)
     }
 
-    /// Whether only the parent can reserve a scratch number, since any free number may be in use.
+    /// Whether the parent has to reserve the scratch number, since the compiler does not know which numbers are free.
     pub(crate) fn needs_reserved_scratch(&self) -> bool {
         self.rest == Rest::Inherit || self.start == Start::InPlace
     }
 }
 
 impl Default for Plan {
-    /// A plan of no descriptor at all.
+    /// A plan of no descriptors.
     fn default() -> Self {
         Self::new([])
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::RawFd;
 
-/// One descriptor of the child: its number there, and the parent's descriptor that it is made from.
+/// One descriptor of the child: its number in the child, and the parent's descriptor of which it is a duplicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mapping {
     /// The number in the child.
@@ -13,30 +13,30 @@ pub struct Mapping {
     /// Whether the source has close-on-exec set. It matters only if source and target are one number, since a
     /// duplicate never has the flag.
     pub close_on_exec: bool,
-    /// What the source is. The steps do not depend on it; [`Explanation`](crate::Explanation) and the trace show it.
+    /// What the source is. The steps do not depend on it. [`Explanation`](crate::Explanation) and `tracing` events show it.
     pub origin: Origin,
 }
 
-/// Stands for a source that the parent has not opened yet.
+/// The number of a source that the parent has not opened yet.
 pub(crate) const NO_SOURCE: RawFd = -1;
 
 impl Mapping {
-    /// Connects `target` in the child to the parent's `source`.
+    /// Maps the parent's `source` to the child's `target`.
     pub const fn new(target: RawFd, source: RawFd) -> Self {
         Self { target, source, close_on_exec: false, origin: Origin::Inherited }
     }
 
-    /// The child's `number` is the parent's, which may have close-on-exec set.
+    /// Maps `number` to the same number in the child.
     pub const fn kept(number: RawFd, close_on_exec: bool) -> Self {
         Self { target: number, source: number, close_on_exec, origin: Origin::Kept }
     }
 }
 
-/// What a source is, and so who closes it in the parent.
+/// What a source is. It determines who closes the source in the parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
-    /// A descriptor of the parent, given by its number. It stays open in the parent.
+    /// A descriptor of the parent that the caller names by number. It stays open in the parent.
     Inherited,
     /// `/dev/null`, in place of a standard stream that is closed in the parent. The library opens and closes it.
     ClosedInParent,
@@ -48,7 +48,7 @@ pub enum Origin {
     WrittenByParent,
     /// One of a pair of sockets; the parent has the other one. The library closes it in the parent.
     Socket,
-    /// Bytes to read. The library opens and closes it.
+    /// A file or pipe with bytes to read. The library opens and closes it.
     Data {
         /// How many bytes.
         bytes: usize,

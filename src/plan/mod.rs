@@ -1,8 +1,9 @@
-//! Decisions about descriptors, as data: nothing here makes a system call.
+//! Decisions about descriptors, as data. Nothing here makes a system call.
 //!
-//! A [`Plan`] says what the child's descriptor table has to be. [`Plan::compile`] turns it into a flat list of
-//! [`Step`]s. [`Table`] is a descriptor table as data: it runs the same steps without a child, and computes the
-//! final table from the plan alone, in another way than the compiler does. So tests compare the two.
+//! A spawn makes a [`Plan`] from the caller's [`FdMap`](crate::FdMap): what the child's descriptor table has to be.
+//! [`Plan::compile`] turns it into a list of [`Step`]s. [`Table`] is a model of a descriptor table: it runs the same steps
+//! without a child ([`Table::run`]), and also computes the final table from the plan alone ([`Table::after`]). Tests compare
+//! the two results.
 //!
 //! ```
 //! use fdspawn::plan::{Mapping, Plan, Step};

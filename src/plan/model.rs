@@ -1,4 +1,4 @@
-//! A descriptor table as data: the oracle that the compiler and real children are compared with.
+//! A model of a descriptor table. Tests compare the compiler's steps and real children with it.
 
 use super::data::{Plan, Rest};
 use super::step::Step;
@@ -8,13 +8,13 @@ use std::os::fd::RawFd;
 /// One open descriptor of a [`Table`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Open {
-    /// Which description it refers to; equal numbers are one description.
+    /// The description that it refers to. Duplicates have the same number.
     pub description: u64,
     /// Whether it closes at exec.
     pub close_on_exec: bool,
 }
 
-/// A descriptor table as data.
+/// A model of a descriptor table.
 ///
 /// ```
 /// use fdspawn::plan::{Mapping, Plan, Open, Table};
@@ -34,7 +34,7 @@ pub struct Open {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Table(BTreeMap<RawFd, Open>);
 
-/// A step that a table does not allow: it reads a number that is not open.
+/// The error of a step that reads a number which is not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotOpen(pub Step);
 
@@ -47,7 +47,7 @@ impl std::fmt::Display for NotOpen {
 impl std::error::Error for NotOpen {}
 
 impl Table {
-    /// What is open at `number`.
+    /// The descriptor at `number`, if it is open.
     pub fn get(&self, number: RawFd) -> Option<Open> {
         self.0.get(&number).copied()
     }
@@ -57,11 +57,11 @@ impl Table {
         self.0.iter().map(|(&number, &open)| (number, open))
     }
 
-    /// Does what the steps do to a table. Steps about other things pass it by.
+    /// Does the steps that change a descriptor table, and ignores the others.
     ///
     /// # Errors
     ///
-    /// [`NotOpen`] where a step would fail with `EBADF`. The steps before it are done.
+    /// [`NotOpen`] if a step would fail with `EBADF`. The table is then as the steps before it have left it.
     pub fn run(&mut self, steps: &[Step]) -> Result<(), NotOpen> {
         for &step in steps {
             match step {
@@ -82,13 +82,13 @@ impl Table {
         Ok(())
     }
 
-    /// Does what an exec does: what has close-on-exec set is closed.
+    /// Closes the descriptors that have close-on-exec set, as `execve(2)` does.
     pub fn exec(&mut self) {
         self.0.retain(|_, open| !open.close_on_exec);
     }
 
-    /// The table that a program has to start with, said without steps: each target is what its source is here, and
-    /// the rest is gone, or, where it is inherited, what is left of it after exec.
+    /// The table that a program has to start with, computed without steps. Each target refers to the description of its
+    /// source in this table. With [`Rest::Close`] nothing else is open; with [`Rest::Inherit`] the rest that exec leaves open.
     pub fn after(&self, plan: &Plan) -> Self {
         let mut table = match plan.rest {
             Rest::Close => Self::default(),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn all_16807_maps_agree_with_the_model_however_the_child_starts() {
+    fn all_16807_maps_agree_with_the_model_for_each_start_of_the_table() {
         let mut count = 0;
         for mappings in every_map() {
             for start in [Start::Copied, Start::Shared] {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_reads_what_is_not_open_is_an_error() {
+    fn step_that_reads_a_closed_number_is_an_error() {
         let step = Step::Dup2 { source: 7, target: 1, close_on_exec: false };
         assert_eq!(parent().run(&[step]), Err(NotOpen(step)));
     }

@@ -1,17 +1,17 @@
-//! The one order of the child's steps.
+//! The order of the child's steps, which is the same for all launchers.
 //!
 //! # How to add an attribute
 //!
-//! An attribute is what a child is besides its descriptors: a group, a user, a limit. Each one takes:
+//! An attribute is a property of a child other than its descriptors: a group, a user, a limit. To add one, add:
 //!
 //! 1. a method of [`Command`](crate::Command) in `command/builder.rs`, which sets a field of [`Attributes`];
 //! 2. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`: a path is a
 //!    [`StringId`], an index into the strings of the launch's image;
-//! 3. its line in [`compile`] below, at its place in the order;
-//! 4. its system call in `sys`, and the arm of `do_step` in `launch/child.rs` that makes it;
-//! 5. a row in `examples/fdrun.rs`, and its place on the page of the order in `docs/design.md`.
+//! 3. a line in [`compile`] below, at its place in the order;
+//! 4. its system call in `sys`, and an arm of `do_step` in `launch/child.rs` that calls it;
+//! 5. an option in `examples/fdrun.rs`, and a line in the list of the child's steps in `docs/design.md`.
 //!
-//! An error of the step then names it with its operands, and `explain` shows it, with no further code.
+//! Errors of the step then name its operands, and `explain` shows it, without more code.
 
 use super::compile::Compiler;
 use super::data::Plan;
@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::step::{Step, StringId};
 use std::os::fd::RawFd;
 
-/// What the child does besides its descriptors.
+/// What the child does besides making its descriptor table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attributes {
     /// Whether the child gives each signal that the parent handles its default disposition.
@@ -34,17 +34,17 @@ pub(crate) struct Attributes {
     pub(crate) last: LastStep,
 }
 
-/// Where the child starts.
+/// The child's working directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum WorkingDirectory {
-    /// In the parent's working directory.
+    /// The parent's.
     #[default]
     Inherit,
     Path(StringId),
     Fd(RawFd),
 }
 
-/// What the child does when everything else is done.
+/// The child's last step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LastStep {
     #[default]
@@ -72,7 +72,7 @@ pub(crate) fn compile(
     });
     // No handler of the parent is left by now, so a pending signal can do no harm.
     steps.extend(signal_mask.then_some(Step::SignalMask));
-    // Hooks find the child as the program will, so that what they change stays changed.
+    // Hooks come last, so that no later step undoes what they change.
     steps.extend(hooks.then_some(Step::Hooks));
     steps.push(match last {
         LastStep::Exec => Step::Exec,
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn every_attribute_has_its_place_in_the_order() {
+    fn each_attribute_has_one_step_in_the_order() {
         let all = Attributes {
             default_handlers: true,
             default_sigpipe: true,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_is_not_done() {
+    fn attributes_that_are_not_set_have_no_step() {
         assert_eq!(compiled(Attributes::default()), [Step::CloseFrom { first: 1 }, Step::Exec]);
         let function = Attributes { last: LastStep::Run, directory: WorkingDirectory::Fd(5), ..Attributes::default() };
         assert_eq!(compiled(function), [Step::CloseFrom { first: 1 }, Step::ChangeDirectoryTo { fd: 5 }, Step::Run]);

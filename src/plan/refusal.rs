@@ -1,64 +1,64 @@
-//! Why a plan is refused.
+//! `Refusal`: why the library refuses a map or a plan of descriptors.
 
 use std::fmt;
 use std::os::fd::RawFd;
 
-/// Why a plan is refused, before anything is cloned.
+/// Why the library refuses a map or a plan of descriptors. It has started no child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
     /// A target is below zero.
     NegativeTarget {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
     },
     /// A target is at the soft limit of descriptors (`RLIMIT_NOFILE`) or above.
     TargetBeyondLimit {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
         /// The soft limit: the first number that cannot be used.
         limit: RawFd,
     },
-    /// A target was given twice.
+    /// The map has two sources for one target.
     TargetTwice {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
     },
     /// A descriptor to keep has the number of a target.
     KeepCollides {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
     },
     /// The source of a target is not open in the parent.
     SourceNotOpen {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
         /// The number that is not open.
         source: RawFd,
     },
-    /// The source of a target was moved into the command, and an earlier spawn gave it away.
+    /// The source of a target was moved into the command, and an earlier spawn has closed it in the parent.
     SourceSpent {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
     },
-    /// `Stdio::same_as` names a number that the plan does not open.
+    /// `Stdio::same_as` names a number that the map does not have, or that is closed in the child.
     SameAsNothing {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
         /// The number that it should be the same as.
         same_as: RawFd,
     },
-    /// `Stdio::same_as` comes back to its own target.
+    /// `Stdio::same_as` names its own target, or names targets in a circle.
     SameAsItself {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
     },
-    /// `Stdio::piped` on a number other than 0, 1 and 2, where the direction is not known.
+    /// `Stdio::piped` is for 0, 1 and 2 only. For other numbers it does not say which process writes.
     PipedWhere {
-        /// The number asked for.
+        /// The number in the child.
         target: RawFd,
     },
-    /// No number below the limit is free for breaking a cycle.
+    /// The targets form a cycle, which needs one more number, and no number below the limit is free.
     NoScratch {
         /// The soft limit.
         limit: RawFd,
@@ -84,11 +84,11 @@ impl fmt::Display for Refusal {
             }
             Self::SourceSpent { target } => write!(
                 f,
-                "the source of target {target} was given away by an earlier spawn; lend it (a reference) or share it \
-                 (an Arc) to spawn again"
+                "an earlier spawn has closed the source of target {target}, which was moved into the command; lend it (a \
+                 reference) or share it (an Arc) to spawn again"
             ),
             Self::SameAsNothing { target, same_as } => {
-                write!(f, "target {target} is to be the same as {same_as}, which the plan does not open")
+                write!(f, "target {target} is to be the same as {same_as}, which is not open in the child")
             }
             Self::SameAsItself { target } => write!(f, "target {target} is to be the same as itself"),
             Self::PipedWhere { target } => {

@@ -1,20 +1,20 @@
-//! Renumbering is a parallel move: every target takes what its source was before the first step.
+//! Renumbering is a parallel move: every target gets what its source was before the first step.
 //!
-//! Leaves go first: a target that no pending move still reads can be overwritten. What is left then is cycles.
-//! A cycle needs one more duplicate to stand in for the member overwritten first, unless one exists already: a
-//! target outside the cycle that was made from one of its members. So the count of duplicates is minimal: the
-//! targets, and one for each cycle that no other target copies.
+//! A target can be overwritten if no pending move reads it. These moves come first, as the leaves of a graph. Disjoint cycles
+//! are left. In a cycle, the member that is overwritten first has to be saved: one more duplicate does that, unless a target
+//! outside the cycle is a copy of a member. So the count of duplicates is minimal: one for each target, and one for each cycle
+//! of which no member has a copy.
 
 use std::os::fd::RawFd;
 
-/// A target and the source that it takes.
+/// A target, and its source, which has another number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {
     pub(super) target: RawFd,
     pub(super) source: RawFd,
 }
 
-/// A duplicate to make; `to_scratch` says that it is the stand-in of a cycle and not a target.
+/// A duplicate to make. If `to_scratch` is set, it saves a member of a cycle, and is not a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Duplicate {
     pub(super) source: RawFd,
@@ -25,14 +25,14 @@ pub(super) struct Duplicate {
 /// What the scheduler knows of one move.
 #[derive(Clone, Copy)]
 struct MoveState {
-    /// How many pending moves still read this target's old content.
+    /// How many pending moves read this target.
     readers: usize,
-    /// A finished target that holds this target's old content.
+    /// A finished target that is a copy of what this target was.
     copy: Option<RawFd>,
     done: bool,
 }
 
-/// The memory of an ordering.
+/// The memory of [`Schedule::order`]. It can be used again.
 #[derive(Default)]
 pub(super) struct Schedule {
     pending: Vec<MoveState>,
@@ -40,8 +40,8 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// Orders `moves` into duplicates. Targets are distinct, sorted, and differ from their sources. `scratch` is asked
-    /// for a number at most once; one number serves all cycles.
+    /// Puts `moves` in an order, and calls `emit` for each duplicate. Targets are sorted and distinct, and differ from their
+    /// sources. `scratch` gives the scratch number. It is called at most once, since all cycles can use one number.
     pub(super) fn order<E>(
         &mut self,
         moves: &[Move],
@@ -73,7 +73,7 @@ impl Schedule {
             }
         }
 
-        // Each pending target is now read by exactly one pending move: what is left is disjoint cycles.
+        // Exactly one pending move now reads each pending target, so the pending moves form disjoint cycles.
         let mut reserved = None;
         for start in 0..moves.len() {
             if pending[start].done {
@@ -106,7 +106,7 @@ impl Schedule {
     }
 }
 
-/// The first member of `start`'s cycle whose old content a finished target holds, and that target.
+/// The first member of `start`'s cycle of which a finished target is a copy, and that target.
 fn copied_member(
     moves: &[Move],
     pending: &[MoveState],
@@ -148,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn chain_goes_leaves_first() {
+    fn chain_starts_with_the_target_that_no_move_reads() {
         assert_eq!(duplicates(&[(1, 2), (2, 3), (3, 4)]), [(2, 1), (3, 2), (4, 3)]);
     }
 
     #[test]
-    fn fan_out_reads_a_source_that_is_itself_a_target_before_it_is_overwritten() {
+    fn source_that_is_also_a_target_is_duplicated_before_it_is_overwritten() {
         assert_eq!(duplicates(&[(1, 7), (5, 1), (6, 1)]), [(1, 5), (1, 6), (7, 1)]);
     }
 

@@ -1,41 +1,42 @@
-//! What the child does, one step at a time.
+//! `Step`: one thing that the child does.
 
 use std::fmt;
 use std::os::fd::RawFd;
 
-/// One step of the child between the clone and the exec.
+/// One step of the child between clone and exec.
 ///
-/// The numbers are descriptors in the child. The library's compiler makes all steps: those of [`Plan::compile`], and at a
-/// spawn those of the command's attributes. [`Explanation`] and errors show them.
+/// The numbers are descriptors in the child. [`Plan::compile`] makes the steps for descriptors; a spawn adds those of the
+/// command's attributes. [`Explanation`] and errors show steps.
 ///
 /// [`Plan::compile`]: crate::plan::Plan::compile
 /// [`Explanation`]: crate::Explanation
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// Leave the table shared with the parent for a private one that holds only the numbers below `first`.
+    /// Leave the table that the child shares with the parent for a private one that has only the numbers below `first`
+    /// (`CLOSE_RANGE_UNSHARE`).
     UnshareFiles {
         /// The first number that the private table does not hold.
         first: RawFd,
     },
-    /// Close all numbers from `first` up.
+    /// Close all numbers from `first` up (`close_range(2)`).
     CloseFrom {
         /// The first number that is closed.
         first: RawFd,
     },
-    /// Close all numbers from `first` to `last`; those that are not open are passed over.
+    /// Close all open numbers from `first` to `last` (`close_range(2)`).
     Close {
         /// The first number that is closed.
         first: RawFd,
         /// The last number that is closed.
         last: RawFd,
     },
-    /// Clear close-on-exec.
+    /// Clear close-on-exec (`fcntl(2)`).
     ClearCloexec {
         /// The descriptor.
         fd: RawFd,
     },
-    /// Make `target` a duplicate of `source`, closing what `target` was.
+    /// Make `target` a duplicate of `source` (`dup3(2)`), which closes what `target` was.
     Dup2 {
         /// The descriptor that is duplicated.
         source: RawFd,
@@ -44,33 +45,31 @@ pub enum Step {
         /// Whether the duplicate closes at exec.
         close_on_exec: bool,
     },
-    /// Give each signal that the parent handles its default disposition.
+    /// Give each signal for which the parent has a handler its default disposition.
     DefaultHandlers,
     /// Give SIGPIPE its default disposition.
     DefaultSigpipe,
-    /// Change the working directory to the command's path.
+    /// Change the working directory to the command's path (`chdir(2)`).
     ChangeDirectory {
-        /// Which string of the launch the path is.
+        /// The path.
         path: StringId,
     },
-    /// Change the working directory to the one that `fd` refers to.
+    /// Change the working directory to the one that `fd` refers to (`fchdir(2)`).
     ChangeDirectoryTo {
         /// A descriptor of the directory.
         fd: RawFd,
     },
-    /// Take the caller's signal mask.
+    /// Set the program's signal mask: the one that the caller had at the spawn.
     SignalMask,
-    /// Run the command's hooks, in the order in which they were added.
+    /// Run the `pre_exec` hooks, in the order in which the caller added them.
     Hooks,
-    /// Become the program.
+    /// Execute the program (`execve(2)`).
     Exec,
-    /// Run the function of a `fork_run`.
+    /// Run the function of [`fork_run`](crate::fork_run).
     Run,
 }
 
-/// A string that a step names: its index among the strings that the parent prepares for one launch.
-///
-/// A step does not have the string itself, so that it stays plain data that can be copied into any child.
+/// Stands for a string of a step: an index into the strings that the parent prepares for one launch. So a step is `Copy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StringId(pub(super) u32);
 

@@ -1,18 +1,18 @@
-//! Memory of a thread's last launch, which its next launch uses again. So a launch allocates only if it needs more memory
-//! than all launches before it.
+//! The memory of launches. Each thread keeps that of its last launch and uses it again, so a launch allocates only if it needs
+//! more than the launches before it.
 
 use crate::command::{CStrings, EnvBlock, PtrArray};
 use crate::plan::{Compiler, Plan, Step};
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
 
-/// What a launch works with.
+/// The memory of one launch.
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) plan: Plan,
     pub(super) compiler: Compiler,
     pub(super) steps: Vec<Step>,
-    /// What the parent has opened for the child only.
+    /// The descriptors that the parent has opened only for the child.
     pub(super) opened: Vec<OwnedFd>,
     /// The strings that steps name.
     pub(super) strings: CStrings,
@@ -25,7 +25,7 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Empties the buffers, and closes what the parent has opened.
+    /// Empties the buffers, which closes the opened descriptors, and keeps the memory.
     fn clear(&mut self) {
         self.plan.clear();
         self.steps.clear();
@@ -35,7 +35,7 @@ impl Buffers {
         self.environment.clear();
     }
 
-    /// Whether a thread may keep the buffers for as long as it lives.
+    /// Whether the buffers are small enough for their thread to keep.
     fn is_small(&self) -> bool {
         const SMALL: usize = 256 * 1024;
         let lists = self.steps.capacity() * size_of::<Step>() + self.opened.capacity() * size_of::<OwnedFd>();
@@ -50,7 +50,7 @@ thread_local! {
     static SPARE: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
 }
 
-/// Runs one launch with empty buffers. They go back to their thread at the end.
+/// Calls `launch` with empty buffers, and keeps their memory for the thread's next launch.
 pub(super) fn with_buffers<T>(launch: impl FnOnce(&mut Buffers) -> T) -> T {
     let mut buffers = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
     let result = launch(&mut buffers);

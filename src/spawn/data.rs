@@ -1,4 +1,4 @@
-//! Descriptors from which a child reads given bytes.
+//! `Stdio::data`: descriptors from which a child reads the caller's bytes.
 
 use super::new_fds::{NewNumbers, pipe};
 use crate::platform::Features;
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// A descriptor from which the child reads `bytes`, and what it is.
+/// Opens a descriptor from which the child reads `bytes`. Also returns what it is, for the error text.
 pub(super) fn open(bytes: &[u8], missing: Features, numbers: &mut NewNumbers) -> (io::Result<OwnedFd>, &'static str) {
     let sealed = if missing.contains(Features::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
     match sealed {
@@ -17,11 +17,11 @@ pub(super) fn open(bytes: &[u8], missing: Features, numbers: &mut NewNumbers) ->
     }
 }
 
-/// A file in memory that no process can change any more.
+/// Makes a file in memory that no process can change.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn sealed_memory(bytes: &[u8]) -> Result<OwnedFd, Errno> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-    // The limit of file sizes is also one of memory files. A write beyond it raises a signal (SIGXFSZ).
+    // The limit of file sizes (RLIMIT_FSIZE) applies here. A write beyond it raises SIGXFSZ.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
     if limit.is_some_and(|limit| bytes.len() as u64 > limit) {
         return Err(Errno::FBIG);
@@ -33,7 +33,7 @@ fn sealed_memory(bytes: &[u8]) -> Result<OwnedFd, Errno> {
     }?;
     let mut written = 0;
     while written < bytes.len() {
-        // With an explicit position, so that the child starts to read at the beginning.
+        // pwrite(2) does not move the offset, so that the child starts to read at the beginning.
         match rustix::io::pwrite(&memory, &bytes[written..], written as u64) {
             Ok(count) => written += count,
             Err(Errno::INTR) => {}
@@ -49,12 +49,12 @@ fn sealed_memory(_: &[u8]) -> Result<OwnedFd, Errno> {
     Err(Errno::NOSYS)
 }
 
-/// The read end of a pipe that holds all the bytes; an error if the pipe cannot hold them.
+/// Makes a pipe, writes all bytes to it, and returns the read end. It fails with EFBIG if the bytes do not fit.
 fn filled_pipe(bytes: &[u8], numbers: &mut NewNumbers) -> io::Result<OwnedFd> {
     let (reader, writer) = pipe(numbers)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if bytes.len() > 65_536 {
-        // If the kernel refuses this, the write below does not fit.
+        // If the kernel refuses this, the write below fails with EAGAIN.
         let _ = rustix::pipe::fcntl_setpipe_size(&writer, bytes.len());
     }
     rustix::io::ioctl_fionbio(&writer, true)?;

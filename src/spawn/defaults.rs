@@ -1,4 +1,4 @@
-//! What 0, 1 and 2 are if the command does not name them.
+//! The defaults of 0, 1 and 2.
 
 use crate::command::Source;
 

@@ -1,4 +1,4 @@
-//! `Command::exec`: the plan in this process, and its undoing if the exec fails.
+//! `Command::exec`: does the steps in this process, and undoes them if the exec fails.
 
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
@@ -15,31 +15,35 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-/// Opens a directory for its name only, if the system can: that needs no right to read it.
+/// `O_PATH`, if the system has it: it opens a directory that the process may not read.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const PATH_ONLY: OFlags = OFlags::PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const PATH_ONLY: OFlags = OFlags::RDONLY;
 
 impl Command<'_> {
-    /// Replaces this process by the program, with the descriptors of the plan. It returns only if that fails.
+    /// Executes the program in this process (`execve(2)`), with the descriptors of the map. It returns only if that fails.
     ///
-    /// Destructors of this process do not run, and its buffers are not flushed. The process keeps its number, its record
-    /// locks, its signal mask and what signals it ignores, other than SIGPIPE.
+    /// No destructor of this process runs, and no buffer is flushed. The process keeps its process id, its record locks and its
+    /// signal mask. Ignored signals stay ignored, other than SIGPIPE.
     ///
-    /// No descriptor is closed before the exec has succeeded: the rest is marked close-on-exec. A failure puts flags,
-    /// numbers, the working directory and the disposition of SIGPIPE back as they were; what hooks have done stays.
-    /// While it runs, other threads of the process see the changes.
+    /// Before the exec the library closes no descriptor: it sets close-on-exec of the rest. If the exec fails, it restores flags,
+    /// numbers, the working directory and the disposition of SIGPIPE. It cannot undo what hooks have done. Until it returns,
+    /// other threads of the process see the changes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::spawn`]. [`Failure::Launch`] does not occur.
     ///
     /// ```no_run
     /// let error = fdspawn::Command::new("true").exec();
-    /// eprintln!("{error}"); // not reached, if there is a `true`
+    /// eprintln!("{error}"); // The process executes this line only if the exec has failed.
     /// ```
     #[doc(alias = "execve")]
     pub fn exec(&mut self) -> Error {
         let problem = with_buffers(|buffers| match self.replace(buffers) {
             LaunchError::Failed(problem) => problem,
-            LaunchError::Missing(_) => Failure::Exec.into(), // No feature is asked for.
+            LaunchError::Missing(_) => Failure::Exec.into(), // Does not occur: a launch in place needs no feature.
         });
         problem.of(Subject::Exec(self.get_program().to_owned()))
     }
@@ -49,7 +53,7 @@ impl Command<'_> {
             Ok(prepared) => prepared,
             Err(problem) => return problem.into(),
         };
-        let undo = match change(self, &prepared) {
+        let undo = match mark_and_save(self, &prepared) {
             Ok(undo) => undo,
             Err(problem) => return problem.into(),
         };
@@ -60,8 +64,8 @@ impl Command<'_> {
     }
 }
 
-/// Marks what has to be closed at exec, and saves what the steps are about to change.
-fn change(command: &Command<'_>, prepared: &Prepared<'_>) -> Result<Undo, Problem> {
+/// Sets close-on-exec of the descriptors that the program must not have, and saves what the steps will change.
+fn mark_and_save(command: &Command<'_>, prepared: &Prepared<'_>) -> Result<Undo, Problem> {
     let parent = |what: &'static str| move |errno: Errno| Problem::system(Failure::ParentOpen { what }, errno);
     let plan = &prepared.buffers.plan;
     let mut undo = Undo::default();
@@ -96,7 +100,7 @@ fn change(command: &Command<'_>, prepared: &Prepared<'_>) -> Result<Undo, Proble
     Ok(undo)
 }
 
-/// The open descriptors that must not be open in the program.
+/// The descriptors that must not be open in the program.
 fn numbers_to_mark(plan: &Plan, command: &Command<'_>) -> Result<Vec<RawFd>, Problem> {
     let stays = |number: RawFd| plan.mappings.iter().any(|each| each.target == number);
     let candidates = match plan.rest {
@@ -107,7 +111,7 @@ fn numbers_to_mark(plan: &Plan, command: &Command<'_>) -> Result<Vec<RawFd>, Pro
     Ok(candidates.into_iter().filter(|&number| !stays(number)).collect())
 }
 
-/// A duplicate of `number`, with a number that the plan does not decide about.
+/// Duplicates `number`. The duplicate has a number that the plan does not decide about.
 fn save(number: RawFd, plan: &Plan) -> Result<OwnedFd, Problem> {
     let what = "a copy of what a target replaces";
     let duplicate = sys::duplicate_owned(number, ABOVE_STDIO)
@@ -115,7 +119,7 @@ fn save(number: RawFd, plan: &Plan) -> Result<OwnedFd, Problem> {
     outside_plan(duplicate, plan).map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))
 }
 
-/// The same descriptor with a number that the plan does not decide about.
+/// Moves a descriptor to a number that the plan does not decide about.
 fn outside_plan(fd: OwnedFd, plan: &Plan) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() >= ABOVE_STDIO && !plan.decides(fd.as_raw_fd()) {
         return Ok(fd);
@@ -123,14 +127,14 @@ fn outside_plan(fd: OwnedFd, plan: &Plan) -> io::Result<OwnedFd> {
     dup_outside_plan(fd, ABOVE_STDIO, |number| plan.decides(number))
 }
 
-/// What has been changed in this process. A drop restores it.
+/// The old state of what the library changes in this process. A drop restores it.
 #[derive(Default)]
 struct Undo {
-    /// Numbers that did not have close-on-exec set.
+    /// Numbers of which the library has set close-on-exec.
     marked: Vec<RawFd>,
-    /// Numbers that had close-on-exec set.
+    /// Numbers of which a step clears close-on-exec.
     cleared: Vec<RawFd>,
-    /// What each target was, and whether close-on-exec was set; `None` if it was not open.
+    /// Each replaced target, a duplicate of what it was, and whether it had close-on-exec set; `None` if it was closed.
     replaced: Vec<(RawFd, Option<(OwnedFd, bool)>)>,
     directory: Option<OwnedFd>,
     sigpipe: Option<Sigpipe>,
@@ -138,7 +142,7 @@ struct Undo {
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        // If one of these fails, there is nothing more to try.
+        // If one of these calls fails, restore the others.
         for (target, saved) in self.replaced.drain(..) {
             match saved {
                 Some((fd, close_on_exec)) => drop(sys::duplicate(fd.as_raw_fd(), target, close_on_exec)),

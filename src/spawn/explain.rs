@@ -1,4 +1,4 @@
-//! `Command::explain`: all of a spawn but the launch.
+//! `Command::explain`: a spawn without the launch.
 
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
@@ -12,14 +12,13 @@ use crate::launch::{Method, Mode, known_missing};
 use crate::plan::Plan;
 
 impl Command<'_> {
-    /// The plan of a [`Command::spawn`] as a table, and the child's steps. It runs no program.
+    /// Shows the descriptors and the steps of the child that [`Command::spawn`] would start. It starts no child.
     ///
-    /// The numbers of the sources are those of this moment: the library opens pipes to get them, and closes these again. If no
-    /// spawn has yet tried what the system can do, the picture shows the best case.
+    /// To get the numbers of the sources, it opens pipes as a spawn does, and closes them again. A later spawn may get other
+    /// numbers. If no spawn of this process has found out yet which kernel features are missing, it assumes that none is.
     ///
-    /// If an [`Isolated`](crate::Isolated) launches the command, the steps have the numbers of its thread's table. The sources
-    /// are sent there for this, and the picture has a column for their numbers there. As a spawn does, it waits until the thread
-    /// is free.
+    /// If an [`Isolated`](crate::Isolated) launches the command, this sends the sources to its thread, as a spawn does. The steps
+    /// have the numbers of the thread's table, and the explanation has a column for them. If the thread is busy, the call waits.
     ///
     /// ```
     /// use fdspawn::{Command, Stdio};
@@ -53,7 +52,7 @@ impl Command<'_> {
             }),
             Some(isolated) => {
                 let show = |buffers: &mut Buffers, thread_plan: Plan| {
-                    // What closes at exec is opened in the thread, so only the thread's plan has it.
+                    // The thread opens the library's own descriptors, so only its plan has them.
                     let mut all = rows(&buffers.plan);
                     all.extend(rows(&thread_plan).into_iter().filter(|row| row.target.is_none()));
                     explained(all, std::mem::take(&mut buffers.steps), Some(thread_plan.mappings))

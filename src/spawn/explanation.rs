@@ -1,4 +1,4 @@
-//! The printed picture of a plan.
+//! `Explanation`, and how it is printed.
 
 use super::rows::{Row, RowMeaning};
 use crate::error::Error;
@@ -7,7 +7,7 @@ use crate::platform::Launcher;
 use std::fmt;
 use std::os::fd::RawFd;
 
-/// What a spawn would do to descriptors and in which steps, from [`Command::explain`]. `Display` prints it.
+/// The descriptors and the steps of a child, from [`Command::explain`]. `Display` prints them.
 ///
 /// [`Command::explain`]: crate::Command::explain
 #[derive(Debug)]
@@ -16,25 +16,25 @@ pub struct Explanation {
     pub(super) outcome: Result<Explained, Error>,
 }
 
-/// The explanation of a plan that would be accepted.
+/// The explanation of a map that the library accepts.
 #[derive(Debug)]
 pub(super) struct Explained {
     pub(super) launcher: Launcher,
     pub(super) rest: Rest,
     pub(super) rows: Vec<Row>,
-    /// If an isolated thread launches: each target, and the number of its source in the thread's table. Rows without a target
-    /// have the thread's numbers, too.
+    /// If an isolated thread launches the child: each target, and the number of its source in the thread's table. Rows without a
+    /// target then have numbers of the thread's table.
     pub(super) thread_mappings: Option<Vec<Mapping>>,
     pub(super) steps: Vec<Step>,
 }
 
 impl Explanation {
-    /// The child's steps in their order; none if the plan is refused.
+    /// The child's steps in their order. It is empty if there is an error.
     pub fn steps(&self) -> &[Step] {
         self.outcome.as_ref().map_or(&[], |explained| &explained.steps)
     }
 
-    /// The numbers that are open when the program starts, in order. What [`Rest::Inherit`] adds is not known here.
+    /// The numbers that are open when the program starts, in order, without those that [`Rest::Inherit`] adds.
     pub fn targets(&self) -> Vec<RawFd> {
         let rows = self.outcome.as_ref().map_or(&[][..], |explained| &explained.rows);
         rows.iter()
@@ -43,11 +43,11 @@ impl Explanation {
             .collect()
     }
 
-    /// The explanation of a plan that would be accepted, or the error of one that would not.
+    /// The explanation, if the spawn would get as far as the launch.
     ///
     /// # Errors
     ///
-    /// What the spawn would return before anything is cloned.
+    /// The error that the spawn would return before it starts a child.
     pub fn into_result(self) -> crate::error::Result<Self> {
         match self.outcome {
             Ok(_) => Ok(self),
@@ -55,7 +55,7 @@ impl Explanation {
         }
     }
 
-    /// Why the spawn would be refused, if it would.
+    /// The error that the spawn would return before it starts a child, if there is one.
     pub fn error(&self) -> Option<&Error> {
         self.outcome.as_ref().err()
     }
@@ -72,7 +72,7 @@ impl fmt::Display for Explanation {
             Rest::Inherit => "inherited unless close-on-exec is set",
         };
         let launcher = match launcher {
-            Launcher::Auto => "whichever launcher works",
+            Launcher::Auto => "clone or fork",
             Launcher::Clone => "clone",
             Launcher::Fork => "fork",
         };

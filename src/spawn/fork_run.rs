@@ -1,4 +1,4 @@
-//! A function in a forked child, with a descriptor plan and no exec.
+//! `fork_run`: a forked child that runs a function in place of exec.
 
 use super::buffers::with_buffers;
 use super::prepare::{Prepared, missing_in_child, prepare_function};
@@ -10,44 +10,44 @@ use crate::launch::{Image, LaunchError, Method, Mode, launch, with_pidfd};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
 
-/// Runs a function in a forked child that has the descriptors of a plan, and ends with what the function returns.
+/// Forks a child that runs a function with the descriptors of a map, and exits with the status that the function returns.
 ///
-/// The child is a copy of this process, with the calling thread only. It renumbers and closes as the plan says, takes the
-/// caller's signal mask, and calls the function. Then it ends by `_exit(2)`: no destructor of this process and no `atexit`
-/// function runs in it. Signals keep the dispositions that they have here. A panic of the function ends the child with
-/// status 101, after the panic hook has told of it.
+/// The child is a copy of this process with the calling thread only (`fork(2)`). It makes the descriptor table of the map, sets
+/// the caller's signal mask, and calls the function. Then it calls `_exit(2)`, so no destructor and no `atexit` function runs.
+/// Signals keep the dispositions of this process. If the function panics, the panic hook runs in the child, and the child exits
+/// with status 101.
 ///
-/// When it returns, the child has begun to run the function, or an error says which step failed and nothing is left of
-/// the child. Descriptors that were moved into the plan are then closed here, as by a spawn; slots of the plan are redeemed
-/// at the [`Child`].
+/// It returns when the child is about to call the function. If a step fails, it returns the error, and the child has been
+/// reaped. After a success the parent closes the descriptors that were moved into the map, as a spawn does. [`Child::take`] gives
+/// the parent's ends for the slots of the map.
 ///
-/// **Nothing is written twice.** What this process has left in the buffer of [`std::io::stdout`] is flushed before the fork,
-/// so that the child does not write it again, and no other thread is within a `println!` at the fork. What the function
-/// prints is flushed before the child ends. Buffers of C's stdio and of the caller's own are copied as they are: the child
-/// writes their content only if the function flushes them.
+/// **Nothing is written twice.** The parent flushes [`std::io::stdout`] before the fork, so that the child does not write the
+/// content of its buffer again, and holds its lock over the fork, so that no other thread is in a `println!`. The child flushes
+/// it before it exits. The child also has copies of all other buffers, those of C's stdio included. It writes their content only
+/// if the function flushes them.
 ///
-/// The function finds its descriptors by their numbers in the plan. Values that it captures are copies: those that own
-/// descriptors have the *parent's* numbers, which in the child are closed or something else. That is why it is called by
-/// reference, and is never dropped in the child. In the parent it is dropped when `fork_run` returns.
+/// The function finds its descriptors by their targets in the map. The values that it captures are copies. If one of them owns a
+/// descriptor, it has the *parent's* number, which in the child is closed or another descriptor. So the child calls the function
+/// by reference, and never drops it. The parent drops it when `fork_run` returns.
 ///
 /// # Errors
 ///
-/// Those of [`Command::spawn`] that are about descriptors, and [`Failure::Flush`] where standard output cannot be flushed.
+/// Those of [`Command::spawn`] for descriptors, and [`Failure::Flush`].
 ///
 /// # Platform notes
 ///
-/// [`Rest::Inherit`] means what fork gives: all of the parent's descriptors, close-on-exec or not, since there is no
-/// exec; other than what this call itself opened. That includes what *other* threads have open for their own children at
-/// this moment: such a child's output does not end, and a launch by fork does not return, before this child ends too. So it
-/// is for processes in which no other thread launches children.
+/// With [`Rest::Inherit`] the child has all of the parent's descriptors, even those that have close-on-exec set, since there is
+/// no exec. Only those that this call has opened for itself are closed. So the child also has the pipes of children that *other*
+/// threads launch at this moment. Until this child ends, such a pipe does not reach end-of-file, and a launch by fork does not
+/// return. Use it only if no other thread launches children.
 ///
 /// # Safety
 ///
-/// - In a process with several threads the child has only this one, and locks that others held at the fork are held for
-///   ever: the function may then call only what is async-signal-safe, and memory allocation is that only with some C
-///   libraries (glibc's). In a process with one thread it may do anything.
-/// - The function must not use a descriptor that the plan does not give the child, nor let a value close one: that would
-///   be another's.
+/// - If the process has several threads, the child has only one, and a lock that another thread held at the fork stays locked for
+///   ever. So the function may make only async-signal-safe calls. Memory allocation is safe with some C libraries (glibc). If the
+///   process has one thread, the function may make any call.
+/// - The function must not use a descriptor that the map does not give the child, and must not drop a value that owns one: in the
+///   child that number may be another descriptor.
 ///
 /// [`Command::spawn`]: crate::Command::spawn
 /// [`Rest::Inherit`]: crate::Rest::Inherit
@@ -60,7 +60,7 @@ use std::io::{self, Write};
 /// let mut map = FdMap::new();
 /// let answers = map.reader(7); // the child writes at 7
 /// let question = 6;
-/// // SAFETY: the child uses only 7, which the plan gives it, and calls only write(2).
+/// // SAFETY: the child uses only 7, which the map gives it, and calls only write(2).
 /// let mut child = unsafe {
 ///     fork_run(&mut map, || {
 ///         let mut answers = PipeWriter::from(OwnedFd::from_raw_fd(7));
@@ -99,8 +99,8 @@ fn start(map: &FdMap<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Res
         let mut prepared = prepare_function(map, mode, buffers)?;
         trace(&prepared.buffers.plan, &prepared.buffers.steps);
 
-        // This thread holds the lock over the fork, so that no other thread writes at that moment. The child gives its copy of
-        // the lock back before it calls the function.
+        // This thread holds the lock over the fork, so that no other thread writes at that moment. The child releases its copy
+        // of the lock before it calls the function.
         let mut output = io::stdout().lock();
         output.flush().map_err(|error| Problem::io(Failure::Flush, &error))?;
         let mut output = Some(output);
@@ -115,7 +115,8 @@ fn start(map: &FdMap<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Res
         match launched {
             Ok(process) => Ok((process, prepared.ends)),
             Err(LaunchError::Failed(problem)) => Err(problem),
-            Err(LaunchError::Missing(_)) => Err(Failure::Launch(Launcher::Fork).into()), // Fork needs no feature.
+            // Does not occur: fork needs no feature.
+            Err(LaunchError::Missing(_)) => Err(Failure::Launch(Launcher::Fork).into()),
         }
     });
     process.map(|(process, ends)| (with_pidfd(process, pidfd), ends))

@@ -1,7 +1,7 @@
 //! Descriptors that the library itself needs in the child until exec.
 //!
-//! They are sources in the plan like any other, with numbers that the plan does not decide about, so that no target replaces
-//! them and the compiler need not move them.
+//! The plan has them. Their numbers are ones that the plan does not decide about, so no target replaces them, and the child does
+//! not have to move them.
 
 use super::new_fds::{ABOVE_STDIO, NewNumbers, dup_outside_plan, null, pipe};
 use crate::error::{Failure, Problem};
@@ -10,10 +10,11 @@ use crate::plan::{InternalFd, Plan, Role};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
-/// Hooks may use any number, and most use low ones, so the library's descriptor gets a high one.
+/// A hook may open descriptors, which get low numbers, and may use any number. So with hooks the errpipe gets a high number.
 const ABOVE_HOOKS: RawFd = 512;
 
-/// What the library has opened for the child until exec. A drop closes it, in the thread that has opened it.
+/// What the library has opened for the child until exec. A drop closes it. It must be dropped in the thread that has opened it,
+/// since an isolated thread has a table of its own.
 #[derive(Default)]
 pub(super) struct Internal {
     pub(super) directory: Option<OwnedFd>,
@@ -56,7 +57,7 @@ fn cannot_open(what: &'static str) -> impl Fn(io::Error) -> Problem {
     move |error| Problem::io(Failure::ParentOpen { what }, &error)
 }
 
-/// A pipe whose write end no target replaces, and if a high number is free, no hook either.
+/// Opens an errpipe. No target has the number of its write end. If there are hooks and a high number is free, it gets that.
 fn errpipe(plan: &Plan, hooks: bool) -> io::Result<Errpipe> {
     let decides = |number| plan.decides(number);
     let (reader, writer) = pipe(&mut NewNumbers::default())?;

@@ -1,4 +1,4 @@
-//! From a command to a child: resolve what the caller wants, open what is missing, launch.
+//! From a command to a child: resolves the sources, opens those that the parent does not have, and launches.
 
 mod buffers;
 mod data;

@@ -1,28 +1,28 @@
-//! New descriptors of the parent, with numbers that disturb neither the standard streams nor the plan.
+//! Opens descriptors in the parent, with numbers that are not standard streams and not in the plan.
 
 use crate::fd::standard::dup_above_stdio;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
-/// The first number that is not a standard stream's.
+/// The first number above the standard streams.
 pub(super) const ABOVE_STDIO: RawFd = 3;
 
-/// What is known of the numbers that new descriptors got.
+/// Which numbers new descriptors got.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct NewNumbers {
     /// Whether there was a new descriptor.
     any: bool,
-    /// Whether one got 0, 1 or 2. A new descriptor gets the lowest free number, so a standard stream is closed.
+    /// Whether one got 0, 1 or 2. Since the kernel gives the lowest free number, that standard stream was closed.
     std_fd_was_free: bool,
 }
 
 impl NewNumbers {
-    /// Whether a standard stream is closed, if there was a new descriptor that could tell.
+    /// Whether a standard stream is closed. `None` if there was no new descriptor, so that it is not known.
     pub(super) fn std_fd_was_free(&self) -> Option<bool> {
         self.any.then_some(self.std_fd_was_free)
     }
 
-    /// Gives a new descriptor a number above 2.
+    /// Moves a new descriptor to a number above 2.
     pub(super) fn dup_above_stdio(&mut self, fd: OwnedFd) -> io::Result<OwnedFd> {
         self.any = true;
         self.std_fd_was_free |= fd.as_raw_fd() <= 2;
@@ -30,25 +30,25 @@ impl NewNumbers {
     }
 }
 
-/// A pipe, reader and writer, with numbers above 2, closing at exec.
+/// Opens a pipe: reader and writer, with numbers above 2 and close-on-exec.
 pub(super) fn pipe(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
     Ok((numbers.dup_above_stdio(reader.into())?, numbers.dup_above_stdio(writer.into())?))
 }
 
-/// A connected pair of stream sockets, with numbers above 2, closing at exec.
+/// Opens a connected pair of stream sockets, with numbers above 2 and close-on-exec.
 pub(super) fn socket_pair(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     Ok((numbers.dup_above_stdio(ours.into())?, numbers.dup_above_stdio(theirs.into())?))
 }
 
-/// `/dev/null`, with a number above 2, closing at exec.
+/// Opens `/dev/null`, with a number above 2 and close-on-exec.
 pub(super) fn null(numbers: &mut NewNumbers) -> io::Result<OwnedFd> {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
     numbers.dup_above_stdio(null.into())
 }
 
-/// A duplicate of `fd`, closing at exec, with a number from `first` on that the child's plan does not decide about.
+/// Duplicates `fd`, with close-on-exec. The number is the first free one from `first` on that the plan does not decide about.
 pub(super) fn dup_outside_plan(
     fd: impl AsFd,
     mut first: RawFd,

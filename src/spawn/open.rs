@@ -1,4 +1,4 @@
-//! Opens what the child's descriptors are connected to: pipes, sockets, `/dev/null` and data.
+//! Opens the sources that the parent does not have: pipes, sockets, `/dev/null` and data.
 
 use super::data;
 use super::defaults::Defaults;
@@ -11,12 +11,12 @@ use crate::platform::Features;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-/// What the parent has opened for one child.
+/// Opens the sources of one child.
 pub(super) struct Opener<'a> {
-    /// What only the child needs.
+    /// The descriptors that only the child needs.
     opened: &'a mut Vec<OwnedFd>,
     pub(super) ends: ParentEnds,
-    /// One `/dev/null` serves all targets that want it.
+    /// The number of `/dev/null`, if it has been opened. All targets use the same one.
     null: Option<RawFd>,
     stdio: NewNumbers,
     missing: Features,
@@ -27,7 +27,7 @@ impl<'a> Opener<'a> {
         Self { opened, ends: ParentEnds::default(), null: None, stdio: NewNumbers::default(), missing }
     }
 
-    /// Opens every source that the parent does not have yet.
+    /// Opens every source that the parent does not have, and sets its number in `mappings`.
     pub(super) fn open_all(
         &mut self,
         map: &FdMap<'_>,
@@ -44,14 +44,14 @@ impl<'a> Opener<'a> {
                     Source::Given(_) => self.null(target)?,
                     Source::SameAs(_) | Source::Closed | Source::Spent => continue,
                 };
-                mapping.close_on_exec = true; // As everything that the library opens.
+                mapping.close_on_exec = true; // The library opens all descriptors with close-on-exec.
             }
         }
         copy_same_as(mappings);
         Ok(())
     }
 
-    /// Whether one of the new descriptors got 0, 1 or 2, if there was any: then that standard stream is closed.
+    /// Whether a standard stream is closed. `None` if no source was opened, so that it is not known.
     pub(super) fn std_fd_was_free(&self) -> Option<bool> {
         self.stdio.std_fd_was_free()
     }
@@ -71,7 +71,7 @@ impl<'a> Opener<'a> {
                 Ok(self.own(fd))
             }
             Opened::Piped => {
-                let (reader, writer) = new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))?;
+                let (reader, writer) = self.pipe(target)?;
                 let child = match target {
                     0 => {
                         self.ends.stdin = Some(writer.into());
@@ -89,12 +89,12 @@ impl<'a> Opener<'a> {
                 Ok(self.own(child))
             }
             Opened::Slot { kind: SlotKind::Reader, id } => {
-                let (reader, writer) = new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))?;
+                let (reader, writer) = self.pipe(target)?;
                 self.ends.slots.push((*id, ParentEnd::Reader(reader.into())));
                 Ok(self.own(writer))
             }
             Opened::Slot { kind: SlotKind::Writer, id } => {
-                let (reader, writer) = new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))?;
+                let (reader, writer) = self.pipe(target)?;
                 self.ends.slots.push((*id, ParentEnd::Writer(writer.into())));
                 Ok(self.own(reader))
             }
@@ -105,6 +105,10 @@ impl<'a> Opener<'a> {
                 Ok(self.own(theirs))
             }
         }
+    }
+
+    fn pipe(&mut self, target: RawFd) -> Result<(OwnedFd, OwnedFd), Problem> {
+        new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))
     }
 
     fn null(&mut self, target: RawFd) -> Result<RawFd, Problem> {

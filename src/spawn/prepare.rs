@@ -1,4 +1,4 @@
-//! The parent's work before the launch: all of it up to the steps. The last place that may allocate, lock or log.
+//! What the parent does before the launch: builds the strings, opens the sources, compiles the steps.
 
 use super::buffers::Buffers;
 use super::defaults::Defaults;
@@ -16,20 +16,20 @@ use crate::platform::Features;
 use crate::sys;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Everything that the launch needs. A drop closes what the parent has opened for the child.
+/// Everything that the launch needs. It owns the parent's ends and the library's own descriptors. The buffers own the sources that
+/// the parent has opened.
 pub(super) struct Prepared<'b> {
-    /// Plan, steps and strings.
     pub(super) buffers: &'b mut Buffers,
     pub(super) ends: ParentEnds,
     pub(super) errpipe: Option<Errpipe>,
-    /// Whether 0, 1 or 2 is closed in the parent, so that a new descriptor would get its number. Known if the child is to have
-    /// a pidfd.
+    /// Whether 0, 1 or 2 is closed in the parent, so that a new descriptor would get its number. It is false if the child gets no
+    /// pidfd, since only then it matters.
     pub(super) std_fd_was_free: bool,
     pub(super) strings: Strings,
     pub(super) internal: Internal,
 }
 
-/// Prepares a spawn of `command`. The result points into the command's strings, which must not change before the launch is
+/// Prepares a spawn of `command`. The result has addresses of the command's strings, which must not change until the launch is
 /// over.
 pub(super) fn prepare<'b>(
     command: &Command<'_>,
@@ -44,7 +44,7 @@ pub(super) fn prepare<'b>(
     Ok(prepared)
 }
 
-/// Prepares the run of a function in a child.
+/// Prepares a child that runs a function.
 pub(super) fn prepare_function<'b>(
     map: &FdMap<'_>,
     mode: Mode,
@@ -55,7 +55,7 @@ pub(super) fn prepare_function<'b>(
     let Prepared { buffers, ends, .. } = &mut prepared;
     let internal = Internal::open(&mut buffers.plan, mode, None::<std::os::fd::BorrowedFd<'_>>, false)?;
     let Buffers { plan, compiler, steps, .. } = &mut **buffers;
-    // No exec closes these. If the rest is closed, they are closed with it.
+    // The child must not have these, and no exec closes them. With `Rest::Close` they are closed in any case.
     plan.closed.extend(plan.scratch);
     plan.closed.extend(internal.errpipe.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
     plan.closed.extend(ends.numbers());
@@ -65,7 +65,7 @@ pub(super) fn prepare_function<'b>(
     Ok(prepared)
 }
 
-/// Looks at the sources that the parent has, and opens the others. The caller holds the lock of 0 to 2.
+/// Checks the sources that the parent has, and opens the others. The caller holds the lock of 0 to 2.
 pub(super) fn open_sources<'b>(
     map: &FdMap<'_>,
     defaults: &Defaults,
@@ -105,7 +105,7 @@ impl Prepared<'_> {
     }
 }
 
-/// What the child of a command does besides its descriptors.
+/// The attributes of a command's child.
 pub(super) fn attributes(mode: Mode, hooks: bool, strings: &Strings, internal: &Internal) -> Attributes {
     let is_child = mode != Mode::IN_PLACE;
     Attributes {
@@ -122,7 +122,7 @@ pub(super) fn attributes(mode: Mode, hooks: bool, strings: &Strings, internal: &
     }
 }
 
-/// What the child of a command needs, as plain data. It points into the buffers and into the command's strings.
+/// The image of a command's child. It has addresses of the buffers and of the command's strings.
 pub(super) fn image<'a>(
     command: &'a Command<'_>,
     prepared: &'a Prepared<'_>,
@@ -145,7 +145,7 @@ pub(super) fn image<'a>(
     }
 }
 
-/// The features that a child does without: those that the caller takes away, and `close_range` if the probe has missed it.
+/// The features that the child must not use: those that a test takes away, and `close_range` if the kernel does not have it.
 pub(super) fn missing_in_child(taken_away: Features) -> Features {
     taken_away | known_missing() & Features::CLOSE_RANGE
 }

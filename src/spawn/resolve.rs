@@ -1,4 +1,4 @@
-//! From what the caller wants to mappings: refuses contradictions, and looks at the descriptors that the parent has.
+//! From the caller's map to the mappings of the plan: refuses contradictions, and checks the sources that the parent has.
 
 use super::defaults::Defaults;
 use crate::command::FdMap;
@@ -7,10 +7,10 @@ use crate::fd::close_on_exec;
 use crate::plan::{Mapping, NO_SOURCE, Origin, Plan, Refusal, check};
 use std::os::fd::RawFd;
 
-/// Fills an empty plan with the mappings of a map. Sources that the parent has still to open are [`NO_SOURCE`].
+/// Fills an empty plan with the mappings of a map. Sources that the parent has to open later are [`NO_SOURCE`].
 ///
-/// The parent looks at what it has before it opens anything: else a pipe that gets the number 3 would pass for the 3 that the
-/// caller wants to inherit.
+/// This comes before the parent opens anything. Else a new pipe could get the number 3, and the check would take it for the 3
+/// that the caller wants to inherit.
 pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> Result<(), Problem> {
     for (target, source) in map.entries(&defaults.0) {
         plan.mappings.push(source.mapping(target)?);
@@ -24,17 +24,17 @@ pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> 
         }
         is_open
     });
-    mappings.iter_mut().filter(|mapping| mapping.source != NO_SOURCE).try_for_each(look_at_source)?;
+    mappings.iter_mut().filter(|mapping| mapping.source != NO_SOURCE).try_for_each(check_source)?;
     refuse_beyond_limit(plan)?;
     Ok(())
 }
 
-/// Looks whether a source is open, and whether it closes at exec.
-fn look_at_source(mapping: &mut Mapping) -> Result<(), Refusal> {
+/// Checks that a source is open, and whether it has close-on-exec set.
+fn check_source(mapping: &mut Mapping) -> Result<(), Refusal> {
     let Mapping { target, source, origin, .. } = *mapping;
     match close_on_exec(source) {
-        // The child clears the flag of a kept descriptor even if it is not set now: another thread may be about to set it. For
-        // the standard streams, of which every child has three, that is not worth a call each.
+        // The child clears the flag of a kept descriptor even if it is not set now: another thread may be about to set it. It
+        // does not for 0, 1 and 2, since that would cost every child three calls.
         Some(is_set) => mapping.close_on_exec = is_set || target > 2,
         None if origin == Origin::Inherited && (0..=2).contains(&source) => {
             mapping.source = NO_SOURCE;
@@ -45,7 +45,7 @@ fn look_at_source(mapping: &mut Mapping) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses targets that no duplicate can have, before the parent opens anything for them.
+/// Refuses targets at which dup2(2) would fail, before the parent opens their sources.
 fn refuse_beyond_limit(plan: &mut Plan) -> Result<(), Refusal> {
     let mut duplicates = plan.mappings.iter().filter(|each| each.source != each.target).peekable();
     if duplicates.peek().is_none() {
@@ -58,13 +58,13 @@ fn refuse_beyond_limit(plan: &mut Plan) -> Result<(), Refusal> {
     }
 }
 
-/// The soft limit of descriptor numbers.
+/// The soft limit of descriptors (`RLIMIT_NOFILE`).
 pub(super) fn soft_limit() -> RawFd {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(RawFd::MAX)
 }
 
-/// Whether 0, 1 or 2 is closed in the parent. Sources are known to be open.
+/// Whether 0, 1 or 2 is closed in the parent. A source is open, so it needs no check.
 pub(super) fn is_std_fd_free(mappings: &[Mapping]) -> bool {
     (0..=2).any(|number| !mappings.iter().any(|each| each.source == number) && close_on_exec(number).is_none())
 }

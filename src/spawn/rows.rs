@@ -7,14 +7,14 @@ use std::os::fd::RawFd;
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    /// `None` for what closes at exec.
+    /// `None` for a descriptor of the library, which closes at exec.
     pub(super) target: Option<RawFd>,
     /// `None` for a target that is closed in the child.
     pub(super) source: Option<RawFd>,
     pub(super) meaning: RowMeaning,
 }
 
-/// What a row is about.
+/// What the descriptor of a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowMeaning {
     Target(Origin),
@@ -32,7 +32,7 @@ impl fmt::Display for RowMeaning {
     }
 }
 
-/// The rows of a plan: by target, then what closes at exec.
+/// The rows of a plan: the targets in order, then the library's own descriptors.
 pub(super) fn rows(plan: &Plan) -> Vec<Row> {
     let target = |target, source, origin| Row { target: Some(target), source, meaning: RowMeaning::Target(origin) };
     let internal = |fd, meaning| Row { target: None, source: Some(fd), meaning };
@@ -45,8 +45,7 @@ pub(super) fn rows(plan: &Plan) -> Vec<Row> {
     rows
 }
 
-/// Sends the plan and the steps to the subscriber of `tracing`, in the parent. A subscriber may run any code, so no lock may be
-/// held.
+/// Sends the plan and the steps to the subscriber of `tracing`. A subscriber may run any code, so call this without a lock.
 pub(super) fn trace(plan: &Plan, steps: &[Step]) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;

@@ -1,19 +1,19 @@
-//! Which paths the child tries to execute.
+//! The search of PATH: which paths the child tries to execute.
 
 use crate::command::CStrings;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Where programs are looked up when the child has no PATH.
+/// The search path of a child that has no PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// Whether a program is looked up in PATH: one with `/`, or without a name, is not.
+/// Whether the child searches PATH for a program: not if the name has a `/` or is empty.
 pub(super) fn is_searched(program: &OsStr) -> bool {
     let name = program.as_bytes();
     !name.is_empty() && !name.contains(&b'/')
 }
 
-/// Adds the paths for a program that is looked up in `path`, the child's PATH. An empty element is the working directory.
+/// Adds the paths of a program in the directories of `path`, the child's PATH. An empty element is the working directory.
 pub(super) fn candidates(program: &OsStr, path: Option<&OsStr>, candidates: &mut CStrings) {
     let name = program.as_bytes();
     for directory in path.unwrap_or(OsStr::new(DEFAULT_PATH)).as_bytes().split(|&byte| byte == b':') {

@@ -13,14 +13,15 @@ use crate::platform::{Features, Launcher};
 use std::process::{ExitStatus, Output};
 
 impl Command<'_> {
-    /// Starts the child, and does not wait for it. 0, 1 and 2 are inherited unless the command says otherwise.
+    /// Starts the child, and does not wait for its end. The child inherits 0, 1 and 2 unless the command connects them.
     ///
-    /// When it returns, the child has become the program, or an error says which step failed and the child is gone.
-    /// Descriptors that were moved into the command are closed here after a success. After an error the command is as it was.
+    /// It returns when the child has executed the program. If a step fails, it returns the error, and the child has been reaped.
+    /// After a success it closes the descriptors that were moved into the command. After an error the command has not changed,
+    /// and can be spawned again.
     ///
     /// # Errors
     ///
-    /// [`Failure`] has the steps: bad input is refused before anything is cloned.
+    /// [`Failure`] lists the steps that can fail. For invalid input it starts no child.
     ///
     /// ```
     /// # use fdspawn::Command;
@@ -34,7 +35,7 @@ impl Command<'_> {
         self.start(&Defaults::INHERIT, true)
     }
 
-    /// Starts the child and waits for it. 0, 1 and 2 are inherited unless the command says otherwise.
+    /// Starts the child and waits for its end. The child inherits 0, 1 and 2 unless the command connects them.
     ///
     /// # Errors
     ///
@@ -43,8 +44,8 @@ impl Command<'_> {
         self.start(&Defaults::INHERIT, false)?.wait()
     }
 
-    /// Starts the child, waits for it and collects its output. Standard input is `/dev/null` and output and error are
-    /// piped, unless the command says otherwise.
+    /// Starts the child, reads its output, and waits for its end. Unless the command connects them, standard input is
+    /// `/dev/null`, and standard output and error are pipes.
     ///
     /// # Errors
     ///
@@ -60,7 +61,7 @@ impl Command<'_> {
         self.start(&Defaults::OUTPUT, false)?.wait_with_output()
     }
 
-    /// Starts the child. `handle` says whether the caller gets the child, or the library waits for it at once.
+    /// Starts the child. `handle` says whether the caller gets the child. If not, the library waits for its end.
     fn start(&mut self, defaults: &Defaults, handle: bool) -> Result<Child> {
         let span = tracing::debug_span!(
             "spawn",
@@ -95,14 +96,14 @@ impl Command<'_> {
         loop {
             let mode = Mode { method: choose(self, refused)?, handle, pidfd };
             let result = match self.isolated {
-                Some(isolated) => via_isolated::launch(isolated, self, defaults, mode),
-                None => launch_here(self, defaults, mode),
+                Some(isolated) => via_isolated::launch_in_thread(isolated, self, defaults, mode),
+                None => launch_in_caller(self, defaults, mode),
             };
             match result {
                 Ok((process, ends)) => return Ok((process, ends, mode.method.launcher())),
                 Err(LaunchError::Failed(problem)) => return Err(problem),
                 Err(LaunchError::Missing(feature)) => {
-                    // The next attempt does without it, whatever else is known.
+                    // The next attempt does not use it, even if the probe has found it.
                     refused |= feature;
                     launch::remember_missing(feature);
                 }
@@ -111,8 +112,8 @@ impl Command<'_> {
     }
 }
 
-/// Launches from the calling thread.
-fn launch_here(
+/// Launches the child from the calling thread.
+fn launch_in_caller(
     command: &mut Command<'_>,
     defaults: &Defaults,
     mode: Mode,
@@ -136,7 +137,7 @@ fn choose(command: &Command<'_>, refused: Features) -> std::result::Result<Metho
     let may_clone = !hooks && command.launcher != Launcher::Fork;
     let missing = match may_clone.then(launch::missing) {
         Some(Ok(missing)) => missing,
-        // The probe could not run now, so it is not known whether clone works. It would fail now, too.
+        // The probe failed for want of memory, processes or descriptors. A clone would fail now, too.
         Some(Err(errno)) if command.launcher == Launcher::Clone => {
             return Err(Problem::system(Failure::Launch(Launcher::Clone), errno));
         }

@@ -6,12 +6,12 @@ use crate::command::{CStrings, Command, Directory, Environment};
 use crate::error::{Failure, Problem, Text};
 use crate::plan::StringId;
 
-/// What the launch has to know of the child's strings, which are in the buffers.
+/// What the launch needs besides the strings in the buffers.
 #[derive(Default)]
 pub(super) struct Strings {
-    /// Whether the paths of the program come from a search.
+    /// Whether the program's paths come from a search of PATH.
     pub(super) searched: bool,
-    /// The environment, if the command shares it.
+    /// The environment, if the command shares a prepared one.
     pub(super) shared_environment: Option<Environment>,
     /// The working directory, if the command gives its path.
     pub(super) directory: Option<StringId>,

@@ -1,7 +1,7 @@
-//! A spawn whose sources are sent to the table of an isolated thread, which launches the child.
+//! Spawns by an isolated thread. The parent sends the sources to the thread's table, and the thread launches the child.
 //!
-//! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the numbers that the sources
-//! have in the thread's table; the steps are compiled from that one.
+//! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the sources' numbers in the thread's
+//! table. The steps are compiled from that copy.
 
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
@@ -24,14 +24,14 @@ struct Transfer<'b> {
     prepared: Prepared<'b>,
     /// The plan for the thread's table.
     plan: Plan,
-    /// The place of the working directory among the descriptors that are sent.
+    /// The index of the working directory among the descriptors that the parent sends.
     directory: Option<usize>,
     hooks: bool,
 }
 
 impl<'b> Transfer<'b> {
-    /// Prepares what needs the caller's table. Also returns the numbers of all descriptors to send, in order. The caller holds
-    /// the lock of 0 to 2.
+    /// Does the part of the preparation that needs the parent's table. Also returns the numbers of the descriptors to send, in
+    /// order. The caller holds the lock of 0 to 2.
     fn send(
         command: &Command<'_>,
         defaults: &Defaults,
@@ -51,11 +51,11 @@ impl<'b> Transfer<'b> {
         Ok((Self { prepared, plan, directory, hooks: !command.hooks.is_empty() }, numbers))
     }
 
-    /// Compiles the steps for the thread's table, in the thread, with the descriptors that have arrived there.
+    /// Compiles the steps for the thread's table, with the descriptors that have arrived. The thread calls this.
     fn receive(&mut self, received: &[OwnedFd], mode: Mode) -> Result<(), Problem> {
         let Self { prepared, plan, directory, hooks } = self;
-        plan.receive_sources(|place| received[place].as_raw_fd());
-        let directory = directory.and_then(|place| received.get(place)).map(AsFd::as_fd);
+        plan.receive_sources(|index| received[index].as_raw_fd());
+        let directory = directory.and_then(|index| received.get(index)).map(AsFd::as_fd);
         let mut internal = Internal::open(plan, mode, directory, *hooks)?;
         let Buffers { compiler, steps, .. } = &mut *prepared.buffers;
         compile(plan, &attributes(mode, *hooks, &prepared.strings, &internal), compiler, steps)?;
@@ -64,15 +64,15 @@ impl<'b> Transfer<'b> {
         Ok(())
     }
 
-    /// Closes what [`Transfer::receive`] has opened, in the thread.
+    /// Closes what [`Transfer::receive`] has opened. The thread calls this.
     fn close_internal_fds(&mut self) {
         self.prepared.errpipe = None;
         self.prepared.internal = Internal::default();
     }
 }
 
-/// Launches from the thread.
-pub(super) fn launch(
+/// Launches the child from the thread.
+pub(super) fn launch_in_thread(
     isolated: &Isolated,
     command: &mut Command<'_>,
     defaults: &Defaults,
@@ -82,7 +82,7 @@ pub(super) fn launch(
     let mut turn = isolated.turn()?;
     with_buffers(|buffers| {
         let (mut transfer, numbers) = Transfer::send(command, defaults, mode, buffers)?;
-        // The thread's mask is not the caller's.
+        // The program gets the caller's mask, which differs from the thread's.
         let mask = sys::signal_mask();
         let mut outcome = None;
         let mut job = |received: &[OwnedFd]| {
@@ -92,7 +92,7 @@ pub(super) fn launch(
                 launch::launch(mode, &image(command, &transfer.prepared, hooks, Some(mask)), errpipe)
             });
             transfer.close_internal_fds();
-            // The process's pidfd is in the thread's table, from which it is sent to the caller.
+            // The pidfd is in the thread's table. The thread sends it to the caller.
             let (launched, pidfd) = match launched.map(|process| launch::with_pidfd(process, mode.pidfd)) {
                 Ok(process) => {
                     let (pid, pidfd) = process.into_parts();
@@ -104,7 +104,7 @@ pub(super) fn launch(
             pidfd
         };
         let pidfd = turn.run(&numbers, &mut job)?;
-        drop(turn); // A subscriber may spawn, too.
+        drop(turn); // A subscriber may spawn by the same thread.
         let prepared = transfer.prepared;
         trace(&prepared.buffers.plan, &prepared.buffers.steps);
         match outcome {
@@ -115,8 +115,8 @@ pub(super) fn launch(
     })
 }
 
-/// Does all of a launch but the launch itself, in the thread too. Returns what `show` makes of it; its arguments are the
-/// caller's plan, with the steps, and the thread's plan.
+/// Does all that a spawn does, in the parent and in the thread, without the launch. Calls `show` with the parent's buffers, which
+/// have its plan and the steps, and with the thread's plan.
 pub(super) fn explain<T>(
     isolated: &Isolated,
     command: &Command<'_>,
@@ -140,7 +140,7 @@ pub(super) fn explain<T>(
     })
 }
 
-/// The thread's table has no rest that a child could inherit.
+/// Refuses [`Rest::Inherit`]: the thread has no descriptors that a child could inherit.
 fn refuse_inherited_rest(command: &Command<'_>) -> Result<(), Problem> {
     if command.fd_map.rest == Rest::Inherit { Err(Failure::NothingToInherit.into()) } else { Ok(()) }
 }

@@ -148,7 +148,7 @@ own_process! {
                 assert_eq!(reaped, child.id() as i32, "a child that has execed is like any other");
                 let error = child.wait().unwrap_err();
                 assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
-                assert!(error.to_string().contains("reaped by someone else"), "{error}");
+                assert!(error.to_string().contains("another part of this process has reaped it"), "{error}");
                 assert!(child.try_wait().is_err());
             }
         }
