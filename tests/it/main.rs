@@ -1,33 +1,16 @@
-//! Tests with real children, by subject.
+//! Tests with real children. The folders have the names of those in `src`; `tests/README.md` says which file to open.
 //!
-//! The test binary impersonates the programs that it spawns (`support::helper`), and runs tests that play games with
-//! descriptors 0 to 2, limits or filters in a process of their own (`support::own_process`).
+//! The test binary plays the programs that it spawns (`support::helper`). A test that changes descriptors 0 to 2, limits
+//! or filters runs in a process of its own (`support::own_process`).
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod support;
 
 mod child;
-mod close;
-mod closing;
-mod descriptor_table;
-mod ends;
-mod environment;
-mod errors;
-mod exec;
-mod explain;
-mod filters;
-mod flags;
-mod fork_run;
-mod hooks;
+mod command;
+mod fd;
+mod inspect;
 mod isolated;
-mod leaks;
-mod locks;
-mod ownership;
-mod programs;
-mod ranges;
-mod renumbering;
-mod signals;
-mod stdio;
-mod system_calls;
-mod tables;
-mod tracing_events;
+mod launch;
+mod plan;
+mod spawn;

@@ -5,9 +5,12 @@ pub mod fuse;
 pub mod helper;
 pub mod mounts;
 pub mod own_process;
+pub mod random;
+pub mod seccomp;
 pub mod sources;
 pub mod supervised;
 pub mod table;
+pub mod tiny;
 pub mod tools;
 
 use fdspawn::{Command, Launcher, Rest};
@@ -40,6 +43,15 @@ pub fn helper<'fd>(mode: &str) -> Command<'fd> {
         command.env(helper::PLANNED, "0 1 2");
     }
     command
+}
+
+/// Set for the whole suite, which takes minutes: all 3,125 maps of five targets to five sources, and the heavy tests in
+/// each rerun. Without it, a test of these runs its small version.
+pub const EXHAUSTIVE: &str = "FDSPAWN_TEST_EXHAUSTIVE";
+
+/// Whether this run is of the whole suite.
+pub fn exhaustive() -> bool {
+    std::env::var_os(EXHAUSTIVE).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// Set to `fork` where that is the launcher of all commands that choose none.
@@ -95,6 +107,12 @@ impl Drop for Over<'_> {
     fn drop(&mut self) {
         self.0.store(true, std::sync::atomic::Ordering::Relaxed);
     }
+}
+
+/// Whether the kernel's major version is below `major`.
+pub fn kernel_is_older_than(major: u32) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    release.split('.').next().unwrap().parse::<u32>().unwrap() < major
 }
 
 /// How many processes have this one as their parent, zombies included.

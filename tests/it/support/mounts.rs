@@ -1,5 +1,6 @@
 //! Mounts that only this process and its children see.
 
+use super::tools::skip;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -35,4 +36,12 @@ fn c_path(path: &Path) -> CString {
 
 fn checked(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Unmounts /proc, for this process only. False, with a message, if that cannot be done.
+pub fn unmount_proc() -> bool {
+    let proc = Path::new("/proc");
+    let unmounted = private().and_then(|()| unmount(proc)).is_ok();
+    assert!(!unmounted || !proc.join("self").exists());
+    unmounted || skip("a mount namespace cannot be made")
 }

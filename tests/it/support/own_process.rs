@@ -1,5 +1,6 @@
 //! Tests in a process of their own: the test binary runs itself for one test.
 
+use super::seccomp::refuse_to_thread;
 use super::sources::{hard_limit, set_limit};
 use std::io::Write;
 use std::os::fd::FromRawFd;
@@ -41,17 +42,6 @@ pub fn run(module: &str, name: &str, body: fn()) {
 /// Set where clone3 answers EPERM in the body of each such test.
 pub const WITHOUT_CLONE3: &str = "FDSPAWN_TEST_WITHOUT_CLONE3";
 
-fn refuse_clone3() {
-    let filter = seccompiler::SeccompFilter::new(
-        [(libc::SYS_clone3, vec![])].into(),
-        seccompiler::SeccompAction::Allow,
-        seccompiler::SeccompAction::Errno(libc::EPERM as u32),
-        std::env::consts::ARCH.try_into().unwrap(),
-    );
-    let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
-    seccompiler::apply_filter(&program).unwrap();
-}
-
 /// Runs the body with its own way to standard error, whatever it does to 2.
 fn run_here(body: fn()) -> ! {
     // Whatever the test's other threads had open without close-on-exec.
@@ -69,7 +59,7 @@ fn run_here(body: fn()) -> ! {
         let _ = writeln!(file, "{panic}\n{}", std::backtrace::Backtrace::capture());
     }));
     if std::env::var_os(WITHOUT_CLONE3).is_some() {
-        refuse_clone3();
+        refuse_to_thread(&[libc::SYS_clone3], libc::EPERM);
     }
     super::isolated();
     let result = catch_unwind(AssertUnwindSafe(body));

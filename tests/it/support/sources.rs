@@ -3,7 +3,7 @@
 use fdspawn::Stdio;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 /// A memory file that reads `content`.
@@ -43,6 +43,12 @@ pub fn leaky(file: File) -> File {
     // SAFETY: the flag of an own descriptor.
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0) };
     file
+}
+
+/// The descriptor `number` of this process, lent for as long as the test needs it.
+pub fn lent(number: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: the test has the process to itself and closes nothing that it has lent.
+    unsafe { BorrowedFd::borrow_raw(number) }
 }
 
 /// Closes a number, in a test that has the process to itself.

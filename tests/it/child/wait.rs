@@ -1,0 +1,134 @@
+//! Waiting for a child and killing it, and what a parent learns if other code has reaped it.
+
+use super::has_pidfd;
+use crate::own_process;
+use crate::support;
+use crate::support::{LAUNCHERS, children, helper};
+use fdspawn::{Features, Launcher};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+
+#[test]
+fn status_is_the_childs_and_the_same_each_time() {
+    for launcher in LAUNCHERS {
+        for missing in [Features::empty(), Features::PIDFD] {
+            let mut child = helper("exit").arg("7").launcher(launcher).missing(missing).spawn().unwrap();
+            assert_eq!(child.launched_by(), launcher);
+            assert_eq!(child.pidfd().is_some(), missing.is_empty() && has_pidfd(launcher));
+            for _ in 0..2 {
+                assert_eq!(child.wait().unwrap().code(), Some(7));
+                assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));
+            }
+        }
+    }
+}
+
+#[test]
+fn killed_child_says_by_which_signal() {
+    for launcher in LAUNCHERS {
+        for missing in [Features::empty(), Features::PIDFD] {
+            let mut child = helper("wait").launcher(launcher).missing(missing).spawn().unwrap();
+            assert_eq!(child.try_wait().unwrap(), None);
+            child.kill().unwrap();
+            let status = child.wait().unwrap();
+            assert_eq!((status.code(), status.signal()), (None, Some(libc::SIGKILL)));
+            child.kill().expect("killing what is reaped is nothing");
+        }
+    }
+}
+
+#[test]
+fn status_tells_of_a_core_dump_as_std_does() {
+    let mut std_child = std::process::Command::new("/bin/sh");
+    let expected = std_child.args(["-c", "ulimit -c 0; kill -ABRT $$"]).status().unwrap();
+    for launcher in LAUNCHERS {
+        let mut command = support::command("/bin/sh");
+        let status = command.args(["-c", "ulimit -c 0; kill -ABRT $$"]).launcher(launcher).status().unwrap();
+        assert_eq!(status, expected);
+        assert_eq!(status.signal(), Some(libc::SIGABRT));
+    }
+}
+
+#[test]
+fn try_wait_never_says_that_an_ended_child_runs() {
+    for launcher in LAUNCHERS {
+        let child = helper("exit").arg("0").launcher(launcher).spawn().unwrap();
+        // The pidfd is readable once the child has ended.
+        let Some(pidfd) = child.pidfd() else {
+            assert!(!has_pidfd(launcher));
+            continue;
+        };
+        poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], None).unwrap();
+        assert!(child.try_wait().unwrap().is_some());
+    }
+}
+
+own_process! {
+    fn child_reaped_by_someone_else_is_a_clear_error() {
+        for launcher in LAUNCHERS {
+            for missing in [Features::empty(), Features::PIDFD] {
+                let mut child = helper("exit").arg("0").launcher(launcher).missing(missing).spawn().unwrap();
+                // SAFETY: only numbers and a null pointer are passed.
+                let reaped = unsafe { libc::waitpid(child.id() as i32, std::ptr::null_mut(), 0) };
+                assert_eq!(reaped, child.id() as i32, "a child that has execed is like any other");
+                let error = child.wait().unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
+                assert!(error.to_string().contains("another part of this process has reaped it"), "{error}");
+                assert!(child.try_wait().is_err());
+            }
+        }
+    }
+}
+
+own_process! {
+    fn ignored_sigchld_is_a_clear_error_and_no_hang() {
+        // SAFETY: this process has the signal to itself.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+        for launcher in LAUNCHERS {
+            let mut child = helper("exit").arg("0").launcher(launcher).spawn().unwrap();
+            assert_eq!(child.wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
+            let error = support::command("/no/such").launcher(launcher).spawn().unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOENT), "a failed spawn has its error all the same");
+            assert_eq!(children(), 0);
+        }
+    }
+}
+
+own_process! {
+    fn failed_spawn_by_clone_sends_no_signal_and_is_not_for_others_to_reap() {
+        static ENDED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        static TOLD: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(-1);
+        extern "C" fn count(_: i32) {
+            ENDED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            // SAFETY: the call is async-signal-safe, and reads one byte.
+            unsafe { libc::write(TOLD.load(std::sync::atomic::Ordering::Relaxed), c"x".as_ptr().cast(), 1) };
+        }
+        let (mut told, writer) = std::io::pipe().unwrap();
+        TOLD.store(std::os::fd::AsRawFd::as_raw_fd(&writer), std::sync::atomic::Ordering::Relaxed);
+        // SAFETY: the handler counts and writes.
+        unsafe { libc::signal(libc::SIGCHLD, count as *const () as usize) };
+        for _ in 0..20 {
+            support::command("/no/such").launcher(Launcher::Clone).spawn().unwrap_err();
+        }
+        assert_eq!(ENDED.load(std::sync::atomic::Ordering::Relaxed), 0);
+        assert!(support::command("true").launcher(Launcher::Clone).status().unwrap().success());
+        // The signal is the process's: another thread than the one that waits may be about to handle it. (An isolated thread
+        // has it blocked, and then the kernel takes the first thread.)
+        told.read_exact(&mut [0]).unwrap();
+        assert_eq!(ENDED.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+}
+
+#[test]
+fn pidfd_is_closed_with_the_child_and_close_on_exec() {
+    for launcher in LAUNCHERS {
+        let mut child = helper("exit").arg("0").launcher(launcher).spawn().unwrap();
+        if has_pidfd(launcher) {
+            let flags = rustix::io::fcntl_getfd(child.pidfd().unwrap().as_fd()).unwrap();
+            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        }
+        child.wait().unwrap();
+    }
+}

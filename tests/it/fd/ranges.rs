@@ -1,0 +1,217 @@
+//! Many descriptors at once, by number, whatever the means.
+
+use crate::own_process;
+use crate::support::mounts::unmount_proc;
+use crate::support::seccomp::refuse;
+use crate::support::sources::{close, hard_limit, memory_at};
+use fdspawn::fd::{CloseRange, Flags, close_from, close_ranges_except, set_close_on_exec_from};
+use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
+
+/// Numbers around those at which implementations change their ways, and far above a lowered limit.
+const NUMBERS: [RawFd; 12] = [3, 4, 50, 63, 64, 65, 127, 128, 700, 3999, 4999, 15_000];
+
+/// Opens all of them, without close-on-exec, and nobody owns them.
+fn open_all() -> Vec<RawFd> {
+    let numbers = NUMBERS.into_iter().filter(|&number| (number as u64) < hard_limit());
+    numbers.map(|number| memory_at(number, "open", false).into_raw_fd()).collect()
+}
+
+/// Whether a number is open, and whether it closes at exec then: asked of the kernel.
+fn state(number: RawFd) -> Option<bool> {
+    // SAFETY: the call only asks.
+    match unsafe { libc::fcntl(number, libc::F_GETFD) } {
+        -1 => None,
+        flags => Some(flags & libc::FD_CLOEXEC != 0),
+    }
+}
+
+/// The numbers below 20,000 that are open in this thread, in the whole of the range that tests use.
+fn open_numbers() -> Vec<RawFd> {
+    (0..20_000).filter(|&number| state(number).is_some()).collect()
+}
+
+/// Defines a test for each of the means.
+macro_rules! by_all_means {
+    ($($name:ident, $proc:ident, $search:ident: $body:path;)*) => {$(
+        own_process! {
+            fn $name() {
+                $body();
+            }
+        }
+
+        own_process! {
+            fn $proc() {
+                if refuse(&[libc::SYS_close_range], libc::EPERM) {
+                    $body();
+                }
+            }
+        }
+
+        own_process! {
+            fn $search() {
+                if refuse(&[libc::SYS_close_range], libc::ENOSYS) && unmount_proc() {
+                    $body();
+                }
+            }
+        }
+    )*};
+}
+
+by_all_means! {
+    close_from_closes_all, close_from_closes_all_by_the_list, close_from_closes_all_by_a_search: closes_all_from;
+    keep_list_is_kept, keep_list_is_kept_by_the_list, keep_list_is_kept_by_a_search: keeps_what_is_listed;
+    close_on_exec_is_set_from_a_number, close_on_exec_is_set_by_the_list, close_on_exec_is_set_by_a_search: sets_from;
+    private_table_is_the_threads, private_table_is_closed_by_the_list, private_table_is_closed_by_a_search: unshares;
+    private_table_is_marked, private_table_is_marked_by_the_list, private_table_is_marked_by_a_search: unshares_and_marks;
+}
+
+fn closes_all_from() {
+    for first in [1 << 14, 128, 64, 5, 3] {
+        open_all();
+        // SAFETY: nobody owns what is closed, but for the descriptor of the panic hook.
+        unsafe { close_from(first).unwrap() };
+        let left: Vec<RawFd> =
+            [0, 1, 2].into_iter().chain(NUMBERS.into_iter().filter(|&number| number < first)).collect();
+        // The panic hook's descriptor is at 4000, until it is closed too.
+        assert_eq!(open_numbers().into_iter().filter(|&number| number != 4000).collect::<Vec<_>>(), left, "{first}");
+    }
+}
+
+fn keeps_what_is_listed() {
+    let keeps: [&[RawFd]; 5] = [
+        &[0, 1, 2, 4000],
+        &[4000, 2, 1, 0, 64, 64, 3],
+        &[0, 1, 2, 15_000, 4000, 63, 65],
+        &[2, 4000, 11, 4999],
+        &[4000],
+    ];
+    for keep in keeps {
+        let opened = open_all();
+        for number in 0..=2 {
+            if state(number).is_none() {
+                let _ = memory_at(number, "open", false).into_raw_fd();
+            }
+        }
+        let mut expected: Vec<RawFd> = keep.iter().copied().filter(|number| state(*number).is_some()).collect();
+        expected.sort_unstable();
+        expected.dedup();
+        // SAFETY: nobody owns what is closed.
+        unsafe { close_ranges_except(keep.iter().copied(), CloseRange::empty()).unwrap() };
+        assert_eq!(open_numbers(), expected, "{keep:?} of {opened:?}");
+    }
+}
+
+fn sets_from() {
+    let opened = open_all();
+    set_close_on_exec_from(64).unwrap();
+    for &number in &opened {
+        assert_eq!(state(number), Some(number >= 64), "{number}");
+    }
+    set_close_on_exec_from(0).unwrap();
+    assert!(opened.iter().chain(&[0, 1, 2]).all(|&number| state(number) == Some(true)));
+    set_close_on_exec_from(RawFd::MAX).unwrap();
+    assert!(opened.iter().all(|&number| state(number) == Some(true)));
+}
+
+/// Runs `change` in a thread, and returns what that thread finds then; this thread must find no change.
+fn in_a_thread(change: fn()) -> Vec<(RawFd, Option<bool>)> {
+    open_all();
+    let found =
+        || -> Vec<(RawFd, Option<bool>)> { open_numbers().into_iter().map(|number| (number, state(number))).collect() };
+    let before = found();
+    let thread = std::thread::spawn(move || {
+        change();
+        found()
+    });
+    let theirs = thread.join().unwrap();
+    assert_eq!(found(), before);
+    theirs
+}
+
+fn unshares() {
+    let theirs = in_a_thread(|| {
+        // SAFETY: the thread uses none of these.
+        unsafe { close_ranges_except([2, 64, 4000, 4999], CloseRange::UNSHARE).unwrap() };
+    });
+    let open: Vec<RawFd> = theirs.iter().map(|&(number, _)| number).collect();
+    assert_eq!(open, [2, 64, 4000, 4999]);
+
+    // The list and the search are those of the thread's table.
+    let theirs = in_a_thread(|| {
+        // SAFETY: the thread uses none of these.
+        unsafe {
+            close_ranges_except(0..20_000, CloseRange::UNSHARE).unwrap();
+            close_from(65).unwrap();
+        };
+    });
+    assert_eq!(theirs.last().unwrap().0, 64);
+
+    // What only the thread has is in no list of the process's.
+    let theirs = in_a_thread(|| {
+        // SAFETY: the thread uses none of these.
+        unsafe {
+            close_ranges_except(0..20_000, CloseRange::UNSHARE).unwrap();
+            let _ = memory_at(16_000, "the thread's own", false).into_raw_fd();
+            close_from(15_500).unwrap();
+        };
+    });
+    assert_eq!(theirs.last().unwrap().0, 15_000);
+}
+
+fn unshares_and_marks() {
+    let theirs = in_a_thread(|| {
+        // SAFETY: nothing is closed.
+        unsafe { close_ranges_except([0, 1, 2, 64, 4999], CloseRange::UNSHARE | CloseRange::CLOEXEC).unwrap() };
+    });
+    let expected = |number: RawFd| Some(![0, 1, 2, 64, 4999].contains(&number));
+    assert!(theirs.iter().all(|&(number, flag)| flag == expected(number)), "{theirs:?}");
+    assert!(theirs.len() > NUMBERS.len());
+}
+
+#[test]
+fn numbers_below_zero_and_unknown_flags_are_refused() {
+    let invalid = |result: std::io::Result<()>| assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    // SAFETY: all are refused.
+    unsafe {
+        invalid(close_from(-1));
+        invalid(close_from(RawFd::MIN));
+        invalid(close_ranges_except([0; 0], CloseRange::from_bits_retain(8)));
+        invalid(close_ranges_except([0; 0], CloseRange::from_bits_retain(1 | 2)));
+    }
+    invalid(set_close_on_exec_from(-1));
+}
+
+own_process! {
+    fn what_is_marked_is_not_in_a_program_that_somebody_else_executes() {
+        let numbers = open_all();
+        set_close_on_exec_from(4).unwrap();
+        let output = std::process::Command::new("sh").args(["-c", "ls /proc/self/fd | tr '\\n' ' '"]).output().unwrap();
+        // 4 is what `ls` itself opens.
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "0 1 2 3 4 ");
+        numbers.into_iter().for_each(close);
+    }
+}
+
+own_process! {
+    fn private_table_that_is_refused_is_an_error_and_closes_nothing() {
+        let opened = open_all();
+        if refuse(&[libc::SYS_unshare], libc::EPERM) {
+            // SAFETY: it is refused.
+            let error = unsafe { close_ranges_except([0, 1, 2], CloseRange::UNSHARE) }.unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+            assert!(opened.iter().all(|&number| state(number) == Some(false)));
+        }
+    }
+}
+
+own_process! {
+    fn owners_that_are_kept_go_on() {
+        let kept = memory_at(70, "kept", false);
+        open_all();
+        // SAFETY: nobody owns what is closed.
+        unsafe { close_ranges_except([std::os::fd::AsFd::as_fd(&kept)], CloseRange::empty()).unwrap() };
+        assert_eq!(open_numbers(), [70]);
+        // SAFETY: it is open.
+        assert_eq!(Flags::of(unsafe { BorrowedFd::borrow_raw(70) }).unwrap(), Flags::empty());
+    }
+}

@@ -1,0 +1,36 @@
+//! The list of descriptors, against what the system says by other ways.
+
+mod by_number;
+mod current;
+mod difference;
+mod every_kind;
+mod faults;
+mod kinds;
+mod locks;
+
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::inspect::Entry;
+use std::os::fd::{AsRawFd, RawFd};
+
+/// The numbers that are open, by trying each.
+fn open_numbers() -> Vec<RawFd> {
+    // SAFETY: only asks; the number need not be open.
+    (0..20_000).filter(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } != -1).collect()
+}
+
+fn numbers(table: &DescriptorTable) -> Vec<RawFd> {
+    table.iter().map(Entry::number).collect()
+}
+
+/// The entry of a descriptor.
+#[track_caller]
+fn entry<'a>(table: &'a DescriptorTable, fd: &impl AsRawFd) -> &'a Entry {
+    let number = fd.as_raw_fd();
+    table.get(number).unwrap_or_else(|| panic!("{number} is not in the table:\n{table}"))
+}
+
+/// The table, which is there.
+#[track_caller]
+fn current() -> DescriptorTable {
+    DescriptorTable::current().unwrap()
+}

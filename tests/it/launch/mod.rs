@@ -1,0 +1,9 @@
+//! How a child is made: clone and fork, fallbacks, hooks, signals, and the cost of it.
+
+mod closing;
+mod filters;
+mod hooks;
+mod leaks;
+mod reruns;
+mod signals;
+mod system_calls;

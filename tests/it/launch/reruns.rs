@@ -1,0 +1,200 @@
+//! The suite run again in other circumstances: under a filter that refuses a system call, without /proc, by fork, and by
+//! an isolated thread.
+//!
+//! Twelve heavy tests take most of a run's time, and the plain run leaves them out of these reruns. `support::EXHAUSTIVE`
+//! puts them in.
+
+use crate::own_process;
+use crate::support;
+use crate::support::mounts::unmount_proc;
+use crate::support::seccomp::refuse;
+use crate::support::{exhaustive, own_process};
+use fdspawn::{Command, Failure, Launcher, Rest};
+
+/// Tests of many launches. Each also runs by itself, in every run of the suite.
+const HEAVY: [&str; 12] = [
+    "child::threads::children_of_many_threads",
+    "launch::closing::every_fallback_closes_all",
+    "launch::closing::every_fallback_closes_what",
+    "launch::closing::rest_is_closed_without_proc",
+    "launch::closing::search_finds",
+    "launch::leaks::ten_thousand_spawns",
+    "launch::signals::signals_to_the_whole_group",
+    "plan::closed_streams::closed_stream_is_null",
+    "plan::closed_streams::every_combination",
+    "plan::maps::maps_where_the_rest",
+    "plan::maps::maps_with_holes",
+    "spawn::exec::failure_leaves",
+];
+
+/// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
+/// spawns and install filters of their own.
+const NOT_UNDER_A_FILTER: [&str; 14] = [
+    "fd::",
+    "inspect::",
+    "isolated::",
+    "launch::filters::",
+    "launch::leaks::",
+    "launch::reruns::suite_",
+    "launch::system_calls::",
+    "low_limit_at_the_first_spawn", // Without close_range there is no shared table.
+    "storm_of_signals",
+    "maps_of_five_targets",
+    "writing_a_program_and_executing_it_at_once", // Only a shared table prevents that race.
+    "missing_feature_is_warned_of_once",
+    "features_that_a_test_takes_away_are_no_news",
+    "limit_of_a_billion",
+];
+
+/// Runs the suite in another process, without the tests of both lists, and in the plain run without the heavy ones.
+fn suite_passes(command: &mut Command<'_>, one: &[&str], other: &[&str]) {
+    let heavy: &[&str] = if exhaustive() { &[] } else { &HEAVY };
+    for name in one.iter().chain(other).chain(heavy) {
+        command.args(["--skip", name]);
+    }
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let result = text.lines().find(|line| line.starts_with("test result: ok. ")).unwrap();
+    let passed: usize = result.split(' ').nth(3).unwrap().parse().unwrap();
+    assert!(passed > 60, "{result}");
+    assert!(text.contains("launch_is_the_one_that_this_run_of_the_suite_is_about ... ok"), "{text}");
+}
+
+/// The test binary, which runs all tests that it is not told to skip.
+fn suite<'fd>() -> Command<'fd> {
+    let mut command = Command::new(std::env::args_os().next().unwrap());
+    command.env_remove(own_process::VARIABLE);
+    command
+}
+
+macro_rules! suites {
+    ($($name:ident: $calls:expr, $errno:ident;)*) => {$(
+        own_process! {
+            fn $name() {
+                if refuse(&$calls, libc::$errno) {
+                    suite_passes(&mut suite(), &NOT_UNDER_A_FILTER, &[]);
+                }
+            }
+        }
+    )*};
+}
+
+suites! {
+    suite_passes_where_close_range_answers_enosys: [libc::SYS_close_range], ENOSYS;
+    suite_passes_where_close_range_answers_eperm: [libc::SYS_close_range], EPERM;
+    suite_passes_where_clone3_answers_enosys: [libc::SYS_clone3], ENOSYS;
+    suite_passes_where_pidfd_open_answers_enosys: [libc::SYS_pidfd_open], ENOSYS;
+    suite_passes_where_pidfd_open_answers_eperm: [libc::SYS_pidfd_open], EPERM;
+}
+
+#[test]
+fn suite_passes_where_clone3_answers_eperm() {
+    // With this answer glibc starts no thread, and so libtest would run no test. Each test that has a process of its own
+    // installs the filter there instead, for its thread.
+    let starts_threads = [
+        "of_another_thread",
+        "however_many_spawns",
+        "signals_to_the_whole",
+        "other_threads",
+        "another_threads",
+        "subscriber_that_spawns",
+        "steps_of_a_launch",
+        "table_of_its_own",
+        "main_thread_has_ended",
+        "pids_are_those",
+    ];
+    suite_passes(suite().env(own_process::WITHOUT_CLONE3, "1"), &NOT_UNDER_A_FILTER, &starts_threads);
+}
+
+own_process! {
+    fn suite_passes_without_proc() {
+        // These tests look at the process through /proc themselves.
+        let look_at_proc = [
+            "storm", "parent_table::", "spawn::exec::", "failures_leave", "full_table", "nothing_can_close",
+            "rest_is_closed_without_proc", "without_proc_too", "hook_that", "ignored_sigchld", "arguments_arrive",
+            "new_pid_namespace",
+        ];
+        if unmount_proc() {
+            suite_passes(&mut suite(), &NOT_UNDER_A_FILTER, &look_at_proc);
+        }
+    }
+}
+
+/// Tests that show nothing more when the suite runs by another way of launching.
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 9] = [
+    // They are reruns themselves.
+    "launch::reruns::suite_",
+    // They are not about launches, or launch in one way only.
+    "fd::close::",
+    "fd::ranges::",
+    "inspect::table::",
+    "launch::system_calls::",
+    "spawn::fork_run::",
+    // They start isolated threads, and compare launches by these with launches by the caller.
+    "isolated::",
+    // `maps_with_holes` has moves of each kind, in a tenth of the time.
+    "maps_of_five_targets",
+    // These signals go to the calling thread only. Those of `signals_to_the_whole_group` go to all threads.
+    "storm_of_signals",
+];
+
+#[test]
+fn suite_passes_where_an_isolated_thread_launches_all_commands() {
+    // The table of the thread has no rest that a child could inherit:
+    // `failures_say_what_they_say_elsewhere_and_leave_nothing`.
+    let inherit_the_rest = [
+        "maps_where_the_rest_is_inherited",
+        "inherited_rest_is_what_close_on_exec_leaves",
+        "leaked_writer_is_found_where_it_leaked_to",
+        "child_that_inherits_a_leaky_descriptor_holds_the_lock",
+    ];
+    let other_answers = [
+        // The thread cannot duplicate to a number beyond the limit: `kept_descriptor_above_a_lowered_limit_is_refused`.
+        "descriptor_opened_before_the_limit_was_lowered_can_be_a_source_or_kept_or_closed",
+        // The thread needs no number for a cycle:
+        // `plan_that_fills_every_number_below_the_limit_needs_no_scratch_number`.
+        "plan_that_fills_every_number_below_the_limit_is_refused_where_a_cycle_needs_one_more",
+        // The table of the thread has no descriptor for the search to find.
+        "search_finds_a_descriptor_above_a_limit_that_was_lowered",
+        // `exec` uses no thread, as other tests of it show in less time.
+        "spawn::exec::failure_leaves_the_process_as_it_was",
+        // The thread keeps the namespaces that it was started in, with /proc: `namespaces_are_those_of_the_thread`.
+        // `rest_is_closed_where_the_thread_has_no_proc` is about a thread without /proc.
+        "first_spawn_after_a_new_pid_namespace_is_its_first_process",
+        "rest_is_closed_without_proc",
+    ];
+    let left_out = [&inherit_the_rest[..], &other_answers].concat();
+    suite_passes(suite().env(support::ISOLATED, "1"), &NOT_BY_ANOTHER_LAUNCHER, &left_out);
+}
+
+#[test]
+fn suite_passes_where_fork_launches_all_commands_that_ask_for_no_launcher() {
+    // These tests name the launcher of each launch or have a hook, and they take long.
+    let left_out = [
+        "launch::closing::",
+        "launch::filters::",
+        "launch::hooks::",
+        "plan::",
+        "spawn::exec::",
+        "ten_thousand_spawns",
+        "whole_group",
+    ];
+    suite_passes(suite().env(support::LAUNCHER, "fork"), &NOT_BY_ANOTHER_LAUNCHER, &left_out);
+}
+
+#[test]
+fn launch_is_the_one_that_this_run_of_the_suite_is_about() {
+    // Otherwise a rerun by fork or by an isolated thread would be the plain run once more.
+    let mut child = support::command("true").spawn().unwrap();
+    if std::env::var_os(support::LAUNCHER).is_some() {
+        assert_eq!(child.launched_by(), Launcher::Fork);
+    }
+    assert!(child.wait().unwrap().success());
+    let inherited = support::command("true").rest(Rest::Inherit).status();
+    if std::env::var_os(support::ISOLATED).is_some() {
+        assert!(matches!(inherited.unwrap_err().failure(), Failure::NothingToInherit));
+    } else {
+        assert!(inherited.unwrap().success());
+    }
+}

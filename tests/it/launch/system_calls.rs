@@ -1,0 +1,52 @@
+//! How many system calls a spawn makes, counted by strace.
+
+use crate::support::helper;
+use crate::support::tiny::tiny_program;
+use crate::support::tools::has;
+use std::process::Command;
+
+/// The system calls of one spawn of the tiny program, in parent and child together, without exit_group, which strace -c does
+/// not count since it does not return.
+fn calls_of_one(what: &str) -> f64 {
+    let program = tiny_program();
+    let calls = |count: u32| {
+        let repeat = helper("repeat");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-c", "-U", "calls,name"]).arg(repeat.get_program()).args(repeat.get_args());
+        let output = strace.args([what, &count.to_string()]).arg(&program).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{text}");
+        let total = text.lines().rev().find(|line| line.ends_with("total")).unwrap_or_else(|| panic!("{text}"));
+        total.split_whitespace().next().unwrap().parse::<f64>().unwrap()
+    };
+    // The difference leaves the helper's own start out.
+    (calls(150) - calls(50)) / 100.0
+}
+
+#[test]
+fn plain_status_takes_12_calls_in_parent_and_child_together() {
+    if has("strace") {
+        // Parent: three fcntl, two rt_sigprocmask, clone3, waitid. Child: close_range, rt_sigaction, rt_sigprocmask, execve.
+        assert_eq!(calls_of_one("status"), 11.0);
+    }
+}
+
+/// The calls of closing one descriptor: std asks whether it is open first, where debug assertions are on.
+const CLOSE: f64 = if cfg!(debug_assertions) { 2.0 } else { 1.0 };
+
+#[test]
+fn plain_spawn_takes_two_calls_more() {
+    if has("strace") {
+        // A waitid, since the child may have been killed before exec, and the pidfd is closed in the end.
+        assert_eq!(calls_of_one("spawn"), 11.0 + 1.0 + CLOSE);
+    }
+}
+
+#[test]
+fn spawn_with_three_pipes_takes_no_call_that_is_not_needed() {
+    if has("strace") {
+        // Parent: prlimit64 for the highest target, three pipe2, and six ends to close. Child: three dup3, and a close_range
+        // from 3 on. The pipes show that 0, 1 and 2 are open: no fcntl.
+        assert_eq!(calls_of_one("pipes"), 9.0 + CLOSE + 4.0 + 6.0 * CLOSE + 4.0);
+    }
+}

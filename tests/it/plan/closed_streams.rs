@@ -1,0 +1,165 @@
+//! Parents in which some of 0, 1 and 2 are closed: the child has `/dev/null` there.
+
+use crate::own_process;
+use crate::support;
+use crate::support::sources::{close, lent, memory_at};
+use crate::support::table::Table;
+use crate::support::{LAUNCHERS, Over, helper};
+use fdspawn::{Features, Stdio};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+own_process! {
+    fn every_combination_of_closed_standard_streams_times_every_permutation() {
+        const PERMUTATIONS: [[RawFd; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        // What the three streams are is kept at 10 to 12; the parent's own 0 to 2 come and go.
+        let _kept: Vec<OwnedFd> = (0..3).map(|number| memory_at(10 + number, &format!("source{number}"), true)).collect();
+        for closed in 0..8 {
+            for number in 0..3 {
+                match closed >> number & 1 {
+                    1 => close(number),
+                    _ => std::mem::forget(memory_at(number, &format!("stream{number}"), false)),
+                }
+            }
+            for launcher in LAUNCHERS {
+                for permutation in PERMUTATIONS {
+                    let mut command = helper("table");
+                    command.arg(&out).launcher(launcher);
+                    for (target, source) in (0..).zip(permutation) {
+                        command.fd(target, lent(10 + source));
+                    }
+                    assert!(command.status().unwrap().success());
+                    let expected: Vec<(RawFd, String)> =
+                        (0..).zip(permutation).map(|(target, source)| (target, format!("source{source}"))).collect();
+                    let found = Table::read(&out);
+                    assert_eq!(found.0.iter().map(|each| (each.number, each.content.clone())).collect::<Vec<_>>(), expected);
+                }
+                // Inherited: a closed stream is /dev/null, never a hole, and never a pipe of the library's.
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher);
+                let pipe = command.reader(5);
+                let mut child = command.spawn().unwrap();
+                let reader = child.take(pipe).unwrap();
+                assert!(reader.as_raw_fd() > 2, "a pipe that lands on a closed stream is moved away");
+                assert!(child.pidfd().is_none_or(|pidfd| pidfd.as_raw_fd() > 2));
+                assert!(child.wait().unwrap().success());
+                let found = Table::read(&out);
+                assert_eq!(found.numbers(), [0, 1, 2, 5], "{closed:#b}");
+                for number in 0..3 {
+                    let content = found.content(number).unwrap();
+                    let null = found.0.iter().find(|each| each.number == number).unwrap().file == null_file();
+                    match closed >> number & 1 {
+                        1 => assert!(null, "{number} of {closed:#b}"),
+                        _ => assert_eq!(content, format!("stream{number}")),
+                    }
+                }
+                // Whatever was closed in the parent still is.
+                for number in 0..3 {
+                    // SAFETY: only asks about the number.
+                    let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
+                    assert_eq!(open, closed >> number & 1 == 0, "{number} of {closed:#b} by {launcher:?}");
+                }
+            }
+        }
+    }
+}
+
+own_process! {
+    fn pidfd_stays_off_closed_streams_whatever_is_opened_for_the_child() {
+        let source = memory_at(10, "source", true);
+        let opened: [Option<fn() -> Stdio<'static>>; 3] = [None, Some(Stdio::null), Some(|| Stdio::data("some"))];
+        for closed in 0..8 {
+            for number in 0..3 {
+                match closed >> number & 1 {
+                    1 => close(number),
+                    _ => std::mem::forget(memory_at(number, "stream", false)),
+                }
+            }
+            for launcher in LAUNCHERS {
+                for (opened, missing) in
+                    opened.iter().flat_map(|opened| [Features::empty(), Features::MEMFD].map(|missing| (opened, missing)))
+                {
+                    let mut command = support::command("true");
+                    command.launcher(launcher).missing(missing);
+                    command.stdin(&source).stdout(&source).stderr(&source);
+                    if let Some(opened) = opened {
+                        command.fd(5, opened());
+                    }
+                    let mut child = command.spawn().unwrap();
+                    assert!(child.pidfd().is_none_or(|pidfd| pidfd.as_raw_fd() > 2), "{closed:#b} by {launcher:?}");
+                    for number in 0..3 {
+                        // SAFETY: only asks about the number.
+                        let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
+                        assert_eq!(open, closed >> number & 1 == 0, "{number} of {closed:#b} by {launcher:?}");
+                    }
+                    assert!(child.wait().unwrap().success());
+                }
+            }
+        }
+    }
+}
+
+fn null_file() -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    let null = std::fs::metadata("/dev/null").unwrap();
+    (null.dev(), null.ino())
+}
+
+own_process! {
+    fn inherited_stream_with_close_on_exec_is_open_in_the_child_and_keeps_its_flag_in_the_parent() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let _input = memory_at(0, "input", true);
+        for launcher in LAUNCHERS {
+            assert!(helper("table").arg(&out).launcher(launcher).status().unwrap().success());
+            assert_eq!(Table::read(&out).content(0), Some("input"));
+            // SAFETY: only asks about the flag.
+            assert_eq!(unsafe { libc::fcntl(0, libc::F_GETFD) }, libc::FD_CLOEXEC);
+        }
+    }
+}
+
+own_process! {
+    fn same_as_a_stream_that_is_closed_in_the_parent_is_null_too() {
+        close(1);
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        for launcher in LAUNCHERS {
+            assert!(helper("table").arg(&out).launcher(launcher).stderr(Stdio::same_as(1)).status().unwrap().success());
+            let table = Table::read(&out);
+            assert_eq!(table.0[1].file, null_file());
+            assert_eq!(table.0[2].file, null_file());
+        }
+    }
+}
+
+own_process! {
+    fn closed_stream_is_null_however_many_spawns_open_pipes_at_the_same_time() {
+        close(0);
+        let over = &std::sync::atomic::AtomicBool::new(false);
+        let directory = tempfile::tempdir().unwrap();
+        let outs: Vec<_> = (0..200).map(|index| directory.path().join(index.to_string())).collect();
+        std::thread::scope(|scope| {
+            for launcher in LAUNCHERS {
+                scope.spawn(move || {
+                    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                        let mut command = support::command("true");
+                        command.launcher(launcher).stdout(Stdio::piped()).stderr(Stdio::null());
+                        command.spawn().unwrap().wait().unwrap();
+                    }
+                });
+            }
+            // Nothing else may be opened here meanwhile: it would land on 0, and be inherited rightly.
+            let _over = Over(over);
+            for (index, out) in outs.iter().enumerate() {
+                let mut command = helper("table");
+                assert!(command.arg(out).launcher(LAUNCHERS[index % 2]).status().unwrap().success());
+            }
+        });
+        for out in &outs {
+            let table = Table::read(out);
+            assert_eq!(table.0[0].file, null_file(), "{table}");
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! A function in a forked child.
+
+use crate::own_process;
+use crate::support::children;
+use crate::support::mounts::unmount_proc;
+use crate::support::seccomp::answer;
+use crate::support::sources::{close, leaky, memory, memory_at, set_limit};
+use crate::support::table::Table;
+use fdspawn::plan::{Refusal, Step};
+use fdspawn::{Error, Failure, FdMap, Features, Launcher, Rest, Stdio, fork_run};
+use seccompiler::SeccompAction;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// The plan's descriptor, in the child.
+fn at(number: RawFd) -> std::mem::ManuallyDrop<File> {
+    // SAFETY: the plan of each test gives it to the child.
+    std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(number) })
+}
+
+/// The table that a child finds, by way of a pipe at `number`, without that.
+fn table_in_child(map: &mut FdMap<'_>, number: RawFd) -> Result<Table, Error> {
+    let slot = map.reader(number);
+    // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
+    let mut child = unsafe {
+        fork_run(map, || {
+            let mut table = Table::current();
+            table.0.retain(|entry| entry.number != number);
+            at(number).write_all(table.to_string().as_bytes()).map_or(1, |()| 0)
+        })?
+    };
+    let mut text = String::new();
+    child.take(slot).unwrap().read_to_string(&mut text).unwrap();
+    assert!(child.wait()?.success());
+    Ok(text.parse().unwrap())
+}
+
+own_process! {
+    fn status_is_what_the_function_returns() {
+        for status in [0, 1, 101, 255, 256, -1] {
+            // SAFETY: the function does nothing.
+            let mut child = unsafe { fork_run(&mut FdMap::new(), || status) }.unwrap();
+            assert_eq!(child.launched_by(), Launcher::Fork);
+            assert_ne!(child.id(), std::process::id());
+            assert_eq!(child.wait().unwrap().code(), Some(status & 0xff));
+        }
+        assert_eq!(children(), 0);
+    }
+}
+
+own_process! {
+    fn child_has_the_plan_and_nothing_else_by_every_fallback() {
+        let (one, two, other) = (memory("one"), memory("two"), leaky(memory("other")));
+        let kept = memory_at(50, "kept", true);
+        let before = Table::current();
+        let features = [Features::empty(), Features::CLOSE_RANGE, Features::CLOSE_RANGE | Features::PROC];
+        for missing in features {
+            let mut map = FdMap::new();
+            // A swap, a fan-out, data, a hole.
+            map.fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(70, &one).fd(71, Stdio::data("data")).keep(&kept);
+            map.stdin(Stdio::closed()).missing(missing);
+            let table = table_in_child(&mut map, 80).unwrap();
+            let expected = [(one.as_raw_fd(), "two"), (two.as_raw_fd(), "one"), (50, "kept"), (70, "one"), (71, "data")];
+            assert_eq!(table.contents()[2..], expected, "{missing:?}");
+            assert_eq!(table.numbers()[..2], [1, 2]);
+            assert!(table.0.iter().all(|entry| !entry.close_on_exec));
+            assert_eq!(Table::current(), before);
+        }
+        drop(other);
+    }
+}
+
+own_process! {
+    fn inherited_rest_is_the_parents_without_what_the_launch_opened() {
+        let (one, two) = (memory("one"), memory("two"));
+        let before = Table::current();
+        let mut map = FdMap::new();
+        map.rest(Rest::Inherit).fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(40, Stdio::data("data"));
+        let _input = map.writer(41);
+        let table = table_in_child(&mut map, 42).unwrap();
+        let mut expected = before.numbers();
+        expected.extend([40, 41]);
+        expected.sort_unstable();
+        assert_eq!(table.numbers(), expected);
+        assert_eq!(table.content(one.as_raw_fd()), Some("two"));
+        assert_eq!(table.content(two.as_raw_fd()), Some("one"));
+        assert_eq!(Table::current(), before);
+    }
+}
+
+own_process! {
+    fn inherited_rest_does_not_keep_the_parents_end_open_in_the_child() {
+        let mut map = FdMap::new();
+        map.rest(Rest::Inherit);
+        let (input, output) = (map.writer(40), map.reader(41));
+        // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
+        let mut child = unsafe {
+            fork_run(&mut map, || {
+                let mut text = Vec::new();
+                // PipeHolders only if no writer is left, this process's copy included.
+                let read = at(40).read_to_end(&mut text);
+                read.and_then(|_| at(41).write_all(&text)).map_or(1, |()| 0)
+            })
+        }
+        .unwrap();
+        child.take(input).unwrap().write_all(b"through").unwrap();
+        let mut text = String::new();
+        child.take(output).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+own_process! {
+    fn nothing_that_was_printed_is_written_twice_or_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("output");
+        let file = File::create(&path).unwrap();
+        // SAFETY: no other thread uses 1, and it may be replaced.
+        unsafe { libc::dup2(file.as_raw_fd(), 1) };
+        print!("parent;");
+        // SAFETY: as above.
+        let mut child = unsafe {
+            fork_run(&mut FdMap::new(), || {
+                print!("child;");
+                0
+            })
+        }
+        .unwrap();
+        assert!(child.wait().unwrap().success());
+        print!("parent again;");
+        std::io::stdout().flush().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "parent;child;parent again;");
+    }
+}
+
+own_process! {
+    fn output_that_cannot_be_flushed_is_an_error_before_the_fork() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        // SAFETY: no other thread uses 1, and it may be replaced.
+        let real = unsafe { libc::fcntl(1, libc::F_DUPFD_CLOEXEC, 3) };
+        // SAFETY: as above.
+        unsafe { libc::dup2(full.as_raw_fd(), 1) };
+        print!("lost");
+        let before = Table::current();
+        // SAFETY: as above.
+        let error = unsafe { fork_run(&mut FdMap::new(), || panic!("not to be run")) }.unwrap_err();
+        assert!(matches!(error.failure(), Failure::Flush), "{error}");
+        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+        let text = "cannot run a function in a child: cannot flush standard output: No space left on device";
+        assert_eq!(error.to_string(), text);
+        assert_eq!(Table::current(), before);
+        assert_eq!(children(), 0);
+        // SAFETY: as above.
+        unsafe { libc::dup2(real, 1) };
+        close(real);
+    }
+}
+
+own_process! {
+    fn neither_destructors_nor_atexit_functions_run_in_the_child() {
+        static FILE: AtomicU32 = AtomicU32::new(0);
+        struct Tell(RawFd);
+        impl Drop for Tell {
+            fn drop(&mut self) {
+                let _ = at(self.0).write_all(b"dropped;");
+            }
+        }
+        extern "C" fn at_exit() {
+            let _ = at(FILE.load(Ordering::Relaxed) as RawFd).write_all(b"at exit;");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("told");
+        let file = File::options().append(true).create(true).open(&path).unwrap();
+        FILE.store(file.as_raw_fd() as u32, Ordering::Relaxed);
+        // SAFETY: the function lives as long as the program; this process ends by `_exit`.
+        unsafe { libc::atexit(at_exit) };
+        let tell = Tell(file.as_raw_fd());
+        let mut map = FdMap::new();
+        map.keep(&file);
+        // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
+        let mut child = unsafe {
+            fork_run(&mut map, move || at(std::hint::black_box(&tell).0).write_all(b"child;").map_or(1, |()| 0))
+        }
+        .unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(std::fs::read_to_string(&path).unwrap().matches("child;").count(), 1);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().matches("dropped;").count(), 1, "by the parent alone");
+        assert_eq!(std::fs::read_to_string(&path).unwrap().matches("at exit;").count(), 0);
+    }
+}
+
+own_process! {
+    fn panic_ends_the_child_and_not_the_parent() {
+        // SAFETY: no other thread of this process holds a lock.
+        let mut child = unsafe { fork_run(&mut FdMap::new(), || panic!("in the child")) }.unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(101));
+    }
+}
+
+own_process! {
+    fn signals_are_as_in_the_parent() {
+        extern "C" fn handler(_: i32) {}
+        // SAFETY: the handler does nothing; all zeros is a valid set.
+        unsafe {
+            libc::signal(libc::SIGUSR1, handler as *const () as usize);
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigaddset(&raw mut set, libc::SIGUSR2);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+        }
+        fn state() -> (Vec<usize>, Vec<u64>) {
+            let mut actions = Vec::new();
+            let mut mask = 0_u64;
+            // SAFETY: the kernel's structures are written.
+            unsafe {
+                libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, 0, &raw mut mask, 8);
+                for signal in 1..=64 {
+                    let mut action = [0_usize; 8];
+                    libc::syscall(libc::SYS_rt_sigaction, signal, 0, action.as_mut_ptr(), 8);
+                    actions.push(action[0]);
+                }
+            }
+            (actions, vec![mask])
+        }
+        let before = state();
+        // SAFETY: no other thread of this process holds a lock.
+        let mut child = unsafe { fork_run(&mut FdMap::new(), || i32::from(state() != before)) }.unwrap();
+        assert!(child.wait().unwrap().success());
+        assert!(state() == before);
+    }
+}
+
+own_process! {
+    fn moved_source_is_closed_here_and_cannot_be_given_twice() {
+        let before = Table::current();
+        let mut map = FdMap::new();
+        map.fd(30, memory("moved"));
+        // SAFETY: no other thread of this process holds a lock.
+        let mut child = unsafe { fork_run(&mut map, || 0) }.unwrap();
+        assert!(child.wait().unwrap().success());
+        drop(child);
+        assert_eq!(Table::current(), before);
+        // SAFETY: as above.
+        let error = unsafe { fork_run(&mut map, || 0) }.unwrap_err();
+        assert!(matches!(error.failure(), Failure::Refused(Refusal::SourceSpent { target: 30 })), "{error}");
+    }
+}
+
+own_process! {
+    fn failures_leave_nothing_and_keep_what_was_moved() {
+        let before = Table::current();
+        let refused = |map: &mut FdMap<'_>| {
+            // SAFETY: no other thread of this process holds a lock.
+            let error = unsafe { fork_run(map, || panic!("not to be run")) }.unwrap_err();
+            assert_eq!(children(), 0);
+            error
+        };
+        let mut map = FdMap::new();
+        map.fd(30, Stdio::null()).fd(30, Stdio::null());
+        let error = refused(&mut map);
+        assert!(matches!(error.failure(), Failure::Refused(Refusal::TargetTwice { target: 30 })), "{error}");
+        assert_eq!(error.to_string(), "cannot run a function in a child: target 30 is given twice");
+
+        let moved = memory("moved");
+        let number = moved.as_raw_fd();
+        let mut map = FdMap::new();
+        map.fd(31, moved).missing(Features::CLOSE_RANGE | Features::PROC | Features::SEARCH);
+        let error = refused(&mut map);
+        assert!(matches!(error.failure(), Failure::Child(Step::CloseFrom { .. })), "{error}");
+        // The plan still has it.
+        map.missing(Features::empty());
+        assert_eq!(table_in_child(&mut map, 40).unwrap().content(31), Some("moved"));
+        assert!(!Table::current().numbers().contains(&number));
+        assert_eq!(Table::current(), before);
+    }
+}
+
+own_process! {
+    fn fork_that_is_refused_is_an_error() {
+        // libc's fork is a clone.
+        if answer(&[libc::SYS_clone, libc::SYS_clone3], SeccompAction::Errno(libc::EAGAIN as u32)) {
+            let before = Table::current();
+            // SAFETY: no other thread of this process holds a lock.
+            let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
+            assert!(matches!(error.failure(), Failure::Launch(Launcher::Fork)), "{error}");
+            assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+            assert_eq!(Table::current(), before);
+        }
+    }
+}
+
+own_process! {
+    fn child_that_is_killed_before_the_function_is_an_error_and_no_zombie() {
+        if answer(&[libc::SYS_close_range], SeccompAction::KillProcess) {
+            let before = Table::current();
+            // SAFETY: no other thread of this process holds a lock.
+            let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
+            let sigsys = |status: &std::process::ExitStatus| status.signal() == Some(libc::SIGSYS);
+            assert!(matches!(error.failure(), Failure::Killed(status) if sigsys(status)), "{error}");
+            assert_eq!(children(), 0);
+            assert_eq!(Table::current(), before);
+        }
+    }
+}
+
+own_process! {
+    fn running_function_can_be_killed_and_its_descriptors_are_closed_with_it() {
+        let mut map = FdMap::new();
+        let output = map.reader(9);
+        // SAFETY: no other thread of this process holds a lock.
+        let mut child = unsafe {
+            fork_run(&mut map, || {
+                let _ = at(9).write_all(b"runs");
+                loop {
+                    libc::pause();
+                }
+            })
+        }
+        .unwrap();
+        let mut output = child.take(output).unwrap();
+        let mut text = [0; 4];
+        output.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"runs");
+        assert!(child.try_wait().unwrap().is_none());
+        assert_eq!(child.pidfd().is_some(), fdspawn_has_pidfds());
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(output.read(&mut text).unwrap(), 0);
+    }
+}
+
+/// Whether the kernel makes pidfds: a filter of `filters.rs` may forbid it.
+fn fdspawn_has_pidfds() -> bool {
+    // SAFETY: only numbers are passed; the descriptor is closed below.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, std::process::id(), 0) };
+    if fd >= 0 {
+        close(fd as RawFd);
+    }
+    fd >= 0
+}
+
+own_process! {
+    fn other_threads_that_print_do_not_hold_the_childs_standard_output() {
+        let null = File::options().write(true).open("/dev/null").unwrap();
+        // SAFETY: 1 may be replaced in this process.
+        unsafe { libc::dup2(null.as_raw_fd(), 1) };
+        static OVER: AtomicBool = AtomicBool::new(false);
+        let printing = std::thread::spawn(|| {
+            while !OVER.load(Ordering::Relaxed) {
+                println!("{:1000}", "a long line");
+            }
+        });
+        for _ in 0..200 {
+            // SAFETY: printing takes the lock of standard output, which is free in the child, and no memory.
+            let child = unsafe {
+                fork_run(&mut FdMap::new(), || {
+                    println!("a line");
+                    7
+                })
+            };
+            assert_eq!(child.unwrap().wait().unwrap().code(), Some(7));
+        }
+        OVER.store(true, Ordering::Relaxed);
+        printing.join().unwrap();
+    }
+}
+
+own_process! {
+    fn launch_does_not_wait_for_another_threads_function() {
+        // A child that inherits the rest has the report pipe of whoever is just launching.
+        // SAFETY: a signal that ends this process, should it hang.
+        unsafe { libc::alarm(60) };
+        let (mut gate, open) = std::io::pipe().unwrap();
+        std::thread::scope(|scope| {
+            let functions = scope.spawn(|| {
+                let mut map = FdMap::new();
+                map.rest(Rest::Inherit);
+                let wait = || {
+                    // SAFETY: as above; it is not passed on by fork.
+                    unsafe { libc::alarm(60) };
+                    let _ = rustix::io::read(&gate, &mut [0; 1]);
+                    0
+                };
+                // SAFETY: the function only reads a descriptor that it inherits.
+                (0..200).map(|_| unsafe { fork_run(&mut map, wait) }.unwrap()).collect::<Vec<_>>()
+            });
+            while !functions.is_finished() {
+                // SAFETY: the function does nothing.
+                assert!(unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap().wait().unwrap().success());
+            }
+            let functions = functions.join().unwrap();
+            (&open).write_all(&[0; 200]).unwrap();
+            for mut child in functions {
+                assert!(child.wait().unwrap().success());
+            }
+        });
+        drop(open);
+        assert_eq!(gate.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+own_process! {
+    fn child_that_is_killed_before_the_function_is_an_error_without_proc_too() {
+        if unmount_proc() && answer(&[libc::SYS_close_range], SeccompAction::KillProcess) {
+            for _ in 0..100 {
+                // SAFETY: no other thread of this process holds a lock.
+                let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
+                assert!(matches!(error.failure(), Failure::Killed(_)), "{error}");
+            }
+        }
+    }
+}
+
+own_process! {
+    fn full_table_is_an_error_that_leaves_nothing() {
+        let mut map = FdMap::new();
+        let _output = map.reader(9);
+        set_limit(64, 20_000);
+        let mut full: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        set_limit(20_000, 20_000);
+        // Room for none, for one end, for the plan's pipe but not for the report's, and for half of that.
+        for room in 0..4 {
+            let before = Table::current();
+            set_limit(64, 20_000);
+            // SAFETY: no other thread of this process holds a lock.
+            let error = unsafe { fork_run(&mut map, || 0) }.unwrap_err();
+            set_limit(20_000, 20_000); // To look takes a number.
+            assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{room}: {error}");
+            assert!(matches!(error.failure(), Failure::Open { .. } | Failure::ParentOpen { .. }), "{room}: {error}");
+            assert_eq!(Table::current(), before, "{room}");
+            assert_eq!(children(), 0);
+            full.pop();
+        }
+        set_limit(64, 20_000);
+        // SAFETY: as above.
+        assert!(unsafe { fork_run(&mut map, || 0) }.unwrap().wait().unwrap().success());
+    }
+}

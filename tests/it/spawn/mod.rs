@@ -1,0 +1,9 @@
+//! From a `Command` to a `Child`: `spawn`, `status`, `output`, `exec`, `explain` and `fork_run`.
+
+mod errors;
+mod exec;
+mod explain;
+mod fork_run;
+mod parent_table;
+mod programs;
+mod tracing_events;

@@ -1,0 +1,202 @@
+//! What a subscriber hears, and what it must not.
+
+use crate::own_process;
+use crate::support;
+use crate::support::LAUNCHERS;
+use crate::support::seccomp::refuse;
+use crate::support::sources::memory;
+use fdspawn::{Command, Features, Isolated, Launcher, Stdio};
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use tracing_subscriber::layer::SubscriberExt;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is logged while `body` runs.
+fn logged(body: impl FnOnce()) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, body);
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn span_names_program_pid_and_launcher_and_events_show_plan_and_steps() {
+    for launcher in LAUNCHERS {
+        let mut id = 0;
+        let text = logged(|| {
+            let mut child = support::command("true").launcher(launcher).spawn().unwrap();
+            id = child.id();
+            child.wait().unwrap();
+        });
+        let span = format!("spawn{{program=\"true\" pid={id} launcher={launcher:?}}}");
+        assert!(text.contains(&span), "{text}");
+        assert!(text.contains("descriptor target=Some(0) source=Some(0) origin=inherited"), "{text}");
+        assert!(text.contains("exec the program"), "{text}");
+    }
+}
+
+own_process! {
+    fn steps_of_a_launch_are_those_that_were_explained() {
+        let isolated = Isolated::new().unwrap();
+        // More than a message has, and more than there is room for below the thread's socket.
+        let sources: Vec<_> = (0..300).map(|_| memory("source")).collect();
+        let root = std::fs::File::open("/").unwrap();
+        // What the library can do here is known from now on.
+        assert!(Command::new("true").launcher(Launcher::Clone).status().unwrap().success());
+        for isolated in [None, Some(&isolated)] {
+            for launcher in LAUNCHERS {
+                for (count, hook, path) in [(0, false, true), (4, false, false), (4, true, false), (300, true, true)] {
+                    if hook && launcher == Launcher::Clone {
+                        continue;
+                    }
+                    let mut command = Command::new("true");
+                    command.launcher(launcher).stdin(Stdio::piped()).stderr(Stdio::null()).fd(7, Stdio::same_as(1));
+                    let _ = (command.reader(9), command.socket(10));
+                    for (target, source) in (20..).step_by(2).zip(&sources[..count]) {
+                        command.fd(target, source);
+                    }
+                    if hook {
+                        // SAFETY: the hook does nothing.
+                        unsafe { command.pre_exec(|| Ok(())) };
+                    }
+                    if path { command.current_dir("/") } else { command.current_dir_fd(&root) };
+                    isolated.map(|isolated| command.isolated(isolated));
+                    let explained: Vec<String> = command.explain().steps().iter().map(ToString::to_string).collect();
+                    let text = logged(|| assert!(command.spawn().unwrap().wait().unwrap().success()));
+                    let steps = text.lines().filter_map(|line| line.split_once(" step index=")?.1.split_once(" step="));
+                    let launched: Vec<&str> = steps.map(|(_, step)| step).collect();
+                    assert!(launched.len() > 5, "{text}");
+                    assert_eq!(launched, explained, "{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn arguments_and_environment_are_never_logged() {
+    for launcher in LAUNCHERS {
+        let text = logged(|| {
+            let mut command = support::command("true");
+            command.launcher(launcher).arg("s3cret").env("TOKEN", "s3cret").stdin(fdspawn::Stdio::data("s3cret"));
+            assert!(command.status().unwrap().success());
+            command.current_dir("/nope").arg("\0").spawn().unwrap_err();
+        });
+        assert!(text.contains("spawn"), "{text}");
+        assert!(!text.contains("s3cret") && !text.contains("TOKEN"), "{text}");
+    }
+}
+
+own_process! {
+    fn missing_feature_is_warned_of_once() {
+        if !refuse(&[libc::SYS_clone3], libc::ENOSYS) {
+            return;
+        }
+        let text = logged(|| {
+            for _ in 0..3 {
+                assert!(support::command("true").launcher(Launcher::Clone).status().unwrap().success());
+            }
+        });
+        let warnings: Vec<&str> = text.lines().filter(|line| line.contains("WARN") && !line.contains("private table")).collect();
+        assert_eq!(warnings.len(), 1, "{text}");
+        assert!(warnings[0].contains("clone3 is refused"), "{text}");
+    }
+}
+
+own_process! {
+    fn features_that_a_test_takes_away_are_no_news() {
+        let text = logged(|| {
+            assert!(support::command("true").missing(Features::CLONE3).status().unwrap().success());
+        });
+        assert!(!text.contains("clone3 is refused"), "{text}");
+    }
+}
+
+/// A log that is written by a program.
+struct ByProgram(fn());
+
+impl Write for ByProgram {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        (self.0)();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+own_process! {
+    fn subscriber_that_spawns_is_not_in_the_way_of_the_spawn_that_it_hears_of() {
+        static ISOLATED: LazyLock<Isolated> = LazyLock::new(|| Isolated::new().unwrap());
+        static HEARD: AtomicUsize = AtomicUsize::new(0);
+        fn plain() {
+            HEARD.fetch_add(1, Ordering::Relaxed);
+            assert!(support::command("true").status().unwrap().success());
+        }
+        fn isolated() {
+            HEARD.fetch_add(1, Ordering::Relaxed);
+            assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
+        }
+        // SAFETY: a signal that ends this process, should it wait for itself.
+        unsafe { libc::alarm(60) };
+        for spawn in [plain, isolated] {
+            let subscriber = tracing_subscriber::fmt()
+                .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+                .with_writer(move || ByProgram(spawn))
+                .finish();
+            let before = HEARD.load(Ordering::Relaxed);
+            tracing::subscriber::with_default(subscriber, || {
+                assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
+                assert!(support::command("true").status().unwrap().success());
+            });
+            // How many events that are is tracing's business: one that is first met within another is heard by nobody.
+            assert!(HEARD.load(Ordering::Relaxed) > before);
+        }
+    }
+}
+
+own_process! {
+    fn subscriber_that_spawns_when_it_is_asked_is_not_in_the_way_either() {
+        static ISOLATED: LazyLock<Isolated> = LazyLock::new(|| Isolated::new().unwrap());
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        // SAFETY: a signal that ends this process, should it wait for itself.
+        unsafe { libc::alarm(60) };
+        // What is first met while the filter is asked about something else, it is never asked about.
+        logged(|| assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success()));
+        let filter = tracing_subscriber::filter::dynamic_filter_fn(|metadata, _| {
+            // A spawn in another's turn tells nobody, so that this ends.
+            if metadata.target().starts_with("fdspawn") {
+                ASKED.fetch_add(1, Ordering::Relaxed);
+                assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
+            }
+            true
+        });
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(filter), || {
+            assert!(support::command("true").status().unwrap().success());
+            assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
+            assert!(support::command("true").isolated(&ISOLATED).explain().error().is_none());
+        });
+        assert!(ASKED.load(Ordering::Relaxed) > 0);
+    }
+}
