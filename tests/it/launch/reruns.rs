@@ -1,7 +1,7 @@
 //! The suite run again in other circumstances: under a filter that refuses a system call, without /proc, by fork, and by
 //! an isolated thread.
 //!
-//! Twelve heavy tests take most of a run's time, and the plain run leaves them out of these reruns. `support::EXHAUSTIVE`
+//! A few heavy tests take most of a run's time, and the plain run leaves them out of these reruns. `support::EXHAUSTIVE`
 //! puts them in.
 
 use crate::own_process;
@@ -11,9 +11,11 @@ use crate::support::seccomp::refuse;
 use crate::support::{exhaustive, own_process};
 use fdspawn::{Command, Failure, Launcher, Rest};
 
-/// Tests of many launches. Each also runs by itself, in every run of the suite.
-const HEAVY: [&str; 12] = [
+/// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every run
+/// of the suite.
+const HEAVY: [&str; 13] = [
     "child::threads::children_of_many_threads",
+    "inspect::pipe_holders::",
     "launch::closing::every_fallback_closes_all",
     "launch::closing::every_fallback_closes_what",
     "launch::closing::rest_is_closed_without_proc",
