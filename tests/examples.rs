@@ -1,14 +1,16 @@
-//! Every program of `examples/`, and what it prints. (`fdrun` has tests of its own.)
+//! Every program of `examples/`, and what it prints. (`tests/fdrun/` has the tests of `fdrun`.)
 #![cfg(target_os = "linux")]
 
 mod built;
+#[path = "it/support/tools.rs"]
+mod tools;
 
 use fdspawn::Command;
 use std::path::Path;
 use std::process::Output;
 
 fn run(name: &str, arguments: &[&Path]) -> Output {
-    // With 0 to 2 and nothing else that the tests were started with.
+    // The example gets 0 to 2, and no other descriptor that the tests were started with.
     Command::new(built::example(name)).args(arguments).output().unwrap()
 }
 
@@ -121,7 +123,7 @@ fn leaks_and_their_holders_are_found() {
     let output = run("find_leak", &[]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    // Pipes have numbers of their own.
+    // The number of a pipe (`pipe:[NUMBER]`) differs from run to run.
     let lines: Vec<String> = text.lines().map(|line| line.split('[').next().unwrap().to_owned()).collect();
     let expected = [
         "not closed by the function:",
@@ -161,20 +163,9 @@ fn errors_of_one_close_and_of_many_are_told_apart() {
     assert!(output.status.success());
 }
 
-/// Whether strace is installed; where CI demands it, it has to be.
-fn has_strace() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|directory| directory.join("strace").is_file());
-    assert!(found || std::env::var_os("FDSPAWN_TEST_DEMAND_TOOLS").is_none(), "strace is not installed");
-    if !found {
-        eprintln!("skipped: strace is not installed");
-    }
-    found
-}
-
 #[test]
 fn lost_writes_come_back_with_their_file_and_the_others_are_closed() {
-    if !has_strace() {
+    if !tools::has("strace") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -195,7 +186,7 @@ fn lost_writes_come_back_with_their_file_and_the_others_are_closed() {
         let expected = format!("many: {}: {advice}", a.display());
         assert_eq!(many, [expected.as_str(), "many: 1 of 2 closed without an error"], "{error}");
         assert_eq!(output.status.code(), Some(1));
-        // One close of that file, whatever it said.
+        // The example closes that file once, whatever error the close returns.
         let log = std::fs::read_to_string(log).unwrap();
         assert_eq!(log.matches("close(").count(), 1, "{log}");
     }

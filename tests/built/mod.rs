@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// An example. A `cargo test --test NAME` does not build examples, so what is not newer than its sources is built here.
+/// The path of an example. `cargo test --test NAME` does not build examples, so this builds one that is older than its
+/// source or than the test.
 pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap(); // target/PROFILE/deps/NAME-HASH
     let profile = test.parent().and_then(Path::parent).unwrap();
