@@ -1,5 +1,5 @@
-//! The child allocates nothing, and the parent next to nothing: an allocator that ends whoever asks it for memory in a
-//! child, and counts for the others.
+//! Allocations: a child makes none, and the parent next to none. The allocator here kills a child that asks it for
+//! memory, and counts the requests of the parent.
 #![cfg(target_os = "linux")]
 
 use fdspawn::{Command, Environment, Failure, Features, Launcher, Rest, Stdio};
@@ -29,10 +29,11 @@ fn allocations(act: impl FnOnce()) -> usize {
     COUNT.get() - before
 }
 
-/// PipeHolders a process that is not the parent, by a signal that nothing else here sends.
+/// Kills a process that is not the parent, by a signal that no other code here sends.
 fn check() {
     let parent = PARENT.load(Ordering::Relaxed);
-    // SAFETY: the calls are async-signal-safe; raw, since a child that shares memory may share libc's cached number.
+    // SAFETY: the calls are async-signal-safe. They are raw, since a child that shares memory may share libc's cached
+    // pid.
     unsafe {
         let pid = libc::syscall(libc::SYS_getpid) as i32;
         if parent != 0 && pid != parent {
@@ -41,7 +42,7 @@ fn check() {
     }
 }
 
-// SAFETY: all work is the system allocator's.
+// SAFETY: the system allocator does all the work.
 unsafe impl GlobalAlloc for ParentOnly {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         check();
@@ -142,7 +143,7 @@ fn hooks_are_called_and_their_errors_are_told_without_an_allocation() {
 fn allocator_would_notice() {
     arm();
     let mut command = Command::new("true");
-    // SAFETY: the allocator ends the child.
+    // SAFETY: the allocator kills the child.
     unsafe {
         command.pre_exec(|| {
             drop(std::hint::black_box(Box::new(1)));
@@ -165,7 +166,8 @@ fn repeated_spawns_with_a_shared_environment_allocate_nothing() {
     assert_eq!(allocations(|| assert!(command.status().unwrap().success())), 0);
     assert_eq!(allocations(|| assert!(command.spawn().unwrap().wait().unwrap().success())), 0);
 
-    // Nor do others with the same thread's memory, beyond their own making; a search of PATH included.
+    // Other commands use the same thread's memory, and allocate nothing when they spawn. The search of PATH is
+    // included.
     let mut command = Command::new("true");
     command.environment(&environment);
     assert!(command.status().unwrap().success());

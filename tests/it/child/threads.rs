@@ -26,7 +26,7 @@ fn kill_and_try_wait_from_many_threads_agree() {
 
 #[test]
 fn children_of_many_threads_do_not_hold_each_others_pipes() {
-    // A pipe's end that leaked into another child would keep `cat` waiting.
+    // If an end of a pipe leaked into another child, `cat` would wait for ever.
     std::thread::scope(|scope| {
         for thread in 0..8 {
             scope.spawn(move || {

@@ -55,7 +55,7 @@ fn status_tells_of_a_core_dump_as_std_does() {
 fn try_wait_never_says_that_an_ended_child_runs() {
     for launcher in LAUNCHERS {
         let child = helper("exit").arg("0").launcher(launcher).spawn().unwrap();
-        // The pidfd is readable once the child has ended.
+        // A pidfd is readable once its child has ended.
         let Some(pidfd) = child.pidfd() else {
             assert!(!has_pidfd(launcher));
             continue;
@@ -84,7 +84,7 @@ own_process! {
 
 own_process! {
     fn ignored_sigchld_is_a_clear_error_and_no_hang() {
-        // SAFETY: this process has the signal to itself.
+        // SAFETY: no other code in this process uses the signal.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         for launcher in LAUNCHERS {
             let mut child = helper("exit").arg("0").launcher(launcher).spawn().unwrap();
@@ -107,15 +107,15 @@ own_process! {
         }
         let (mut told, writer) = std::io::pipe().unwrap();
         TOLD.store(std::os::fd::AsRawFd::as_raw_fd(&writer), std::sync::atomic::Ordering::Relaxed);
-        // SAFETY: the handler counts and writes.
+        // SAFETY: the handler only counts and writes.
         unsafe { libc::signal(libc::SIGCHLD, count as *const () as usize) };
         for _ in 0..20 {
             support::command("/no/such").launcher(Launcher::Clone).spawn().unwrap_err();
         }
         assert_eq!(ENDED.load(std::sync::atomic::Ordering::Relaxed), 0);
         assert!(support::command("true").launcher(Launcher::Clone).status().unwrap().success());
-        // The signal is the process's: another thread than the one that waits may be about to handle it. (An isolated thread
-        // has it blocked, and then the kernel takes the first thread.)
+        // The kernel sends SIGCHLD to the process, so another thread than the waiting one may be about to handle it.
+        // (An isolated thread blocks the signal, and then the kernel takes the first thread.)
         told.read_exact(&mut [0]).unwrap();
         assert_eq!(ENDED.load(std::sync::atomic::Ordering::Relaxed), 1);
     }

@@ -97,7 +97,7 @@ fn prepared_environment_is_that_of_its_capture_with_changes_on_top() {
         prepared.arg(&out).launcher(launcher).environment(&environment);
         assert_eq!(environment_of(&mut prepared, &out), environment_of(&mut inherited, &out));
 
-        // The helper's own variable is a change already; these are two more, made before and after.
+        // `helper` has made one change already. These are two more, one before and one after `environment`.
         let mut changed = helper("environment");
         changed.arg(&out).launcher(launcher).env("FDSPAWN_A", "1").environment(&environment).env_remove("PATH");
         let lines = environment_of(&mut changed, &out);
@@ -105,7 +105,7 @@ fn prepared_environment_is_that_of_its_capture_with_changes_on_top() {
         assert!(!lines.iter().any(|line| line.starts_with(b"PATH=")));
         assert!(environment.get("PATH").is_some());
 
-        // What is cleared later is cleared.
+        // `env_clear` clears the prepared environment too.
         changed.env_clear().env("FDSPAWN_B", "2");
         assert_eq!(environment_of(&mut changed, &out), [b"FDSPAWN_B=2"]);
     }
@@ -115,20 +115,20 @@ own_process! {
     fn prepared_environment_does_not_follow_the_parents() {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("environment");
-        // SAFETY: nothing else in this process reads or writes the environment now.
+        // SAFETY: no other code in this process reads or writes the environment now.
         unsafe { std::env::set_var("FDSPAWN_CAPTURED", "before") };
         let environment = Environment::capture();
         // SAFETY: as above.
         unsafe { std::env::set_var("FDSPAWN_CAPTURED", "after") };
         for launcher in LAUNCHERS {
-            // No change at all: the block itself is passed on.
+            // There is no change, so the child gets the prepared block itself.
             let mut command = support::command(std::env::args_os().next().unwrap());
             command.args([MARK, "environment"]).arg(&out).launcher(launcher).environment(&environment);
             let lines = environment_of(&mut command, &out);
             assert!(lines.contains(&b"FDSPAWN_CAPTURED=before".to_vec()));
             assert_eq!(lines.len(), environment.len());
         }
-        // And the program is looked up in its PATH.
+        // The library looks the program up in the PATH of the prepared environment.
         // SAFETY: as above.
         unsafe { std::env::set_var("PATH", "/no/such") };
         assert!(support::command("true").environment(&environment).status().unwrap().success());

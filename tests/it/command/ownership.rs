@@ -1,4 +1,4 @@
-//! What becomes of sources in the parent.
+//! Sources in the parent: which of them a spawn closes, and when.
 
 use crate::support;
 use crate::support::sources::memory;
@@ -17,7 +17,7 @@ fn moved_source_is_closed_as_soon_as_the_spawn_has_succeeded() {
         command.args(["5", "text"]).launcher(launcher).fd(5, writer).planned();
         let mut child = command.spawn().unwrap();
         let mut text = String::new();
-        // The command lives on, and yet there is an end.
+        // The command still exists, and yet the reader sees the end.
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "text");
         assert!(child.wait().unwrap().success());

@@ -44,7 +44,7 @@ fn data_is_read_from_its_beginning_by_each_child() {
 
 own_process! {
     fn data_that_fits_no_pipe_is_an_error_where_there_is_no_memfd() {
-        // The limit of a pipe's size is not for root.
+        // Root may exceed the limit of a pipe's size, so the test gives up root.
         // SAFETY: only a number is passed, in a process of this test's own.
         let _ = unsafe { libc::seteuid(65534) };
         for launcher in LAUNCHERS {
@@ -115,7 +115,7 @@ fn output_defaults_are_those_of_std() {
         command.args(["-c", "cat; echo out; echo err >&2"]).launcher(launcher);
         let output = command.output().unwrap();
         assert_eq!((output.stdout, output.stderr), (b"out\n".to_vec(), b"err\n".to_vec()));
-        // What the command says of its streams stays.
+        // `output` leaves the streams that the command names as they are.
         let mut command = support::command("/bin/sh");
         command.args(["-c", "echo out; echo err >&2"]).launcher(launcher).stderr(Stdio::same_as(1));
         let output = command.output().unwrap();

@@ -9,9 +9,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd};
 
-/// The kernel's word for it.
+/// The flags that the kernel returns for a descriptor.
 fn raw(fd: &impl AsRawFd) -> i32 {
-    // SAFETY: the call only asks.
+    // SAFETY: the call only reads the flags.
     unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) }
 }
 
@@ -43,7 +43,7 @@ fn close_on_exec_decides_what_a_careless_spawn_passes_on() {
         let mut shell = std::process::Command::new("sh");
         shell.arg("-c").arg(format!("test -e /dev/fd/{}", file.as_raw_fd()));
         assert_eq!(shell.status().unwrap().success(), !close_on_exec);
-        // A spawn of this library's does not depend on it.
+        // A spawn by this library gives the same result with and without close-on-exec.
         let mut shell = support::command("sh");
         shell.arg("-c").arg(format!("test -e /dev/fd/{}", file.as_raw_fd())).stderr(Stdio::null());
         assert!(!shell.status().unwrap().success());
@@ -58,14 +58,14 @@ own_process! {
         let second = duplicate_from(&file, 500, Flags::empty()).unwrap();
         assert_eq!((first.as_raw_fd(), second.as_raw_fd()), (500, 502));
         assert_eq!((raw(&first), raw(&second)), (libc::FD_CLOEXEC, 0));
-        // One description: one offset.
+        // Both duplicates have one description, and so one offset.
         let mut second = File::from(second);
         second.seek(SeekFrom::Start(3)).unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "red");
         assert_eq!(second.stream_position().unwrap(), 6);
-        // And it outlives the original.
+        // The description outlives the original descriptor.
         drop(file);
         second.write_all(b"!").unwrap();
         assert_eq!(second.stream_position().unwrap(), 7);

@@ -1,4 +1,4 @@
-//! Many descriptors at once, by number, whatever the means.
+//! Ranges of descriptors, closed or marked by number, by each of the library's fallbacks.
 
 use crate::own_process;
 use crate::support::mounts::unmount_proc;
@@ -7,30 +7,30 @@ use crate::support::sources::{close, hard_limit, memory_at};
 use fdspawn::fd::{CloseRange, Flags, close_from, close_ranges_except, set_close_on_exec_from};
 use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 
-/// Numbers around those at which implementations change their ways, and far above a lowered limit.
+/// Numbers on both sides of the limits at which implementations change, and above a lowered limit.
 const NUMBERS: [RawFd; 12] = [3, 4, 50, 63, 64, 65, 127, 128, 700, 3999, 4999, 15_000];
 
-/// Opens all of them, without close-on-exec, and nobody owns them.
+/// Opens all of them, without close-on-exec. No value owns them.
 fn open_all() -> Vec<RawFd> {
     let numbers = NUMBERS.into_iter().filter(|&number| (number as u64) < hard_limit());
     numbers.map(|number| memory_at(number, "open", false).into_raw_fd()).collect()
 }
 
-/// Whether a number is open, and whether it closes at exec then: asked of the kernel.
+/// Whether a number closes at exec, by the kernel's answer. `None` if it is closed.
 fn state(number: RawFd) -> Option<bool> {
-    // SAFETY: the call only asks.
+    // SAFETY: the call only reads the flags.
     match unsafe { libc::fcntl(number, libc::F_GETFD) } {
         -1 => None,
         flags => Some(flags & libc::FD_CLOEXEC != 0),
     }
 }
 
-/// The numbers below 20,000 that are open in this thread, in the whole of the range that tests use.
+/// The open numbers of this thread below 20,000, which is the range that tests use.
 fn open_numbers() -> Vec<RawFd> {
     (0..20_000).filter(|&number| state(number).is_some()).collect()
 }
 
-/// Defines a test for each of the means.
+/// Defines three tests: one with `close_range`, one with the list of `/proc`, and one with a search of all numbers.
 macro_rules! by_all_means {
     ($($name:ident, $proc:ident, $search:ident: $body:path;)*) => {$(
         own_process! {
@@ -68,11 +68,11 @@ by_all_means! {
 fn closes_all_from() {
     for first in [1 << 14, 128, 64, 5, 3] {
         open_all();
-        // SAFETY: nobody owns what is closed, but for the descriptor of the panic hook.
+        // SAFETY: no value owns what is closed, except the descriptor of the panic hook.
         unsafe { close_from(first).unwrap() };
         let left: Vec<RawFd> =
             [0, 1, 2].into_iter().chain(NUMBERS.into_iter().filter(|&number| number < first)).collect();
-        // The panic hook's descriptor is at 4000, until it is closed too.
+        // The panic hook has a descriptor at 4000, until this test closes that too.
         assert_eq!(open_numbers().into_iter().filter(|&number| number != 4000).collect::<Vec<_>>(), left, "{first}");
     }
 }
@@ -95,7 +95,7 @@ fn keeps_what_is_listed() {
         let mut expected: Vec<RawFd> = keep.iter().copied().filter(|number| state(*number).is_some()).collect();
         expected.sort_unstable();
         expected.dedup();
-        // SAFETY: nobody owns what is closed.
+        // SAFETY: no value owns what is closed.
         unsafe { close_ranges_except(keep.iter().copied(), CloseRange::empty()).unwrap() };
         assert_eq!(open_numbers(), expected, "{keep:?} of {opened:?}");
     }
@@ -113,7 +113,7 @@ fn sets_from() {
     assert!(opened.iter().all(|&number| state(number) == Some(true)));
 }
 
-/// Runs `change` in a thread, and returns what that thread finds then; this thread must find no change.
+/// Runs `change` in a thread, and returns what that thread finds afterwards. This thread must find no change.
 fn in_a_thread(change: fn()) -> Vec<(RawFd, Option<bool>)> {
     open_all();
     let found =
@@ -136,7 +136,7 @@ fn unshares() {
     let open: Vec<RawFd> = theirs.iter().map(|&(number, _)| number).collect();
     assert_eq!(open, [2, 64, 4000, 4999]);
 
-    // The list and the search are those of the thread's table.
+    // The fallbacks list and search the table of the thread, not that of the process.
     let theirs = in_a_thread(|| {
         // SAFETY: the thread uses none of these.
         unsafe {
@@ -146,7 +146,7 @@ fn unshares() {
     });
     assert_eq!(theirs.last().unwrap().0, 64);
 
-    // What only the thread has is in no list of the process's.
+    // A descriptor that only the thread has is not in the process's list.
     let theirs = in_a_thread(|| {
         // SAFETY: the thread uses none of these.
         unsafe {
@@ -171,7 +171,7 @@ fn unshares_and_marks() {
 #[test]
 fn numbers_below_zero_and_unknown_flags_are_refused() {
     let invalid = |result: std::io::Result<()>| assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EINVAL));
-    // SAFETY: all are refused.
+    // SAFETY: the library refuses all of these.
     unsafe {
         invalid(close_from(-1));
         invalid(close_from(RawFd::MIN));
@@ -186,7 +186,7 @@ own_process! {
         let numbers = open_all();
         set_close_on_exec_from(4).unwrap();
         let output = std::process::Command::new("sh").args(["-c", "ls /proc/self/fd | tr '\\n' ' '"]).output().unwrap();
-        // 4 is what `ls` itself opens.
+        // `ls` itself has opened 4.
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "0 1 2 3 4 ");
         numbers.into_iter().for_each(close);
     }
@@ -196,7 +196,7 @@ own_process! {
     fn private_table_that_is_refused_is_an_error_and_closes_nothing() {
         let opened = open_all();
         if refuse(&[libc::SYS_unshare], libc::EPERM) {
-            // SAFETY: it is refused.
+            // SAFETY: the kernel refuses the private table, and nothing is closed.
             let error = unsafe { close_ranges_except([0, 1, 2], CloseRange::UNSHARE) }.unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EPERM));
             assert!(opened.iter().all(|&number| state(number) == Some(false)));
@@ -208,10 +208,10 @@ own_process! {
     fn owners_that_are_kept_go_on() {
         let kept = memory_at(70, "kept", false);
         open_all();
-        // SAFETY: nobody owns what is closed.
+        // SAFETY: no value owns what is closed.
         unsafe { close_ranges_except([std::os::fd::AsFd::as_fd(&kept)], CloseRange::empty()).unwrap() };
         assert_eq!(open_numbers(), [70]);
-        // SAFETY: it is open.
+        // SAFETY: the number is open.
         assert_eq!(Flags::of(unsafe { BorrowedFd::borrow_raw(70) }).unwrap(), Flags::empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Who holds the ends of a pipe.
+//! Holders of a pipe's ends.
 
 use crate::own_process;
 use crate::support;
@@ -18,17 +18,17 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::mpsc;
 
-/// Process, thread and number of each.
+/// Process, thread and number of each holder.
 fn places(holders: &[PipeHolder]) -> Vec<(u32, Option<u32>, RawFd)> {
     holders.iter().map(|holder| (holder.pid(), holder.thread(), holder.number())).collect()
 }
 
-/// Where this process has a descriptor.
+/// The place of a descriptor of this process.
 fn here(fd: impl AsFd) -> (u32, Option<u32>, RawFd) {
     (std::process::id(), None, fd.as_fd().as_raw_fd())
 }
 
-/// What the text says of processes that could not be inspected, which root may see too.
+/// The end of the text, about processes that the caller may not inspect. Root may meet such processes too.
 fn rest(ends: &PipeHolders) -> String {
     match ends.unreadable().len() {
         0 => String::new(),
@@ -41,7 +41,7 @@ fn name_of(pid: u32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().trim_end().to_owned()
 }
 
-/// A child that lives no longer than its test, whose output it would keep open.
+/// A child that ends with its test. Otherwise it would keep the output of the test open.
 struct Helper(Child);
 
 impl Helper {
@@ -74,7 +74,7 @@ fn open(path: &Path, flags: i32) -> File {
 
 /// A duplicate at the lowest free number from `first` on.
 fn duplicate(fd: impl AsFd, first: RawFd) -> OwnedFd {
-    // SAFETY: the number is new.
+    // SAFETY: the descriptor is new.
     unsafe { OwnedFd::from_raw_fd(libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, first)) }
 }
 
@@ -111,11 +111,11 @@ own_process! {
                 spawn(&mut helper("wait")),
             ];
             let [one, two, three, _] = children.each_ref().map(Helper::id);
-            // The other end is that of the descriptor passed, whichever it is.
+            // The other end depends on the descriptor that is passed.
             let (from_reader, from_writer) = (pipe_holders(&reader).unwrap(), pipe_holders(&writer).unwrap());
             let mut readers = vec![here(&reader), (one, None, 0), (three, None, 4)];
             let mut writers = vec![here(&writer), (two, None, 1), (two, None, 9), (three, None, 3)];
-            // Pids may have begun again at low numbers.
+            // The system may have begun again with low pids.
             readers.sort_unstable();
             writers.sort_unstable();
             for ends in [&from_reader, &from_writer] {
@@ -135,7 +135,7 @@ own_process! {
             let leak = leaky(File::from(duplicate(&writer, 77)));
             drop(writer);
             let number = leak.as_raw_fd();
-            // The first gets it with all the rest that it was never meant to have; the second does not.
+            // The first child inherits the writer by mistake, with the rest. The second child does not.
             let careless =
                 Helper::spawn(support::command("sleep").arg("1000").launcher(launcher).rest(Rest::Inherit));
             let _careful = Helper::spawn(helper("wait").launcher(launcher));
@@ -156,7 +156,7 @@ own_process! {
         let both = open(&path, 0);
         let reader = File::open(&path).unwrap();
         let writer = OpenOptions::new().write(true).open(&path).unwrap();
-        // It names the FIFO, and is no end of it.
+        // This descriptor only names the FIFO, and holds no end of it.
         let named = open(&path, libc::O_PATH);
         let _other = open(&other, 0);
         for launcher in LAUNCHERS {
@@ -179,7 +179,7 @@ own_process! {
                 assert_eq!(places(pipe_holders(&reader).unwrap().other_end()), sorted(&writers));
             };
             look();
-            // Whatever its path is by now.
+            // The FIFO is found under a new path too.
             std::fs::rename(&path, &moved).unwrap();
             look();
             std::fs::rename(&moved, &path).unwrap();
@@ -194,7 +194,7 @@ own_process! {
     fn fifo_of_the_same_number_in_another_file_system_is_another() {
         let directory = tempfile::tempdir().unwrap();
         let paths = ["one", "other"].map(|name| directory.path().join(name));
-        // SAFETY: a mount namespace of this process, in which nothing spreads to others.
+        // SAFETY: the mount namespace is this process's own, and no mount spreads to others.
         let mounted = unsafe {
             libc::unshare(libc::CLONE_NEWNS) == 0
                 && libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE, std::ptr::null()) == 0
@@ -232,15 +232,15 @@ own_process! {
     }
 }
 
-/// What is found while a thread of this process has a table of its own, made of a copy of the process's. The writer is
-/// then closed in the process, and in the thread it is duplicated to a number from 300 on.
+/// What `pipe_holders` finds while a thread of this process has a table of its own, a copy of the process's. The
+/// process has closed the writer by then. The thread has it, and a duplicate of it from number 300 on.
 fn with_a_private_table(reader: &PipeReader, writer: PipeWriter) -> (PipeHolders, u32) {
     let (told, ready) = mpsc::channel();
     let (done, wait) = mpsc::channel::<()>();
     let number = writer.as_raw_fd();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            // SAFETY: what this thread has of others, it only duplicates.
+            // SAFETY: the thread only duplicates a descriptor of its copy.
             let (thread, duplicate) = unsafe {
                 assert_eq!(libc::unshare(libc::CLONE_FILES), 0);
                 (libc::gettid(), libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 300))
@@ -249,7 +249,7 @@ fn with_a_private_table(reader: &PipeReader, writer: PipeWriter) -> (PipeHolders
             told.send(thread.unsigned_abs()).unwrap();
             wait.recv().unwrap_err();
         });
-        // Another that shares the process's.
+        // A second thread shares the table of the process.
         let (_stay, until) = mpsc::channel::<()>();
         scope.spawn(move || until.recv().unwrap_err());
         let thread = ready.recv().unwrap();
@@ -262,7 +262,7 @@ fn with_a_private_table(reader: &PipeReader, writer: PipeWriter) -> (PipeHolders
 
 own_process! {
     fn thread_with_a_table_of_its_own_is_found() {
-        // SAFETY: the call has no memory to do with: whether this thread shares its table with itself.
+        // SAFETY: the call has no memory to do with. It asks whether this thread shares its table with itself.
         if unsafe { libc::syscall(libc::SYS_kcmp, libc::gettid(), libc::gettid(), 2, 0, 0) } != 0 {
             skip("the kernel does not compare tables");
             return;
@@ -273,7 +273,7 @@ own_process! {
         assert_eq!(places(ends.writers()), [(pid, Some(thread), number), (pid, Some(thread), 300)]);
         assert_eq!(places(ends.readers()), [here(&reader), (pid, Some(thread), reader.as_raw_fd())]);
         assert_eq!(ends.writers()[1].to_string(), format!("{pid} ({}) thread {thread} at 300", name_of(pid)));
-        // The thread's table goes a little later than the thread: at end-of-file it has gone.
+        // The kernel frees the thread's table a little after the thread. At end-of-file it has done so.
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
         assert!(pipe_holders(&reader).unwrap().writers().is_empty());
     }
@@ -286,7 +286,7 @@ own_process! {
             let (pid, number) = (std::process::id(), writer.as_raw_fd());
             let (ends, thread) = with_a_private_table(&reader, writer);
             assert_eq!(places(ends.writers()), [(pid, Some(thread), number), (pid, Some(thread), 300)]);
-            // The thread's own reader cannot be told from the process's.
+            // Without kcmp(2), the thread's reader cannot be told from the process's.
             assert_eq!(places(ends.readers()), [here(&reader)]);
         }
     }
@@ -323,11 +323,11 @@ own_process! {
             return;
         }
         let (reader, writer) = io::pipe().unwrap();
-        // It ends with this process, which may not end it.
+        // The child ends with this process, which has no right to end it.
         let mut child = helper("cat").stdin(Stdio::piped()).fd(7, &writer).planned().spawn().unwrap();
         let _input = child.stdin.take();
         let zombie = helper("exit").arg("0").spawn().unwrap();
-        // SAFETY: waits until it has ended, and leaves it; all zeros is a valid siginfo_t.
+        // SAFETY: the call waits until the child has ended, and leaves it a zombie; all zeros is a valid siginfo_t.
         unsafe {
             let mut info: libc::siginfo_t = std::mem::zeroed();
             let options = libc::WEXITED | libc::WNOWAIT;
@@ -347,7 +347,7 @@ own_process! {
             assert_eq!(found.to_string(), format!("{pid} ({})", name_of(pid)));
         }
         assert!(ends.unreadable().len() >= 2 && ends.to_string().ends_with(&rest(&ends)), "{ends}");
-        // These hold nothing.
+        // A zombie and a kernel thread hold no descriptors.
         assert!(ends.unreadable().iter().all(|process| process.pid() != zombie.id()));
         if name_of(2) == "kthreadd" {
             assert!(ends.unreadable().iter().all(|process| process.pid() != 2));
@@ -357,16 +357,16 @@ own_process! {
 
 own_process! {
     fn pids_are_those_that_proc_shows() {
-        // SAFETY: the next child, and not this process, is in the new namespace.
+        // SAFETY: the next child is in the new namespace, and this process is not.
         if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
             skip("no new PID namespace can be made");
             return;
         }
         let (mut result, report) = io::pipe().unwrap();
-        // SAFETY: the child has one thread, which ends it.
+        // SAFETY: the child has one thread, and ends by `_exit`.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            // Its own number is 1. It has a thread with a table of its own, too.
+            // The child's pid is 1 in its namespace. It has a thread with a table of its own, too.
             let (reader, writer) = io::pipe().unwrap();
             let number = writer.as_raw_fd();
             let (ends, _) = with_a_private_table(&reader, writer);

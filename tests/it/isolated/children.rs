@@ -50,7 +50,7 @@ own_process! {
             let mut command = helper("table");
             command.arg(&out).isolated(&isolated);
             for (index, source) in sources.iter().enumerate() {
-                // Backwards, over the numbers at which they arrive.
+                // Targets in reverse order, over the numbers at which the sources arrive.
                 command.fd(3 + (count - 1 - index) as i32, source);
             }
             assert!(command.status().unwrap().success());
@@ -94,7 +94,7 @@ own_process! {
         assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}\n", std::process::id()));
         let mut child = helper("wait").isolated(&isolated).spawn().unwrap();
         assert!(child.try_wait().unwrap().is_none());
-        // It goes on without the thread.
+        // The child goes on without the thread.
         drop(isolated);
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();

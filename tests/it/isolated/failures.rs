@@ -55,13 +55,14 @@ own_process! {
     fn plan_that_fills_every_number_below_the_limit_needs_no_scratch_number() {
         let tiny = crate::support::tiny::tiny_program();
         let isolated = {
-            // Its socket is not to be in the way of the sources.
+            // The socket of the thread must not have a number that a source needs.
             let _low: Vec<File> = (3..16).map(|_| File::open("/dev/null").unwrap()).collect();
             Isolated::new().unwrap()
         };
         set_limit(16, 20_000);
         let open: Vec<OwnedFd> = (3..16).map(|number| memory_at(number, "source", true)).collect();
-        // One cycle of all, for which there is no scratch number: but what arrives in the order of the targets is no cycle.
+        // All targets are one cycle, for which no scratch number is free. But the sources arrive in the order of their
+        // targets, so the thread has no cycle.
         for launcher in LAUNCHERS {
             let mut command = Command::new(&tiny);
             command.launcher(launcher).isolated(&isolated);
@@ -71,7 +72,7 @@ own_process! {
             match launcher {
                 Launcher::Clone => assert!(command.status().unwrap().success()),
                 _ => {
-                    // Its report takes a number.
+                    // The report pipe needs a number.
                     let error = command.status().unwrap_err();
                     assert!(matches!(error.failure(), Failure::ParentOpen { .. }), "{error}");
                     assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
@@ -116,7 +117,7 @@ own_process! {
     }
 }
 
-/// An io_uring, which no socket passes on.
+/// An io_uring, which no socket can send.
 fn io_uring() -> Option<OwnedFd> {
     let mut parameters = [0_u32; 64];
     // SAFETY: the kernel reads and writes its structure, which is shorter; the descriptor is new.
@@ -146,7 +147,7 @@ own_process! {
         assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
         drop(command);
         drop((writer, copies));
-        // It ends, since the thread has none of them any more.
+        // The reader sees the end, since the thread has closed every copy of the writer.
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
         assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
     }
@@ -157,7 +158,7 @@ own_process! {
         let isolated = Isolated::new().unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                // It can neither receive nor wait at the socket.
+                // The thread can neither receive from a socket nor wait at one.
                 refuse_to_thread(&[libc::SYS_recvmsg, libc::SYS_recvfrom], libc::EPERM);
                 for _ in 0..400 {
                     let mut child = Command::new("true").isolated(&isolated).spawn().unwrap();
@@ -177,7 +178,7 @@ own_process! {
 
 own_process! {
     fn feature_that_is_refused_to_the_thread_only_is_found_out() {
-        // The probe runs in the caller's thread, where clone3 works.
+        // The probe runs in the thread that calls, where clone3 works.
         assert!(Command::new("true").launcher(Launcher::Clone).status().unwrap().success());
         let isolated = std::thread::scope(|scope| {
             let start = || {
@@ -200,7 +201,7 @@ own_process! {
         set_limit(64, 20_000);
         let mut full: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         let leaves_nothing = |act: &mut dyn FnMut()| {
-            set_limit(20_000, 20_000); // To look takes a number.
+            set_limit(20_000, 20_000); // a look at the table takes a number
             let before = (Table::current(), threads());
             set_limit(64, 20_000);
             act();
@@ -222,7 +223,7 @@ own_process! {
             full.pop();
         }
         set_limit(64, 20_000);
-        // There is no number for its pidfd, and it does without.
+        // No number is free for a pidfd, and the spawn does without one.
         let mut child = command.isolated(&isolated).spawn().unwrap();
         assert!(child.wait().unwrap().success());
     }

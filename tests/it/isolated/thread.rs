@@ -47,7 +47,7 @@ own_process! {
     }
 }
 
-/// The numbers in the table of the one isolated thread of this process.
+/// The numbers in the table of the only isolated thread of this process.
 fn numbers_of_the_thread() -> Vec<i32> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
     let named = |task: &std::path::PathBuf| std::fs::read_to_string(task.join("comm")).unwrap() == "fdspawn\n";
@@ -71,7 +71,8 @@ own_process! {
                 let result = command.spawn();
                 assert_eq!(result.is_ok(), program == "true");
                 let _ = result.map(|mut child| child.wait());
-                // The last thing that it does for a launch is to answer: then it is the next one's turn.
+                // Answering is the last thing that the thread does for a launch. So it has cleaned up before it does
+                // the next one.
                 assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
                 assert_eq!(numbers_of_the_thread(), [256], "{launcher:?}, {program}");
             }
@@ -120,7 +121,7 @@ own_process! {
                 None => command.spawn().unwrap(),
             }
         };
-        // The thread that calls has ended when the scope is left, and its children with it.
+        // The calling thread has ended when the scope is left, and the kernel signals its children then.
         let (mut theirs, mut ours) = std::thread::scope(|scope| {
             scope.spawn(|| (spawn(None), spawn(Some(&isolated)))).join().unwrap()
         });
@@ -139,7 +140,7 @@ own_process! {
             fork_run(FdMap::new().rest(Rest::Inherit), || {
                 let error = Command::new("true").isolated(&isolated).status().unwrap_err();
                 let refused = matches!(error.failure(), Failure::AfterFork);
-                // What a forked program would do at its end.
+                // A forked program would drop it at its end.
                 drop(std::ptr::read(&*isolated));
                 if refused { 0 } else { 1 }
             })
@@ -153,7 +154,7 @@ own_process! {
 
 own_process! {
     fn change_of_user_does_not_wait_for_the_thread_for_ever() {
-        // glibc sends a signal of its own to every thread, and waits for all handlers.
+        // glibc sends a signal of its own to every thread, and waits until all handlers have run.
         let isolated = Isolated::new().unwrap();
         // SAFETY: only numbers are passed, in a process of this test's own.
         assert_eq!(unsafe { libc::setgid(65534) }, 0);
@@ -175,7 +176,7 @@ own_process! {
             for _ in 0..100 {
                 RAN_IN.store(0, std::sync::atomic::Ordering::Relaxed);
                 libc::kill(libc::getpid(), libc::SIGUSR1);
-                // The handler runs in this thread or in the harness's.
+                // The handler runs in this thread or in libtest's main thread.
                 while RAN_IN.load(std::sync::atomic::Ordering::Relaxed) == 0 {
                     libc::sched_yield();
                 }
@@ -188,9 +189,9 @@ own_process! {
 
 own_process! {
     fn forked_copy_with_the_same_process_id_cannot_use_it_either() {
-        // The first process of a namespace, and its child, which is the first of another.
+        // The first process of a new namespace starts a child, which is the first process of another.
         let new_namespace = || {
-            // SAFETY: the next child is in a new namespace.
+            // SAFETY: the call only changes in which namespace the next child is.
             unsafe { libc::unshare(libc::CLONE_NEWPID) == 0 }
         };
         if !new_namespace() {
@@ -208,7 +209,7 @@ own_process! {
             let second = || {
                 let error = Command::new("true").isolated(&isolated).status().unwrap_err();
                 let refused = std::process::id() == 1 && matches!(error.failure(), Failure::AfterFork);
-                // SAFETY: the child's copy, which would not shut the parent's down.
+                // SAFETY: this drops the child's copy, which does not shut the parent's down.
                 drop(unsafe { std::ptr::read(&*isolated) });
                 if refused { 0 } else { 1 }
             };

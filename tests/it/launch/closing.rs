@@ -1,4 +1,4 @@
-//! The rest is closed, whatever the means; or the spawn fails.
+//! Closing the rest: every fallback closes all of it, or the spawn fails.
 
 use crate::own_process;
 use crate::support;
@@ -37,7 +37,7 @@ own_process! {
     }
 }
 
-/// All that may be missing of the means to close, one after the other.
+/// What may be missing, one case after the other, of the means to close descriptors.
 const CLOSING: [Features; 6] = [
     Features::empty(),
     Features::SHARED_TABLE,
@@ -76,7 +76,7 @@ own_process! {
 
 own_process! {
     fn every_fallback_closes_what_was_opened_for_its_place_only() {
-        // poll(2) takes such a descriptor for a closed one.
+        // poll(2) reports a descriptor that was opened with `O_PATH` as closed.
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
         // SAFETY: the path is NUL-terminated, and the descriptors are new.
@@ -113,7 +113,7 @@ own_process! {
 
 own_process! {
     fn limit_of_a_billion_does_not_mean_a_billion_calls() {
-        // Root may raise the limit as far as fs.nr_open lets it.
+        // Root may raise the limit up to fs.nr_open.
         let text = std::fs::read_to_string("/proc/sys/fs/nr_open").unwrap();
         let most: u64 = text.trim().parse().unwrap();
         let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
@@ -134,7 +134,7 @@ own_process! {
                         assert!(status.success());
                         assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{missing:?}");
                     }
-                    // A search of that many numbers is refused, and the program does not run.
+                    // The library refuses to search so many numbers, and the program does not run.
                     Err(error) => {
                         assert!(most > 1 << 24 && missing.contains(Features::PROC), "{error}");
                         assert!(matches!(error.failure(), Failure::Child(_)), "{error}");
@@ -232,7 +232,7 @@ own_process! {
         };
         set_limit(64, hard_limit());
         let low = steps_after_a_spawn();
-        // Debian's 5.10.223 makes no right table, whatever the limit; the kernels from 6.1 on do.
+        // Debian's 5.10.223 makes wrong tables under any limit. Kernels from 6.1 on make right ones.
         if kernel_is_older_than(6) {
             eprintln!("skipped: this kernel may make no right private table");
             return;
@@ -243,7 +243,7 @@ own_process! {
 
 own_process! {
     fn kept_descriptor_has_close_on_exec_cleared_in_the_child_whether_it_was_set_or_not() {
-        // Another thread may set it between the parent's look and the clone.
+        // Another thread may set the flag between the parent's look and the clone.
         for close_on_exec in [false, true] {
             let kept = memory_at(9, "kept", close_on_exec);
             let mut command = Command::new("true");

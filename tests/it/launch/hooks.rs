@@ -52,7 +52,7 @@ fn hooks_error_keeps_its_number_or_its_text() {
     ];
     for (error, text) in cases {
         let mut command = support::command("true");
-        // SAFETY: a text's allocation is as safe here as in any single-threaded child: no lock is held in this test.
+        // SAFETY: no other thread of this test holds the allocator's lock, so the child may allocate a text.
         unsafe {
             command.pre_exec(|| Ok(()));
             command.pre_exec(move || Err(error()));
@@ -88,7 +88,7 @@ fn error_number_that_no_system_has_is_passed_on_as_text() {
 
 own_process! {
     fn hook_that_panics_ends_the_child_and_never_unwinds_into_the_caller() {
-        // The panic's message comes from the child, by the process's own panic hook.
+        // The child prints the panic's message, by the panic hook of the process.
         std::panic::set_hook(Box::new(|_| {}));
         let mut command = support::command("true");
         // SAFETY: see above.
@@ -121,7 +121,7 @@ own_process! {
 
 own_process! {
     fn hook_that_replaces_the_librarys_descriptor_gets_no_bytes_of_the_library() {
-        // Every number is replaced, the library's among them.
+        // The hook replaces every number, the library's among them.
         let file = memory_at(5, "", false);
         let mut command = support::command("true");
         // SAFETY: the child renumbers descriptors of its own.

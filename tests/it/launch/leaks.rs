@@ -1,4 +1,4 @@
-//! Many spawns leave nothing.
+//! Many spawns leave no descriptor, no child and no memory.
 
 use crate::own_process;
 use crate::support;
@@ -28,7 +28,7 @@ own_process! {
                 }
             }
         };
-        // What is allocated once is allocated here.
+        // Memory that the process allocates once is allocated in this round.
         round(200);
         let (table, memory) = (Table::current(), resident());
         round(4800);

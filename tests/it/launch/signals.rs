@@ -1,4 +1,4 @@
-//! Masks, dispositions, and handlers that must not run in a child.
+//! The child's signal mask and dispositions, and handlers, which must not run in a child.
 
 use crate::own_process;
 use crate::support;
@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 fn handle(signal: i32, handler: usize) {
-    // SAFETY: the test has the process's signals to itself; its handlers touch atomics only.
+    // SAFETY: no other code in the process uses these signals, and their handlers change only atomics.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler;
@@ -43,7 +43,7 @@ own_process! {
         for launcher in LAUNCHERS {
             for missing in [Features::empty(), Features::CLONE3] {
                 assert!(helper("signals").arg(&out).launcher(launcher).missing(missing).status().unwrap().success());
-                // Whoever started this process may have ignored real-time signals.
+                // The program that started this process may have ignored real-time signals.
                 let ordinary = |line: &&str| line.split(' ').next().unwrap().parse::<i32>().unwrap() < 32;
                 let text = fs::read_to_string(&out).unwrap();
                 let mut lines: Vec<String> = text.lines().filter(ordinary).map(str::to_owned).collect();
@@ -77,7 +77,8 @@ static PARENT: AtomicI32 = AtomicI32::new(0);
 static ELSEWHERE: AtomicUsize = AtomicUsize::new(0);
 static HERE: AtomicUsize = AtomicUsize::new(0);
 
-/// The event counter on which the sender of the storm waits: one that spins would take the processor from the children.
+/// The event counter on which the sender of the storm waits. A sender that spins would take the processor from the
+/// children.
 static HANDLED: AtomicI32 = AtomicI32::new(-1);
 
 fn tell_sender() {
@@ -87,7 +88,7 @@ fn tell_sender() {
 
 static ONE: u64 = 1;
 
-/// Sends signals, each when the one before has been handled, until it is over.
+/// Sends signals until the storm is over, each after the handler of the one before.
 fn send(over: &AtomicBool, mut signal: impl FnMut(usize)) {
     let mut count = 0_u64;
     for sent in 0.. {
@@ -95,12 +96,12 @@ fn send(over: &AtomicBool, mut signal: impl FnMut(usize)) {
             return;
         }
         signal(sent);
-        // SAFETY: eight bytes are written.
+        // SAFETY: the call writes eight bytes.
         unsafe { libc::read(HANDLED.load(Ordering::Relaxed), (&raw mut count).cast(), 8) };
     }
 }
 
-/// PipeHolders a storm, by a panic too.
+/// Ends a storm when it is dropped, by a panic too.
 struct Calm<'a>(&'a AtomicBool);
 
 impl Drop for Calm<'_> {
@@ -110,8 +111,8 @@ impl Drop for Calm<'_> {
     }
 }
 
-/// Counts where it runs. A child that shares this memory would be seen; so would a forked one, which says so by its
-/// exit.
+/// Counts in which process it runs. If it runs in a child that shares this memory, the counter shows it; if it runs in
+/// a forked child, the child's exit status does.
 extern "C" fn storm(_: i32) {
     // SAFETY: the calls are async-signal-safe.
     unsafe {
@@ -138,10 +139,10 @@ own_process! {
             .lines().filter(|line| ["SigBlk", "SigIgn", "SigCgt"].iter().any(|name| line.starts_with(name)))
             .map(str::to_owned).collect::<Vec<_>>();
         let before = state();
-        // SAFETY: asks for this thread's number.
+        // SAFETY: the call returns this thread's number.
         let thread = unsafe { libc::syscall(libc::SYS_gettid) };
         let over = AtomicBool::new(false);
-        // A program that ends at once, and that the storm cannot reach: signals go to this thread.
+        // The program ends at once, and gets no signal of the storm: the signals go to this thread.
         let tiny = crate::support::tiny::tiny_program();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -172,14 +173,15 @@ own_process! {
         PARENT.store(std::process::id() as i32, Ordering::Relaxed);
         // SAFETY: only numbers are passed.
         HANDLED.store(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }, Ordering::Relaxed);
-        // SAFETY: a group of its own, so that nobody else is hit.
+        // SAFETY: the group is this process's own, so that no other process gets a signal.
         assert_eq!(unsafe { libc::setpgid(0, 0) }, 0);
         handle(libc::SIGURG, storm as *const () as usize);
         let over = AtomicBool::new(false);
         let tiny = crate::support::tiny::tiny_program();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                // A child gets it too; its default is to ignore it, but a handler left over would run.
+                // A child gets the signal too. Its default action is to ignore it, but a handler that was not reset
+                // would run.
                 // SAFETY: the group is this test's own.
                 send(&over, |_| unsafe {
                     libc::kill(0, libc::SIGURG);

@@ -5,8 +5,8 @@ use crate::support::tiny::tiny_program;
 use crate::support::tools::has;
 use std::process::Command;
 
-/// The system calls of one spawn of the tiny program, in parent and child together, without exit_group, which strace -c does
-/// not count since it does not return.
+/// The system calls of one spawn of the tiny program, in parent and child together. `strace -c` does not count
+/// exit_group, since that does not return.
 fn calls_of_one(what: &str) -> f64 {
     let program = tiny_program();
     let calls = |count: u32| {
@@ -19,7 +19,7 @@ fn calls_of_one(what: &str) -> f64 {
         let total = text.lines().rev().find(|line| line.ends_with("total")).unwrap_or_else(|| panic!("{text}"));
         total.split_whitespace().next().unwrap().parse::<f64>().unwrap()
     };
-    // The difference leaves the helper's own start out.
+    // The difference of the two counts leaves out the helper's own start.
     (calls(150) - calls(50)) / 100.0
 }
 
@@ -31,13 +31,14 @@ fn plain_status_takes_12_calls_in_parent_and_child_together() {
     }
 }
 
-/// The calls of closing one descriptor: std asks whether it is open first, where debug assertions are on.
+/// The calls of one close. With debug assertions, std first asks the kernel whether the descriptor is open.
 const CLOSE: f64 = if cfg!(debug_assertions) { 2.0 } else { 1.0 };
 
 #[test]
 fn plain_spawn_takes_two_calls_more() {
     if has("strace") {
-        // A waitid, since the child may have been killed before exec, and the pidfd is closed in the end.
+        // One waitid more, since a signal may have killed the child before exec. And the parent closes the pidfd in the
+        // end.
         assert_eq!(calls_of_one("spawn"), 11.0 + 1.0 + CLOSE);
     }
 }
@@ -45,8 +46,9 @@ fn plain_spawn_takes_two_calls_more() {
 #[test]
 fn spawn_with_three_pipes_takes_no_call_that_is_not_needed() {
     if has("strace") {
-        // Parent: prlimit64 for the highest target, three pipe2, and six ends to close. Child: three dup3, and a close_range
-        // from 3 on. The pipes show that 0, 1 and 2 are open: no fcntl.
+        // Parent: prlimit64 for the highest target, three pipe2, and six ends to close. Child: three dup3, and a
+        // close_range from 3 on. Since the pipes are the child's 0, 1 and 2, the parent needs no fcntl to ask about
+        // them.
         assert_eq!(calls_of_one("pipes"), 9.0 + CLOSE + 4.0 + 6.0 * CLOSE + 4.0);
     }
 }

@@ -13,7 +13,7 @@ own_process! {
         const PERMUTATIONS: [[RawFd; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
-        // What the three streams are is kept at 10 to 12; the parent's own 0 to 2 come and go.
+        // The sources have the numbers 10 to 12. The test opens and closes 0 to 2 of the parent.
         let _kept: Vec<OwnedFd> = (0..3).map(|number| memory_at(10 + number, &format!("source{number}"), true)).collect();
         for closed in 0..8 {
             for number in 0..3 {
@@ -35,7 +35,7 @@ own_process! {
                     let found = Table::read(&out);
                     assert_eq!(found.0.iter().map(|each| (each.number, each.content.clone())).collect::<Vec<_>>(), expected);
                 }
-                // Inherited: a closed stream is /dev/null, never a hole, and never a pipe of the library's.
+                // The child inherits its streams. It has /dev/null for a closed one, and never a pipe of the library.
                 let mut command = helper("table");
                 command.arg(&out).launcher(launcher);
                 let pipe = command.reader(5);
@@ -54,9 +54,9 @@ own_process! {
                         _ => assert_eq!(content, format!("stream{number}")),
                     }
                 }
-                // Whatever was closed in the parent still is.
+                // A stream that was closed in the parent is still closed.
                 for number in 0..3 {
-                    // SAFETY: only asks about the number.
+                    // SAFETY: the call only reads flags.
                     let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
                     assert_eq!(open, closed >> number & 1 == 0, "{number} of {closed:#b} by {launcher:?}");
                 }
@@ -89,7 +89,7 @@ own_process! {
                     let mut child = command.spawn().unwrap();
                     assert!(child.pidfd().is_none_or(|pidfd| pidfd.as_raw_fd() > 2), "{closed:#b} by {launcher:?}");
                     for number in 0..3 {
-                        // SAFETY: only asks about the number.
+                        // SAFETY: the call only reads flags.
                         let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
                         assert_eq!(open, closed >> number & 1 == 0, "{number} of {closed:#b} by {launcher:?}");
                     }
@@ -114,7 +114,7 @@ own_process! {
         for launcher in LAUNCHERS {
             assert!(helper("table").arg(&out).launcher(launcher).status().unwrap().success());
             assert_eq!(Table::read(&out).content(0), Some("input"));
-            // SAFETY: only asks about the flag.
+            // SAFETY: the call only reads the flag.
             assert_eq!(unsafe { libc::fcntl(0, libc::F_GETFD) }, libc::FD_CLOEXEC);
         }
     }
@@ -150,7 +150,8 @@ own_process! {
                     }
                 });
             }
-            // Nothing else may be opened here meanwhile: it would land on 0, and be inherited rightly.
+            // The test must open nothing meanwhile: a new descriptor would land on 0, and the child would rightly
+            // inherit it.
             let _over = Over(over);
             for (index, out) in outs.iter().enumerate() {
                 let mut command = helper("table");

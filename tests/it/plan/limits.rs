@@ -61,7 +61,7 @@ own_process! {
                 command.fd(target, &open[(index + 1) % open.len()]);
             }
             let error = command.spawn().unwrap_err();
-            // The fork launcher has no number left for its report either.
+            // The fork launcher has no number for its report pipe either.
             let expected = match launcher {
                 Launcher::Clone => matches!(error.failure(), Failure::Refused(Refusal::NoScratch { limit: 16 })),
                 _ => matches!(error.failure(), Failure::ParentOpen { .. }) && error.raw_os_error() == Some(libc::EMFILE),

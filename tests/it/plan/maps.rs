@@ -12,7 +12,7 @@ use std::os::fd::{OwnedFd, RawFd};
 /// What each target, from 0 on, is a copy of; `None` leaves the target closed.
 type Map = Vec<Option<RawFd>>;
 
-/// Opens 0 to 5 with a content of their own each, and two more that no plan here names.
+/// Opens 0 to 5, each with a content of its own, and two more that no plan here names.
 fn six_sources() -> Vec<OwnedFd> {
     let mut open: Vec<OwnedFd> =
         (0..6).map(|number| memory_at(number, &format!("source{number}"), number % 2 == 1)).collect();
@@ -106,7 +106,7 @@ own_process! {
             }
             return;
         }
-        // Of each shape three maps, by one launcher. Which maps, and which launcher, is a matter of chance.
+        // Three maps of each shape, by one launcher. The maps and the launcher are random.
         println!("{EXHAUSTIVE}=1 runs all 3125 maps by both launchers");
         let mut random = Random::new();
         let mut maps = [vec![], vec![]];

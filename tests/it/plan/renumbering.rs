@@ -161,7 +161,7 @@ fn working_directory_descriptor_is_never_hit_by_a_target_and_is_not_open_in_the_
 
 own_process! {
     fn pipe_of_the_library_is_never_taken_for_an_inherited_descriptor() {
-        // 3 and above are closed, and the library's pipes land there.
+        // 3 and above are closed, so the library's pipes get these numbers.
         for launcher in LAUNCHERS {
             for target in 3..9 {
                 let mut command = support::command("true");

@@ -100,7 +100,7 @@ fn script_without_an_interpreter_is_enoexec_on_every_launcher() {
     for launcher in LAUNCHERS {
         let error = spawn_error(support::command(&script).launcher(launcher));
         assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC));
-        // Also when it comes from PATH.
+        // The error is the same if the library finds the script in PATH.
         let error = spawn_error(support::command("script").launcher(launcher).env("PATH", directory.path()));
         assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC));
     }
@@ -143,7 +143,7 @@ own_process! {
     fn full_table_in_the_parent_is_a_clear_error_and_leaks_nothing() {
         for launcher in LAUNCHERS {
             let open = Table::current().0.len() as u64;
-            // Room for nothing, for one descriptor, and so on, until there is enough.
+            // First the table has room for no descriptor, then for one, and so on, until there is enough.
             let mut failures = 0;
             for room in 0..16 {
                 let before = Table::current();
@@ -185,8 +185,8 @@ own_process! {
 
 own_process! {
     fn writing_a_program_and_executing_it_at_once_from_many_threads_never_finds_it_busy() {
-        // A child that holds another thread's writable descriptor of a program makes its exec fail with ETXTBSY. A child
-        // that starts with a shared table and leaves it holds none. Those that other tests fork do.
+        // Executing a program fails with ETXTBSY if another child has a copy of a descriptor that writes it. A child
+        // that starts with a shared table and leaves it has no such copy. A child that another test forks has one.
         let mut command = support::command("true");
         command.launcher(Launcher::Clone);
         assert!(command.status().unwrap().success());
@@ -223,7 +223,7 @@ own_process! {
             skip("a PID namespace cannot be made");
             return;
         }
-        // A probe that ran there would end the namespace with it.
+        // A probe in the new namespace would end the namespace with itself.
         let mut command = support::command("/bin/sh");
         let output = command.args(["-c", "echo $$"]).output().unwrap();
         assert_eq!(output.stdout, b"1\n");
@@ -233,7 +233,7 @@ own_process! {
 own_process! {
     fn target_beyond_the_limit_is_refused_before_anything_is_opened() {
         set_limit(50, 20_000);
-        // Nothing can be opened any more.
+        // The process can open nothing any more.
         let _full: Vec<fs::File> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
         for launcher in LAUNCHERS {
             let mut command = support::command("true");

@@ -1,4 +1,4 @@
-//! `Command::exec`: the plan in this process, and what is left of it when that fails.
+//! `Command::exec`: the plan in the calling process, and the state of the process if `exec` fails.
 
 use crate::own_process;
 use crate::support;
@@ -8,9 +8,9 @@ use crate::support::{Over, helper};
 use fdspawn::{Failure, Features, Stdio};
 use std::os::fd::AsRawFd;
 
-/// Runs `exec` in a forked child of this process, which has it to itself.
+/// Runs `exec` in a forked child, and returns its status.
 fn status_of(exec: impl FnOnce()) -> i32 {
-    // SAFETY: the test process has one other thread, which waits; the child ends here.
+    // SAFETY: the test process has one other thread, which only waits; the child ends here.
     unsafe {
         match libc::fork() {
             0 => {
@@ -71,7 +71,8 @@ own_process! {
         let _one = memory_at(5, "one", false);
         let _other = memory_at(6, "other", true);
         let state = || {
-            // Of this thread: the harness's may still be starting it, with all signals blocked.
+            // The status of this thread: libtest may still be starting this thread when another looks, with all signals
+            // blocked.
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
             let signals: Vec<String> = status.lines().filter(|line| ["SigBlk", "SigIgn", "SigCgt", "Threads"].contains(&line.split(':').next().unwrap()))
                 .map(str::to_owned).collect();
@@ -122,7 +123,7 @@ own_process! {
         let file = leaky(memory("content"));
         let error = support::command("/no/such").exec();
         assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
-        // Were it closed, dropping the file would abort the process in a debug build.
+        // If it were closed, dropping the file would abort the process in a debug build.
         assert_eq!(Table::current().content(file.as_raw_fd()), Some("content"));
     }
 }
@@ -149,7 +150,7 @@ own_process! {
             // SAFETY: the lock is read.
             assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) }, 0);
         };
-        // A record lock goes with any close of the file by its process: the program has to keep it.
+        // The kernel drops a record lock at any close of the file by its process, so the program has to keep the file.
         let status = status_of(|| {
             lock();
             panic!("{}", support::command("/bin/sh").args(["-c", &script]).keep(&file).exec());

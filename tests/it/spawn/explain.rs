@@ -1,4 +1,4 @@
-//! The printed picture.
+//! `Command::explain`: the table and the steps that it prints.
 
 use crate::own_process;
 use crate::support;

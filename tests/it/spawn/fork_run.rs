@@ -1,4 +1,4 @@
-//! A function in a forked child.
+//! `fork_run`: a function in a forked child.
 
 use crate::own_process;
 use crate::support::children;
@@ -15,13 +15,13 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// The plan's descriptor, in the child.
+/// A descriptor of the plan, in the child.
 fn at(number: RawFd) -> std::mem::ManuallyDrop<File> {
-    // SAFETY: the plan of each test gives it to the child.
+    // SAFETY: the plan of each test has the number.
     std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(number) })
 }
 
-/// The table that a child finds, by way of a pipe at `number`, without that.
+/// The table that a child finds and writes to a pipe at `number`, without that number.
 fn table_in_child(map: &mut FdMap<'_>, number: RawFd) -> Result<Table, Error> {
     let slot = map.reader(number);
     // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
@@ -59,7 +59,7 @@ own_process! {
         let features = [Features::empty(), Features::CLOSE_RANGE, Features::CLOSE_RANGE | Features::PROC];
         for missing in features {
             let mut map = FdMap::new();
-            // A swap, a fan-out, data, a hole.
+            // The plan has a swap, a source of two targets, data, and a closed target.
             map.fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(70, &one).fd(71, Stdio::data("data")).keep(&kept);
             map.stdin(Stdio::closed()).missing(missing);
             let table = table_in_child(&mut map, 80).unwrap();
@@ -100,7 +100,7 @@ own_process! {
         let mut child = unsafe {
             fork_run(&mut map, || {
                 let mut text = Vec::new();
-                // PipeHolders only if no writer is left, this process's copy included.
+                // The read ends only if no writer is left, those of this child included.
                 let read = at(40).read_to_end(&mut text);
                 read.and_then(|_| at(41).write_all(&text)).map_or(1, |()| 0)
             })
@@ -176,7 +176,7 @@ own_process! {
         let path = directory.path().join("told");
         let file = File::options().append(true).create(true).open(&path).unwrap();
         FILE.store(file.as_raw_fd() as u32, Ordering::Relaxed);
-        // SAFETY: the function lives as long as the program; this process ends by `_exit`.
+        // SAFETY: the function exists as long as the program; this process ends by `_exit`.
         unsafe { libc::atexit(at_exit) };
         let tell = Tell(file.as_raw_fd());
         let mut map = FdMap::new();
@@ -271,7 +271,7 @@ own_process! {
         map.fd(31, moved).missing(Features::CLOSE_RANGE | Features::PROC | Features::SEARCH);
         let error = refused(&mut map);
         assert!(matches!(error.failure(), Failure::Child(Step::CloseFrom { .. })), "{error}");
-        // The plan still has it.
+        // The failed launch has left the moved file in the plan.
         map.missing(Features::empty());
         assert_eq!(table_in_child(&mut map, 40).unwrap().content(31), Some("moved"));
         assert!(!Table::current().numbers().contains(&number));
@@ -333,7 +333,7 @@ own_process! {
     }
 }
 
-/// Whether the kernel makes pidfds: a filter of `filters.rs` may forbid it.
+/// Whether the kernel makes pidfds. A rerun of `launch/reruns.rs` may refuse them.
 fn fdspawn_has_pidfds() -> bool {
     // SAFETY: only numbers are passed; the descriptor is closed below.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, std::process::id(), 0) };
@@ -355,7 +355,7 @@ own_process! {
             }
         });
         for _ in 0..200 {
-            // SAFETY: printing takes the lock of standard output, which is free in the child, and no memory.
+            // SAFETY: printing takes the lock of standard output, which is free in the child, and allocates nothing.
             let child = unsafe {
                 fork_run(&mut FdMap::new(), || {
                     println!("a line");
@@ -371,8 +371,8 @@ own_process! {
 
 own_process! {
     fn launch_does_not_wait_for_another_threads_function() {
-        // A child that inherits the rest has the report pipe of whoever is just launching.
-        // SAFETY: a signal that ends this process, should it hang.
+        // A child that inherits the rest has a copy of the report pipe of another thread's launch.
+        // SAFETY: the signal ends this process, should it hang.
         unsafe { libc::alarm(60) };
         let (mut gate, open) = std::io::pipe().unwrap();
         std::thread::scope(|scope| {
@@ -422,13 +422,14 @@ own_process! {
         set_limit(64, 20_000);
         let mut full: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         set_limit(20_000, 20_000);
-        // Room for none, for one end, for the plan's pipe but not for the report's, and for half of that.
+        // The table has room for no descriptor, for one end of the plan's pipe, for both ends, and for one end of the
+        // report pipe.
         for room in 0..4 {
             let before = Table::current();
             set_limit(64, 20_000);
             // SAFETY: no other thread of this process holds a lock.
             let error = unsafe { fork_run(&mut map, || 0) }.unwrap_err();
-            set_limit(20_000, 20_000); // To look takes a number.
+            set_limit(20_000, 20_000); // a look at the table takes a number
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{room}: {error}");
             assert!(matches!(error.failure(), Failure::Open { .. } | Failure::ParentOpen { .. }), "{room}: {error}");
             assert_eq!(Table::current(), before, "{room}");

@@ -1,4 +1,4 @@
-//! The parent's own table, before and after.
+//! The parent's own table, which a spawn leaves as it was.
 
 use crate::own_process;
 use crate::support;
@@ -12,7 +12,7 @@ own_process! {
     fn parents_table_and_flags_are_the_same_before_and_after() {
         let (lent, private) = (leaky(memory("lent")), memory("private"));
         let (reader, writer) = std::io::pipe().unwrap();
-        // SAFETY: own descriptors; O_NONBLOCK lives in the description, which a child would share.
+        // SAFETY: the descriptors are the test's own. O_NONBLOCK belongs to the description, which a child would share.
         unsafe {
             libc::fcntl(reader.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK);
             libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK);
@@ -21,7 +21,7 @@ own_process! {
         let out = directory.path().join("table");
         for launcher in LAUNCHERS {
             for &rest in support::rests() {
-                // The first spawn may map a stack, which is no descriptor.
+                // The first spawn may map a stack, but opens no descriptor for it.
                 let before = Table::current();
                 let mut command = helper("table");
                 command.arg(&out).launcher(launcher).rest(rest);

@@ -1,4 +1,4 @@
-//! Finding the program.
+//! The search for the program in PATH.
 
 use crate::support;
 use crate::support::LAUNCHERS;

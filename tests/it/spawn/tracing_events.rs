@@ -1,4 +1,4 @@
-//! What a subscriber hears, and what it must not.
+//! Spans and events: what a subscriber gets, and what it must not get.
 
 use crate::own_process;
 use crate::support;
@@ -25,7 +25,7 @@ impl Write for Log {
     }
 }
 
-/// What is logged while `body` runs.
+/// The log of what happens while `body` runs.
 fn logged(body: impl FnOnce()) -> String {
     let log = Log::default();
     let writer = log.clone();
@@ -58,10 +58,10 @@ fn span_names_program_pid_and_launcher_and_events_show_plan_and_steps() {
 own_process! {
     fn steps_of_a_launch_are_those_that_were_explained() {
         let isolated = Isolated::new().unwrap();
-        // More than a message has, and more than there is room for below the thread's socket.
+        // The sources are more than one message can send, and more than fit below the number of the thread's socket.
         let sources: Vec<_> = (0..300).map(|_| memory("source")).collect();
         let root = std::fs::File::open("/").unwrap();
-        // What the library can do here is known from now on.
+        // The first spawn finds out what the library can do on this system.
         assert!(Command::new("true").launcher(Launcher::Clone).status().unwrap().success());
         for isolated in [None, Some(&isolated)] {
             for launcher in LAUNCHERS {
@@ -132,7 +132,7 @@ own_process! {
     }
 }
 
-/// A log that is written by a program.
+/// A log that runs a function at each write.
 struct ByProgram(fn());
 
 impl Write for ByProgram {
@@ -158,7 +158,7 @@ own_process! {
             HEARD.fetch_add(1, Ordering::Relaxed);
             assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
         }
-        // SAFETY: a signal that ends this process, should it wait for itself.
+        // SAFETY: the signal ends this process, should it wait for itself.
         unsafe { libc::alarm(60) };
         for spawn in [plain, isolated] {
             let subscriber = tracing_subscriber::fmt()
@@ -170,7 +170,7 @@ own_process! {
                 assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());
                 assert!(support::command("true").status().unwrap().success());
             });
-            // How many events that are is tracing's business: one that is first met within another is heard by nobody.
+            // `tracing` decides how many events there are: it drops one that it meets first while it handles another.
             assert!(HEARD.load(Ordering::Relaxed) > before);
         }
     }
@@ -180,12 +180,13 @@ own_process! {
     fn subscriber_that_spawns_when_it_is_asked_is_not_in_the_way_either() {
         static ISOLATED: LazyLock<Isolated> = LazyLock::new(|| Isolated::new().unwrap());
         static ASKED: AtomicUsize = AtomicUsize::new(0);
-        // SAFETY: a signal that ends this process, should it wait for itself.
+        // SAFETY: the signal ends this process, should it wait for itself.
         unsafe { libc::alarm(60) };
-        // What is first met while the filter is asked about something else, it is never asked about.
+        // `tracing` asks the filter once about each event. So this spawn introduces the events before the filter is
+        // there.
         logged(|| assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success()));
         let filter = tracing_subscriber::filter::dynamic_filter_fn(|metadata, _| {
-            // A spawn in another's turn tells nobody, so that this ends.
+            // A spawn inside another spawn's event sends no events, so this recursion ends.
             if metadata.target().starts_with("fdspawn") {
                 ASKED.fetch_add(1, Ordering::Relaxed);
                 assert!(support::command("true").isolated(&ISOLATED).status().unwrap().success());

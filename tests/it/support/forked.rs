@@ -1,8 +1,8 @@
-//! Children that are forks of the test itself, for looking at from outside.
+//! Children that are forks of the test's process, which tests look at from outside.
 
 use std::os::fd::RawFd;
 
-/// A fork of a test that has a process of its own. It is killed and reaped when this is dropped.
+/// A fork of a test that has a process of its own. The drop kills and reaps it.
 pub struct Forked(pub u32);
 
 impl Forked {
@@ -29,7 +29,7 @@ impl Forked {
             libc::close(ends[1]);
             let this = Self(pid.unsigned_abs());
             let mut bytes = [0_u8; 2];
-            // It ends when the child has closed its end.
+            // The reads end when the child has closed its end.
             let first = libc::read(ends[0], bytes.as_mut_ptr().cast(), 1);
             let second = libc::read(ends[0], bytes.as_mut_ptr().cast(), 1);
             libc::close(ends[0]);
@@ -38,9 +38,9 @@ impl Forked {
         }
     }
 
-    /// Kills the child, and waits until it has ended, but leaves it unreaped.
+    /// Kills the child, and waits until it has ended, but does not reap it.
     pub fn kill(&self) {
-        // SAFETY: the child is this one's own, and is not reaped yet.
+        // SAFETY: the child belongs to this value, and is not reaped yet.
         unsafe {
             libc::kill(self.0.cast_signed(), libc::SIGKILL);
             let mut info = std::mem::zeroed();
@@ -51,9 +51,9 @@ impl Forked {
 
 impl Drop for Forked {
     fn drop(&mut self) {
-        // SAFETY: the child is this one's own.
+        // SAFETY: the child belongs to this value.
         unsafe {
-            // A test that gave up its rights may not; then the child ends with the test.
+            // A test that has given up its rights may not kill the child. Then the child ends with the test.
             if libc::kill(self.0.cast_signed(), libc::SIGKILL) == 0 {
                 libc::waitpid(self.0.cast_signed(), std::ptr::null_mut(), 0);
             }

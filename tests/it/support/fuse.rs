@@ -1,11 +1,12 @@
-//! A file system whose files answer with the errors in their names.
+//! A file system (FUSE) whose files answer with the errors in their names.
 //!
-//! The name says which: a file `flush=28,fsync=5` answers each FLUSH, which is what a close sends, with error 28
-//! (ENOSPC), and each FSYNC with error 5 (EIO); `first-fsync=4` answers the first FSYNC only; `getattr=5` answers those who
-//! ask for the file's status when it is open. Any other name is of a file without errors. All files exist.
+//! A file `flush=28,fsync=5` answers each FLUSH, which the kernel sends at a close, with error 28 (ENOSPC), and each
+//! FSYNC with error 5 (EIO). `first-fsync=4` answers only the first FSYNC with an error. `getattr=5` answers each
+//! GETATTR of the open file with one. A file of any other name has no errors. All files exist.
 //!
-//! The server is a process of its own (the test binary as a helper), which speaks the kernel's protocol itself. It ends
-//! with the mount, or with the test's process; and the kernel answers what it has not, as soon as it has ended.
+//! The server is the test binary as a helper, in a process of its own, and speaks the kernel's protocol itself. It ends
+//! with the mount or with the test's process. When it has ended, the kernel fails the requests that it has not
+//! answered.
 
 use super::{Planned, helper, mounts};
 use std::ffi::CString;
@@ -14,18 +15,18 @@ use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
-/// The mounted file system, seen from the test.
+/// The mounted file system, as the test uses it.
 pub struct Files {
     directory: tempfile::TempDir,
     server: fdspawn::Child,
     log: BufReader<PipeReader>,
 }
 
-/// Looking up this name is logged, so that a log has an end.
+/// The server logs the look-up of this name, which marks the end of a log.
 const END: &str = "end";
 
 impl Files {
-    /// Mounts it for this process, which is a test's own. `None`, with a message, where that cannot be done.
+    /// Mounts the file system for this process, which is a test's own. `None`, with a message, if that cannot be done.
     pub fn mount() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let device = match Self::mount_on(directory.path()) {
@@ -58,10 +59,10 @@ impl Files {
         OpenOptions::new().write(true).open(self.path(name)).unwrap()
     }
 
-    /// What the server was asked to do since the last call: `WRITE`, `FLUSH`, `FSYNC` and `RELEASE`, each with a name.
+    /// The requests that the server got since the last call: `WRITE`, `FLUSH`, `FSYNC` and `RELEASE`, each with a name.
     ///
-    /// RELEASE is sent after a close, but without waiting for it. Requests keep their order, so what was sent before this
-    /// call is in the log.
+    /// The kernel sends RELEASE after a close and does not wait for the answer. Requests keep their order, so a request
+    /// that was sent before this call is in the log.
     pub fn log(&mut self) -> Vec<String> {
         std::fs::metadata(self.path(END)).unwrap();
         let lines = self.log.by_ref().lines().map(Result::unwrap);
@@ -71,7 +72,7 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // The server ends by either.
+        // Either of these two ends the server.
         self.server.stdin = None;
         let unmounted = mounts::unmount(self.directory.path());
         let ended = self.server.wait();
@@ -82,10 +83,10 @@ impl Drop for Files {
     }
 }
 
-/// Where the server finds /dev/fuse.
+/// The number of /dev/fuse in the server.
 const DEVICE: RawFd = 3;
 
-/// The largest write that the server asks for, and the kernel's least room for a request.
+/// The largest write that the server accepts, and the least buffer that the kernel wants.
 const MOST: u32 = 64 << 10;
 const ROOM: usize = MOST as usize + 8192;
 
@@ -105,7 +106,7 @@ const BATCH_FORGET: u32 = 42;
 
 /// The server: answers until the file system is unmounted or the test's process has ended.
 pub fn serve() {
-    // SAFETY: the helper was told of the descriptor, and nobody else uses it.
+    // SAFETY: the number is the helper's own, and no other code uses it.
     let mut device = unsafe { File::from_raw_fd(DEVICE) };
     let mut nodes = Vec::new();
     let mut buffer = vec![0; ROOM];
@@ -113,7 +114,7 @@ pub fn serve() {
         let length = match device.read(&mut buffer) {
             Ok(length) => length,
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return,
-            // The request is gone; there will be another.
+            // The request was withdrawn, and there will be another.
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
             Err(error) => panic!("{error}"),
         };
@@ -132,7 +133,7 @@ pub fn serve() {
     }
 }
 
-/// Waits for a request; false once the test's process has closed its end of standard input.
+/// Waits for a request. False if the test's process has closed its end of standard input.
 fn is_readable(device: &File) -> bool {
     let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     let mut polls = [poll(device.as_raw_fd()), poll(0)];
@@ -141,7 +142,7 @@ fn is_readable(device: &File) -> bool {
     polls[1].revents == 0
 }
 
-/// A message of the kernel: a header of 40 bytes, then what the operation needs.
+/// A request of the kernel: a header of 40 bytes, then the body of the operation.
 struct Request<'a>(&'a [u8]);
 
 impl Request<'_> {
@@ -178,14 +179,14 @@ struct Node {
 }
 
 impl Node {
-    /// The error for an operation that the name asks for.
+    /// The error that the name asks for at an operation.
     fn error(&self, operation: &str) -> Option<i32> {
         let errors = self.name.split(',').filter_map(|part| part.split_once('='));
         errors.filter(|(name, _)| *name == operation).find_map(|(_, errno)| errno.parse().ok())
     }
 }
 
-/// What to answer: nothing, a body, or an error.
+/// The answer to a request: none, a body, or an error.
 fn answer(nodes: &mut Vec<Node>, request: &Request<'_>) -> Option<Result<Vec<u8>, i32>> {
     let done = Some(Ok(vec![]));
     let failed_or_done = |errno: Option<i32>| Some(errno.map_or(Ok(vec![]), Err));
@@ -227,14 +228,14 @@ fn answer(nodes: &mut Vec<Node>, request: &Request<'_>) -> Option<Result<Vec<u8>
     }
 }
 
-/// Version 7.31, and no options.
+/// The server's protocol version, 7.31, without options.
 fn protocol() -> Vec<u8> {
     let mut body = [7_u32, 31, 0, 0, 0, MOST, 1].map(u32::to_ne_bytes).concat();
     body.resize(64, 0);
     body
 }
 
-/// A node that the kernel asks for again each time.
+/// The attributes of a node, which the kernel asks for again each time.
 fn look_up(nodes: &mut Vec<Node>, name: &[u8]) -> Vec<u8> {
     let name = String::from_utf8(name.strip_suffix(b"\0").unwrap().to_vec()).unwrap();
     if name == END {
@@ -257,7 +258,7 @@ fn attributes_of(id: u64, node: Option<&Node>) -> Vec<u8> {
     body
 }
 
-/// Of a file, or of the directory.
+/// The attributes of a file, or of the directory.
 fn attributes(id: u64, node: Option<&Node>) -> Vec<u8> {
     let (mode, links) = if node.is_some() { (libc::S_IFREG | 0o644, 1) } else { (libc::S_IFDIR | 0o755, 2) };
     let size = node.map_or(0, |node| node.size);

@@ -1,6 +1,6 @@
-//! The test binary in the role of the programs that it spawns.
+//! The test binary as the programs that it spawns.
 //!
-//! It takes over before Rust's runtime starts, which would open 0 to 2 where they are closed and ignore SIGPIPE.
+//! It takes over before Rust's runtime starts, which would open a closed 0, 1 or 2 and ignore SIGPIPE.
 
 use super::table::Table;
 use std::ffi::{CStr, c_char, c_int};
@@ -27,13 +27,13 @@ extern "C" fn enter(argc: c_int, argv: *const *const c_char) {
     }
 }
 
-/// The numbers that a helper has to find open, and no others.
+/// Set to the numbers that a helper has to find open. It may find no others.
 pub const PLANNED: &str = "FDSPAWN_TEST_PLANNED";
 
-/// The status of a helper that found others.
+/// The status of a helper that found other numbers.
 const UNPLANNED: i32 = 97;
 
-/// Lists the descriptors, whatever the helper is for.
+/// Whether the open numbers are those of [`PLANNED`].
 fn has_what_was_planned() -> bool {
     let Ok(planned) = std::env::var(PLANNED) else { return true };
     let found = Table::current().numbers().iter().map(i32::to_string).collect::<Vec<_>>().join(" ");
@@ -46,10 +46,10 @@ fn has_what_was_planned() -> bool {
 fn run(args: &[&str]) -> i32 {
     match *args {
         ["exit", status] => return status.parse().unwrap(),
-        // What is open, and what it reads.
+        // Writes the table: what is open, and what it reads.
         ["table", out] => std::fs::write(out, Table::current().to_string()).unwrap(),
         ["table-on", fd] => write_to(fd.parse().unwrap(), Table::current().to_string().as_bytes()),
-        // The numbers that the next opens get.
+        // Writes the numbers that the next `count` opens get.
         ["open", count, out] => {
             let count = count.parse().unwrap();
             let numbers: Vec<String> = (0..count)
@@ -58,7 +58,7 @@ fn run(args: &[&str]) -> i32 {
                     unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) }.to_string()
                 })
                 .collect();
-            // SAFETY: makes room for the file below, at the limit too.
+            // SAFETY: the number is this helper's own. Its close makes room for the file below, at the limit too.
             unsafe { libc::close(numbers.last().unwrap().parse().unwrap()) };
             std::fs::write(out, numbers.join(" ")).unwrap();
         }
@@ -98,7 +98,7 @@ fn run(args: &[&str]) -> i32 {
             // SAFETY: waits for a signal.
             unsafe { libc::pause() };
         },
-        // PipeHolders its main thread, says so on a descriptor, and lives on in another thread.
+        // Ends its main thread, writes so to a descriptor, and lives on in another thread.
         ["leaderless", fd] => {
             let fd = fd.parse().unwrap();
             std::thread::spawn(move || {
@@ -112,10 +112,10 @@ fn run(args: &[&str]) -> i32 {
                     unsafe { libc::pause() };
                 }
             });
-            // SAFETY: this thread ends, and nothing of it is used any more.
+            // SAFETY: this thread ends, and no code uses anything of it any more.
             unsafe { libc::syscall(libc::SYS_exit, 0) };
         }
-        // Locks a file, says so, and holds the lock until the end of its input.
+        // Locks a file, writes so, and holds the lock until the end of its input.
         ["lock", kind, path] => {
             let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
             let _guard = match kind {
@@ -125,7 +125,7 @@ fn run(args: &[&str]) -> i32 {
             write_to(1, b"locked\n");
             std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
         }
-        // Whether a file can be locked now.
+        // Writes whether a file can be locked now.
         ["try-lock", kind, path] => {
             let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
             let locked = match kind {
@@ -138,7 +138,7 @@ fn run(args: &[&str]) -> i32 {
                 Err(error) => write_to(1, error.to_string().as_bytes()),
             }
         }
-        // Spawns a program again and again, for counting system calls.
+        // Spawns a program again and again. A test counts the system calls.
         ["repeat", what, count, program] => {
             let mut command = fdspawn::Command::new(program);
             command.launcher(fdspawn::Launcher::Clone);
@@ -161,15 +161,15 @@ fn run(args: &[&str]) -> i32 {
 
 fn write_to(fd: i32, bytes: &[u8]) {
     use std::os::fd::FromRawFd;
-    // SAFETY: the helper was told of the descriptor, and nobody else uses it.
+    // SAFETY: the test gave the helper this descriptor, and no other code uses it.
     let mut file = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
     file.write_all(bytes).unwrap();
 }
 
-/// Closes the first file by `close`, the last by `sync_and_close`, and those between by `close_all`. Prints each number,
-/// the error's, and whether the number is free then.
+/// Closes the first file by `close`, the last by `sync_and_close`, and those between by `close_all`. Prints each error:
+/// its number, its errno, and whether the number is free afterwards.
 fn close_each_way(paths: &[&str]) {
-    // SAFETY: ends the helper, should it close again for as long as strace says that the close was interrupted.
+    // SAFETY: the signal ends a helper that repeats a close for as long as strace interrupts it.
     unsafe { libc::alarm(60) };
     let open = |path: &&str| std::fs::OpenOptions::new().write(true).open(path).unwrap();
     let [first, between @ .., last] = paths else { panic!("too few files") };
@@ -184,7 +184,7 @@ fn close_each_way(paths: &[&str]) {
     }
 }
 
-/// Writes so many bytes to 1 and to 2, a little at a time.
+/// Writes `stdout` bytes to 1 and `stderr` bytes to 2, a little at a time.
 fn flood(stdout: usize, stderr: usize) {
     let mut left = [stdout, stderr];
     while left != [0, 0] {
@@ -196,7 +196,7 @@ fn flood(stdout: usize, stderr: usize) {
     }
 }
 
-/// The mask, and the disposition of each signal.
+/// The signals that are blocked or not at their default, with their dispositions.
 fn signals() -> String {
     let mut text = String::new();
     for signal in 1..=64 {

@@ -16,11 +16,11 @@ pub mod tools;
 use fdspawn::{Command, Launcher, Rest};
 use std::ffi::OsStr;
 
-/// Both launchers: every test of a spawn runs on each.
+/// The launchers. Every test of a spawn uses both.
 pub const LAUNCHERS: [Launcher; 2] = [Launcher::Clone, Launcher::Fork];
 
-/// A command that is launched as this run of the suite says: every spawn of a test that is not about one way of launching
-/// goes through here, so that a rerun of the suite by another way is a rerun of all of them.
+/// A command that is launched as this run of the suite demands. A test that is not about one way of launching makes its
+/// commands here, so that a rerun by another way includes them.
 pub fn command<'fd>(program: impl AsRef<OsStr>) -> Command<'fd> {
     let mut command = Command::new(program);
     if let Some(launcher) = launcher() {
@@ -32,10 +32,10 @@ pub fn command<'fd>(program: impl AsRef<OsStr>) -> Command<'fd> {
     command
 }
 
-/// A command for the test binary itself, in the role of `helper`'s `mode`.
+/// A command that runs the test binary itself, as the helper `mode`.
 ///
-/// In every mode the helper first looks at what is open, and fails if that is not what was planned. A helper that lists
-/// its table leaves that to the test; others have 0 to 2, or what [`Planned::planned`] says.
+/// A helper first looks at its open numbers, and fails if they are not those planned: 0 to 2, or those of
+/// [`Planned::planned`]. A helper `table` leaves that comparison to the test.
 pub fn helper<'fd>(mode: &str) -> Command<'fd> {
     let mut command = command(std::env::args_os().next().unwrap());
     command.args([helper::MARK, mode]);
@@ -45,8 +45,8 @@ pub fn helper<'fd>(mode: &str) -> Command<'fd> {
     command
 }
 
-/// Set for the whole suite, which takes minutes: all 3,125 maps of five targets to five sources, and the heavy tests in
-/// each rerun. Without it, a test of these runs its small version.
+/// Set to run the whole suite, which takes minutes: all 3,125 maps of five targets to five sources, and the heavy tests
+/// in each rerun. Without it, these tests run their small versions.
 pub const EXHAUSTIVE: &str = "FDSPAWN_TEST_EXHAUSTIVE";
 
 /// Whether this run is of the whole suite.
@@ -54,24 +54,25 @@ pub fn exhaustive() -> bool {
     std::env::var_os(EXHAUSTIVE).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Set to `fork` where that is the launcher of all commands that choose none.
+/// Set to `fork` to launch all commands by fork that choose no launcher.
 pub const LAUNCHER: &str = "FDSPAWN_TEST_LAUNCHER";
 
-/// The launcher of this run, where there is to be one.
+/// The launcher that this run demands.
 fn launcher() -> Option<Launcher> {
     assert_eq!(std::env::var_os(LAUNCHER)?, "fork", "{LAUNCHER}");
     Some(Launcher::Fork)
 }
 
-/// Set where all commands are to be launched by an isolated thread.
+/// Set to let an isolated thread launch all commands.
 pub const ISOLATED: &str = "FDSPAWN_TEST_ISOLATED";
 
-/// The thread of this process, where there is to be one.
+/// The isolated thread of this process, if this run demands one.
 pub fn isolated() -> Option<&'static fdspawn::Isolated> {
     static THREAD: std::sync::OnceLock<Option<fdspawn::Isolated>> = std::sync::OnceLock::new();
     let start = || {
         std::env::var_os(ISOLATED)?;
-        // In a test's own process its socket has to be where the test has nothing. Elsewhere other tests need the numbers.
+        // In a test's own process the socket must have a number that no test uses. In the shared process other tests
+        // need the low numbers, and the socket may have any.
         let most = if std::env::var_os(own_process::VARIABLE).is_some() { 4100 } else { 0 };
         let crowd: Vec<_> = (0..most).map_while(|_| std::fs::File::open("/dev/null").ok()).collect();
         let isolated = fdspawn::Isolated::new().unwrap();
@@ -81,15 +82,15 @@ pub fn isolated() -> Option<&'static fdspawn::Isolated> {
     THREAD.get_or_init(start).as_ref()
 }
 
-/// What can become of the rest: an isolated thread has none that a child could inherit.
+/// What a command can do with the rest. An isolated thread has no rest that a child could inherit.
 pub fn rests() -> &'static [Rest] {
     const BOTH: &[Rest] = &[Rest::Close, Rest::Inherit];
     if isolated().is_some() { &BOTH[..1] } else { BOTH }
 }
 
-/// For helpers whose plan is not 0 to 2.
+/// Commands whose plan is not 0 to 2.
 pub trait Planned {
-    /// Tells the helper what the plan is now.
+    /// Gives the helper the numbers of the plan, as it is now.
     fn planned(&mut self) -> &mut Self;
 }
 
@@ -100,7 +101,7 @@ impl Planned for Command<'_> {
     }
 }
 
-/// Says that something is over when it is dropped, by a panic too: threads that wait for that must not wait for ever.
+/// Sets a flag when it is dropped, by a panic too. Threads that wait for the flag would wait for ever otherwise.
 pub struct Over<'a>(pub &'a std::sync::atomic::AtomicBool);
 
 impl Drop for Over<'_> {

@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Gives the calling thread, in a process of its own, mounts that spread to nobody else. They end with it.
+/// Gives the calling thread, in a process of its own, mounts that spread to no other process. They end with the
+/// process.
 pub fn private() -> io::Result<()> {
     // SAFETY: only the mount namespace of this thread and of those that it starts from now on changes.
     checked(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
@@ -18,7 +19,7 @@ pub fn mount(kind: &CStr, directory: &Path, options: &CStr) -> io::Result<()> {
     call(kind, directory, Some(kind), libc::MS_NOSUID | libc::MS_NODEV, options)
 }
 
-/// Unmounts a directory, now or as soon as nobody uses it.
+/// Unmounts a directory, now or as soon as no process uses it.
 pub fn unmount(directory: &Path) -> io::Result<()> {
     // SAFETY: the path is NUL-terminated.
     checked(unsafe { libc::umount2(c_path(directory).as_ptr(), libc::MNT_DETACH) })
@@ -26,7 +27,7 @@ pub fn unmount(directory: &Path) -> io::Result<()> {
 
 fn call(source: &CStr, target: &Path, kind: Option<&CStr>, flags: libc::c_ulong, options: &CStr) -> io::Result<()> {
     let kind = kind.map_or(std::ptr::null(), CStr::as_ptr);
-    // SAFETY: all strings are NUL-terminated, and a missing type is for a mount that exists.
+    // SAFETY: all strings are NUL-terminated. The type may be missing if the mount exists.
     checked(unsafe { libc::mount(source.as_ptr(), c_path(target).as_ptr(), kind, flags, options.as_ptr().cast()) })
 }
 

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub const VARIABLE: &str = "FDSPAWN_TEST_OWN_PROCESS";
 
-/// Defines a test that runs in a process of its own, in which it may do what it likes to descriptors and limits.
+/// Defines a test that runs in a process of its own, in which it may change descriptors and limits at will.
 #[macro_export]
 macro_rules! own_process {
     ($(#[$attribute:meta])* fn $name:ident() $body:block) => {
@@ -20,7 +20,7 @@ macro_rules! own_process {
     };
 }
 
-/// Runs the body here, if this is the process for it, or else starts that process.
+/// Runs the body, if this is the test's own process. Otherwise starts that process.
 pub fn run(module: &str, name: &str, body: fn()) {
     let (_, module) = module.split_once("::").expect("a test is in a module");
     let test = format!("{module}::{name}");
@@ -39,22 +39,24 @@ pub fn run(module: &str, name: &str, body: fn()) {
     assert!(output.status.success(), "{}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stdout));
 }
 
-/// Set where clone3 answers EPERM in the body of each such test.
+/// Set to refuse clone3 with EPERM in the body of each such test.
 pub const WITHOUT_CLONE3: &str = "FDSPAWN_TEST_WITHOUT_CLONE3";
 
-/// Runs the body with its own way to standard error, whatever it does to 2.
+/// Runs the body. A panic is printed on a duplicate of 2, whatever the body does to 2.
 fn run_here(body: fn()) -> ! {
-    // Whatever the test's other threads had open without close-on-exec.
+    // Another test's thread may have had descriptors open without close-on-exec when it started this process.
     // SAFETY: this process has opened nothing above 2 yet.
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
-    // Tests use high numbers: soft limits are mostly 1024. A hard limit of a billion is more than can be searched.
+    // Tests use high numbers, and the soft limit is mostly 1024. A hard limit of a billion is more than can be
+    // searched.
     let limit = hard_limit().min(20_000);
     set_limit(limit, limit);
-    // SAFETY: 2 is open when the process starts; the number is far from those that tests use, where the limit allows.
+    // SAFETY: 2 is open when the process starts. The new number is above those that tests use, if the limit allows
+    // that.
     let fd = unsafe { libc::fcntl(2, libc::F_DUPFD_CLOEXEC, 4000) };
     assert!(fd >= 0);
     std::panic::set_hook(Box::new(move |panic| {
-        // SAFETY: the number is this hook's own, unless the test has closed it, and then the write fails.
+        // SAFETY: the number is this hook's own. If the test has closed it, the write fails.
         let mut file = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });
         let _ = writeln!(file, "{panic}\n{}", std::backtrace::Backtrace::capture());
     }));
@@ -63,6 +65,6 @@ fn run_here(body: fn()) -> ! {
     }
     super::isolated();
     let result = catch_unwind(AssertUnwindSafe(body));
-    // SAFETY: the process ends here, without the test harness's report.
+    // SAFETY: the process ends here, without libtest's report.
     unsafe { libc::_exit(if result.is_ok() { 0 } else { 101 }) }
 }

@@ -1,4 +1,4 @@
-//! Random numbers from a seed that a failed test shows.
+//! Random numbers, with a seed that a failed test prints.
 
 /// Set to the seed of an earlier run, to run the same again.
 const SEED: &str = "FDSPAWN_TEST_SEED";

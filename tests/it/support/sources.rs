@@ -1,4 +1,4 @@
-//! Descriptors that can be told apart by what they read.
+//! Descriptors with contents, by which tests tell them apart.
 
 use fdspawn::Stdio;
 use std::fs::File;
@@ -14,8 +14,7 @@ pub fn memory(content: &str) -> File {
     file
 }
 
-/// A memory file that reads `content`, at the given number, which is free or may be replaced. It is closed at exec or
-/// not, as asked for.
+/// A memory file that reads `content`, at the given number, which is free or may be replaced.
 pub fn memory_at(number: RawFd, content: &str, close_on_exec: bool) -> OwnedFd {
     let file = memory(content);
     let flags = if close_on_exec { libc::O_CLOEXEC } else { 0 };
@@ -30,15 +29,16 @@ pub fn memory_at(number: RawFd, content: &str, close_on_exec: bool) -> OwnedFd {
     }
 }
 
-/// Writes a program, by a child: no other thread's child may have a copy of the descriptor that writes it, or to execute the
-/// program fails (`ETXTBSY`). Only a shared table closes that race, and not every child here starts with one.
+/// Lets a child write a program. If this process wrote it, a child of another thread might have a copy of the
+/// descriptor, and executing the program would fail (ETXTBSY). Only a shared table prevents that, and not every child
+/// here starts with one.
 pub fn program(path: &Path, content: &[u8], mode: u32) {
     let mut shell = super::command("sh");
     shell.args(["-c", "cat >\"$0\" && chmod \"$1\" \"$0\""]).arg(path).arg(format!("{mode:o}"));
     assert!(shell.stdin(Stdio::data(content)).status().unwrap().success());
 }
 
-/// Clears close-on-exec: a descriptor that leaks into careless children.
+/// Clears close-on-exec, so that a careless spawn passes the descriptor on.
 pub fn leaky(file: File) -> File {
     // SAFETY: the flag of an own descriptor.
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0) };

@@ -1,7 +1,7 @@
 //! Closes that fail as those of a network file system do: the number is free, and `close` returns an error.
 //!
-//! A seccomp filter of one thread hands its closes of some numbers to a supervisor, which is another thread: it shares
-//! the table, but not the filter. So it can close the number and answer with any error.
+//! A seccomp filter of one thread sends its closes of some numbers to a supervisor. That is another thread, which
+//! shares the table but not the filter, so it can close the number and answer with any error.
 
 use std::fs::File;
 use std::io;
@@ -15,10 +15,12 @@ const ARCHITECTURE: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xC000_00B7;
 
-/// Runs `body` in a thread whose closes of `numbers` are made by `close`, which says with which error they end.
+/// Runs `body` in a thread. `close` makes that thread's closes of `numbers`, and returns the errno with which each
+/// ends.
 ///
-/// Returns what the body returned, and the numbers of the closes that it made, in their order. Another close of the same
-/// number is in the list too, and closes what is there by then. `None`, with a message, where the kernel cannot do this.
+/// Returns what the body returned, and the numbers of its closes, in their order. If the body closes a number twice,
+/// the second close is in the list too, and closes what has the number by then. `None`, with a message, if the kernel
+/// cannot do this.
 pub fn run<T: Send>(
     numbers: &[RawFd],
     mut close: impl FnMut(RawFd) -> i32,
@@ -28,7 +30,7 @@ pub fn run<T: Send>(
         let (over, running) = io::pipe().unwrap();
         let (sender, receiver) = mpsc::channel();
         let supervised = thread::Builder::new().spawn_scoped(scope, move || {
-            // Closed at the end, by a panic too.
+            // This end is closed when the body has ended, by a panic too.
             let _running = running;
             let installed = install(numbers);
             let goes_on = installed.is_ok();
@@ -36,7 +38,7 @@ pub fn run<T: Send>(
             goes_on.then(body)
         });
         let Ok(supervised) = supervised else {
-            return unavailable("a thread cannot be started"); // Where clone3 is refused, in some suites.
+            return unavailable("a thread cannot be started"); // some reruns refuse clone3
         };
         let Ok(listener) = receiver.recv().unwrap() else {
             return unavailable("closes cannot be supervised");
@@ -54,9 +56,9 @@ pub fn run<T: Send>(
     })
 }
 
-/// What the kernel says of a number that has been closed.
+/// Closes a number again, and returns the kernel's answer.
 fn close_again(number: RawFd) -> i32 {
-    // SAFETY: not safe for what has the number by now; the test that sees this fails.
+    // SAFETY: this closes whatever has the number by now, and the test that does so fails.
     match unsafe { libc::close(number) } {
         0 => 0,
         _ => io::Error::last_os_error().raw_os_error().unwrap(),
@@ -68,9 +70,10 @@ fn unavailable<T>(reason: &str) -> Option<T> {
     None
 }
 
-/// The filter: which closes of this thread go to whoever holds the descriptor that is returned.
+/// Installs the filter, which sends this thread's closes of `numbers` to the holder of the returned descriptor.
 fn install(numbers: &[RawFd]) -> io::Result<OwnedFd> {
-    /// Offsets in the kernel's `seccomp_data`; the first argument's low half, on these little-endian architectures.
+    /// Offsets in the kernel's `seccomp_data`. That of the argument is of its low half, on these little-endian
+    /// architectures.
     const CALL: u32 = 0;
     const ARCH: u32 = 4;
     const ARGUMENT: u32 = 16;
@@ -78,7 +81,7 @@ fn install(numbers: &[RawFd]) -> io::Result<OwnedFd> {
     let equal = |value, yes, no| instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, yes, no);
     let end = |action| instruction(libc::BPF_RET | libc::BPF_K, action, 0, 0);
 
-    // Jumps count the instructions that they pass over.
+    // A jump gives the count of instructions that it passes over.
     let count = u8::try_from(numbers.len()).unwrap();
     let mut program = vec![load(ARCH), equal(ARCHITECTURE, 0, count + 3)];
     program.extend([load(CALL), equal(libc::SYS_close as u32, 0, count + 1), load(ARGUMENT)]);
@@ -101,12 +104,12 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
-/// The next close that waits for an answer; `None` once the body is over.
+/// The next close that waits for an answer. `None` if the body has ended.
 fn next(listener: &OwnedFd, over: &io::PipeReader) -> Option<libc::seccomp_notif> {
     let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     loop {
         let mut polls = [poll(listener.as_raw_fd()), poll(over.as_raw_fd())];
-        // SAFETY: the structures are read and written; all zeros is what the kernel asks for.
+        // SAFETY: the kernel reads and writes the structures, and wants them all zeros.
         unsafe {
             assert!(libc::poll(polls.as_mut_ptr(), 2, -1) > 0, "{}", io::Error::last_os_error());
             if polls[1].revents != 0 {
@@ -129,7 +132,7 @@ fn answer(listener: &OwnedFd, id: u64, errno: i32) {
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
-/// A file that takes the given number, which is free and the lowest.
+/// A new file at the given number, which must be the lowest free one.
 pub fn taking(number: RawFd) -> File {
     let file = super::sources::memory("other");
     assert_eq!(file.as_raw_fd(), number, "the number is free, and the lowest that is");

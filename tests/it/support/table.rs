@@ -1,4 +1,4 @@
-//! A process's descriptors as it finds them itself: by trying numbers, and by what they read.
+//! A process's descriptors, as the process itself finds them: by trying numbers, and by reading.
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -10,9 +10,9 @@ pub struct Entry {
     pub number: RawFd,
     pub close_on_exec: bool,
     pub status_flags: i32,
-    /// What it is: device and inode.
+    /// The file: device and inode.
     pub file: (u64, u64),
-    /// The first word that it reads at its beginning, or `-`.
+    /// The first word of the file, or `-`.
     pub content: String,
 }
 
@@ -21,11 +21,11 @@ pub struct Entry {
 pub struct Table(pub Vec<Entry>);
 
 impl Table {
-    /// This process's descriptors, other than those used for the listing.
+    /// This process's descriptors, except those that the listing opens.
     pub fn current() -> Self {
         let mut numbers: Vec<RawFd> = match std::fs::read_dir("/proc/self/fd") {
             Ok(list) => list.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect(),
-            // Without /proc: every number that these tests use.
+            // Without /proc this tries every number that the tests use.
             Err(_) => (0..5000).collect(),
         };
         numbers.sort_unstable();
@@ -36,7 +36,7 @@ impl Table {
         self.0.iter().map(|entry| entry.number).collect()
     }
 
-    /// Number and content of each, for comparing with a plan.
+    /// Number and content of each entry, for a comparison with a plan.
     pub fn contents(&self) -> Vec<(RawFd, &str)> {
         self.0.iter().map(|entry| (entry.number, entry.content.as_str())).collect()
     }
@@ -45,7 +45,7 @@ impl Table {
         self.0.iter().find(|entry| entry.number == number).map(|entry| entry.content.as_str())
     }
 
-    /// Reads what a helper wrote.
+    /// Reads the file that a helper wrote.
     pub fn read(path: impl AsRef<std::path::Path>) -> Self {
         std::fs::read_to_string(path).unwrap().parse().unwrap()
     }

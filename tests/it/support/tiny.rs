@@ -9,7 +9,7 @@ pub fn tiny_program() -> tempfile::TempPath {
     path
 }
 
-/// An ELF file of two headers and a few instructions.
+/// The program as an ELF file: two headers and a few instructions.
 pub fn tiny_image() -> Vec<u8> {
     const BASE: u64 = 0x40_0000;
     const HEADERS: u64 = 64 + 56;

@@ -30,7 +30,7 @@ own_process! {
 
 own_process! {
     fn close_that_the_supervisor_lets_pass_is_no_error() {
-        // What the other tests see is the supervisor's answer, and not that there is one.
+        // The supervisor itself changes nothing: what the other tests see is its answer.
         let file = memory("written");
         let number = file.as_raw_fd();
         let pass = |number| {
@@ -69,7 +69,7 @@ own_process! {
 own_process! {
     fn all_are_closed_and_all_errors_come_back_in_order_with_their_numbers() {
         let before = Table::current();
-        // Every second one succeeds.
+        // Every second close succeeds.
         let files: Vec<File> = (0..2 * CAUSES.len()).map(|_| memory("written")).collect();
         let numbers: Vec<RawFd> = files.iter().rev().map(File::as_raw_fd).collect();
         let errno = |number| {
@@ -102,7 +102,7 @@ own_process! {
                 close_number(number);
                 errno
             };
-            // A file that can be synced.
+            // A file can be synced.
             let file = tempfile::tempfile().unwrap();
             let number = file.as_raw_fd();
             let Some((result, closes)) = supervised::run(&[number], fail, || sync_and_close(file)) else { return };
@@ -113,7 +113,7 @@ own_process! {
             assert_eq!(closes, [number], "one close");
             taking(number);
 
-            // A pipe that cannot.
+            // A pipe cannot be synced.
             let (_reader, writer) = io::pipe().unwrap();
             let number = writer.as_raw_fd();
             let (result, closes) = supervised::run(&[number], fail, || sync_and_close(writer)).unwrap();

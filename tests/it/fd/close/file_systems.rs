@@ -75,7 +75,7 @@ own_process! {
             let operations = ["FSYNC", "FLUSH", "RELEASE"].map(|operation| format!("{operation} {name}"));
             assert_eq!(files.log(), operations, "a failed sync is not tried again");
         }
-        // An interrupted one is.
+        // The library repeats an interrupted sync.
         sync_and_close(files.open("first-fsync=4")).unwrap();
         let operations = ["FSYNC", "FSYNC", "FLUSH", "RELEASE"].map(|operation| format!("{operation} first-fsync=4"));
         assert_eq!(files.log(), operations);
@@ -126,12 +126,12 @@ own_process! {
         let error = file.write_all(&vec![b'x'; 2 * SIZE]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
         assert_eq!(file.metadata().unwrap().len(), SIZE as u64);
-        // The kernel has told the writer; there is nothing more to tell.
+        // The kernel has returned the error to the writer, so the close has none to return.
         close(file).unwrap();
         taking(number);
         sync_and_close(OpenOptions::new().append(true).open(directory.path().join("fills it")).unwrap()).unwrap();
 
-        // What is buffered has not been written, so no close can know of it.
+        // The writer still has the bytes in its buffer, so no close can know of them.
         let mut writer = BufWriter::new(create("buffered"));
         writer.write_all(b"fits into the buffer").unwrap();
         let error = writer.into_inner().unwrap_err();

@@ -9,7 +9,7 @@ use fdspawn::fd::{CloseCause, CloseError};
 use std::io::{self};
 use std::os::fd::RawFd;
 
-/// The errors that a close may have, as the caller is told of them.
+/// The errors that a close may return, and the cause that the library names for each.
 const CAUSES: [(i32, CloseCause); 6] = [
     (libc::EIO, CloseCause::Io),
     (libc::ENOSPC, CloseCause::NoSpace),
@@ -23,7 +23,7 @@ fn cause(errno: i32) -> CloseCause {
     CAUSES.iter().find(|(each, _)| *each == errno).unwrap().1
 }
 
-/// The error is the one that was asked for, of the right number.
+/// Asserts that the error is the expected one, of the expected number.
 fn assert_is(error: &CloseError, number: RawFd, errno: i32) {
     assert_eq!((error.number(), error.raw_os_error(), error.cause()), (number, errno, cause(errno)));
     assert!(error.to_string().starts_with(&format!("closing descriptor {number} failed: ")), "{error}");
@@ -33,7 +33,7 @@ fn assert_is(error: &CloseError, number: RawFd, errno: i32) {
 }
 
 fn is_open(number: RawFd) -> bool {
-    // SAFETY: the call only asks about the number.
+    // SAFETY: the call only reads the flags of the number.
     unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
 }
 

@@ -56,7 +56,7 @@ own_process! {
 
 own_process! {
     fn each_is_closed_before_the_next_is_asked_for() {
-        // So it needs no more than one number at a time.
+        // `close_all` closes each file before it takes the next one, so it needs one number at a time.
         let mut numbers = Vec::new();
         close_all((0..100).map(|_| {
             let file = memory("one of many");

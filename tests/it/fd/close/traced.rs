@@ -8,9 +8,11 @@ use crate::support::tools::has;
 use fdspawn::Command;
 use std::path::{Path, PathBuf};
 
-/// All closes of a helper that closes the given files in each way, by strace; and what the helper says.
+/// Runs a helper under strace, which closes the given files in each way. Returns its closes, by strace, and what the
+/// helper printed.
 ///
-/// With an error to inject, strace answers each close of these files with it, in the kernel's place.
+/// If there is an error to inject, strace answers each close of these files with it, and the kernel does not run the
+/// close.
 fn traced(paths: &[PathBuf], inject: Option<&str>) -> Option<(Vec<String>, String)> {
     if !has("strace") {
         return None;
@@ -39,7 +41,7 @@ fn traced(paths: &[PathBuf], inject: Option<&str>) -> Option<(Vec<String>, Strin
     Some((closes, String::from_utf8(output.stdout).unwrap()))
 }
 
-/// One close of each path, in their order, with the given error; and the helper was told all of it.
+/// Asserts that each path was closed once, in their order, with the given error, and that the helper got each error.
 fn assert_closed_once(closes: &[String], said: &str, expected: &[(&Path, &str, i32)], then: &str) {
     assert_eq!(closes.len(), expected.len(), "{closes:#?}");
     let said: Vec<&str> = said.lines().collect();
@@ -64,7 +66,7 @@ fn strace_shows_one_close_of_each_whatever_the_error() {
     for (name, errno) in NAMES {
         let Some((closes, said)) = traced(&paths, Some(name)) else { return };
         let expected: Vec<(&Path, &str, i32)> = paths.iter().map(|path| (path.as_path(), name, errno)).collect();
-        // The kernel has closed nothing.
+        // strace has kept each close from the kernel, so the files are open.
         assert_closed_once(&closes, &said, &expected, "open");
     }
     let Some((closes, said)) = traced(&paths, None) else { return };

@@ -25,7 +25,7 @@ fn error_says_what_the_descriptor_is_not_open_for_and_gives_the_file_back() {
              exclusive lock of bytes needs: Bad file descriptor"
         )
     );
-    // It is the same descriptor, and open.
+    // The error gives the same descriptor back, and it is open.
     let reader = error.into_inner();
     assert_eq!(reader.as_raw_fd(), number);
     let guard = lock(reader, RangeLock::shared(3..10)).unwrap();
@@ -106,7 +106,7 @@ fn file_that_was_held_elsewhere_is_given_back() {
 
 own_process! {
     fn where_locks_of_bytes_are_missing_no_record_lock_takes_their_place() {
-        // A kernel before 3.15 answers so, and gVisor.
+        // A kernel before 3.15 gives this answer, and so does gVisor.
         let commands = [libc::F_OFD_SETLK, libc::F_OFD_SETLKW].map(|command| {
             SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command as u64).unwrap()
         });

@@ -9,7 +9,7 @@ use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
-/// What the kernel says of the locks of a description: kind, mode, range. `None` without /proc.
+/// The kernel's list of the locks of a description: kind, mode, range. `None` without /proc.
 fn listed(file: &File) -> Option<Vec<String>> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     // lock: number: kind ADVISORY mode pid device:inode start end
@@ -82,7 +82,7 @@ fn kinds_do_not_see_each_other() {
 
 #[test]
 fn ranges_exclude_each_other_where_they_overlap() {
-    let target = Target::new(); // It is empty: bytes beyond the end can be locked.
+    let target = Target::new(); // The file is empty: bytes beyond its end can be locked.
     let _held = lock(target.open(), RangeLock::exclusive(100..200)).unwrap();
     let free = |range: RangeLock| match try_lock(target.open(), range) {
         Ok(_) => true,
@@ -142,7 +142,7 @@ fn failed_conversion_loses_a_flock_lock_and_leaves_one_of_bytes() {
         drop(other);
         assert_eq!(kind.is_free(&target), lost, "{kind:?}");
 
-        // Nobody is in the way now.
+        // No other lock is in the way now.
         let mine = kind.try_lock(mine).unwrap();
         assert!(kind.try_shared(target.open()).is_err(), "{kind:?}");
         let mine = kind.try_shared(mine.into_inner()).unwrap();
@@ -160,7 +160,7 @@ fn kernel_lists_what_is_locked() {
         eprintln!("skipped: the kernel does not tell");
         return;
     }
-    // FLOCK and OFDLCK by name, and no POSIX ones.
+    // The kernel calls the locks FLOCK and OFDLCK, and there are no POSIX locks.
     assert_eq!(listed(&one).unwrap(), ["FLOCK READ 0 EOF"]);
     let one = try_lock(one.into_inner(), Lock::exclusive()).unwrap();
     assert_eq!(listed(&one).unwrap(), ["FLOCK WRITE 0 EOF"]);

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 
-/// A child that does nothing until it is killed, at the latest when the test fails.
+/// A child that does nothing until the test kills it, by dropping this at the latest.
 struct Waiting(Child);
 
 impl Waiting {
@@ -21,7 +21,7 @@ impl Waiting {
         Self(command.spawn().unwrap())
     }
 
-    /// Kills it, and makes sure that it lived until now.
+    /// Kills the child, and asserts that it was alive until now.
     fn end(mut self) {
         self.0.kill().unwrap();
         assert_eq!(self.0.wait().unwrap().signal(), Some(libc::SIGKILL));
@@ -40,7 +40,7 @@ own_process! {
         for launcher in LAUNCHERS {
             for kind in KINDS {
                 let target = Target::new();
-                // Lent to the child, and then closed here.
+                // The parent lends the file to the child, and then closes it.
                 let guard = kind.try_lock(target.open()).unwrap();
                 let child = Waiting::new(|command| { command.launcher(launcher).fd(9, &guard).planned(); });
                 drop(guard.into_inner());
@@ -48,14 +48,14 @@ own_process! {
                 child.end();
                 assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
 
-                // Moved into the child.
+                // The parent moves the file into the child.
                 let guard = kind.try_lock(target.open()).unwrap();
                 let child = Waiting::new(|command| { command.launcher(launcher).fd(9, guard.into_inner()).planned(); });
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
                 child.end();
                 assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
 
-                // Two children: the last of them.
+                // Two children have the file, and the lock ends with the last of them.
                 let guard = kind.try_lock(target.open()).unwrap();
                 let children = [9, 10].map(|fd| {
                     Waiting::new(|command| { command.launcher(launcher).keep(&guard).fd(fd, &guard).planned(); })
@@ -176,13 +176,13 @@ own_process! {
 fn record_lock_is_lost_at_any_close_of_the_file_where_others_stay() {
     let target = Target::new();
     let closes: [fn(&Target, &File); 2] = [
-        |target, _| drop(target.open()), // as a library would, to have a look
+        |target, _| drop(target.open()), // as a library would, to read the file
         |_, file| drop(file.try_clone().unwrap()),
     ];
     for close in closes {
         let (file, probe) = (target.open(), target.open());
         record_lock(&file);
-        // Locks of bytes see record locks, those of the same process too.
+        // Locks of bytes exclude record locks, those of the same process too.
         assert!(matches!(try_lock(&probe, RangeLock::shared(..)), Err(TryLockError::Held(_))));
         close(&target, &file);
         assert!(try_lock(&probe, RangeLock::exclusive(..)).is_ok(), "the close has lost the record lock");
@@ -219,7 +219,7 @@ own_process! {
             assert_eq!(error.raw_os_error(), Some(libc::EIO));
             assert!(error.to_string().starts_with("cannot release the lock"), "{error}");
             let file = error.into_inner();
-            // It is still locked: its last close will end that.
+            // The file is still locked. Its last close will end the lock.
             let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
             assert!(info.contains("FLOCK"), "{info}");
             drop(dropped);

@@ -12,7 +12,7 @@ use fdspawn::fd::{Lock, LockError, LockGuard, RangeLock, TryLockError, lock, try
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Both kinds of lock: what is said of one is true of the other.
+/// Both kinds of lock, for tests of what is true of both.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Whole,
@@ -43,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// Whether a description of its own gets the lock now. It gives it back.
+    /// Whether a new description gets the lock now. The lock is released again.
     fn is_free(self, target: &Target) -> bool {
         match self.try_lock(target.open()) {
             Ok(guard) => {
@@ -56,7 +56,7 @@ impl Kind {
     }
 }
 
-/// A file to lock.
+/// A file to lock, in a directory of its own.
 struct Target {
     directory: tempfile::TempDir,
 }
@@ -72,13 +72,13 @@ impl Target {
         self.directory.path().join("file")
     }
 
-    /// A new description, for reading and writing.
+    /// A new description of the file, for reading and writing.
     fn open(&self) -> File {
         File::options().read(true).write(true).open(self.path()).unwrap()
     }
 }
 
-/// A record lock of the whole file, as this library does not make.
+/// Takes a record lock (`F_SETLK`) of the whole file, which this library never does.
 fn record_lock(file: &File) {
     // SAFETY: all zeros is a valid value, and one record is read.
     unsafe {
@@ -88,7 +88,7 @@ fn record_lock(file: &File) {
     }
 }
 
-/// Whether another lock of bytes than this description's is in the way, or a record lock.
+/// Whether a record lock, or a lock of bytes by another description, is in the way.
 fn is_locked(file: &File) -> bool {
     // SAFETY: all zeros is a valid value, and one record is read and written.
     unsafe {

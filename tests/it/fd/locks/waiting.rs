@@ -7,13 +7,13 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-/// The kernel's number of a thread.
+/// The kernel's number of the calling thread.
 fn thread_number() -> i64 {
     // SAFETY: asks for a number.
     unsafe { libc::syscall(libc::SYS_gettid) }
 }
 
-/// Whether the thread waits in the system call of the kind. `None` where the kernel does not tell.
+/// Whether the thread waits in the system call of the kind. `None` if the kernel does not show that.
 fn waits(thread: i64, kind: Kind) -> Option<bool> {
     let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()?;
     let call = match kind {
@@ -23,7 +23,7 @@ fn waits(thread: i64, kind: Kind) -> Option<bool> {
     Some(text.split(' ').next() == Some(&call.to_string()))
 }
 
-/// Waits until the thread waits, as far as the kernel tells. It has not `ended`.
+/// Returns when the thread waits for the lock, as far as the kernel shows that. Panics if the thread has `ended`.
 fn until_it_waits(thread: i64, kind: Kind, mut ended: impl FnMut() -> Option<String>) {
     loop {
         let waits = waits(thread, kind);
@@ -91,10 +91,10 @@ extern "C" fn count(_: i32) {
     HANDLED.fetch_add(1, Ordering::SeqCst);
 }
 
-/// Runs the handler in a thread that lives.
+/// Sends the thread a signal, and returns when its handler has run.
 fn interrupt(thread: libc::pthread_t) {
     let before = HANDLED.load(Ordering::SeqCst);
-    // SAFETY: the signal has a handler, and the thread lives.
+    // SAFETY: the signal has a handler, and the thread is alive.
     assert_eq!(unsafe { libc::pthread_kill(thread, libc::SIGUSR1) }, 0);
     while HANDLED.load(Ordering::SeqCst) == before {
         std::thread::yield_now();
@@ -103,7 +103,7 @@ fn interrupt(thread: libc::pthread_t) {
 
 own_process! {
     fn signal_handler_does_not_end_the_wait_of_another_thread() {
-        // SAFETY: the handler touches an atomic only; without SA_RESTART, what it interrupts fails with EINTR.
+        // SAFETY: the handler changes only an atomic. Without SA_RESTART, a call that it interrupts fails with EINTR.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = count as *const () as usize;
@@ -114,10 +114,10 @@ own_process! {
             let guard = kind.try_lock(target.open()).unwrap();
             std::thread::scope(|scope| {
                 let (begin, begun) = mpsc::channel();
-                // SAFETY: asks for the thread itself.
+                // SAFETY: the call only returns the thread's own handle.
                 let me = || (unsafe { libc::pthread_self() }, thread_number());
 
-                // The plain call fails, where it can be known to have begun.
+                // A plain system call fails with EINTR. The test needs the kernel to show that the call has begun.
                 if waits(thread_number(), kind).is_some() {
                     let begin = begin.clone();
                     let plain = scope.spawn(move || {

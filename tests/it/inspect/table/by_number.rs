@@ -1,4 +1,4 @@
-//! The own table where /proc does not tell of it, or nothing can be opened.
+//! The caller's own table if /proc does not show it, or if the process can open nothing.
 
 use super::every_kind::{EveryKind, stat};
 use super::{current, entry, numbers, open_numbers};
@@ -10,7 +10,7 @@ use fdspawn::inspect::Kind;
 use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// What a kind is without the link and the fdinfo that tell more.
+/// What remains of a kind without the link and the fdinfo.
 pub fn by_number(number: RawFd, kind: &Kind) -> Kind {
     let stat = stat(number);
     match kind {
@@ -33,7 +33,7 @@ pub fn by_number(number: RawFd, kind: &Kind) -> Kind {
     }
 }
 
-/// The device of what has no file of its own. Older kernels have pidfds there.
+/// The device of files that have no file system of their own. Older kernels have pidfds there.
 fn stat_of_shared_file() -> u64 {
     // SAFETY: the descriptor is new.
     let event = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, 0)) };
@@ -47,11 +47,11 @@ pub fn same_kind(found: &Kind, expected: &Kind) -> bool {
     }
 }
 
-/// Duplicates until no descriptor is left but so many.
+/// Opens duplicates until the process can open only `left` more descriptors.
 fn fill_but(left: usize) -> Vec<OwnedFd> {
     let mut fillers = Vec::new();
     loop {
-        // SAFETY: the descriptor is new, if there is one.
+        // SAFETY: the call returns a new descriptor or an error.
         unsafe {
             match libc::fcntl(0, libc::F_DUPFD_CLOEXEC, 0) {
                 -1 => break,
@@ -92,7 +92,7 @@ own_process! {
     fn own_table_is_complete_at_the_limit_of_descriptors() {
         let every = EveryKind::new();
         let before = current();
-        // With none left, only names can be asked; with one and more, everything.
+        // With no descriptor left, the library can only read links. With one or more, it can read everything.
         for left in [0, 1, 2, 3, 4] {
             let fillers = fill_but(left);
             let table = current();
@@ -105,7 +105,7 @@ own_process! {
             for held in &every.held {
                 let entry = entry(&table, &held.number);
                 let told = match &held.kind {
-                    // What is only in fdinfo.
+                    // These details are only in fdinfo.
                     Kind::Event { .. } if left == 0 => Kind::Event { count: None },
                     Kind::Epoll { .. } if left == 0 => Kind::Epoll { watched: vec![] },
                     Kind::Pidfd { .. } if left == 0 => Kind::Pidfd { pid: None },
@@ -115,7 +115,7 @@ own_process! {
                 assert_eq!(entry.offset(), held.offset, "{entry}");
                 every.check_flags(&table, held.number);
             }
-            // Another's table needs descriptors.
+            // A table of another process needs descriptors of this one.
             let other = DescriptorTable::of(std::process::id());
             match other {
                 Ok(table) => assert!(left >= 3 && numbers(&table) == opened),
@@ -141,7 +141,7 @@ own_process! {
         let table = current();
         assert_eq!(numbers(&table), expected);
         assert_eq!(*entry(&table, &number).kind(), Kind::Memory { name: "source".into() });
-        // Nothing can be opened now.
+        // The process can open nothing now.
         set_limit(0, 0);
         assert_eq!(numbers(&current()), expected);
     }

@@ -1,4 +1,4 @@
-//! Whose table it is, and that the listing leaves no trace of itself in it.
+//! Which table a listing shows, and that the listing leaves no trace of itself in it.
 
 use super::every_kind::stat;
 use super::{current, entry, numbers, open_numbers};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
 fn thread_id() -> u32 {
-    // SAFETY: only asks.
+    // SAFETY: the call only returns a number.
     unsafe { libc::gettid() }.unsigned_abs()
 }
 
@@ -30,7 +30,7 @@ own_process! {
     fn listings_own_descriptors_are_in_no_table() {
         let expected = open_numbers();
         let me = std::process::id();
-        // The first needs more than the later ones: addresses of sockets, drivers of terminals.
+        // The first listing opens more than later ones do: addresses of sockets, drivers of terminals.
         let (_socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         let expected_now = open_numbers();
         assert_eq!(expected_now.len(), expected.len() + 2);
@@ -50,7 +50,7 @@ own_process! {
 
 own_process! {
     fn process_with_the_same_table_does_not_show_the_listing_either() {
-        // A child that shares the table and is no thread: what a listing opens is open in the child too.
+        // The child shares the table and is no thread, so what a listing opens is open in the child too.
         let mut stack = vec![0_u64; 8192];
         extern "C" fn child(_: *mut libc::c_void) -> libc::c_int {
             loop {
@@ -88,7 +88,7 @@ own_process! {
                 assert_eq!(numbers(&table), open_numbers());
                 assert!(table.get(60).is_some() && table.get(50).is_none());
                 assert_eq!(*entry(&table, &60).kind(), memory_kind("source"));
-                // In the process's first table, the numbers that this listing uses are others'.
+                // This listing's numbers are closed in the thread's table, and open in the process's first table.
                 for number in 3..=50 {
                     close(number);
                 }
@@ -125,7 +125,7 @@ own_process! {
 
 own_process! {
     fn table_that_changes_meanwhile_has_what_stays() {
-        // Another thread opens and closes and replaces as fast as it can.
+        // Another thread opens, closes and replaces descriptors as fast as it can.
         let kept: Vec<_> = (0..50).map(|number| memory_at(100 + 2 * number, "kept", true)).collect();
         let over = AtomicBool::new(false);
         let child = Forked::new(|| {});
@@ -134,7 +134,7 @@ own_process! {
                 while !over.load(Ordering::Relaxed) {
                     let (reader, writer) = std::io::pipe().unwrap();
                     for number in 0..50 {
-                        // SAFETY: numbers that nobody else uses.
+                        // SAFETY: no other code uses these numbers.
                         assert!(unsafe { libc::dup2(reader.as_raw_fd(), 101 + 2 * number) } >= 0);
                     }
                     drop((reader, writer));
@@ -194,7 +194,7 @@ own_process! {
         let outs: Vec<_> = (0..100).map(|round| directory.path().join(format!("table {round}"))).collect();
         close(0);
         let over = AtomicBool::new(false);
-        // Only the library opens anything until the threads have ended.
+        // No code but the library opens anything until the threads have ended.
         std::thread::scope(|scope| {
             for own in [true, false] {
                 let over = &over;

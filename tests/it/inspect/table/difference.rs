@@ -1,4 +1,4 @@
-//! What changed between two tables, with real descriptors.
+//! Differences between two tables, with real descriptors.
 
 use super::current;
 use super::every_kind::{EveryKind, open};
@@ -12,16 +12,16 @@ use std::io::{Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What `change` changed, other than what it returns, which is still there.
+/// The difference that `change` makes. What it returns is still open in the second table.
 fn difference<T>(change: impl FnOnce() -> T) -> Difference {
     let before = current();
     let _kept = change();
     DescriptorTable::diff(&before, &current())
 }
 
-/// The message of the panic that `f` ends with.
+/// The message of the panic with which `f` ends.
 fn panic_of<T>(f: impl FnOnce() -> T) -> String {
-    // The process's own hook writes to standard error, where nothing failed.
+    // The process's own hook would write to standard error, although no test fails.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(f));
@@ -44,9 +44,9 @@ fn set_status_flags(fd: &impl AsRawFd, flags: i32) {
     assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags) }, 0);
 }
 
-/// Lets `target` refer to what `source` refers to.
+/// Makes `target` refer to what `source` refers to.
 fn replace(target: &impl AsRawFd, source: &impl AsRawFd) {
-    // SAFETY: both are the test's own; the target stays owned.
+    // SAFETY: both descriptors are the test's own, and the target keeps its owner.
     assert_eq!(unsafe { libc::dup3(source.as_raw_fd(), target.as_raw_fd(), libc::O_CLOEXEC) }, target.as_raw_fd());
 }
 
@@ -115,7 +115,7 @@ own_process! {
     }
 }
 
-/// Waits until the clock has ticked that file systems take their times from.
+/// Waits for the next tick of the clock from which file systems take their times.
 fn next_tick() {
     let now = || {
         // SAFETY: all zeros is valid, and one time is written.
@@ -131,7 +131,7 @@ fn next_tick() {
     }
 }
 
-/// Whether the file system knows when the file was made.
+/// Whether the file system records when a file was made.
 fn file_is_dated(file: &OwnedFd) -> bool {
     File::from(file.try_clone().unwrap()).metadata().unwrap().created().is_ok()
 }
@@ -149,7 +149,7 @@ own_process! {
         assert_eq!(change.to_string(), format!("changed {number}: memfd source, read-write -> read-write append\n"));
         let change = difference(|| set_status_flags(&reader, libc::O_NONBLOCK));
         assert_eq!(numbers(change.changed().iter().map(|(old, _)| old)), [reader.as_raw_fd()]);
-        // A flag without a name here.
+        // `Difference` has no name for this flag.
         let change = difference(|| set_status_flags(&file, libc::O_APPEND | libc::O_NOATIME));
         assert_eq!(change.changed().len(), 1);
         assert!(change.to_string().contains("read-write append (0o"), "{change}");
@@ -179,7 +179,7 @@ own_process! {
             for held in &every.held {
                 if let Kind::Epoll { watched } = &held.kind {
                     for number in watched {
-                        // SAFETY: numbers, and a pointer that is not read.
+                        // SAFETY: the call gets numbers, and a pointer that it does not read.
                         assert_eq!(unsafe { libc::epoll_ctl(held.number, libc::EPOLL_CTL_DEL, *number, std::ptr::null_mut()) }, 0);
                     }
                 }
@@ -231,7 +231,7 @@ own_process! {
         let message = format!("the descriptors are not the same as before:\n{line}");
         assert_eq!(panic_of(|| DescriptorTable::assert_unchanged(|| std::mem::forget(memory("leaked")))), message);
         crate::support::sources::close(number);
-        // What is returned is still open.
+        // `assert_unchanged` still has the returned file when it compares.
         assert_eq!(panic_of(|| DescriptorTable::assert_unchanged(|| memory("returned"))), message);
 
         let file = memory("file");
@@ -259,7 +259,7 @@ own_process! {
         let shared = memory("shared");
         let child = Forked::new(|| {});
         let before = DescriptorTable::of(child.0).unwrap();
-        set_status_flags(&shared, libc::O_APPEND); // Of the description, which the child has too.
+        set_status_flags(&shared, libc::O_APPEND); // This flag belongs to the description, which the child has too.
         let change = DescriptorTable::diff(&before, &DescriptorTable::of(child.0).unwrap());
         assert_eq!(numbers(change.changed().iter().map(|(_, new)| new)), [shared.as_raw_fd()]);
     }

@@ -1,4 +1,4 @@
-//! One descriptor of every kind, with what there is to know of each.
+//! One descriptor of every kind, and what a table has to show of each.
 
 use super::entry;
 use crate::support::forked::Forked;
@@ -13,24 +13,24 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// A descriptor that the test holds for as long as it runs.
+/// A descriptor that stays open until the test's process ends.
 pub struct Held {
     pub number: RawFd,
     pub kind: Kind,
-    /// Where the kind has one.
+    /// `None` if the kind has no offset.
     pub offset: Option<u64>,
 }
 
-/// The descriptors, and what has to live as long as they.
+/// The descriptors, and what they need for as long as they are open.
 pub struct EveryKind {
     pub held: Vec<Held>,
-    /// What the table prints of sockets.
+    /// The text that a table prints for each socket.
     pub sockets: Vec<(RawFd, String)>,
     _directory: tempfile::TempDir,
     _process: Forked,
 }
 
-/// The status of whatever is open at `number`, without the library.
+/// The status of the file that is open at `number`, by `fstat(2)`.
 pub fn stat(number: RawFd) -> libc::stat {
     // SAFETY: all zeros is a valid stat, and one is written.
     unsafe {
@@ -41,14 +41,14 @@ pub fn stat(number: RawFd) -> libc::stat {
 }
 
 fn flags(number: RawFd) -> (i32, i32) {
-    // SAFETY: only asks.
+    // SAFETY: the calls only read flags.
     unsafe { (libc::fcntl(number, libc::F_GETFD), libc::fcntl(number, libc::F_GETFL)) }
 }
 
-/// A new descriptor from a system call, or why there is none.
+/// The new descriptor that a system call has made, or its error.
 fn made(result: impl TryInto<RawFd>) -> std::io::Result<OwnedFd> {
     match result.try_into() {
-        // SAFETY: the call made it.
+        // SAFETY: the call has made the descriptor.
         Ok(number @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
         _ => Err(std::io::Error::last_os_error()),
     }
@@ -85,7 +85,7 @@ impl EveryKind {
         number
     }
 
-    /// What this kernel, or a filter, may not have.
+    /// Adds a descriptor that this kernel, or a filter, may refuse.
     fn add_if_there(&mut self, fd: std::io::Result<OwnedFd>, kind: Kind) {
         match fd {
             Ok(fd) => {
@@ -119,12 +119,12 @@ impl EveryKind {
             self.add_with_offset(open(&path, create), file(&path, true), 2);
             std::fs::remove_file(path).unwrap();
         }
-        // Gone from the path at which it was opened, but with another name.
+        // The file is gone from the path at which it was opened, but it has another name.
         let (first, second) = (root.join("first"), root.join("second"));
         self.add_with_offset(open(&first, create), file(&first, true), 0);
         std::fs::hard_link(&first, second).unwrap();
         std::fs::remove_file(first).unwrap();
-        // Renamed: /proc knows.
+        // The file was renamed, and /proc shows its new path.
         let (old, new) = (root.join("old"), root.join("new"));
         self.add_with_offset(open(&old, create), file(&new, false), 0);
         std::fs::rename(old, new).unwrap();
@@ -166,7 +166,7 @@ impl EveryKind {
     fn devices(&mut self) {
         let null = |deleted| Kind::CharacterDevice { path: Some("/dev/null".into()), deleted, major: 1, minor: 3 };
         self.add(open(Path::new("/dev/null"), libc::O_RDWR), null(false));
-        // For the device's controls only.
+        // Access mode 3 opens the device only for its controls (`ioctl(2)`).
         self.add(open(Path::new("/dev/null"), 3), null(false));
         let block = Path::new("/dev/loop0");
         if block.exists() {
@@ -307,10 +307,10 @@ impl EveryKind {
         self.add_if_there(pidfd(ended.0), Kind::Pidfd { pid: Some(ended.0) });
         self.add_if_there(pidfd(reaped.0), Kind::Pidfd { pid: None });
         drop(reaped);
-        std::mem::forget(ended); // Nobody reaps it.
+        std::mem::forget(ended); // The child stays a zombie.
     }
 
-    /// Compares a table of this process, or of a fork of it, with what there is to know.
+    /// Compares a table of this process, or of a fork of it, with the descriptors.
     #[track_caller]
     pub fn check(&self, table: &DescriptorTable) {
         for held in &self.held {
@@ -330,12 +330,12 @@ impl EveryKind {
         }
     }
 
-    /// Compares what is known of sockets, where their addresses can be found out.
+    /// Compares the sockets, if the kernel shows their addresses.
     #[track_caller]
     pub fn check_sockets(&self, table: &DescriptorTable) {
         for (number, text) in &self.sockets {
             let told = entry(table, number).kind().to_string();
-            // Some kernels do not tell who the other end is.
+            // Some kernels do not show the other end.
             let without_peer = text.split_once(" -> socket:").map(|(text, _)| format!("{text} connected"));
             assert!(told == *text || Some(&told) == without_peer.as_ref(), "{told} is not {text}");
         }

@@ -1,4 +1,4 @@
-//! What cannot be opened, read or seen.
+//! Listings of descriptors that cannot be opened, read or seen.
 
 use super::by_number::{by_number, same_kind};
 use super::every_kind::{EveryKind, open};
@@ -27,7 +27,8 @@ fn become_nobody() {
     }
 }
 
-/// Nobody, until it is dropped: a test that stays nobody cannot end its children.
+/// Makes this process's user `nobody` (65534) until it is dropped: a process that stays `nobody` cannot end its
+/// children.
 struct AsNobody(());
 
 impl AsNobody {
@@ -46,7 +47,7 @@ impl Drop for AsNobody {
 }
 
 fn is_root() -> bool {
-    // SAFETY: only asks.
+    // SAFETY: the call only returns a number.
     let root = unsafe { libc::geteuid() == 0 };
     root || skip("not root")
 }
@@ -56,12 +57,12 @@ fn cover(path: &str) -> bool {
     mounts::mount(c"tmpfs", Path::new(path), c"").is_ok() || skip("nothing can be mounted")
 }
 
-/// Gives this process mounts of its own.
+/// Gives this process a mount namespace of its own.
 fn own_mounts() -> bool {
     mounts::private().is_ok() || skip("a mount namespace cannot be made")
 }
 
-/// Lets a number refer to what `source` refers to, from now on.
+/// Makes a number refer to what `source` refers to, from now on.
 fn replace_at(number: RawFd, source: &OwnedFd) {
     // SAFETY: the number is one that only the test uses.
     assert_eq!(unsafe { libc::dup2(source.as_raw_fd(), number) }, number);
@@ -80,7 +81,7 @@ own_process! {
             let text = format!("cannot list the descriptors of process {pid}: Permission denied (os error 13)");
             assert_eq!(error.to_string(), text);
         }
-        // The own table can be read, although the change of user has taken the directory from the process.
+        // The process can list its own table, although it lost the right to /proc/self with the change of user.
         let table = current();
         assert_eq!(numbers(&table), open_numbers());
         assert!(table.iter().all(|entry| !matches!(entry.kind(), Kind::Unreadable { .. }) && entry.access().is_some()));
@@ -93,7 +94,8 @@ own_process! {
             return;
         }
         let _memory = memory("memory");
-        // The same user, but with a capability that this process will not have: it may list, and not look.
+        // The child has the same user and a capability that this process lacks: the process may list the numbers, and
+        // not read the links.
         let child = Forked::new(|| {
             // SAFETY: numbers, and structures as capset(2) has them.
             unsafe {
@@ -109,7 +111,7 @@ own_process! {
         let _nobody = AsNobody::new();
         let table = DescriptorTable::of(child.0).unwrap();
         assert_eq!(numbers(&table), expected);
-        // Before Linux 5.14, this is told all the same.
+        // Before Linux 5.14, fdinfo can be read all the same.
         let info = std::fs::read_to_string(format!("/proc/{}/fdinfo/0", child.0)).is_ok();
         for entry in &table {
             assert_eq!(*entry.kind(), Kind::Unreadable { link: None, error: libc::EACCES });
@@ -145,7 +147,7 @@ own_process! {
             let of = |table| -> &Entry { entry(table, &held.number) };
             assert!(same_kind(of(&own).kind(), &told) && same_kind(of(&other).kind(), &told), "{}", of(&own));
             assert_eq!((of(&own).locks(), of(&other).locks()), (None, None));
-            // The own table can be asked by number.
+            // The library can ask the kernel about a number of its own table.
             every.check_flags(&own, held.number);
             assert_eq!(of(&own).offset(), held.offset);
             assert_eq!((of(&other).access(), of(&other).close_on_exec(), of(&other).offset()), (None, None, None));
@@ -236,7 +238,7 @@ own_process! {
 own_process! {
     fn refused_fdinfo_leaves_what_can_be_asked_by_number() {
         let every = EveryKind::new();
-        // Opening fails for all but directories.
+        // Opening fails for everything but directories.
         let directory = u64::from(libc::O_DIRECTORY.unsigned_abs());
         let no_directory = SeccompCmpOp::MaskedEq(directory);
         let condition = SeccompCondition::new(2, SeccompCmpArgLen::Dword, no_directory, 0);
@@ -258,7 +260,8 @@ own_process! {
 
 own_process! {
     fn deleted_file_in_the_root_directory_is_no_memory() {
-        // In a tree of its own: the names of memory look like files that are gone from the root directory.
+        // The test needs a root directory of its own: the name of a memory file looks like that of a file deleted from
+        // `/`.
         let directory = tempfile::tempdir().unwrap();
         if !is_root() {
             return;
@@ -290,7 +293,7 @@ own_process! {
 
 own_process! {
     fn name_that_only_the_process_has_is_no_remark_that_it_is_gone() {
-        // The file is in a mount of the child's own: here, nothing is at its path.
+        // The file is in a mount that only the child has. This process has no file at its path.
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().canonicalize().unwrap().join("x (deleted)");
         if !own_mounts() {
@@ -316,7 +319,7 @@ own_process! {
 own_process! {
     fn server_of_a_file_system_is_not_waited_for() {
         let Some(files) = Files::mount() else { return };
-        // Each question to the server would fail, as those of other programs do.
+        // Each request to the server would fail, as it does for other programs.
         let file = files.open("getattr=5");
         assert_eq!(file.metadata().unwrap_err().raw_os_error(), Some(libc::EIO));
         let child = Forked::new(|| {});
@@ -324,7 +327,7 @@ own_process! {
         for table in [current(), DescriptorTable::of(child.0).unwrap()] {
             assert_eq!(*entry(&table, &file).kind(), kind);
         }
-        // Without statx(2) they have to be asked: the entry tells what is known all the same.
+        // Without statx(2) the library has to ask the server. The entry shows the rest all the same.
         if !refuse(&[libc::SYS_statx], libc::ENOSYS) {
             return;
         }

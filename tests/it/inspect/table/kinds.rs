@@ -20,7 +20,7 @@ own_process! {
         every.check_sockets(&table);
         assert_eq!(numbers(&table), open_numbers());
         assert_eq!(table.pid(), std::process::id());
-        // Each kind is there, but for those that may be missing here.
+        // Each kind is there, except those that this system may lack.
         let kinds: HashSet<_> = every.held.iter().map(|held| std::mem::discriminant(&held.kind)).collect();
         assert!(kinds.len() >= 15, "{kinds:?}");
     }
@@ -35,7 +35,7 @@ own_process! {
         every.check_sockets(&table);
         assert_eq!(numbers(&table), open_numbers());
         assert_eq!(table.pid(), child.0);
-        // It is the child's table, not that of this process.
+        // The table is that of the child, not of this process.
         assert_eq!(table, DescriptorTable::of(child.0).unwrap());
         let _more = memory("more");
         assert_eq!(table, DescriptorTable::of(child.0).unwrap());
@@ -87,7 +87,7 @@ own_process! {
             assert_eq!((entry.access(), entry.offset()), (Some(Access::ReadWrite), Some(0)));
             assert!(table.to_string().contains("file of unknown name\n"));
         }
-        // The path is too long to be removed by.
+        // The path is too long for a removal by path.
         std::fs::remove_file("deep").unwrap();
         for _ in 0..25 {
             std::env::set_current_dir("..").unwrap();
@@ -117,7 +117,7 @@ own_process! {
         let (reader, writer) = std::io::pipe().unwrap();
         let mut events = Vec::new();
         for count in 0..9500 {
-            // SAFETY: new descriptors.
+            // SAFETY: the descriptors are new.
             unsafe {
                 events.push((OwnedFd::from_raw_fd(libc::eventfd(count, 0)), count));
                 assert!(libc::dup(if count % 2 == 0 { reader.as_raw_fd() } else { writer.as_raw_fd() }) >= 0);

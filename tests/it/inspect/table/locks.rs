@@ -1,4 +1,4 @@
-//! Locks of each kind.
+//! Locks of each kind, in tables.
 
 use super::every_kind::open;
 use super::{current, entry};
@@ -9,7 +9,7 @@ use fdspawn::inspect::{HeldLock, HeldLockKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-/// Takes a lock of a range without waiting.
+/// Takes a lock of a range, or fails at once.
 fn lock_range(fd: &OwnedFd, command: i32, kind: i32, start: i64, length: i64) {
     // SAFETY: all zeros is valid, and one is read.
     unsafe {
@@ -63,7 +63,7 @@ own_process! {
         let lock = entry(&table, &ranges).locks().unwrap()[0];
         assert_eq!((lock.kind(), lock.is_exclusive(), lock.start(), lock.end()), (HeldLockKind::Record, true, 10, Some(15)));
 
-        // What is no file can be locked too.
+        // A pipe and a directory can be locked too.
         let (reader, _writer) = std::io::pipe().unwrap();
         flock(&reader, libc::LOCK_EX);
         let place = open(directory.path(), libc::O_RDONLY);

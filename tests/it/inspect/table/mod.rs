@@ -1,4 +1,4 @@
-//! The list of descriptors, against what the system says by other ways.
+//! `DescriptorTable`, compared with what other system calls return.
 
 mod by_number;
 mod current;
@@ -12,9 +12,9 @@ use fdspawn::inspect::DescriptorTable;
 use fdspawn::inspect::Entry;
 use std::os::fd::{AsRawFd, RawFd};
 
-/// The numbers that are open, by trying each.
+/// The open numbers, found by trying each.
 fn open_numbers() -> Vec<RawFd> {
-    // SAFETY: only asks; the number need not be open.
+    // SAFETY: the call only reads flags, and the number need not be open.
     (0..20_000).filter(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } != -1).collect()
 }
 
@@ -29,7 +29,7 @@ fn entry<'a>(table: &'a DescriptorTable, fd: &impl AsRawFd) -> &'a Entry {
     table.get(number).unwrap_or_else(|| panic!("{number} is not in the table:\n{table}"))
 }
 
-/// The table, which is there.
+/// This process's table.
 #[track_caller]
 fn current() -> DescriptorTable {
     DescriptorTable::current().unwrap()
