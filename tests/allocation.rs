@@ -127,7 +127,7 @@ fn children_that_fail_allocate_nothing() {
 }
 
 #[test]
-fn hooks_are_called_and_their_errors_are_told_without_an_allocation() {
+fn hooks_are_called_and_their_errors_are_reported_without_an_allocation() {
     arm();
     let mut command = Command::new("true");
     // SAFETY: the hook makes no call.

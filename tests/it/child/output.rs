@@ -27,7 +27,7 @@ fn both_outputs_are_drained_at_once_however_uneven() {
 }
 
 #[test]
-fn handles_that_nobody_took_are_closed_before_the_output_is_read() {
+fn handles_that_were_not_taken_are_closed_before_the_output_is_read() {
     for launcher in LAUNCHERS {
         let mut command = support::command("/bin/sh");
         command.args(["-c", "cat <&5; echo done"]).launcher(launcher).stdout(Stdio::piped());

@@ -40,7 +40,7 @@ fn killed_child_says_by_which_signal() {
 }
 
 #[test]
-fn status_tells_of_a_core_dump_as_std_does() {
+fn status_shows_a_core_dump_as_std_does() {
     let mut std_child = std::process::Command::new("/bin/sh");
     let expected = std_child.args(["-c", "ulimit -c 0; kill -ABRT $$"]).status().unwrap();
     for launcher in LAUNCHERS {
@@ -66,7 +66,7 @@ fn try_wait_never_says_that_an_ended_child_runs() {
 }
 
 own_process! {
-    fn child_reaped_by_someone_else_is_a_clear_error() {
+    fn child_reaped_by_other_code_is_a_clear_error() {
         for launcher in LAUNCHERS {
             for missing in [Features::empty(), Features::PIDFD] {
                 let mut child = helper("exit").arg("0").launcher(launcher).missing(missing).spawn().unwrap();
@@ -99,14 +99,14 @@ own_process! {
 own_process! {
     fn failed_spawn_by_clone_sends_no_signal_and_is_not_for_others_to_reap() {
         static ENDED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        static TOLD: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(-1);
+        static PIPE: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(-1);
         extern "C" fn count(_: i32) {
             ENDED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             // SAFETY: the call is async-signal-safe, and reads one byte.
-            unsafe { libc::write(TOLD.load(std::sync::atomic::Ordering::Relaxed), c"x".as_ptr().cast(), 1) };
+            unsafe { libc::write(PIPE.load(std::sync::atomic::Ordering::Relaxed), c"x".as_ptr().cast(), 1) };
         }
-        let (mut told, writer) = std::io::pipe().unwrap();
-        TOLD.store(std::os::fd::AsRawFd::as_raw_fd(&writer), std::sync::atomic::Ordering::Relaxed);
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        PIPE.store(std::os::fd::AsRawFd::as_raw_fd(&writer), std::sync::atomic::Ordering::Relaxed);
         // SAFETY: the handler only counts and writes.
         unsafe { libc::signal(libc::SIGCHLD, count as *const () as usize) };
         for _ in 0..20 {
@@ -116,7 +116,7 @@ own_process! {
         assert!(support::command("true").launcher(Launcher::Clone).status().unwrap().success());
         // The kernel sends SIGCHLD to the process, so another thread than the waiting one may be about to handle it.
         // (An isolated thread blocks the signal, and then the kernel takes the first thread.)
-        told.read_exact(&mut [0]).unwrap();
+        reader.read_exact(&mut [0]).unwrap();
         assert_eq!(ENDED.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 }

@@ -122,7 +122,7 @@ own_process! {
         unsafe { std::env::set_var("FDSPAWN_CAPTURED", "after") };
         for launcher in LAUNCHERS {
             // There is no change, so the child gets the prepared block itself.
-            let mut command = support::command(std::env::args_os().next().unwrap());
+            let mut command = support::command(support::test_binary());
             command.args([MARK, "environment"]).arg(&out).launcher(launcher).environment(&environment);
             let lines = environment_of(&mut command, &out);
             assert!(lines.contains(&b"FDSPAWN_CAPTURED=before".to_vec()));

@@ -97,7 +97,7 @@ fn pipes_are_made_afresh_for_each_spawn() {
 }
 
 #[test]
-fn slot_of_another_command_is_worth_nothing() {
+fn slot_of_another_command_gives_nothing() {
     let mut one = support::command("true");
     let mut other = support::command("true");
     let slot = one.reader(7);

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 
 #[test]
-fn closed_is_a_hole_and_null_is_null() {
+fn closed_leaves_its_number_closed_and_null_is_dev_null() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("table");
     for launcher in LAUNCHERS {
@@ -127,7 +127,7 @@ fn output_defaults_are_those_of_std() {
 }
 
 #[test]
-fn wishes_that_contradict_each_other_are_refused_by_name() {
+fn mappings_that_contradict_each_other_are_refused_by_name() {
     const CLOSED: i32 = 19_000;
     let file = memory("file");
     let number = file.as_raw_fd();

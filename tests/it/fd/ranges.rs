@@ -182,7 +182,7 @@ fn numbers_below_zero_and_unknown_flags_are_refused() {
 }
 
 own_process! {
-    fn what_is_marked_is_not_in_a_program_that_somebody_else_executes() {
+    fn marked_descriptors_are_not_in_a_program_that_std_executes() {
         let numbers = open_all();
         set_close_on_exec_from(4).unwrap();
         let output = std::process::Command::new("sh").args(["-c", "ls /proc/self/fd | tr '\\n' ' '"]).output().unwrap();

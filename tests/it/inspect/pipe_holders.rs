@@ -235,7 +235,7 @@ own_process! {
 /// What `pipe_holders` finds while a thread of this process has a table of its own, a copy of the process's. The
 /// process has closed the writer by then. The thread has it, and a duplicate of it from number 300 on.
 fn with_a_private_table(reader: &PipeReader, writer: PipeWriter) -> (PipeHolders, u32) {
-    let (told, ready) = mpsc::channel();
+    let (sender, ready) = mpsc::channel();
     let (done, wait) = mpsc::channel::<()>();
     let number = writer.as_raw_fd();
     std::thread::scope(|scope| {
@@ -246,7 +246,7 @@ fn with_a_private_table(reader: &PipeReader, writer: PipeWriter) -> (PipeHolders
                 (libc::gettid(), libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 300))
             };
             assert_eq!(duplicate, 300);
-            told.send(thread.unsigned_abs()).unwrap();
+            sender.send(thread.unsigned_abs()).unwrap();
             wait.recv().unwrap_err();
         });
         // A second thread shares the table of the process.
@@ -286,7 +286,7 @@ own_process! {
             let (pid, number) = (std::process::id(), writer.as_raw_fd());
             let (ends, thread) = with_a_private_table(&reader, writer);
             assert_eq!(places(ends.writers()), [(pid, Some(thread), number), (pid, Some(thread), 300)]);
-            // Without kcmp(2), the thread's reader cannot be told from the process's.
+            // Without kcmp(2), the thread's reader cannot be sender from the process's.
             assert_eq!(places(ends.readers()), [here(&reader)]);
         }
     }

@@ -13,7 +13,7 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 own_process! {
-    fn failures_say_what_they_say_elsewhere_and_leave_nothing() {
+    fn failures_have_the_same_text_as_in_plain_spawns_and_leave_nothing() {
         let isolated = Isolated::new().unwrap();
         let before = (Table::current(), threads());
         for launcher in LAUNCHERS {

@@ -224,7 +224,7 @@ own_process! {
 }
 
 own_process! {
-    fn drop_does_not_wait_for_a_thread_that_cannot_be_told() {
+    fn drop_does_not_wait_for_a_thread_that_cannot_be_reached() {
         let isolated = Isolated::new().unwrap();
         if refuse(&[libc::SYS_shutdown], libc::EPERM) {
             drop(isolated);

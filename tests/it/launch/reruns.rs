@@ -8,7 +8,7 @@ use crate::own_process;
 use crate::support;
 use crate::support::mounts::unmount_proc;
 use crate::support::seccomp::refuse;
-use crate::support::{exhaustive, own_process};
+use crate::support::{exhaustive, own_process, test_binary};
 use fdspawn::{Command, Failure, Launcher, Rest};
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every run
@@ -44,14 +44,18 @@ const NOT_UNDER_A_FILTER: [&str; 14] = [
     "maps_of_five_targets",
     "writing_a_program_and_executing_it_at_once", // Only a shared table prevents that race.
     "missing_feature_is_warned_of_once",
-    "features_that_a_test_takes_away_are_no_news",
+    "features_that_a_test_takes_away_are_not_warned_of",
     "limit_of_a_billion",
 ];
 
-/// Runs the suite in another process, without the tests of both lists, and in the plain run without the heavy ones.
+/// Runs the suite in another process, without the tests of both lists, and in the plain run without the heavy ones. Each
+/// name in a list has to be that of a test.
 fn suite_passes(command: &mut Command<'_>, one: &[&str], other: &[&str]) {
     let heavy: &[&str] = if exhaustive() { &[] } else { &HEAVY };
+    let tests = suite().arg("--list").output().unwrap().stdout;
+    let tests = String::from_utf8(tests).unwrap();
     for name in one.iter().chain(other).chain(heavy) {
+        assert!(tests.contains(name), "{name} is not the name of a test");
         command.args(["--skip", name]);
     }
     let output = command.output().unwrap();
@@ -63,9 +67,9 @@ fn suite_passes(command: &mut Command<'_>, one: &[&str], other: &[&str]) {
     assert!(text.contains("launch_is_the_one_that_this_run_of_the_suite_is_about ... ok"), "{text}");
 }
 
-/// The test binary, which runs all tests that it is not told to skip.
+/// The test binary, which runs all tests that it does not skip.
 fn suite<'fd>() -> Command<'fd> {
-    let mut command = Command::new(std::env::args_os().next().unwrap());
+    let mut command = Command::new(test_binary());
     command.env_remove(own_process::VARIABLE);
     command
 }
@@ -144,7 +148,7 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 9] = [
 #[test]
 fn suite_passes_where_an_isolated_thread_launches_all_commands() {
     // The table of the thread has no rest that a child could inherit:
-    // `failures_say_what_they_say_elsewhere_and_leave_nothing`.
+    // `failures_have_the_same_text_as_in_plain_spawns_and_leave_nothing`.
     let inherit_the_rest = [
         "maps_where_the_rest_is_inherited",
         "inherited_rest_is_what_close_on_exec_leaves",

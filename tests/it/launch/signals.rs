@@ -81,7 +81,7 @@ static HERE: AtomicUsize = AtomicUsize::new(0);
 /// children.
 static HANDLED: AtomicI32 = AtomicI32::new(-1);
 
-fn tell_sender() {
+fn wake_sender() {
     // SAFETY: the call is async-signal-safe, and reads eight bytes.
     unsafe { libc::write(HANDLED.load(Ordering::Relaxed), (&raw const ONE).cast(), 8) };
 }
@@ -107,7 +107,7 @@ struct Calm<'a>(&'a AtomicBool);
 impl Drop for Calm<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-        tell_sender();
+        wake_sender();
     }
 }
 
@@ -118,7 +118,7 @@ extern "C" fn storm(_: i32) {
     unsafe {
         if libc::syscall(libc::SYS_getpid) as i32 == PARENT.load(Ordering::Relaxed) {
             HERE.fetch_add(1, Ordering::Relaxed);
-            tell_sender();
+            wake_sender();
         } else {
             ELSEWHERE.fetch_add(1, Ordering::Relaxed);
             libc::_exit(99);

@@ -74,7 +74,7 @@ fn nul_inside_any_string_is_refused_before_anything_is_cloned() {
 }
 
 #[test]
-fn variable_names_that_nobody_could_look_up_are_refused() {
+fn variable_names_that_cannot_be_looked_up_are_refused() {
     for launcher in LAUNCHERS {
         for name in ["", "A=B"] {
             let error = spawn_error(support::command("true").launcher(launcher).env(name, "value"));

@@ -163,8 +163,8 @@ own_process! {
 own_process! {
     fn neither_destructors_nor_atexit_functions_run_in_the_child() {
         static FILE: AtomicU32 = AtomicU32::new(0);
-        struct Tell(RawFd);
-        impl Drop for Tell {
+        struct WriteOnDrop(RawFd);
+        impl Drop for WriteOnDrop {
             fn drop(&mut self) {
                 let _ = at(self.0).write_all(b"dropped;");
             }
@@ -173,17 +173,17 @@ own_process! {
             let _ = at(FILE.load(Ordering::Relaxed) as RawFd).write_all(b"at exit;");
         }
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("told");
+        let path = directory.path().join("log");
         let file = File::options().append(true).create(true).open(&path).unwrap();
         FILE.store(file.as_raw_fd() as u32, Ordering::Relaxed);
         // SAFETY: the function exists as long as the program; this process ends by `_exit`.
         unsafe { libc::atexit(at_exit) };
-        let tell = Tell(file.as_raw_fd());
+        let write_on_drop = WriteOnDrop(file.as_raw_fd());
         let mut map = FdMap::new();
         map.keep(&file);
         // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
         let mut child = unsafe {
-            fork_run(&mut map, move || at(std::hint::black_box(&tell).0).write_all(b"child;").map_or(1, |()| 0))
+            fork_run(&mut map, move || at(std::hint::black_box(&write_on_drop).0).write_all(b"child;").map_or(1, |()| 0))
         }
         .unwrap();
         assert!(child.wait().unwrap().success());
@@ -326,7 +326,7 @@ own_process! {
         output.read_exact(&mut text).unwrap();
         assert_eq!(&text, b"runs");
         assert!(child.try_wait().unwrap().is_none());
-        assert_eq!(child.pidfd().is_some(), fdspawn_has_pidfds());
+        assert_eq!(child.pidfd().is_some(), kernel_makes_pidfds());
         child.kill().unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
         assert_eq!(output.read(&mut text).unwrap(), 0);
@@ -334,7 +334,7 @@ own_process! {
 }
 
 /// Whether the kernel makes pidfds. A rerun of `launch/reruns.rs` may refuse them.
-fn fdspawn_has_pidfds() -> bool {
+fn kernel_makes_pidfds() -> bool {
     // SAFETY: only numbers are passed; the descriptor is closed below.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, std::process::id(), 0) };
     if fd >= 0 {

@@ -99,7 +99,7 @@ fn directory_of_the_programs_name_is_passed_over() {
 }
 
 #[test]
-fn names_that_are_no_names_are_not_found() {
+fn invalid_names_are_not_found() {
     for launcher in LAUNCHERS {
         assert_eq!(printed(support::command("").launcher(launcher)), Err(libc::ENOENT));
         assert_eq!(printed(support::command("x".repeat(5000)).launcher(launcher)), Err(libc::ENOENT));

@@ -124,7 +124,7 @@ own_process! {
 }
 
 own_process! {
-    fn features_that_a_test_takes_away_are_no_news() {
+    fn features_that_a_test_takes_away_are_not_warned_of() {
         let text = logged(|| {
             assert!(support::command("true").missing(Features::CLONE3).status().unwrap().success());
         });
@@ -147,7 +147,7 @@ impl Write for ByProgram {
 }
 
 own_process! {
-    fn subscriber_that_spawns_is_not_in_the_way_of_the_spawn_that_it_hears_of() {
+    fn subscriber_that_spawns_does_not_block_the_spawn_that_it_observes() {
         static ISOLATED: LazyLock<Isolated> = LazyLock::new(|| Isolated::new().unwrap());
         static HEARD: AtomicUsize = AtomicUsize::new(0);
         fn plain() {
@@ -177,7 +177,7 @@ own_process! {
 }
 
 own_process! {
-    fn subscriber_that_spawns_when_it_is_asked_is_not_in_the_way_either() {
+    fn subscriber_that_spawns_in_its_filter_does_not_block_the_spawn_either() {
         static ISOLATED: LazyLock<Isolated> = LazyLock::new(|| Isolated::new().unwrap());
         static ASKED: AtomicUsize = AtomicUsize::new(0);
         // SAFETY: the signal ends this process, should it wait for itself.

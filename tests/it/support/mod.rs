@@ -15,6 +15,7 @@ pub mod tools;
 
 use fdspawn::{Command, Launcher, Rest};
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 /// The launchers. Every test of a spawn uses both.
 pub const LAUNCHERS: [Launcher; 2] = [Launcher::Clone, Launcher::Fork];
@@ -32,12 +33,17 @@ pub fn command<'fd>(program: impl AsRef<OsStr>) -> Command<'fd> {
     command
 }
 
+/// The path of the test binary, by its argument 0: not every test has /proc.
+pub fn test_binary() -> PathBuf {
+    std::path::absolute(std::env::args_os().next().unwrap()).unwrap()
+}
+
 /// A command that runs the test binary itself, as the helper `mode`.
 ///
 /// A helper first looks at its open numbers, and fails if they are not those planned: 0 to 2, or those of
 /// [`Planned::planned`]. A helper `table` leaves that comparison to the test.
 pub fn helper<'fd>(mode: &str) -> Command<'fd> {
-    let mut command = command(std::env::args_os().next().unwrap());
+    let mut command = command(test_binary());
     command.args([helper::MARK, mode]);
     if !mode.starts_with("table") {
         command.env(helper::PLANNED, "0 1 2");

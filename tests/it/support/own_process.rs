@@ -27,7 +27,7 @@ pub fn run(module: &str, name: &str, body: fn()) {
     if std::env::var(VARIABLE).is_ok_and(|own| own == test) {
         run_here(body);
     }
-    let output = fdspawn::Command::new(std::env::args_os().next().unwrap())
+    let output = fdspawn::Command::new(super::test_binary())
         .args([&test, "--exact", "--nocapture", "--test-threads=1"])
         .env(VARIABLE, &test)
         .output()

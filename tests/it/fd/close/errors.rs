@@ -96,7 +96,7 @@ own_process! {
 }
 
 own_process! {
-    fn sync_and_close_tells_a_failed_sync_from_a_failed_close() {
+    fn sync_and_close_distinguishes_a_failed_sync_from_a_failed_close() {
         for (errno, _) in CAUSES {
             let fail = |number| {
                 close_number(number);

@@ -12,7 +12,7 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::os::fd::{AsRawFd, RawFd};
 
 own_process! {
-    fn close_tells_what_a_file_server_says_of_the_flush() {
+    fn close_returns_the_error_of_a_file_servers_flush() {
         let Some(mut files) = Files::mount() else { return };
         let before = Table::current();
         for (errno, _) in CAUSES {
@@ -33,7 +33,7 @@ own_process! {
 }
 
 own_process! {
-    fn close_all_tells_what_a_file_server_says_of_each() {
+    fn close_all_returns_the_error_of_each_flush_of_a_file_server() {
         let Some(mut files) = Files::mount() else { return };
         let before = Table::current();
         let names = CAUSES.map(|(errno, _)| [format!("flush={errno}"), format!("plain-{errno}")]).concat();
@@ -55,7 +55,7 @@ own_process! {
 }
 
 own_process! {
-    fn sync_and_close_tells_what_a_file_server_says_of_both() {
+    fn sync_and_close_returns_the_errors_of_a_file_servers_fsync_and_flush() {
         let Some(mut files) = Files::mount() else { return };
         let before = Table::current();
         for (sync, flush) in [(None, Some(libc::EDQUOT)), (Some(libc::EIO), None), (Some(libc::ENOSPC), Some(libc::EIO))] {
@@ -84,7 +84,7 @@ own_process! {
 }
 
 own_process! {
-    fn each_duplicate_is_told_and_the_description_is_released_once() {
+    fn each_duplicate_returns_its_error_and_the_description_is_released_once() {
         let Some(mut files) = Files::mount() else { return };
         let name = format!("flush={}", libc::ENOSPC);
         let file = files.open(&name);

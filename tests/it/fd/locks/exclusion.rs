@@ -157,7 +157,7 @@ fn kernel_lists_what_is_locked() {
     let target = Target::new();
     let one = try_lock(target.open(), Lock::shared()).unwrap();
     if listed(&one).is_none() {
-        eprintln!("skipped: the kernel does not tell");
+        eprintln!("skipped: the kernel does not list locks");
         return;
     }
     // The kernel calls the locks FLOCK and OFDLCK, and there are no POSIX locks.

@@ -43,18 +43,20 @@ fn lock_that_waits_is_granted_after_the_release() {
         let (target, released) = (&Target::new(), &AtomicUsize::new(0));
         let guard = kind.try_lock(target.open()).unwrap();
         std::thread::scope(|scope| {
-            let (tell, told) = mpsc::channel();
+            let (sender, outcome) = mpsc::channel();
             let (begin, begun) = mpsc::channel();
             scope.spawn(move || {
                 let file = target.open();
                 begin.send(thread_number()).unwrap();
                 let result = kind.lock(file).map(drop).map_err(|error| error.to_string());
-                tell.send((result, released.load(Ordering::SeqCst))).unwrap();
+                sender.send((result, released.load(Ordering::SeqCst))).unwrap();
             });
-            until_it_waits(begun.recv().unwrap(), kind, || told.try_recv().ok().map(|told| format!("{told:?}")));
+            until_it_waits(begun.recv().unwrap(), kind, || {
+                outcome.try_recv().ok().map(|outcome| format!("{outcome:?}"))
+            });
             released.store(1, Ordering::SeqCst);
             drop(guard);
-            assert_eq!(told.recv().unwrap(), (Ok(()), 1), "{kind:?}");
+            assert_eq!(outcome.recv().unwrap(), (Ok(()), 1), "{kind:?}");
         });
     }
 }
@@ -140,20 +142,20 @@ own_process! {
                     assert_eq!(plain.join().unwrap(), (-1, ErrorKind::Interrupted));
                 }
 
-                let (tell, told) = mpsc::channel();
+                let (sender, outcome) = mpsc::channel();
                 scope.spawn(move || {
                     let file = target.open();
                     begin.send(me()).unwrap();
-                    tell.send(kind.lock(file).map(drop).map_err(|error| error.to_string())).unwrap();
+                    sender.send(kind.lock(file).map(drop).map_err(|error| error.to_string())).unwrap();
                 });
                 let (thread, number) = begun.recv().unwrap();
                 for _ in 0..100 {
-                    until_it_waits(number, kind, || told.try_recv().ok().map(|told| format!("{told:?}")));
+                    until_it_waits(number, kind, || outcome.try_recv().ok().map(|outcome| format!("{outcome:?}")));
                     interrupt(thread);
                 }
-                assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
+                assert_eq!(outcome.try_recv(), Err(mpsc::TryRecvError::Empty));
                 drop(guard);
-                assert_eq!(told.recv().unwrap(), Ok(()), "{kind:?}");
+                assert_eq!(outcome.recv().unwrap(), Ok(()), "{kind:?}");
             });
         }
     }

@@ -104,14 +104,14 @@ own_process! {
             }
             for held in &every.held {
                 let entry = entry(&table, &held.number);
-                let told = match &held.kind {
+                let shown = match &held.kind {
                     // These details are only in fdinfo.
                     Kind::Event { .. } if left == 0 => Kind::Event { count: None },
                     Kind::Epoll { .. } if left == 0 => Kind::Epoll { watched: vec![] },
                     Kind::Pidfd { .. } if left == 0 => Kind::Pidfd { pid: None },
                     kind => kind.clone(),
                 };
-                assert!(same_kind(entry.kind(), &told), "{entry} is not {told}");
+                assert!(same_kind(entry.kind(), &shown), "{entry} is not {shown}");
                 assert_eq!(entry.offset(), held.offset, "{entry}");
                 every.check_flags(&table, held.number);
             }

@@ -334,10 +334,10 @@ impl EveryKind {
     #[track_caller]
     pub fn check_sockets(&self, table: &DescriptorTable) {
         for (number, text) in &self.sockets {
-            let told = entry(table, number).kind().to_string();
+            let shown = entry(table, number).kind().to_string();
             // Some kernels do not show the other end.
             let without_peer = text.split_once(" -> socket:").map(|(text, _)| format!("{text} connected"));
-            assert!(told == *text || Some(&told) == without_peer.as_ref(), "{told} is not {text}");
+            assert!(shown == *text || Some(&shown) == without_peer.as_ref(), "{shown} is not {text}");
         }
     }
 

@@ -138,14 +138,14 @@ own_process! {
         }
         let (own, other) = (current(), DescriptorTable::of(child.0).unwrap());
         for held in &every.held {
-            let told = match &held.kind {
+            let shown = match &held.kind {
                 Kind::Event { .. } => Kind::Event { count: None },
                 Kind::Epoll { .. } => Kind::Epoll { watched: vec![] },
                 Kind::Pidfd { .. } => Kind::Pidfd { pid: None },
                 kind => kind.clone(),
             };
             let of = |table| -> &Entry { entry(table, &held.number) };
-            assert!(same_kind(of(&own).kind(), &told) && same_kind(of(&other).kind(), &told), "{}", of(&own));
+            assert!(same_kind(of(&own).kind(), &shown) && same_kind(of(&other).kind(), &shown), "{}", of(&own));
             assert_eq!((of(&own).locks(), of(&other).locks()), (None, None));
             // The library can ask the kernel about a number of its own table.
             every.check_flags(&own, held.number);
@@ -157,7 +157,7 @@ own_process! {
 }
 
 own_process! {
-    fn what_is_put_in_the_place_of_a_list_is_not_believed() {
+    fn files_that_are_mounted_over_a_list_are_not_taken_for_it() {
         let _memory = memory_at(77, "memory", true);
         let child = Forked::new(|| {});
         if !(own_mounts() && cover(&format!("/proc/{}/fd", child.0)) && cover("/proc/thread-self/fd")) {
@@ -187,11 +187,11 @@ own_process! {
             assert_eq!(numbers(&table), open_numbers());
             for (held, expected) in every.held.iter().zip(&expected) {
                 let entry = entry(&table, &held.number);
-                let told = match (expected, &held.kind) {
+                let shown = match (expected, &held.kind) {
                     (Kind::Pidfd { .. }, Kind::Pidfd { pid }) => Kind::Pidfd { pid: *pid },
                     _ => expected.clone(),
                 };
-                assert!(same_kind(entry.kind(), &told), "{entry} is not {told}");
+                assert!(same_kind(entry.kind(), &shown), "{entry} is not {shown}");
                 every.check_flags(&table, held.number);
             }
         }
@@ -223,7 +223,7 @@ own_process! {
 }
 
 own_process! {
-    fn kernel_without_statx_tells_the_same() {
+    fn table_is_the_same_without_statx() {
         let every = EveryKind::new();
         let child = Forked::new(|| {});
         let before = current();

@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 own_process! {
-    fn every_kind_is_told_in_the_own_table() {
+    fn every_kind_is_shown_in_the_own_table() {
         let every = EveryKind::new();
         let table = current();
         every.check(&table);
@@ -27,7 +27,7 @@ own_process! {
 }
 
 own_process! {
-    fn every_kind_is_told_in_another_process() {
+    fn every_kind_is_shown_in_the_table_of_another_process() {
         let every = EveryKind::new();
         let child = Forked::new(|| {});
         let table = DescriptorTable::of(child.0).unwrap();

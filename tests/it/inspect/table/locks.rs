@@ -26,12 +26,12 @@ fn flock(fd: &impl AsRawFd, operation: i32) {
     assert_eq!(unsafe { libc::flock(fd.as_raw_fd(), operation | libc::LOCK_NB) }, 0);
 }
 
-fn told(table: &DescriptorTable, fd: &impl AsRawFd) -> Vec<String> {
+fn shown(table: &DescriptorTable, fd: &impl AsRawFd) -> Vec<String> {
     entry(table, fd).locks().unwrap().iter().map(HeldLock::to_string).collect()
 }
 
 own_process! {
-    fn locks_of_each_kind_are_told_where_they_are_held() {
+    fn locks_of_each_kind_are_shown_at_the_descriptors_that_hold_them() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         let file = || open(&path, libc::O_CREAT | libc::O_RDWR);
@@ -41,14 +41,14 @@ own_process! {
         let duplicate = whole.try_clone().unwrap();
         flock(&whole, libc::LOCK_EX);
         let table = current();
-        assert_eq!(told(&table, &whole), ["exclusive flock"]);
-        assert_eq!(told(&table, &duplicate), ["exclusive flock"], "the description has it");
-        assert_eq!(told(&table, &other), none);
+        assert_eq!(shown(&table, &whole), ["exclusive flock"]);
+        assert_eq!(shown(&table, &duplicate), ["exclusive flock"], "the description has it");
+        assert_eq!(shown(&table, &other), none);
         flock(&whole, libc::LOCK_SH);
         flock(&other, libc::LOCK_SH);
-        assert_eq!(told(&current(), &other), ["shared flock"]);
+        assert_eq!(shown(&current(), &other), ["shared flock"]);
         flock(&whole, libc::LOCK_UN);
-        assert_eq!(told(&current(), &duplicate), none);
+        assert_eq!(shown(&current(), &duplicate), none);
 
         let ranges = file();
         lock_range(&ranges, libc::F_SETLK, libc::F_WRLCK, 10, 5);
@@ -57,9 +57,9 @@ own_process! {
         lock_range(&descriptions, libc::F_OFD_SETLK, libc::F_RDLCK, 20, 1);
         lock_range(&descriptions, libc::F_OFD_SETLK, libc::F_WRLCK, 0, 3);
         let table = current();
-        assert_eq!(told(&table, &ranges), ["exclusive record 10..15", "shared record 100.."]);
-        assert_eq!(told(&table, &descriptions), ["exclusive description 0..3", "shared description 20..21"]);
-        assert_eq!(told(&table, &other), ["shared flock"], "each lock is told once");
+        assert_eq!(shown(&table, &ranges), ["exclusive record 10..15", "shared record 100.."]);
+        assert_eq!(shown(&table, &descriptions), ["exclusive description 0..3", "shared description 20..21"]);
+        assert_eq!(shown(&table, &other), ["shared flock"], "each lock is shown once");
         let lock = entry(&table, &ranges).locks().unwrap()[0];
         assert_eq!((lock.kind(), lock.is_exclusive(), lock.start(), lock.end()), (HeldLockKind::Record, true, 10, Some(15)));
 
@@ -69,14 +69,14 @@ own_process! {
         let place = open(directory.path(), libc::O_RDONLY);
         flock(&place, libc::LOCK_SH);
         let table = current();
-        assert_eq!(told(&table, &reader), ["exclusive flock"]);
-        assert_eq!(told(&table, &place), ["shared flock"]);
+        assert_eq!(shown(&table, &reader), ["exclusive flock"]);
+        assert_eq!(shown(&table, &place), ["shared flock"]);
 
         let lonely = open(&directory.path().join("lonely"), libc::O_CREAT | libc::O_RDWR);
         // SAFETY: only numbers are passed.
         let leased = unsafe { libc::fcntl(lonely.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK) };
         if leased == 0 {
-            assert_eq!(told(&current(), &lonely), ["exclusive lease"]);
+            assert_eq!(shown(&current(), &lonely), ["exclusive lease"]);
         } else {
             println!("not here: leases: {}", std::io::Error::last_os_error());
         }
@@ -98,11 +98,11 @@ own_process! {
         let child = Forked::new(|| lock_range(&its_own, libc::F_SETLK, libc::F_RDLCK, 1, 1));
         let (mine, childs) = (current(), DescriptorTable::of(child.0).unwrap());
         for table in [&mine, &childs] {
-            assert_eq!(told(table, &flocked), ["exclusive flock"]);
-            assert_eq!(told(table, &description), ["exclusive description 7..9"]);
+            assert_eq!(shown(table, &flocked), ["exclusive flock"]);
+            assert_eq!(shown(table, &description), ["exclusive description 7..9"]);
         }
-        assert_eq!((told(&mine, &record).len(), told(&childs, &record).len()), (1, 0));
-        assert_eq!((told(&mine, &its_own).len(), told(&childs, &its_own).len()), (0, 1));
-        assert_eq!(told(&childs, &its_own), ["shared record 1..2"]);
+        assert_eq!((shown(&mine, &record).len(), shown(&childs, &record).len()), (1, 0));
+        assert_eq!((shown(&mine, &its_own).len(), shown(&childs, &its_own).len()), (0, 1));
+        assert_eq!(shown(&childs, &its_own), ["shared record 1..2"]);
     }
 }
