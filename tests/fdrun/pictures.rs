@@ -19,7 +19,8 @@ fn help_shows_all_options() {
     }
 }
 
-/// The table of a child that has done the steps of a picture: for each open number, the number that its file had at first.
+/// The table of a child that has done the steps of a picture: for each open number, the number that its file had at
+/// first.
 fn follow(steps: &[&str], first: &[i32]) -> Vec<(i32, i32)> {
     let mut table: Vec<(i32, i32)> = first.iter().map(|&number| (number, number)).collect();
     for step in steps {
@@ -138,7 +139,8 @@ fn the_table_is_what_the_program_would_start_with() {
         assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{launcher}");
         let rows = rows(&found.stdout);
         let numbers: Vec<i32> = rows.iter().map(|row| row.0).collect();
-        // 2 is closed, although Rust's runtime opens a closed 2. 3 is closed, and so is every descriptor of fdrun's own.
+        // 2 is closed, although Rust's runtime opens a closed 2. 3 is closed, and so is every descriptor of fdrun's
+        // own.
         assert_eq!(numbers, [0, 1, 5, 7, 8, 9], "{launcher}: {}", found.stdout);
         let kind = |number| &rows.iter().find(|row| row.0 == number).unwrap().1;
         assert!(kind(0).contains("/dev/null") && kind(1).contains("/dev/null"), "{}", found.stdout);

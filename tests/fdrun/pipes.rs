@@ -60,7 +60,8 @@ fn pipes_are_read_at_the_same_time_and_lines_never_mix() {
 
 #[test]
 fn pipes_are_read_to_their_end_even_after_the_child_has_ended() {
-    // `cat` writes after the child has ended: it waits for the end of the FIFO, which only the child has open for writing.
+    // `cat` writes after the child has ended: it waits for the end of the FIFO, which only the child has open for
+    // writing.
     let child = "mkfifo fifo; { cat; echo late >&5; } <fifo & exec 4>fifo; echo early >&5; exit 3";
     let (_directory, found) = run_with_file(&format!("fdrun --pipe-from 5 -- sh -c '{child}'"));
     assert_eq!(found, outcome(3, "", "5: early\n5: late\n"));

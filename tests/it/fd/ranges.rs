@@ -4,6 +4,7 @@ use crate::own_process;
 use crate::support::mounts::unmount_proc;
 use crate::support::seccomp::refuse;
 use crate::support::sources::{close, hard_limit, memory_at};
+use crate::support::table::{close_on_exec, is_open, open_numbers};
 use fdspawn::fd::{CloseRange, Flags, close_from, close_ranges_except, set_close_on_exec_from};
 use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 
@@ -14,20 +15,6 @@ const NUMBERS: [RawFd; 12] = [3, 4, 50, 63, 64, 65, 127, 128, 700, 3999, 4999, 1
 fn open_all() -> Vec<RawFd> {
     let numbers = NUMBERS.into_iter().filter(|&number| (number as u64) < hard_limit());
     numbers.map(|number| memory_at(number, "open", false).into_raw_fd()).collect()
-}
-
-/// Whether a number closes at exec, by the kernel's answer. `None` if it is closed.
-fn state(number: RawFd) -> Option<bool> {
-    // SAFETY: the call only reads the flags.
-    match unsafe { libc::fcntl(number, libc::F_GETFD) } {
-        -1 => None,
-        flags => Some(flags & libc::FD_CLOEXEC != 0),
-    }
-}
-
-/// The open numbers of this thread below 20,000, which is the range that tests use.
-fn open_numbers() -> Vec<RawFd> {
-    (0..20_000).filter(|&number| state(number).is_some()).collect()
 }
 
 /// Defines three tests: one with `close_range`, one with the list of `/proc`, and one with a search of all numbers.
@@ -88,11 +75,11 @@ fn keeps_what_is_listed() {
     for keep in keeps {
         let opened = open_all();
         for number in 0..=2 {
-            if state(number).is_none() {
+            if !is_open(number) {
                 let _ = memory_at(number, "open", false).into_raw_fd();
             }
         }
-        let mut expected: Vec<RawFd> = keep.iter().copied().filter(|number| state(*number).is_some()).collect();
+        let mut expected: Vec<RawFd> = keep.iter().copied().filter(|number| is_open(*number)).collect();
         expected.sort_unstable();
         expected.dedup();
         // SAFETY: no value owns what is closed.
@@ -105,19 +92,20 @@ fn sets_from() {
     let opened = open_all();
     set_close_on_exec_from(64).unwrap();
     for &number in &opened {
-        assert_eq!(state(number), Some(number >= 64), "{number}");
+        assert_eq!(close_on_exec(number), Some(number >= 64), "{number}");
     }
     set_close_on_exec_from(0).unwrap();
-    assert!(opened.iter().chain(&[0, 1, 2]).all(|&number| state(number) == Some(true)));
+    assert!(opened.iter().chain(&[0, 1, 2]).all(|&number| close_on_exec(number) == Some(true)));
     set_close_on_exec_from(RawFd::MAX).unwrap();
-    assert!(opened.iter().all(|&number| state(number) == Some(true)));
+    assert!(opened.iter().all(|&number| close_on_exec(number) == Some(true)));
 }
 
 /// Runs `change` in a thread, and returns what that thread finds afterwards. This thread must find no change.
 fn in_a_thread(change: fn()) -> Vec<(RawFd, Option<bool>)> {
     open_all();
-    let found =
-        || -> Vec<(RawFd, Option<bool>)> { open_numbers().into_iter().map(|number| (number, state(number))).collect() };
+    let found = || -> Vec<(RawFd, Option<bool>)> {
+        open_numbers().into_iter().map(|number| (number, close_on_exec(number))).collect()
+    };
     let before = found();
     let thread = std::thread::spawn(move || {
         change();
@@ -199,7 +187,7 @@ own_process! {
             // SAFETY: the kernel refuses the private table, and nothing is closed.
             let error = unsafe { close_ranges_except([0, 1, 2], CloseRange::UNSHARE) }.unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EPERM));
-            assert!(opened.iter().all(|&number| state(number) == Some(false)));
+            assert!(opened.iter().all(|&number| close_on_exec(number) == Some(false)));
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::own_process;
 use crate::support;
-use crate::support::mounts::unmount_proc;
+use crate::support::mounts::{self, unmount_proc};
+use crate::support::running::Running;
 use crate::support::seccomp::refuse;
 use crate::support::sources::{leaky, set_limit};
 use crate::support::tools::skip;
 use crate::support::{LAUNCHERS, Planned, helper};
 use fdspawn::inspect::{PipeHolder, PipeHolders, pipe_holders};
-use fdspawn::{Child, Command, Rest, Stdio};
+use fdspawn::{Command, Rest, Stdio};
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
@@ -41,26 +42,6 @@ fn name_of(pid: u32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().trim_end().to_owned()
 }
 
-/// A child that ends with its test. Otherwise it would keep the output of the test open.
-struct Helper(Child);
-
-impl Helper {
-    fn spawn(command: &mut Command<'_>) -> Self {
-        Self(command.spawn().unwrap())
-    }
-
-    fn id(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 /// Makes a FIFO.
 fn fifo(path: &Path) {
     let path = CString::new(path.as_os_str().as_bytes()).unwrap();
@@ -82,7 +63,7 @@ own_process! {
     fn other_end_is_found_in_the_child_that_has_it() {
         for launcher in LAUNCHERS {
             let (reader, writer) = io::pipe().unwrap();
-            let child = Helper::spawn(helper("wait").launcher(launcher).fd(7, writer).planned());
+            let child = Running::spawn(helper("wait").launcher(launcher).fd(7, writer).planned());
             let ends = pipe_holders(&reader).unwrap();
             assert_eq!(places(ends.writers()), [(child.id(), None, 7)]);
             assert_eq!(ends.other_end(), ends.writers());
@@ -90,7 +71,10 @@ own_process! {
             assert_eq!(ends.writers()[0].name().to_str(), Some(name_of(child.id()).as_str()));
             let (name, me) = (name_of(child.id()), std::process::id());
             let readers = format!("{me} ({}) at {}", name_of(me), reader.as_raw_fd());
-            assert_eq!(ends.to_string(), format!("writers: {} ({name}) at 7; readers: {readers}{}", child.id(), rest(&ends)));
+            assert_eq!(
+                ends.to_string(),
+                format!("writers: {} ({name}) at 7; readers: {readers}{}", child.id(), rest(&ends))
+            );
             drop(child);
             let ends = pipe_holders(&reader).unwrap();
             assert_eq!((ends.writers(), places(ends.readers())), (&[][..], vec![here(&reader)]));
@@ -103,14 +87,14 @@ own_process! {
     fn ends_in_several_processes_are_all_found() {
         for launcher in LAUNCHERS {
             let (reader, writer) = io::pipe().unwrap();
-            let spawn = |command: &mut Command<'_>| Helper::spawn(command.launcher(launcher).planned());
+            let spawn = |command: &mut Command<'_>| Running::spawn(command.launcher(launcher).planned());
             let children = [
                 spawn(helper("wait").stdin(&reader)),
                 spawn(helper("wait").stdout(&writer).fd(9, &writer)),
                 spawn(helper("wait").fd(3, &writer).fd(4, &reader)),
                 spawn(&mut helper("wait")),
             ];
-            let [one, two, three, _] = children.each_ref().map(Helper::id);
+            let [one, two, three, _] = children.each_ref().map(Running::id);
             // The other end depends on the descriptor that is passed.
             let (from_reader, from_writer) = (pipe_holders(&reader).unwrap(), pipe_holders(&writer).unwrap());
             let mut readers = vec![here(&reader), (one, None, 0), (three, None, 4)];
@@ -136,13 +120,15 @@ own_process! {
             drop(writer);
             let number = leak.as_raw_fd();
             // The first child inherits the writer by mistake, with the rest. The second child does not.
-            let careless =
-                Helper::spawn(support::command("sleep").arg("1000").launcher(launcher).rest(Rest::Inherit));
-            let _careful = Helper::spawn(helper("wait").launcher(launcher));
+            let careless = Running::spawn(support::command("sleep").arg("1000").launcher(launcher).rest(Rest::Inherit));
+            let _careful = Running::spawn(helper("wait").launcher(launcher));
             drop(leak);
             let ends = pipe_holders(&reader).unwrap();
             assert_eq!(places(ends.other_end()), [(careless.id(), None, number)]);
-            assert!(ends.to_string().starts_with(&format!("writers: {} (sleep) at {number}; ", careless.id())), "{ends}");
+            assert!(
+                ends.to_string().starts_with(&format!("writers: {} (sleep) at {number}; ", careless.id())),
+                "{ends}"
+            );
         }
     }
 }
@@ -160,7 +146,7 @@ own_process! {
         let named = open(&path, libc::O_PATH);
         let _other = open(&other, 0);
         for launcher in LAUNCHERS {
-            let child = Helper::spawn(helper("wait").launcher(launcher).fd(50, &both).planned());
+            let child = Running::spawn(helper("wait").launcher(launcher).fd(50, &both).planned());
             let look = || {
                 let (readers, writers) = ([here(&both), here(&reader)], [here(&both), here(&writer)]);
                 let all = [here(&both), here(&reader), here(&writer)];
@@ -194,17 +180,12 @@ own_process! {
     fn fifo_of_the_same_number_in_another_file_system_is_another() {
         let directory = tempfile::tempdir().unwrap();
         let paths = ["one", "other"].map(|name| directory.path().join(name));
-        // SAFETY: the mount namespace is this process's own, and no mount spreads to others.
-        let mounted = unsafe {
-            libc::unshare(libc::CLONE_NEWNS) == 0
-                && libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE, std::ptr::null()) == 0
-                && paths.iter().all(|path| {
-                    std::fs::create_dir(path).unwrap();
-                    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
-                    libc::mount(c"none".as_ptr(), path.as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
-                })
+        let mount = |path| {
+            std::fs::create_dir(path).unwrap();
+            mounts::mount(c"tmpfs", path, c"")
         };
-        if !mounted {
+        let mounted = mounts::private().and_then(|()| paths.iter().try_for_each(|path| mount(path)));
+        if mounted.is_err() {
             skip("a file system cannot be mounted");
             return;
         }
@@ -296,7 +277,7 @@ own_process! {
     fn process_whose_main_thread_has_ended_is_looked_into() {
         for launcher in LAUNCHERS {
             let (mut reader, writer) = io::pipe().unwrap();
-            let child = Helper::spawn(helper("leaderless").arg("7").launcher(launcher).fd(7, writer).planned());
+            let child = Running::spawn(helper("leaderless").arg("7").launcher(launcher).fd(7, writer).planned());
             let mut text = [0; 5];
             reader.read_exact(&mut text).unwrap();
             if std::fs::read_dir(format!("/proc/{}/task", child.id())).map_or(0, Iterator::count) < 2 {

@@ -29,7 +29,12 @@ own_process! {
             assert!(child.wait().unwrap().success());
             drop(child);
             let expected = [
-                (one.as_raw_fd(), "two"), (two.as_raw_fd(), "one"), (70, "one"), (71, "data"), (72, "data"), (5000, "kept"),
+                (one.as_raw_fd(), "two"),
+                (two.as_raw_fd(), "one"),
+                (70, "one"),
+                (71, "data"),
+                (72, "data"),
+                (5000, "kept"),
             ];
             let table = Table::read(&out);
             assert_eq!(table.contents()[2..], expected);
@@ -80,7 +85,8 @@ own_process! {
             let output = child.wait_with_output().unwrap();
             assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
             let root = File::open("/").unwrap();
-            let output = Command::new("pwd").isolated(&isolated).launcher(launcher).current_dir_fd(&root).output().unwrap();
+            let output =
+                Command::new("pwd").isolated(&isolated).launcher(launcher).current_dir_fd(&root).output().unwrap();
             assert_eq!(output.stdout, b"/\n");
         }
     }
@@ -145,7 +151,8 @@ own_process! {
     fn explanation_has_the_numbers_of_the_threads_table() {
         // SAFETY: 1 and 2 are open for as long as the process runs.
         let (stdout, stderr) = unsafe { (BorrowedFd::borrow_raw(1), BorrowedFd::borrow_raw(2)) };
-        let (kept, root) = (memory_at(9, "kept", true), memory_at(10, "no directory, which is not looked at here", true));
+        let (kept, root) =
+            (memory_at(9, "kept", true), memory_at(10, "no directory, which is not looked at here", true));
         let isolated = Isolated::new().unwrap();
         let mut command = Command::new("prog");
         command.launcher(Launcher::Fork).stdin(Stdio::piped()).stdout(stderr).stderr(stdout).keep(&kept);

@@ -17,16 +17,21 @@ own_process! {
         let isolated = Isolated::new().unwrap();
         let before = (Table::current(), threads());
         for launcher in LAUNCHERS {
-            let error = Command::new("/no/such").launcher(launcher).isolated(&isolated).spawn().unwrap_err();
+            let command = |program| {
+                let mut command = Command::new(program);
+                command.launcher(launcher).isolated(&isolated);
+                command
+            };
+            let error = command("/no/such").spawn().unwrap_err();
             assert_eq!(error.to_string(), "cannot spawn `/no/such`: No such file or directory");
-            let error = Command::new("true").launcher(launcher).isolated(&isolated).current_dir("/nope").spawn().unwrap_err();
+            let error = command("true").current_dir("/nope").spawn().unwrap_err();
             assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
             let file = File::open("/dev/null").unwrap();
-            let error = Command::new("true").launcher(launcher).isolated(&isolated).current_dir_fd(&file).spawn().unwrap_err();
+            let error = command("true").current_dir_fd(&file).spawn().unwrap_err();
             assert!(matches!(error.failure(), Failure::WorkingDirectory(None)), "{error}");
-            let error = Command::new("true").launcher(launcher).isolated(&isolated).fd(3, Stdio::null()).fd(3, Stdio::null()).spawn().unwrap_err();
+            let error = command("true").fd(3, Stdio::null()).fd(3, Stdio::null()).spawn().unwrap_err();
             assert!(matches!(error.failure(), Failure::Refused(Refusal::TargetTwice { target: 3 })), "{error}");
-            let error = Command::new("true").launcher(launcher).isolated(&isolated).rest(Rest::Inherit).spawn().unwrap_err();
+            let error = command("true").rest(Rest::Inherit).spawn().unwrap_err();
             assert!(matches!(error.failure(), Failure::NothingToInherit), "{error}");
         }
         let mut command = Command::new("true");

@@ -64,7 +64,12 @@ own_process! {
         for launcher in LAUNCHERS {
             for program in ["true", "/no/such"] {
                 let mut command = Command::new(program);
-                command.launcher(launcher).isolated(&isolated).stdout(Stdio::piped()).fd(9, &source).current_dir_fd(&root);
+                command
+                    .launcher(launcher)
+                    .isolated(&isolated)
+                    .stdout(Stdio::piped())
+                    .fd(9, &source)
+                    .current_dir_fd(&root);
                 let before = Table::current();
                 assert!(command.explain().error().is_none());
                 assert_eq!((numbers_of_the_thread(), Table::current()), (vec![256], before));
@@ -122,9 +127,8 @@ own_process! {
             }
         };
         // The calling thread has ended when the scope is left, and the kernel signals its children then.
-        let (mut theirs, mut ours) = std::thread::scope(|scope| {
-            scope.spawn(|| (spawn(None), spawn(Some(&isolated)))).join().unwrap()
-        });
+        let (mut theirs, mut ours) =
+            std::thread::scope(|scope| scope.spawn(|| (spawn(None), spawn(Some(&isolated)))).join().unwrap());
         assert_eq!(theirs.wait().unwrap().signal(), Some(libc::SIGTERM));
         assert!(ours.try_wait().unwrap().is_none());
         drop(isolated);

@@ -80,9 +80,8 @@ own_process! {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
         // SAFETY: the path is NUL-terminated, and the descriptors are new.
-        let _places: Vec<OwnedFd> = (0..100)
-            .map(|_| unsafe { OwnedFd::from_raw_fd(libc::open(c"/".as_ptr(), libc::O_PATH)) })
-            .collect();
+        let _places: Vec<OwnedFd> =
+            (0..100).map(|_| unsafe { OwnedFd::from_raw_fd(libc::open(c"/".as_ptr(), libc::O_PATH)) }).collect();
         for missing in CLOSING {
             for launcher in LAUNCHERS {
                 let mut command = helper("table");

@@ -124,7 +124,8 @@ own_process! {
             return;
         }
         let before = Table::current();
-        // SIGSYS makes the kernel dump a core, and old kernels (5.10, but not 6.1) then end each process that shares the memory.
+        // SIGSYS makes the kernel dump a core, and old kernels (5.10, but not 6.1) then end each process that shares
+        // the memory.
         if kernel_is_older_than(6) {
             eprintln!("skipped: a core dump of the child ends the parent here");
             return;

@@ -18,7 +18,8 @@ own_process! {
         let round = |count: usize| {
             for index in 0..count {
                 for launcher in LAUNCHERS {
-                    let mut command = support::command(if index % 2 == 0 { tiny.as_os_str() } else { "/no/such".as_ref() });
+                    let mut command =
+                        support::command(if index % 2 == 0 { tiny.as_os_str() } else { "/no/such".as_ref() });
                     command.launcher(launcher).stdin(Stdio::piped()).fd(9, Stdio::null());
                     let _ = command.reader(7);
                     match command.spawn() {

@@ -1,8 +1,8 @@
-//! The suite run again in other circumstances: under a filter that refuses a system call, without /proc, by fork, and by
-//! an isolated thread.
+//! The suite run again in other circumstances: under a filter that refuses a system call, without /proc, by fork, and
+//! by an isolated thread.
 //!
-//! A few heavy tests take most of a run's time, and the plain run leaves them out of these reruns. `support::EXHAUSTIVE`
-//! puts them in.
+//! A few heavy tests take most of a run's time, and the plain run leaves them out of these reruns.
+//! `support::EXHAUSTIVE` puts them in.
 
 use crate::own_process;
 use crate::support;
@@ -11,8 +11,8 @@ use crate::support::seccomp::refuse;
 use crate::support::{exhaustive, own_process, test_binary};
 use fdspawn::{Command, Failure, Launcher, Rest};
 
-/// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every run
-/// of the suite.
+/// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
+/// run of the suite.
 const HEAVY: [&str; 13] = [
     "child::threads::children_of_many_threads",
     "inspect::pipe_holders::",
@@ -48,8 +48,8 @@ const NOT_UNDER_A_FILTER: [&str; 14] = [
     "limit_of_a_billion",
 ];
 
-/// Runs the suite in another process, without the tests of both lists, and in the plain run without the heavy ones. Each
-/// name in a list has to be that of a test.
+/// Runs the suite in another process, without the tests of both lists, and in the plain run without the heavy ones.
+/// Each name in a list has to be that of a test.
 fn suite_passes(command: &mut Command<'_>, one: &[&str], other: &[&str]) {
     let heavy: &[&str] = if exhaustive() { &[] } else { &HEAVY };
     let tests = suite().arg("--list").output().unwrap().stdout;
@@ -96,8 +96,8 @@ suites! {
 
 #[test]
 fn suite_passes_where_clone3_answers_eperm() {
-    // With this answer glibc starts no thread, and so libtest would run no test. Each test that has a process of its own
-    // installs the filter there instead, for its thread.
+    // With this answer glibc starts no thread, and so libtest would run no test. Each test that has a process of its
+    // own installs the filter there instead, for its thread.
     let starts_threads = [
         "of_another_thread",
         "however_many_spawns",
@@ -117,8 +117,17 @@ own_process! {
     fn suite_passes_without_proc() {
         // These tests look at the process through /proc themselves.
         let look_at_proc = [
-            "storm", "parent_table::", "spawn::exec::", "failures_leave", "full_table", "nothing_can_close",
-            "rest_is_closed_without_proc", "without_proc_too", "hook_that", "ignored_sigchld", "arguments_arrive",
+            "storm",
+            "parent_table::",
+            "spawn::exec::",
+            "failures_leave",
+            "full_table",
+            "nothing_can_close",
+            "rest_is_closed_without_proc",
+            "without_proc_too",
+            "hook_that",
+            "ignored_sigchld",
+            "arguments_arrive",
             "new_pid_namespace",
         ];
         if unmount_proc() {

@@ -126,18 +126,28 @@ extern "C" fn storm(_: i32) {
     }
 }
 
+/// Prepares this process for a storm of `signals`.
+fn expect_storm(signals: &[i32]) {
+    PARENT.store(std::process::id() as i32, Ordering::Relaxed);
+    // SAFETY: only numbers are passed.
+    HANDLED.store(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }, Ordering::Relaxed);
+    for &signal in signals {
+        handle(signal, storm as *const () as usize);
+    }
+}
+
 own_process! {
     fn storm_of_signals_during_10000_spawns_runs_no_handler_in_a_child() {
         const SIGNALS: [i32; 3] = [libc::SIGUSR1, libc::SIGALRM, libc::SIGIO];
-        PARENT.store(std::process::id() as i32, Ordering::Relaxed);
-        // SAFETY: only numbers are passed.
-        HANDLED.store(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }, Ordering::Relaxed);
-        for signal in SIGNALS {
-            handle(signal, storm as *const () as usize);
-        }
-        let state = || fs::read_to_string("/proc/thread-self/status").unwrap()
-            .lines().filter(|line| ["SigBlk", "SigIgn", "SigCgt"].iter().any(|name| line.starts_with(name)))
-            .map(str::to_owned).collect::<Vec<_>>();
+        expect_storm(&SIGNALS);
+        let state = || {
+            fs::read_to_string("/proc/thread-self/status")
+                .unwrap()
+                .lines()
+                .filter(|line| ["SigBlk", "SigIgn", "SigCgt"].iter().any(|name| line.starts_with(name)))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         let before = state();
         // SAFETY: the call returns this thread's number.
         let thread = unsafe { libc::syscall(libc::SYS_gettid) };
@@ -170,12 +180,9 @@ own_process! {
 
 own_process! {
     fn signals_to_the_whole_group_run_no_handler_in_a_child() {
-        PARENT.store(std::process::id() as i32, Ordering::Relaxed);
-        // SAFETY: only numbers are passed.
-        HANDLED.store(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) }, Ordering::Relaxed);
+        expect_storm(&[libc::SIGURG]);
         // SAFETY: the group is this process's own, so that no other process gets a signal.
         assert_eq!(unsafe { libc::setpgid(0, 0) }, 0);
-        handle(libc::SIGURG, storm as *const () as usize);
         let over = AtomicBool::new(false);
         let tiny = crate::support::tiny::tiny_program();
         std::thread::scope(|scope| {

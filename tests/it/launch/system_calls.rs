@@ -26,7 +26,8 @@ fn calls_of_one(what: &str) -> f64 {
 #[test]
 fn plain_status_takes_12_calls_in_parent_and_child_together() {
     if has("strace") {
-        // Parent: three fcntl, two rt_sigprocmask, clone3, waitid. Child: close_range, rt_sigaction, rt_sigprocmask, execve.
+        // Parent: three fcntl, two rt_sigprocmask, clone3, waitid. Child: close_range, rt_sigaction, rt_sigprocmask,
+        // execve.
         assert_eq!(calls_of_one("status"), 11.0);
     }
 }

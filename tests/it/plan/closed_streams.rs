@@ -3,10 +3,25 @@
 use crate::own_process;
 use crate::support;
 use crate::support::sources::{close, lent, memory_at};
-use crate::support::table::Table;
+use crate::support::table::{Table, close_on_exec, is_open};
 use crate::support::{LAUNCHERS, Over, helper};
 use fdspawn::{Features, Stdio};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// Closes those of 0 to 2 whose bit is set in `closed`, and opens the others, each with a content of its own.
+fn close_streams(closed: u8) {
+    for number in 0..3 {
+        if is_closed(closed, number) {
+            close(number);
+        } else {
+            std::mem::forget(memory_at(number, &format!("stream{number}"), false));
+        }
+    }
+}
+
+fn is_closed(closed: u8, number: RawFd) -> bool {
+    closed >> number & 1 == 1
+}
 
 own_process! {
     fn every_combination_of_closed_standard_streams_times_every_permutation() {
@@ -14,14 +29,10 @@ own_process! {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
         // The sources have the numbers 10 to 12. The test opens and closes 0 to 2 of the parent.
-        let _kept: Vec<OwnedFd> = (0..3).map(|number| memory_at(10 + number, &format!("source{number}"), true)).collect();
+        let _kept: Vec<OwnedFd> =
+            (0..3).map(|number| memory_at(10 + number, &format!("source{number}"), true)).collect();
         for closed in 0..8 {
-            for number in 0..3 {
-                match closed >> number & 1 {
-                    1 => close(number),
-                    _ => std::mem::forget(memory_at(number, &format!("stream{number}"), false)),
-                }
-            }
+            close_streams(closed);
             for launcher in LAUNCHERS {
                 for permutation in PERMUTATIONS {
                     let mut command = helper("table");
@@ -33,7 +44,10 @@ own_process! {
                     let expected: Vec<(RawFd, String)> =
                         (0..).zip(permutation).map(|(target, source)| (target, format!("source{source}"))).collect();
                     let found = Table::read(&out);
-                    assert_eq!(found.0.iter().map(|each| (each.number, each.content.clone())).collect::<Vec<_>>(), expected);
+                    assert_eq!(
+                        found.0.iter().map(|each| (each.number, each.content.clone())).collect::<Vec<_>>(),
+                        expected
+                    );
                 }
                 // The child inherits its streams. It has /dev/null for a closed one, and never a pipe of the library.
                 let mut command = helper("table");
@@ -49,17 +63,17 @@ own_process! {
                 for number in 0..3 {
                     let content = found.content(number).unwrap();
                     let null = found.0.iter().find(|each| each.number == number).unwrap().file == null_file();
-                    match closed >> number & 1 {
-                        1 => assert!(null, "{number} of {closed:#b}"),
-                        _ => assert_eq!(content, format!("stream{number}")),
+                    if is_closed(closed, number) {
+                        assert!(null, "{number} of {closed:#b}");
+                    } else {
+                        assert_eq!(content, format!("stream{number}"));
                     }
                 }
                 // A stream that was closed in the parent is still closed.
-                for number in 0..3 {
-                    // SAFETY: the call only reads flags.
-                    let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
-                    assert_eq!(open, closed >> number & 1 == 0, "{number} of {closed:#b} by {launcher:?}");
-                }
+                assert!(
+                    (0..3).all(|number| is_open(number) != is_closed(closed, number)),
+                    "{closed:#b} by {launcher:?}"
+                );
             }
         }
     }
@@ -70,15 +84,11 @@ own_process! {
         let source = memory_at(10, "source", true);
         let opened: [Option<fn() -> Stdio<'static>>; 3] = [None, Some(Stdio::null), Some(|| Stdio::data("some"))];
         for closed in 0..8 {
-            for number in 0..3 {
-                match closed >> number & 1 {
-                    1 => close(number),
-                    _ => std::mem::forget(memory_at(number, "stream", false)),
-                }
-            }
+            close_streams(closed);
             for launcher in LAUNCHERS {
-                for (opened, missing) in
-                    opened.iter().flat_map(|opened| [Features::empty(), Features::MEMFD].map(|missing| (opened, missing)))
+                for (opened, missing) in opened
+                    .iter()
+                    .flat_map(|opened| [Features::empty(), Features::MEMFD].map(|missing| (opened, missing)))
                 {
                     let mut command = support::command("true");
                     command.launcher(launcher).missing(missing);
@@ -88,11 +98,10 @@ own_process! {
                     }
                     let mut child = command.spawn().unwrap();
                     assert!(child.pidfd().is_none_or(|pidfd| pidfd.as_raw_fd() > 2), "{closed:#b} by {launcher:?}");
-                    for number in 0..3 {
-                        // SAFETY: the call only reads flags.
-                        let open = unsafe { libc::fcntl(number, libc::F_GETFD) } != -1;
-                        assert_eq!(open, closed >> number & 1 == 0, "{number} of {closed:#b} by {launcher:?}");
-                    }
+                    assert!(
+                        (0..3).all(|number| is_open(number) != is_closed(closed, number)),
+                        "{closed:#b} by {launcher:?}"
+                    );
                     assert!(child.wait().unwrap().success());
                 }
             }
@@ -114,8 +123,7 @@ own_process! {
         for launcher in LAUNCHERS {
             assert!(helper("table").arg(&out).launcher(launcher).status().unwrap().success());
             assert_eq!(Table::read(&out).content(0), Some("input"));
-            // SAFETY: the call only reads the flag.
-            assert_eq!(unsafe { libc::fcntl(0, libc::F_GETFD) }, libc::FD_CLOEXEC);
+            assert_eq!(close_on_exec(0), Some(true));
         }
     }
 }

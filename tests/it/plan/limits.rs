@@ -64,7 +64,9 @@ own_process! {
             // The fork launcher has no number for its report pipe either.
             let expected = match launcher {
                 Launcher::Clone => matches!(error.failure(), Failure::Refused(Refusal::NoScratch { limit: 16 })),
-                _ => matches!(error.failure(), Failure::ParentOpen { .. }) && error.raw_os_error() == Some(libc::EMFILE),
+                _ => {
+                    matches!(error.failure(), Failure::ParentOpen { .. }) && error.raw_os_error() == Some(libc::EMFILE)
+                }
             };
             assert!(expected, "{error}");
         }

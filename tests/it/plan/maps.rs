@@ -1,4 +1,5 @@
-//! Maps of targets to sources, with gaps and with an inherited rest, checked in real children by what each target reads.
+//! Maps of targets to sources, with gaps and with an inherited rest, checked in real children by what each target
+//! reads.
 
 use crate::own_process;
 use crate::support::random::Random;
@@ -118,16 +119,22 @@ own_process! {
                 maps[launcher].push(relabeled(&shape, &labels));
             }
         }
-        let counts = LAUNCHERS.into_iter().zip(maps).map(|(launcher, maps)| run_maps(launcher, Rest::Close, maps.into_iter()));
+        let counts =
+            LAUNCHERS.into_iter().zip(maps).map(|(launcher, maps)| run_maps(launcher, Rest::Close, maps.into_iter()));
         assert_eq!(counts.sum::<usize>(), 3 * 47);
     }
 }
 
 own_process! {
     fn maps_with_holes_and_a_source_beyond_the_targets() {
-        let maps = || (0..7_usize.pow(3)).map(|code| {
-            (0..3).map(|target| (code / 7_usize.pow(target) % 7) as RawFd - 1).map(|source| (source >= 0).then_some(source)).collect()
-        });
+        let maps = || {
+            (0..7_usize.pow(3)).map(|code| {
+                (0..3)
+                    .map(|target| (code / 7_usize.pow(target) % 7) as RawFd - 1)
+                    .map(|source| (source >= 0).then_some(source))
+                    .collect()
+            })
+        };
         for launcher in LAUNCHERS {
             assert_eq!(run_maps(launcher, Rest::Close, maps()), 343);
         }

@@ -149,7 +149,12 @@ own_process! {
                 let before = Table::current();
                 let most = before.numbers().iter().filter(|&&number| number < 1000).count() as u64;
                 let mut command = helper("exit");
-                command.arg("0").launcher(launcher).stdin(Stdio::piped()).stdout(Stdio::piped()).fd(3, Stdio::data("x"));
+                command
+                    .arg("0")
+                    .launcher(launcher)
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .fd(3, Stdio::data("x"));
                 command.planned();
                 set_limit(most + room, hard_limit());
                 let result = command.status();

@@ -2,30 +2,12 @@
 
 use crate::own_process;
 use crate::support;
+use crate::support::forked::status_of;
 use crate::support::sources::{leaky, memory, memory_at};
 use crate::support::table::Table;
 use crate::support::{Over, helper};
 use fdspawn::{Failure, Features, Stdio};
 use std::os::fd::AsRawFd;
-
-/// Runs `exec` in a forked child, and returns its status.
-fn status_of(exec: impl FnOnce()) -> i32 {
-    // SAFETY: the test process has one other thread, which only waits; the child ends here.
-    unsafe {
-        match libc::fork() {
-            0 => {
-                exec();
-                libc::_exit(98)
-            }
-            pid => {
-                let mut status = 0;
-                assert_eq!(libc::waitpid(pid, &raw mut status, 0), pid);
-                assert!(libc::WIFEXITED(status), "{status:#x}");
-                libc::WEXITSTATUS(status)
-            }
-        }
-    }
-}
 
 own_process! {
     fn program_replaces_the_process_with_the_planned_descriptors() {
@@ -74,8 +56,11 @@ own_process! {
             // The status of this thread: libtest may still be starting this thread when another looks, with all signals
             // blocked.
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-            let signals: Vec<String> = status.lines().filter(|line| ["SigBlk", "SigIgn", "SigCgt", "Threads"].contains(&line.split(':').next().unwrap()))
-                .map(str::to_owned).collect();
+            let signals: Vec<String> = status
+                .lines()
+                .filter(|line| ["SigBlk", "SigIgn", "SigCgt", "Threads"].contains(&line.split(':').next().unwrap()))
+                .map(str::to_owned)
+                .collect();
             (Table::current(), signals, std::env::current_dir().unwrap())
         };
         let before = state();

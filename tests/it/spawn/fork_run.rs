@@ -60,10 +60,15 @@ own_process! {
         for missing in features {
             let mut map = FdMap::new();
             // The plan has a swap, a source of two targets, data, and a closed target.
-            map.fd(one.as_raw_fd(), &two).fd(two.as_raw_fd(), &one).fd(70, &one).fd(71, Stdio::data("data")).keep(&kept);
+            map.fd(one.as_raw_fd(), &two)
+                .fd(two.as_raw_fd(), &one)
+                .fd(70, &one)
+                .fd(71, Stdio::data("data"))
+                .keep(&kept);
             map.stdin(Stdio::closed()).missing(missing);
             let table = table_in_child(&mut map, 80).unwrap();
-            let expected = [(one.as_raw_fd(), "two"), (two.as_raw_fd(), "one"), (50, "kept"), (70, "one"), (71, "data")];
+            let expected =
+                [(one.as_raw_fd(), "two"), (two.as_raw_fd(), "one"), (50, "kept"), (70, "one"), (71, "data")];
             assert_eq!(table.contents()[2..], expected, "{missing:?}");
             assert_eq!(table.numbers()[..2], [1, 2]);
             assert!(table.0.iter().all(|entry| !entry.close_on_exec));
@@ -183,7 +188,9 @@ own_process! {
         map.keep(&file);
         // SAFETY: no other thread of this process holds a lock, and the function uses the plan's descriptors only.
         let mut child = unsafe {
-            fork_run(&mut map, move || at(std::hint::black_box(&write_on_drop).0).write_all(b"child;").map_or(1, |()| 0))
+            fork_run(&mut map, move || {
+                at(std::hint::black_box(&write_on_drop).0).write_all(b"child;").map_or(1, |()| 0)
+            })
         }
         .unwrap();
         assert!(child.wait().unwrap().success());

@@ -79,7 +79,11 @@ own_process! {
                         // SAFETY: the hook does nothing.
                         unsafe { command.pre_exec(|| Ok(())) };
                     }
-                    if path { command.current_dir("/") } else { command.current_dir_fd(&root) };
+                    if path {
+                        command.current_dir("/")
+                    } else {
+                        command.current_dir_fd(&root)
+                    };
                     isolated.map(|isolated| command.isolated(isolated));
                     let explained: Vec<String> = command.explain().steps().iter().map(ToString::to_string).collect();
                     let text = logged(|| assert!(command.spawn().unwrap().wait().unwrap().success()));
@@ -117,7 +121,8 @@ own_process! {
                 assert!(support::command("true").launcher(Launcher::Clone).status().unwrap().success());
             }
         });
-        let warnings: Vec<&str> = text.lines().filter(|line| line.contains("WARN") && !line.contains("private table")).collect();
+        let warnings: Vec<&str> =
+            text.lines().filter(|line| line.contains("WARN") && !line.contains("private table")).collect();
         assert_eq!(warnings.len(), 1, "{text}");
         assert!(warnings[0].contains("clone3 is refused"), "{text}");
     }

@@ -2,6 +2,24 @@
 
 use std::os::fd::RawFd;
 
+/// Runs `body` in a forked child of a test that has a process of its own. Returns the child's status: 0 if `body`
+/// returned.
+pub fn status_of(body: impl FnOnce()) -> i32 {
+    // SAFETY: the other thread of the test's process only waits; the child ends here.
+    unsafe {
+        let pid = libc::fork();
+        assert!(pid >= 0);
+        if pid == 0 {
+            body();
+            libc::_exit(0);
+        }
+        let mut status = 0;
+        assert_eq!(libc::waitpid(pid, &raw mut status, 0), pid);
+        assert!(libc::WIFEXITED(status), "{status:#x}");
+        libc::WEXITSTATUS(status)
+    }
+}
+
 /// A fork of a test that has a process of its own. The drop kills and reaps it.
 pub struct Forked(pub u32);
 

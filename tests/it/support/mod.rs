@@ -6,6 +6,7 @@ pub mod helper;
 pub mod mounts;
 pub mod own_process;
 pub mod random;
+pub mod running;
 pub mod seccomp;
 pub mod sources;
 pub mod supervised;

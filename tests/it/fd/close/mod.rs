@@ -32,11 +32,6 @@ fn assert_is(error: &CloseError, number: RawFd, errno: i32) {
     assert_eq!(converted.get_ref().unwrap().downcast_ref(), Some(error));
 }
 
-fn is_open(number: RawFd) -> bool {
-    // SAFETY: the call only reads the flags of the number.
-    unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
-}
-
 const NAMES: [(&str, i32); 5] = [
     ("EIO", libc::EIO),
     ("ENOSPC", libc::ENOSPC),

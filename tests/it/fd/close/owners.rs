@@ -1,10 +1,10 @@
 //! Closes without a failing kernel: any owner, many at once, and numbers that other code has closed.
 
-use super::{assert_is, is_open};
+use super::assert_is;
 use crate::own_process;
 use crate::support::sources::{close as close_number, memory};
 use crate::support::supervised::taking;
-use crate::support::table::Table;
+use crate::support::table::{Table, is_open};
 use fdspawn::fd::{close, close_all, sync_and_close};
 use std::fs::File;
 use std::io::{self, Read};

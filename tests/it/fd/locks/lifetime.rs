@@ -3,37 +3,14 @@
 use super::record_lock;
 use super::{KINDS, Target};
 use crate::own_process;
+use crate::support::forked::status_of;
+use crate::support::running::Running;
 use crate::support::sources::leaky;
 use crate::support::{LAUNCHERS, Planned, helper};
+use fdspawn::Rest;
 use fdspawn::fd::{Lock, LockGuard, RangeLock, TryLockError, lock, try_lock};
-use fdspawn::{Child, Command, Rest};
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::os::unix::process::ExitStatusExt;
-
-/// A child that does nothing until the test kills it, by dropping this at the latest.
-struct Waiting(Child);
-
-impl Waiting {
-    fn new<'fd>(configure: impl FnOnce(&mut Command<'fd>)) -> Self {
-        let mut command = helper("wait");
-        configure(&mut command);
-        Self(command.spawn().unwrap())
-    }
-
-    /// Kills the child, and asserts that it was alive until now.
-    fn end(mut self) {
-        self.0.kill().unwrap();
-        assert_eq!(self.0.wait().unwrap().signal(), Some(libc::SIGKILL));
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 own_process! {
     fn lock_lives_until_the_last_close_which_is_the_childs() {
@@ -42,7 +19,7 @@ own_process! {
                 let target = Target::new();
                 // The parent lends the file to the child, and then closes it.
                 let guard = kind.try_lock(target.open()).unwrap();
-                let child = Waiting::new(|command| { command.launcher(launcher).fd(9, &guard).planned(); });
+                let child = Running::spawn(helper("wait").launcher(launcher).fd(9, &guard).planned());
                 drop(guard.into_inner());
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
                 child.end();
@@ -50,16 +27,15 @@ own_process! {
 
                 // The parent moves the file into the child.
                 let guard = kind.try_lock(target.open()).unwrap();
-                let child = Waiting::new(|command| { command.launcher(launcher).fd(9, guard.into_inner()).planned(); });
+                let child = Running::spawn(helper("wait").launcher(launcher).fd(9, guard.into_inner()).planned());
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
                 child.end();
                 assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
 
                 // Two children have the file, and the lock ends with the last of them.
                 let guard = kind.try_lock(target.open()).unwrap();
-                let children = [9, 10].map(|fd| {
-                    Waiting::new(|command| { command.launcher(launcher).keep(&guard).fd(fd, &guard).planned(); })
-                });
+                let children = [9, 10]
+                    .map(|fd| Running::spawn(helper("wait").launcher(launcher).keep(&guard).fd(fd, &guard).planned()));
                 drop(guard.into_inner());
                 for child in children {
                     assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
@@ -93,7 +69,7 @@ own_process! {
                     let target = Target::new();
                     let file = if careless { leaky(target.open()) } else { target.open() };
                     let guard = kind.try_lock(file).unwrap();
-                    let child = Waiting::new(|command| { command.launcher(launcher); });
+                    let child = Running::spawn(helper("wait").launcher(launcher));
                     assert!(!kind.is_free(&target));
                     drop(guard.into_inner());
                     assert!(kind.is_free(&target), "{launcher:?}, {kind:?}, {careless}");
@@ -110,9 +86,9 @@ own_process! {
             for kind in KINDS {
                 let target = Target::new();
                 let guard = kind.try_lock(leaky(target.open())).unwrap();
-                let child = Waiting::new(|command| {
-                    command.launcher(launcher).rest(Rest::Inherit).env_remove(crate::support::helper::PLANNED);
-                });
+                let child = Running::spawn(
+                    helper("wait").launcher(launcher).rest(Rest::Inherit).env_remove(crate::support::helper::PLANNED),
+                );
                 drop(guard.into_inner());
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
                 child.end();
@@ -130,9 +106,7 @@ fn release_unlocks_for_the_childs_duplicate_too() {
             for release in releases {
                 let target = Target::new();
                 let guard = kind.try_lock(target.open()).unwrap();
-                let child = Waiting::new(|command| {
-                    command.launcher(launcher).fd(9, &guard).planned();
-                });
+                let child = Running::spawn(helper("wait").launcher(launcher).fd(9, &guard).planned());
                 assert!(!kind.is_free(&target));
                 release(guard);
                 assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
@@ -142,31 +116,16 @@ fn release_unlocks_for_the_childs_duplicate_too() {
     }
 }
 
-/// Forks, and runs `body` in the child, which may only make system calls.
-fn in_forked_child(body: impl FnOnce()) {
-    // SAFETY: the child runs the body, and ends.
-    unsafe {
-        let pid = libc::fork();
-        if pid == 0 {
-            body();
-            libc::_exit(0);
-        }
-        let mut status = 0;
-        assert_eq!(libc::waitpid(pid, &raw mut status, 0), pid);
-        assert_eq!(status, 0);
-    }
-}
-
 own_process! {
     fn guard_dropped_in_a_forked_child_releases_nothing_and_its_unlock_does() {
         for kind in KINDS {
             let target = Target::new();
             let mut guard = Some(kind.try_lock(target.open()).unwrap());
-            in_forked_child(|| drop(guard.take()));
+            assert_eq!(status_of(|| drop(guard.take())), 0);
             assert!(guard.is_some() && !kind.is_free(&target), "{kind:?}");
-            in_forked_child(|| drop(guard.take().unwrap().into_inner()));
+            assert_eq!(status_of(|| drop(guard.take().unwrap().into_inner())), 0);
             assert!(!kind.is_free(&target), "{kind:?}");
-            in_forked_child(|| drop(guard.take().unwrap().unlock()));
+            assert_eq!(status_of(|| drop(guard.take().unwrap().unlock())), 0);
             assert!(kind.is_free(&target), "{kind:?}");
         }
     }

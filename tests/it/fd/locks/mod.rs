@@ -1,7 +1,7 @@
 //! Locks of files.
 //!
-//! A test that ends a lock by its last close runs in a process of its own: in the shared test process, a child of another
-//! test may be between fork and exec, with a duplicate of every descriptor.
+//! A test that ends a lock by its last close runs in a process of its own: in the shared test process, a child of
+//! another test may be between fork and exec, with a duplicate of every descriptor.
 
 mod errors;
 mod exclusion;

@@ -1,10 +1,11 @@
 //! The caller's own table if /proc does not show it, or if the process can open nothing.
 
 use super::every_kind::{EveryKind, stat};
-use super::{current, entry, numbers, open_numbers};
+use super::{current, entry, numbers};
 use crate::own_process;
 use crate::support::mounts::unmount_proc;
 use crate::support::sources::{hard_limit, memory_at, set_limit};
+use crate::support::table::open_numbers;
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::inspect::Kind;
 use std::io::ErrorKind;

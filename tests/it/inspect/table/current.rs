@@ -1,11 +1,11 @@
 //! Which table a listing shows, and that the listing leaves no trace of itself in it.
 
 use super::every_kind::stat;
-use super::{current, entry, numbers, open_numbers};
+use super::{current, entry, numbers};
 use crate::own_process;
 use crate::support::forked::Forked;
 use crate::support::sources::{close, memory, memory_at};
-use crate::support::table::Table;
+use crate::support::table::{Table, open_numbers};
 use crate::support::tools::skip;
 use crate::support::{Over, helper};
 use fdspawn::inspect::DescriptorTable;
@@ -35,11 +35,7 @@ own_process! {
         let expected_now = open_numbers();
         assert_eq!(expected_now.len(), expected.len() + 2);
         for _ in 0..3 {
-            for table in [
-                current(),
-                DescriptorTable::of(me).unwrap(),
-                DescriptorTable::of(thread_id()).unwrap(),
-            ] {
+            for table in [current(), DescriptorTable::of(me).unwrap(), DescriptorTable::of(thread_id()).unwrap()] {
                 assert_eq!(numbers(&table), expected_now);
             }
         }

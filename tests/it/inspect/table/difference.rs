@@ -179,8 +179,10 @@ own_process! {
             for held in &every.held {
                 if let Kind::Epoll { watched } = &held.kind {
                     for number in watched {
+                        let none = std::ptr::null_mut();
                         // SAFETY: the call gets numbers, and a pointer that it does not read.
-                        assert_eq!(unsafe { libc::epoll_ctl(held.number, libc::EPOLL_CTL_DEL, *number, std::ptr::null_mut()) }, 0);
+                        let result = unsafe { libc::epoll_ctl(held.number, libc::EPOLL_CTL_DEL, *number, none) };
+                        assert_eq!(result, 0);
                     }
                 }
             }
@@ -197,12 +199,14 @@ own_process! {
         let make = |event: bool| -> OwnedFd {
             // SAFETY: the descriptors are new.
             unsafe {
-                let new = if event { libc::eventfd(0, libc::EFD_CLOEXEC) } else { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+                let new =
+                    if event { libc::eventfd(0, libc::EFD_CLOEXEC) } else { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
                 std::os::fd::FromRawFd::from_raw_fd(new)
             }
         };
         let (event, epoll) = (make(true), make(false));
-        let numbered = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", event.as_raw_fd())).unwrap().contains("eventfd-id");
+        let numbered =
+            std::fs::read_to_string(format!("/proc/self/fdinfo/{}", event.as_raw_fd())).unwrap().contains("eventfd-id");
         let change = difference(|| replace(&event, &make(true)));
         assert_eq!(change.changed().len(), usize::from(numbered), "{change}");
         let change = difference(|| replace(&epoll, &make(false)));

@@ -2,13 +2,14 @@
 
 use super::by_number::{by_number, same_kind};
 use super::every_kind::{EveryKind, open};
-use super::{current, entry, numbers, open_numbers};
+use super::{current, entry, numbers};
 use crate::own_process;
 use crate::support::forked::Forked;
 use crate::support::fuse::Files;
 use crate::support::mounts;
 use crate::support::seccomp::{refuse, refuse_if};
 use crate::support::sources::{memory, memory_at};
+use crate::support::table::open_numbers;
 use crate::support::tools::skip;
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::inspect::{Access, Entry, Kind};
@@ -179,7 +180,11 @@ own_process! {
         let every = EveryKind::new();
         let child = Forked::new(|| {});
         let expected: Vec<Kind> = every.held.iter().map(|held| by_number(held.number, &held.kind)).collect();
-        let links = [libc::SYS_readlinkat, #[cfg(target_arch = "x86_64")] libc::SYS_readlink];
+        let links = [
+            libc::SYS_readlinkat,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_readlink,
+        ];
         if !refuse(&links, libc::EACCES) {
             return;
         }
@@ -336,7 +341,10 @@ own_process! {
             assert_eq!(*entry.kind(), Kind::Unreadable { link: kind.path().map(Path::to_owned), error: libc::EIO });
             assert_eq!(entry.access(), Some(Access::Write));
             let path = kind.path().unwrap().display();
-            let expected = format!("{}: unreadable {path}: Input/output error (os error 5), write, close-on-exec", file.as_raw_fd());
+            let expected = format!(
+                "{}: unreadable {path}: Input/output error (os error 5), write, close-on-exec",
+                file.as_raw_fd()
+            );
             assert_eq!(entry.to_string(), expected);
         }
     }

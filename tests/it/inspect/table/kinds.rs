@@ -1,10 +1,11 @@
 //! A descriptor of every kind, in the process itself and in another.
 
 use super::every_kind::{EveryKind, open};
-use super::{current, entry, numbers, open_numbers};
+use super::{current, entry, numbers};
 use crate::own_process;
 use crate::support::forked::Forked;
 use crate::support::sources::{hard_limit, memory};
+use crate::support::table::open_numbers;
 use crate::support::tools::skip;
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::inspect::{Access, Kind};
@@ -131,9 +132,14 @@ own_process! {
             for (event, count) in &events {
                 assert_eq!(*entry(table, event).kind(), Kind::Event { count: Some(u64::from(*count)) });
             }
-            let ends = |access| table.iter().filter(|entry| {
-                entry.kind() == super::entry(table, &reader).kind() && entry.access() == Some(access)
-            }).count();
+            let ends = |access| {
+                table
+                    .iter()
+                    .filter(|entry| {
+                        entry.kind() == super::entry(table, &reader).kind() && entry.access() == Some(access)
+                    })
+                    .count()
+            };
             assert_eq!((ends(Access::Read), ends(Access::Write)), (4751, 4751));
         }
     }

@@ -61,7 +61,10 @@ own_process! {
         assert_eq!(shown(&table, &descriptions), ["exclusive description 0..3", "shared description 20..21"]);
         assert_eq!(shown(&table, &other), ["shared flock"], "each lock is shown once");
         let lock = entry(&table, &ranges).locks().unwrap()[0];
-        assert_eq!((lock.kind(), lock.is_exclusive(), lock.start(), lock.end()), (HeldLockKind::Record, true, 10, Some(15)));
+        assert_eq!(
+            (lock.kind(), lock.is_exclusive(), lock.start(), lock.end()),
+            (HeldLockKind::Record, true, 10, Some(15))
+        );
 
         // A pipe and a directory can be locked too.
         let (reader, _writer) = std::io::pipe().unwrap();

@@ -12,12 +12,6 @@ use fdspawn::inspect::DescriptorTable;
 use fdspawn::inspect::Entry;
 use std::os::fd::{AsRawFd, RawFd};
 
-/// The open numbers, found by trying each.
-fn open_numbers() -> Vec<RawFd> {
-    // SAFETY: the call only reads flags, and the number need not be open.
-    (0..20_000).filter(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } != -1).collect()
-}
-
 fn numbers(table: &DescriptorTable) -> Vec<RawFd> {
     table.iter().map(Entry::number).collect()
 }
