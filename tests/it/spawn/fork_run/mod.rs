@@ -1,19 +1,19 @@
 //! `fork_run`: a function in a forked child.
 
+mod failures;
+mod threads;
+
 use crate::own_process;
 use crate::support::children;
-use crate::support::mounts::unmount_proc;
-use crate::support::seccomp::answer;
-use crate::support::sources::{close, leaky, memory, memory_at, set_limit};
+use crate::support::sources::{close, leaky, memory, memory_at};
 use crate::support::table::Table;
-use fdspawn::plan::{Refusal, Step};
+use fdspawn::plan::Refusal;
 use fdspawn::{Error, Failure, FdMap, Features, Launcher, Rest, Stdio, fork_run};
-use seccompiler::SeccompAction;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A descriptor of the plan, in the child.
 fn at(number: RawFd) -> std::mem::ManuallyDrop<File> {
@@ -143,29 +143,6 @@ own_process! {
 }
 
 own_process! {
-    fn output_that_cannot_be_flushed_is_an_error_before_the_fork() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        // SAFETY: no other thread uses 1, and it may be replaced.
-        let real = unsafe { libc::fcntl(1, libc::F_DUPFD_CLOEXEC, 3) };
-        // SAFETY: as above.
-        unsafe { libc::dup2(full.as_raw_fd(), 1) };
-        print!("lost");
-        let before = Table::current();
-        // SAFETY: as above.
-        let error = unsafe { fork_run(&mut FdMap::new(), || panic!("not to be run")) }.unwrap_err();
-        assert!(matches!(error.failure(), Failure::Flush), "{error}");
-        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
-        let text = "cannot run a function in a child: cannot flush standard output: No space left on device";
-        assert_eq!(error.to_string(), text);
-        assert_eq!(Table::current(), before);
-        assert_eq!(children(), 0);
-        // SAFETY: as above.
-        unsafe { libc::dup2(real, 1) };
-        close(real);
-    }
-}
-
-own_process! {
     fn neither_destructors_nor_atexit_functions_run_in_the_child() {
         static FILE: AtomicU32 = AtomicU32::new(0);
         struct WriteOnDrop(RawFd);
@@ -197,14 +174,6 @@ own_process! {
         assert_eq!(std::fs::read_to_string(&path).unwrap().matches("child;").count(), 1);
         assert_eq!(std::fs::read_to_string(&path).unwrap().matches("dropped;").count(), 1, "by the parent alone");
         assert_eq!(std::fs::read_to_string(&path).unwrap().matches("at exit;").count(), 0);
-    }
-}
-
-own_process! {
-    fn panic_ends_the_child_and_not_the_parent() {
-        // SAFETY: no other thread of this process holds a lock.
-        let mut child = unsafe { fork_run(&mut FdMap::new(), || panic!("in the child")) }.unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(101));
     }
 }
 
@@ -258,63 +227,6 @@ own_process! {
 }
 
 own_process! {
-    fn failures_leave_nothing_and_keep_what_was_moved() {
-        let before = Table::current();
-        let refused = |map: &mut FdMap<'_>| {
-            // SAFETY: no other thread of this process holds a lock.
-            let error = unsafe { fork_run(map, || panic!("not to be run")) }.unwrap_err();
-            assert_eq!(children(), 0);
-            error
-        };
-        let mut map = FdMap::new();
-        map.fd(30, Stdio::null()).fd(30, Stdio::null());
-        let error = refused(&mut map);
-        assert!(matches!(error.failure(), Failure::Refused(Refusal::TargetTwice { target: 30 })), "{error}");
-        assert_eq!(error.to_string(), "cannot run a function in a child: target 30 is given twice");
-
-        let moved = memory("moved");
-        let number = moved.as_raw_fd();
-        let mut map = FdMap::new();
-        map.fd(31, moved).missing(Features::CLOSE_RANGE | Features::PROC | Features::SEARCH);
-        let error = refused(&mut map);
-        assert!(matches!(error.failure(), Failure::Child(Step::CloseFrom { .. })), "{error}");
-        // The failed launch has left the moved file in the plan.
-        map.missing(Features::empty());
-        assert_eq!(table_in_child(&mut map, 40).unwrap().content(31), Some("moved"));
-        assert!(!Table::current().numbers().contains(&number));
-        assert_eq!(Table::current(), before);
-    }
-}
-
-own_process! {
-    fn fork_that_is_refused_is_an_error() {
-        // libc's fork is a clone.
-        if answer(&[libc::SYS_clone, libc::SYS_clone3], SeccompAction::Errno(libc::EAGAIN as u32)) {
-            let before = Table::current();
-            // SAFETY: no other thread of this process holds a lock.
-            let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
-            assert!(matches!(error.failure(), Failure::Launch(Launcher::Fork)), "{error}");
-            assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
-            assert_eq!(Table::current(), before);
-        }
-    }
-}
-
-own_process! {
-    fn child_that_is_killed_before_the_function_is_an_error_and_no_zombie() {
-        if answer(&[libc::SYS_close_range], SeccompAction::KillProcess) {
-            let before = Table::current();
-            // SAFETY: no other thread of this process holds a lock.
-            let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
-            let sigsys = |status: &std::process::ExitStatus| status.signal() == Some(libc::SIGSYS);
-            assert!(matches!(error.failure(), Failure::Killed(status) if sigsys(status)), "{error}");
-            assert_eq!(children(), 0);
-            assert_eq!(Table::current(), before);
-        }
-    }
-}
-
-own_process! {
     fn running_function_can_be_killed_and_its_descriptors_are_closed_with_it() {
         let mut map = FdMap::new();
         let output = map.reader(9);
@@ -348,103 +260,4 @@ fn kernel_makes_pidfds() -> bool {
         close(fd as RawFd);
     }
     fd >= 0
-}
-
-own_process! {
-    fn other_threads_that_print_do_not_hold_the_childs_standard_output() {
-        let null = File::options().write(true).open("/dev/null").unwrap();
-        // SAFETY: 1 may be replaced in this process.
-        unsafe { libc::dup2(null.as_raw_fd(), 1) };
-        static OVER: AtomicBool = AtomicBool::new(false);
-        let printing = std::thread::spawn(|| {
-            while !OVER.load(Ordering::Relaxed) {
-                println!("{:1000}", "a long line");
-            }
-        });
-        for _ in 0..200 {
-            // SAFETY: printing takes the lock of standard output, which is free in the child, and allocates nothing.
-            let child = unsafe {
-                fork_run(&mut FdMap::new(), || {
-                    println!("a line");
-                    7
-                })
-            };
-            assert_eq!(child.unwrap().wait().unwrap().code(), Some(7));
-        }
-        OVER.store(true, Ordering::Relaxed);
-        printing.join().unwrap();
-    }
-}
-
-own_process! {
-    fn launch_does_not_wait_for_another_threads_function() {
-        // A child that inherits the rest has a copy of the report pipe of another thread's launch.
-        // SAFETY: the signal ends this process, should it hang.
-        unsafe { libc::alarm(60) };
-        let (mut gate, open) = std::io::pipe().unwrap();
-        std::thread::scope(|scope| {
-            let functions = scope.spawn(|| {
-                let mut map = FdMap::new();
-                map.rest(Rest::Inherit);
-                let wait = || {
-                    // SAFETY: as above; it is not passed on by fork.
-                    unsafe { libc::alarm(60) };
-                    let _ = rustix::io::read(&gate, &mut [0; 1]);
-                    0
-                };
-                // SAFETY: the function only reads a descriptor that it inherits.
-                (0..200).map(|_| unsafe { fork_run(&mut map, wait) }.unwrap()).collect::<Vec<_>>()
-            });
-            while !functions.is_finished() {
-                // SAFETY: the function does nothing.
-                assert!(unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap().wait().unwrap().success());
-            }
-            let functions = functions.join().unwrap();
-            (&open).write_all(&[0; 200]).unwrap();
-            for mut child in functions {
-                assert!(child.wait().unwrap().success());
-            }
-        });
-        drop(open);
-        assert_eq!(gate.read(&mut [0]).unwrap(), 0);
-    }
-}
-
-own_process! {
-    fn child_that_is_killed_before_the_function_is_an_error_without_proc_too() {
-        if unmount_proc() && answer(&[libc::SYS_close_range], SeccompAction::KillProcess) {
-            for _ in 0..100 {
-                // SAFETY: no other thread of this process holds a lock.
-                let error = unsafe { fork_run(&mut FdMap::new(), || 0) }.unwrap_err();
-                assert!(matches!(error.failure(), Failure::Killed(_)), "{error}");
-            }
-        }
-    }
-}
-
-own_process! {
-    fn full_table_is_an_error_that_leaves_nothing() {
-        let mut map = FdMap::new();
-        let _output = map.reader(9);
-        set_limit(64, 20_000);
-        let mut full: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-        set_limit(20_000, 20_000);
-        // The table has room for no descriptor, for one end of the plan's pipe, for both ends, and for one end of the
-        // report pipe.
-        for room in 0..4 {
-            let before = Table::current();
-            set_limit(64, 20_000);
-            // SAFETY: no other thread of this process holds a lock.
-            let error = unsafe { fork_run(&mut map, || 0) }.unwrap_err();
-            set_limit(20_000, 20_000); // a look at the table takes a number
-            assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{room}: {error}");
-            assert!(matches!(error.failure(), Failure::Open { .. } | Failure::ParentOpen { .. }), "{room}: {error}");
-            assert_eq!(Table::current(), before, "{room}");
-            assert_eq!(children(), 0);
-            full.pop();
-        }
-        set_limit(64, 20_000);
-        // SAFETY: as above.
-        assert!(unsafe { fork_run(&mut map, || 0) }.unwrap().wait().unwrap().success());
-    }
 }
