@@ -13,13 +13,14 @@ use fdspawn::{Command, Failure, Launcher, Rest};
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 13] = [
+const HEAVY: [&str; 14] = [
     "child::threads::children_of_many_threads",
     "inspect::pipe_holders::",
     "launch::closing::every_fallback_closes_all",
     "launch::closing::every_fallback_closes_what",
     "launch::closing::rest_is_closed_without_proc",
     "launch::closing::search_finds",
+    "launch::filters::close_range_and_unshare_and_directories",
     "launch::leaks::ten_thousand_spawns",
     "launch::signals::signals_to_the_whole_group",
     "plan::closed_streams::closed_stream_is_null",
