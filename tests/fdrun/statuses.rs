@@ -112,7 +112,10 @@ fn errors_of_its_own_give_125_and_one_line() {
         ("--pipe-from -7 -- echo", "cannot spawn `echo`: target -7 is below zero"),
         ("--fd 2147483647=null -- echo", "cannot spawn `echo`: target 2147483647 is not below the limit"),
         ("--fd 5=same:5 -- echo", "cannot spawn `echo`: target 5 is to be the same as itself"),
-        ("--fd 5=same:6 -- echo", "cannot spawn `echo`: target 5 is to be the same as 6, which is not open in the child"),
+        (
+            "--fd 5=same:6 -- echo",
+            "cannot spawn `echo`: target 5 is to be the same as 6, which is not open in the child",
+        ),
         // Other errors of the library.
         ("--cwd /no/dir -- echo", "cannot spawn `echo`: working directory `/no/dir`: No such file or directory"),
         ("--env =VALUE -- echo", "cannot spawn `echo`: the name of an environment variable is empty"),
