@@ -186,7 +186,7 @@ fn lost_writes_come_back_with_their_file_and_the_others_are_closed() {
         let expected = format!("many: {}: {advice}", a.display());
         assert_eq!(many, [expected.as_str(), "many: 1 of 2 closed without an error"], "{error}");
         assert_eq!(output.status.code(), Some(1));
-        // The example closes that file once, whatever error the close returns.
+        // The example closes that file once, even if the close returns an error.
         let log = std::fs::read_to_string(log).unwrap();
         assert_eq!(log.matches("close(").count(), 1, "{log}");
     }

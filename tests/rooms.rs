@@ -219,6 +219,27 @@ fn unsafe_code_is_in_its_rooms() {
 }
 
 #[test]
+fn no_two_types_have_one_name() {
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (module, text) in &Sources::read().0 {
+        // A file for systems that lack a feature has the names of the file that it stands for.
+        if module.ends_with("unsupported") || module.starts_with("sys::unix") || module.ends_with("no_proc") {
+            continue;
+        }
+        for line in text.lines().filter(|line| !line.starts_with(' ')) {
+            let words: Vec<&str> = line.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+            let keyword = words.iter().position(|word| ["struct", "enum", "trait", "type", "union"].contains(word));
+            if let Some(name) = keyword.and_then(|keyword| words.get(keyword + 1)) {
+                files.entry((*name).to_owned()).or_default().push(module.clone());
+            }
+        }
+    }
+    assert!(files.len() > 100, "only {} types were found", files.len());
+    let twice: Vec<_> = files.iter().filter(|(_, files)| files.len() > 1).collect();
+    assert!(twice.is_empty(), "{twice:#?}");
+}
+
+#[test]
 fn design_page_shows_the_rooms_in_this_order() {
     let page = include_str!("../docs/design.md");
     let picture = page.split("## Rooms").nth(1).expect("the page has a chapter of the rooms");

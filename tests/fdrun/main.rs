@@ -39,8 +39,8 @@ fn outcome(code: i32, stdout: &str, stderr: &str) -> Outcome {
     Outcome { code: Some(code), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }
 
-/// Runs a shell script in which `fdrun` is the tool and `$TABLE` is the script [`TABLE`]. 3 to 9 are closed, whatever
-/// descriptors the tests were started with.
+/// Runs a shell script in which `fdrun` is the tool and `$TABLE` is the script [`TABLE`]. 3 to 9 are closed, even
+/// if the tests were started with such descriptors.
 fn script(directory: &Path, script: &str) -> Outcome {
     let closed = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; fdrun() { \"$FDRUN\" \"$@\"; }";
     let mut shell = Command::new("sh");

@@ -1,6 +1,6 @@
 //! The errors of taking and releasing locks.
 
-use super::kind::{Mode, RangeLock};
+use super::kind::{LockMode, RangeLock};
 use super::range::RangeError;
 use super::request::LockRequest;
 use crate::error::Reason;
@@ -95,10 +95,10 @@ fn is_missing(attempt: Attempt, errno: Errno) -> bool {
 fn meaning(attempt: Attempt, errno: Errno) -> Option<&'static str> {
     let Attempt::Take(request) = attempt else { return None };
     Some(match (errno, request) {
-        (Errno::BADF, LockRequest::Bytes(RangeLock { mode: Mode::Exclusive, .. })) => {
+        (Errno::BADF, LockRequest::Bytes(RangeLock { mode: LockMode::Exclusive, .. })) => {
             "it is not open for writing, which an exclusive lock of bytes needs"
         }
-        (Errno::BADF, LockRequest::Bytes(RangeLock { mode: Mode::Shared, .. })) => {
+        (Errno::BADF, LockRequest::Bytes(RangeLock { mode: LockMode::Shared, .. })) => {
             "it is not open for reading, which a shared lock of bytes needs"
         }
         (Errno::BADF, LockRequest::Whole(_)) => {

@@ -1,7 +1,7 @@
 //! Takes and releases locks with `flock(2)` and `fcntl(2)`.
 
 use super::error::LockFailure;
-use super::kind::Mode;
+use super::kind::LockMode;
 use super::range::Extent;
 use super::request::LockRequest;
 use crate::sys::{self, RangeState};
@@ -25,10 +25,10 @@ impl Hold {
         match request {
             LockRequest::Whole(lock) => {
                 let operation = match (lock.mode, wait) {
-                    (Mode::Shared, true) => FlockOperation::LockShared,
-                    (Mode::Shared, false) => FlockOperation::NonBlockingLockShared,
-                    (Mode::Exclusive, true) => FlockOperation::LockExclusive,
-                    (Mode::Exclusive, false) => FlockOperation::NonBlockingLockExclusive,
+                    (LockMode::Shared, true) => FlockOperation::LockShared,
+                    (LockMode::Shared, false) => FlockOperation::NonBlockingLockShared,
+                    (LockMode::Exclusive, true) => FlockOperation::LockExclusive,
+                    (LockMode::Exclusive, false) => FlockOperation::NonBlockingLockExclusive,
                 };
                 retry_on_intr(|| flock(fd, operation)).map_err(LockFailure::Call)?;
                 Ok(Self::Whole)
@@ -36,8 +36,8 @@ impl Hold {
             LockRequest::Bytes(lock) => {
                 let extent = Extent::new(lock.bounds).map_err(LockFailure::Range)?;
                 let state = match lock.mode {
-                    Mode::Shared => RangeState::Shared,
-                    Mode::Exclusive => RangeState::Exclusive,
+                    LockMode::Shared => RangeState::Shared,
+                    LockMode::Exclusive => RangeState::Exclusive,
                 };
                 set(fd, extent, state, wait).map_err(LockFailure::Call)?;
                 Ok(Self::Bytes(extent))

@@ -68,18 +68,18 @@ use std::ops::RangeBounds;
 #[doc(alias = "flock", alias = "LOCK_SH", alias = "LOCK_EX", alias = "F_SETLK", alias = "lockf")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lock {
-    pub(super) mode: Mode,
+    pub(super) mode: LockMode,
 }
 
 impl Lock {
     /// An exclusive lock: while a description holds it, no other description holds any lock of the file.
     pub const fn exclusive() -> Self {
-        Self { mode: Mode::Exclusive }
+        Self { mode: LockMode::Exclusive }
     }
 
     /// A shared lock: while a description holds it, others can hold shared locks of the file, but no exclusive one.
     pub const fn shared() -> Self {
-        Self { mode: Mode::Shared }
+        Self { mode: LockMode::Shared }
     }
 }
 
@@ -118,7 +118,7 @@ impl Lock {
 #[doc(alias = "F_OFD_SETLK", alias = "F_OFD_SETLKW", alias = "fcntl", alias = "F_SETLK", alias = "lockf")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RangeLock {
-    pub(super) mode: Mode,
+    pub(super) mode: LockMode,
     pub(super) bounds: Bounds,
 }
 
@@ -126,19 +126,19 @@ impl RangeLock {
     /// An exclusive lock: while a description holds it, no other description holds a lock of any of these bytes. The
     /// descriptor must be open for writing.
     pub fn exclusive(range: impl RangeBounds<u64>) -> Self {
-        Self { mode: Mode::Exclusive, bounds: (range.start_bound().cloned(), range.end_bound().cloned()) }
+        Self { mode: LockMode::Exclusive, bounds: (range.start_bound().cloned(), range.end_bound().cloned()) }
     }
 
     /// A shared lock: while a description holds it, others can hold shared locks of these bytes, but no exclusive one.
     /// The descriptor must be open for reading.
     pub fn shared(range: impl RangeBounds<u64>) -> Self {
-        Self { mode: Mode::Shared, bounds: (range.start_bound().cloned(), range.end_bound().cloned()) }
+        Self { mode: LockMode::Shared, bounds: (range.start_bound().cloned(), range.end_bound().cloned()) }
     }
 }
 
 /// Whether other descriptions can hold a lock at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Mode {
+pub(super) enum LockMode {
     Shared,
     Exclusive,
 }

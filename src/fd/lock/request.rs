@@ -1,6 +1,6 @@
 //! A request for a lock of either kind.
 
-use super::kind::{Lock, Mode, RangeLock};
+use super::kind::{Lock, LockMode, RangeLock};
 use super::range::DisplayBounds;
 use std::fmt;
 
@@ -40,8 +40,8 @@ impl fmt::Display for LockRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Whole(Lock { mode }) | Self::Bytes(RangeLock { mode, .. })) = self;
         f.write_str(match mode {
-            Mode::Shared => "a shared ",
-            Mode::Exclusive => "an exclusive ",
+            LockMode::Shared => "a shared ",
+            LockMode::Exclusive => "an exclusive ",
         })?;
         match self {
             Self::Whole(_) => f.write_str("flock lock"),

@@ -42,7 +42,7 @@ pub fn run(module: &str, name: &str, body: fn()) {
 /// Set to refuse clone3 with EPERM in the body of each such test.
 pub const WITHOUT_CLONE3: &str = "FDSPAWN_TEST_WITHOUT_CLONE3";
 
-/// Runs the body. A panic is printed on a duplicate of 2, whatever the body does to 2.
+/// Runs the body. A panic is printed on a duplicate of 2, so that the body may close or replace 2.
 fn run_here(body: fn()) -> ! {
     // Another test's thread may have had descriptors open without close-on-exec when it started this process.
     // SAFETY: this process has opened nothing above 2 yet.

@@ -31,7 +31,7 @@ fn applied<E>(result: Result<(), E>) -> bool {
     result.is_ok() || skip("a seccomp filter cannot be installed")
 }
 
-/// Rules that hold for each of these calls, whatever its arguments are.
+/// Rules that hold for each of these calls with any arguments.
 fn always(calls: &[i64]) -> BTreeMap<i64, Vec<SeccompRule>> {
     calls.iter().map(|&call| (call, vec![])).collect()
 }

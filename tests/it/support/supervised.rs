@@ -58,7 +58,7 @@ pub fn run<T: Send>(
 
 /// Closes a number again, and returns the kernel's answer.
 fn close_again(number: RawFd) -> i32 {
-    // SAFETY: this closes whatever has the number by now, and the test that does so fails.
+    // SAFETY: this closes the descriptor that has the number by now, and the test that does so fails.
     match unsafe { libc::close(number) } {
         0 => 0,
         _ => io::Error::last_os_error().raw_os_error().unwrap(),
