@@ -67,7 +67,7 @@ impl Search {
         let process = openat(proc, DecInt::new(pid), flags, Mode::empty());
         let mut found = Vec::new();
         let result =
-            process.as_ref().map_err(|errno| *errno).and_then(|process| self.search_threads(process, &mut found));
+            process.as_ref().map_err(|errno| *errno).and_then(|process| self.search_threads(process, pid, &mut found));
         let name = || process.as_ref().map(name).unwrap_or_default();
         if !found.is_empty() {
             let name = name();
@@ -84,10 +84,11 @@ impl Search {
     }
 
     /// Searches each table of a process once. After an error, `found` may not have all ends of the process.
-    fn search_threads(&self, process: &OwnedFd, found: &mut Vec<FoundEnd>) -> Result<(), Errno> {
+    fn search_threads(&self, process: &OwnedFd, pid: i32, found: &mut Vec<FoundEnd>) -> Result<(), Errno> {
         let tasks = open_directory(process, "task")?;
         let mut threads = proc_numbers(&tasks)?;
-        threads.sort_unstable();
+        // The main thread comes first: after pids have begun again, other threads may have lower numbers.
+        threads.sort_unstable_by_key(|&thread| (thread != pid, thread));
         let mut refused = Ok(());
         let mut searched: Vec<i32> = Vec::new();
         for thread in threads {

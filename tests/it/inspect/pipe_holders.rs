@@ -2,6 +2,7 @@
 
 use crate::own_process;
 use crate::support;
+use crate::support::forked::status_of;
 use crate::support::mounts::{self, unmount_proc};
 use crate::support::running::Running;
 use crate::support::seccomp::refuse;
@@ -257,6 +258,32 @@ own_process! {
         // The kernel frees the thread's table a little after the thread. At end-of-file it has done so.
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
         assert!(pipe_holders(&reader).unwrap().writers().is_empty());
+    }
+}
+
+own_process! {
+    fn main_thread_is_named_first_if_other_threads_have_lower_numbers() {
+        // Pids begin again at low numbers. In a PID namespace of its own, a process can choose where.
+        // SAFETY: the next child is in the new namespace, and this process is not.
+        if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 || mounts::private().is_err() {
+            skip("no new PID namespace can be made");
+            return;
+        }
+        let last_pid = |pid: u32| std::fs::write("/proc/sys/kernel/ns_last_pid", pid.to_string()).unwrap();
+        let first = status_of(|| {
+            mounts::mount(c"proc", Path::new("/proc"), c"").unwrap();
+            last_pid(500);
+            let second = status_of(|| {
+                last_pid(300);
+                let (reader, writer) = io::pipe().unwrap();
+                let (ends, thread) = with_a_private_table(&reader, writer);
+                assert!(thread < std::process::id());
+                let places = places(ends.readers());
+                assert_eq!(places, [here(&reader), (std::process::id(), Some(thread), reader.as_raw_fd())]);
+            });
+            assert_eq!(second, 0);
+        });
+        assert_eq!(first, 0);
     }
 }
 
