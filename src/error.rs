@@ -84,6 +84,8 @@ pub enum Failure {
     AfterFork,
     /// The parent could not start a child: the system call of this launcher failed.
     Launch(Launcher),
+    /// The signals of the launching thread could not be blocked. A child would run the handlers of this process.
+    BlockSignals,
     /// A step failed in the child. Some steps have a variant of their own below.
     Child(Step),
     /// The child could not change to the working directory: its path, or `None` if the command names it by a descriptor.
@@ -135,6 +137,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     pub(crate) fn new(subject: Subject, failure: Failure, errno: Option<Errno>) -> Self {
         Self(Box::new(Inner { subject, failure, errno }))
+    }
+
+    pub(crate) fn with_subject(self, subject: Subject) -> Self {
+        let Inner { failure, errno, .. } = *self.0;
+        Self::new(subject, failure, errno)
     }
 
     /// The step that failed, with its operands.
@@ -275,6 +282,7 @@ impl fmt::Display for Failure {
                 f.write_str("this process is a forked copy, which does not have the isolated spawner's thread")
             }
             Self::Flush => f.write_str("cannot flush standard output"),
+            Self::BlockSignals => f.write_str("cannot block the signals of the launching thread"),
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),
             Self::Child(step) => write!(f, "cannot {step}"),

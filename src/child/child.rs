@@ -2,7 +2,7 @@
 
 use super::drain::drain;
 use super::pipes::{Handle, ParentEnds};
-use super::process::Process;
+use super::process::{Process, WaitError};
 use crate::command::Slot;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::platform::Launcher;
@@ -80,7 +80,10 @@ impl Child {
     pub fn wait(&mut self) -> Result<ExitStatus> {
         drop(self.stdin.take());
         let result = self.process.wait();
-        result.map_err(|errno| self.error(Subject::Wait, Failure::Wait, errno))
+        result.map_err(|error| match error {
+            WaitError::System(errno) => self.error(Subject::Wait, Failure::Wait, errno),
+            WaitError::KilledBeforeExec(status) => Error::new(Subject::Wait(self.id()), Failure::Killed(status), None),
+        })
     }
 
     /// Returns the child's status and reaps the child, if it has ended; `None` while it runs. It does not wait.

@@ -3,8 +3,10 @@
 #[allow(clippy::module_inception, reason = "the file of the type `Child`")]
 mod child;
 mod drain;
+mod executed;
 mod pipes;
 mod process;
+mod reap;
 
 pub use self::child::Child;
 pub use self::pipes::Handle;

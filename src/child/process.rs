@@ -1,9 +1,13 @@
 //! `Process`: waits for a child, reaps it, and sends it signals.
 
+use super::executed::has_executed;
+use super::reap::{Block, Counted, is_child, wait};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::reap::{is_refusal, peek};
+use crate::sys;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,19 +16,50 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Process {
     pid: i32,
     pidfd: Option<OwnedFd>,
+    /// Whether the child is known to have executed its program. If not, the wait for its end finds out.
+    has_executed: bool,
+    /// How many forks had made this process when it made the child. In a forked copy the child is not a child, and the lock may
+    /// be held by a thread that the copy does not have.
+    forks: u32,
     /// The status, after the child has been reaped. A thread that holds the lock and finds no status may use the pid: no other
     /// thread can reap the child through this `Process` meanwhile.
     status: Mutex<Option<ExitStatus>>,
 }
 
+/// Why a wait has no status of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitError {
+    System(Errno),
+    /// The child was killed before it executed the program, and has been reaped.
+    KilledBeforeExec(ExitStatus),
+}
+
+impl From<Errno> for WaitError {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
 impl Process {
+    /// A child that has executed its program.
     pub(crate) fn new(pid: i32, pidfd: Option<OwnedFd>) -> Self {
-        Self { pid, pidfd, status: Mutex::new(None) }
+        Self { pid, pidfd, has_executed: true, forks: sys::forks(), status: Mutex::new(None) }
     }
 
-    /// The pid and the pidfd, which the caller then owns.
-    pub(crate) fn into_parts(self) -> (i32, Option<OwnedFd>) {
-        (self.pid, self.pidfd)
+    /// A child of the clone launcher, which may have been killed before exec.
+    pub(crate) fn cloned(pid: i32, pidfd: Option<OwnedFd>) -> Self {
+        Self { has_executed: false, ..Self::new(pid, pidfd) }
+    }
+
+    /// The same child, with this pidfd.
+    pub(crate) fn with_pidfd(self, pidfd: Option<OwnedFd>) -> Self {
+        Self { pidfd, ..self }
+    }
+
+    /// Takes the pidfd, which the caller then owns.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn take_pidfd(&mut self) -> Option<OwnedFd> {
+        self.pidfd.take()
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -36,33 +71,60 @@ impl Process {
     }
 
     /// Waits until the child ends, and reaps it. The borrow is exclusive, so the wait need not hold the lock.
-    pub(crate) fn wait(&mut self) -> Result<ExitStatus, Errno> {
-        let known = *self.status.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(status) = known {
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus, WaitError> {
+        if self.is_in_copy() {
+            return Err(Errno::CHILD.into());
+        }
+        if let Some(status) = *self.status.get_mut().unwrap_or_else(PoisonError::into_inner) {
             return Ok(status);
         }
-        let status = loop {
-            match self.reap(Wait::Ended) {
-                Ok(Some(status)) => break status,
+        let counted = if self.has_executed { Counted::All } else { Counted::Executed };
+        match self.wait_for_end(counted) {
+            Ok(status) => {
+                *self.status.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(status);
+                Ok(status)
+            }
+            Err(Errno::CHILD) if !self.has_executed => match self.wait_for_end(Counted::All) {
+                Ok(status) => Err(WaitError::KilledBeforeExec(status)),
+                // Another part of the process has reaped it, or the kernel, if SIGCHLD is ignored.
+                Err(errno) => Err(errno.into()),
+            },
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Waits for the end of a child that is not to execute any more, and reaps it.
+    pub(crate) fn reap(&mut self) -> Result<ExitStatus, Errno> {
+        self.wait_for_end(Counted::All)
+    }
+
+    fn wait_for_end(&self, counted: Counted) -> Result<ExitStatus, Errno> {
+        loop {
+            match wait(self.pid, self.pidfd(), counted, Block::UntilEnd) {
+                Ok(Some(status)) => return Ok(status),
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
             }
-        };
-        *self.status.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(status);
-        Ok(status)
+        }
     }
 
     /// Reaps the child if it has ended.
     pub(crate) fn try_wait(&self) -> Result<Option<ExitStatus>, Errno> {
+        if self.is_in_copy() {
+            return Err(Errno::CHILD);
+        }
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         if status.is_none() {
-            *status = self.reap(Wait::Now)?;
+            *status = wait(self.pid, self.pidfd(), Counted::All, Block::Never)?;
         }
         Ok(*status)
     }
 
     /// Sends a signal. If the child has been reaped, it does nothing, since the pid may be another process's.
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), Errno> {
+        if self.is_in_copy() {
+            return Err(Errno::CHILD);
+        }
         let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         if status.is_some() {
             return Ok(());
@@ -70,113 +132,86 @@ impl Process {
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
             match rustix::process::pidfd_send_signal(pidfd, signal) {
-                Err(Errno::NOSYS | Errno::PERM) => {} // A seccomp filter may refuse this call and allow kill(2).
-                Err(Errno::SRCH) => return Ok(()),    // Another part of this process has reaped the child.
-                result => return result,
+                Err(Errno::SRCH) => return Ok(()), // Another part of this process has reaped the child.
+                Ok(()) => return Ok(()),
+                Err(_) => {} // A seccomp filter may refuse this call and allow kill(2).
             }
         }
-        match self.pid() {
+        match Pid::from_raw(self.pid) {
             Some(pid) => kill_process(pid, signal),
             None => Ok(()),
         }
     }
 
-    fn pid(&self) -> Option<Pid> {
-        Pid::from_raw(self.pid)
-    }
-
-    /// Calls `waitid(2)` once. It also waits for a child whose end sends no signal, since it was killed before exec.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn reap(&self, wait: Wait) -> Result<Option<ExitStatus>, Errno> {
-        use rustix::process::{WaitId, WaitIdOptions, waitid};
-        let mut options = WaitIdOptions::EXITED | ALL_CHILDREN;
-        options.set(WaitIdOptions::NOHANG, wait == Wait::Now);
-        #[cfg(target_os = "linux")]
-        if let Some(pidfd) = &self.pidfd {
-            match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
-                Err(Errno::INVAL | Errno::NOSYS) => {} // Linux before 5.4
-                result => return result.map(|status| status.map(|status| exit_status(&status))),
-            }
-        }
-        let pid = self.pid().ok_or(Errno::CHILD)?;
-        let result = match waitid(WaitId::Pid(pid), options) {
-            Err(Errno::INVAL) => waitid(WaitId::Pid(pid), options & !ALL_CHILDREN), // Linux before 4.7
-            result => result,
-        };
-        result.map(|status| status.map(|status| exit_status(&status)))
-    }
-
-    /// Reaps a child of the clone launcher if it was killed before exec, and returns its status.
+    /// Finds out whether a child of the clone launcher has executed its program. If it was killed before, reaps it and returns its
+    /// status.
     ///
-    /// Until exec the end of the child sends no signal; exec makes its signal SIGCHLD. `__WCLONE` waits only for children whose
-    /// end does not send SIGCHLD. So the call fails with ECHILD if the child has executed its program. If not, the call waits,
-    /// since a child that has been killed may take a moment to end.
+    /// Until exec the end of such a child sends no signal; exec makes its signal SIGCHLD. A wait without `__WALL` counts only
+    /// children that send SIGCHLD, and those that this process traces, which only a program asks for. So ECHILD says that the child
+    /// has not executed its program. It does not block, and it reaps no program.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn ended_before_exec(pid: i32) -> Option<ExitStatus> {
-        use rustix::process::{WaitId, WaitIdOptions, waitid};
-        let silent = WaitIdOptions::from_bits_retain(libc::__WCLONE.cast_unsigned());
-        loop {
-            match waitid(WaitId::Pid(Pid::from_raw(pid)?), WaitIdOptions::EXITED | silent) {
-                Err(Errno::INTR) => {}
-                result => return result.ok()?.map(|status| exit_status(&status)),
+    pub(crate) fn verify_exec(&mut self) -> Result<(), ExitStatus> {
+        let is_program = match peek(self.pid, Counted::Executed) {
+            Ok(_) => true,
+            Err(Errno::CHILD) => false,
+            Err(errno) if is_refusal(errno) => match wait(self.pid, None, Counted::Executed, Block::Never) {
+                Ok(status) => {
+                    self.status = Mutex::new(status);
+                    true
+                }
+                Err(Errno::CHILD) => false,
+                // No call waits here. A child that is not known to have executed counts as killed.
+                Err(_) => has_executed(self.pid) == Some(true),
+            },
+            Err(_) => false,
+        };
+        if !is_program {
+            match self.wait_for_end(Counted::All) {
+                Ok(status) => return Err(status),
+                // Only a child that sends SIGCHLD is reaped by the kernel itself or by a wait of another part of the process.
+                Err(Errno::CHILD) => {}
+                Err(_) => return Err(ExitStatus::default()),
             }
         }
+        self.has_executed = true;
+        Ok(())
     }
 
     /// This system has no clone launcher.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn ended_before_exec(_: i32) -> Option<ExitStatus> {
+    pub(crate) fn verify_exec(&mut self) -> Result<(), ExitStatus> {
+        self.has_executed = true;
+        Ok(())
+    }
+
+    /// Whether the child has ended, without reaping it. `None` if no call tells.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn has_ended(&self) -> Option<bool> {
+        match peek(self.pid, Counted::All) {
+            Ok(has_ended) => Some(has_ended),
+            Err(Errno::CHILD) => Some(true), // It has been reaped.
+            Err(_) => None,
+        }
+    }
+
+    /// This system cannot look at a child without reaping it.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn has_ended(&self) -> Option<bool> {
         None
     }
 
-    /// Whether a pidfd refers to a child that has not been reaped.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn is_child(pidfd: &OwnedFd) -> bool {
-        use rustix::process::{WaitId, WaitIdOptions, waitid};
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT | ALL_CHILDREN;
-        // Linux before 5.4 cannot wait for a pidfd, and fails with another error. The answer is then yes.
-        !matches!(waitid(WaitId::PidFd(pidfd.as_fd()), options), Err(Errno::CHILD))
+    /// Whether the child has executed a program. `None` if the system does not tell.
+    pub(crate) fn has_executed(&self) -> Option<bool> {
+        has_executed(self.pid)
     }
 
-    /// This system has no pidfds.
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn is_child(_: &OwnedFd) -> bool {
-        true
+    /// Whether a pidfd refers to this child, and the child has not been reaped.
+    pub(crate) fn is_referred_to_by(&self, pidfd: &OwnedFd) -> bool {
+        is_child(pidfd.as_fd())
     }
 
-    /// Calls `waitpid(2)` once.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn reap(&self, wait: Wait) -> Result<Option<ExitStatus>, Errno> {
-        use rustix::process::{WaitOptions, waitpid};
-        let mut options = WaitOptions::empty();
-        options.set(WaitOptions::NOHANG, wait == Wait::Now);
-        let pid = self.pid().ok_or(Errno::CHILD)?;
-        waitpid(Some(pid), options).map(|ended| ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw())))
+    /// Whether the calling process is a forked copy of the one that made the child.
+    fn is_in_copy(&self) -> bool {
+        self.forks != sys::forks()
     }
-}
-
-/// Waits for all children, also for those whose end does not send SIGCHLD.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const ALL_CHILDREN: rustix::process::WaitIdOptions =
-    rustix::process::WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
-
-/// Whether a wait blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
-    /// Until the child has ended.
-    Ended,
-    /// Not at all.
-    Now,
-}
-
-/// The status in the encoding of `wait(2)`.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn exit_status(status: &rustix::process::WaitIdStatus) -> ExitStatus {
-    const CORE_DUMPED: i32 = 0x80;
-    ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => (code & 0xff) << 8,
-        (None, Some(signal)) if status.dumped() => signal | CORE_DUMPED,
-        (None, Some(signal)) => signal,
-        (None, None) => 0,
-    })
 }

@@ -10,10 +10,11 @@
 //! 6. All launchers use this one interpreter of steps. If a step fails, the child reports the step and the error number, and
 //!    ends.
 
-use super::errpipe::Channel;
 use super::function;
 use super::hooks;
 use super::image::Image;
+use super::release::Release;
+use super::report::{SharedReport, StepFailure};
 use crate::fd::by_number;
 use crate::plan::Step;
 use crate::sys;
@@ -26,7 +27,10 @@ pub(super) struct ChildArgs<'a, 'f> {
     pub(super) image: &'a Image<'f>,
     /// The signal mask of the program.
     pub(super) mask: sys::SignalSet,
-    pub(super) channel: Channel<'a>,
+    /// Where the child reports a failed step.
+    pub(super) report: &'a SharedReport,
+    /// What tells the parent of a forked child that it has executed or ended.
+    pub(super) release: Option<&'a Release>,
 }
 
 /// The main function of a child: does the steps. If one fails, it ends the child.
@@ -41,7 +45,7 @@ pub(super) fn run_steps(args: &ChildArgs<'_, '_>) {
     for (index, step) in args.image.steps.iter().enumerate() {
         match do_step(args, *step, index) {
             Ok(()) => {}
-            Err(StepError::System(errno)) => return args.channel.send_errno(index, errno),
+            Err(StepError::System(errno)) => return args.report.set(index, StepFailure::System(errno)),
             Err(StepError::Reported) => return,
         }
     }
@@ -76,13 +80,16 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
         Step::ChangeDirectoryTo { fd } => sys::change_directory_to(fd)?,
         Step::SignalMask => sys::set_signal_mask(&args.mask).map(drop)?,
         Step::Hooks => {
-            let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.channel, index));
+            let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, index));
             if !done {
                 return Err(StepError::Reported);
             }
         }
-        Step::Exec => return Err(exec(image).into()),
-        Step::Run => return Err(function::run(image, args.channel, index).into()),
+        Step::Exec => {
+            args.report.set_done();
+            return Err(exec(image).into());
+        }
+        Step::Run => return Err(function::run(image, args.report, args.release).into()),
     }
     Ok(())
 }

@@ -13,7 +13,12 @@ pub(super) unsafe fn fork(args: &ChildArgs<'_, '_>) -> Result<i32, Errno> {
     // SAFETY: the child does nothing but run its steps.
     match unsafe { libc::fork() } {
         -1 => Err(sys::last_error()),
-        0 => child_main(args),
+        0 => {
+            if let Some(release) = args.release {
+                release.register();
+            }
+            child_main(args)
+        }
         pid => Ok(pid),
     }
 }

@@ -1,7 +1,8 @@
 //! Runs the function of a `fork_run`, in the forked child.
 
-use super::errpipe::Channel;
 use super::image::Image;
+use super::release::Release;
+use super::report::SharedReport;
 use crate::sys;
 use rustix::io::Errno;
 use std::io::{self, Write};
@@ -13,13 +14,13 @@ pub(super) const FAILED: i32 = 127;
 /// The status of a child whose function has panicked: the one that Rust gives a program whose `main` panics.
 const PANICKED: i32 = 101;
 
-/// Sends the parent that the steps are done, runs the function, and ends the child. Returns only if there is no function.
-pub(super) fn run(image: &Image<'_>, channel: Channel<'_>, step: usize) -> Errno {
+/// Reports that the steps are done, runs the function, and ends the child. Returns only if there is no function.
+pub(super) fn run(image: &Image<'_>, report: &SharedReport, release: Option<&Release>) -> Errno {
     let Some(function) = image.function else { return Errno::NOSYS };
-    if !channel.send_done(step) {
-        sys::exit(FAILED);
+    report.set_done();
+    if let Some(release) = release {
+        release.release();
     }
-    channel.close();
     // SAFETY: the launcher keeps the function until the fork has returned in the parent, and this is the child's copy.
     let result = catch_unwind(AssertUnwindSafe(|| unsafe { (*function)() }));
     let status = result.unwrap_or_else(|payload| {

@@ -8,8 +8,13 @@ mod function;
 mod hooks;
 mod image;
 mod mode;
+mod outcome;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "probe_unsupported.rs")]
 mod probe;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "release_pipe.rs")]
+mod release;
+mod report;
+mod shared_page;
 mod signals;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod stack;

@@ -44,7 +44,7 @@ impl Mode {
 
     /// Whether the child reports its error on a pipe. A child that shares the parent's memory needs none.
     pub(crate) fn has_errpipe(self) -> bool {
-        self.method == Method::Fork
+        self.method == Method::Fork && !cfg!(any(target_os = "linux", target_os = "android"))
     }
 
     /// Whether the child needs a step that gives handled signals their default dispositions.

@@ -14,6 +14,7 @@
 use super::signals::BlockedSignals;
 use super::stack::{STACK_SIZE, Stack};
 use super::vfork::{CloneOptions, clone};
+use crate::child::Process;
 use crate::platform::Features;
 use crate::sys;
 use rustix::io::Errno;
@@ -131,7 +132,7 @@ fn probe() -> Result<Probed, Errno> {
     let mut missing = UNTRIED;
     loop {
         let result = {
-            let _blocked = BlockedSignals::all();
+            let _blocked = BlockedSignals::all()?;
             run_probe_child(&findings, false, &stack, first)
         };
         match result {
@@ -167,7 +168,7 @@ fn run_probe_child(
     // SAFETY: all signals are blocked, in the probe and so in its child. The children only make system calls and write
     // to atomics; each has a stack of its own.
     let (pid, _) = unsafe { clone(options, stack, child, std::ptr::from_ref(findings).cast_mut().cast()) }?;
-    sys::reap(pid);
+    let _ = Process::cloned(pid, None).reap();
     Ok(())
 }
 

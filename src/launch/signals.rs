@@ -1,6 +1,7 @@
 //! Signal masks and dispositions in the parent, during a launch.
 
 use crate::sys;
+use rustix::io::Errno;
 use std::ffi::c_int;
 
 /// Blocks all signals in this thread until a drop, also those that libc reserves for itself.
@@ -11,10 +12,8 @@ pub(super) struct BlockedSignals {
 }
 
 impl BlockedSignals {
-    pub(super) fn all() -> Self {
-        // The call fails only for a set of the wrong size.
-        let before = sys::set_signal_mask(&sys::every_signal()).unwrap_or(sys::every_signal());
-        Self { before }
+    pub(super) fn all() -> Result<Self, Errno> {
+        Ok(Self { before: sys::set_signal_mask(&sys::every_signal())? })
     }
 
     /// The thread's mask before the block.

@@ -1,23 +1,23 @@
 //! The launch function of `spawn`, `exec`, `fork_run` and isolated threads.
 
 use super::child::{ChildArgs, run_steps};
-use super::errpipe::{Channel, ChildError, Errpipe, Received, Report, SharedReport};
+use super::errpipe::Errpipe;
 use super::fork::fork;
-use super::hooks;
 use super::image::Image;
 use super::mode::{Method, Mode};
+use super::outcome::{forked_child, in_place, report_of_clone};
 use super::probe::is_refusal;
+use super::release::{ForkPage, Release, wait_for_release};
+use super::report::SharedReport;
 use super::signals::BlockedSignals;
 use super::vfork::{CloneOptions, clone_child};
 use crate::child::Process;
 use crate::error::{Failure, Problem};
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
-use crate::plan::Step;
 use crate::platform::Features;
 use crate::sys;
-use std::ffi::OsStr;
+use rustix::io::Errno;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 
 /// Why there is no child.
 #[derive(Debug)]
@@ -44,59 +44,64 @@ impl From<Failure> for LaunchError {
 ///
 /// With [`Method::InPlace`] the calling process executes the program, and the function returns only if that fails.
 pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, LaunchError> {
-    let memory = SharedReport::new();
-    let channel = errpipe.as_ref().map_or(Channel::Memory(&memory), |errpipe| Channel::Pipe(errpipe.child_end()));
-    let args = |mask| ChildArgs { image, mask, channel };
-    let result = match mode.method {
-        Method::InPlace => {
-            run_steps(&args(sys::every_signal()));
-            let problem = memory.receive().report.map(|report| problem(report, image));
-            return Err(problem.unwrap_or(Failure::Exec.into()).into());
-        }
+    match mode.method {
+        Method::InPlace => Err(launch_in_place(image)),
         Method::Clone { clone3, shared_table } => {
-            let blocked = BlockedSignals::all();
-            let options = CloneOptions { clone3, shared_table, pidfd: mode.pidfd };
-            // SAFETY: all signals are blocked, and the steps are made for a child.
-            unsafe { clone_child(options, &args(image.mask.unwrap_or(blocked.before()))) }
+            launch_clone(CloneOptions { clone3, shared_table, pidfd: mode.pidfd }, mode, image)
         }
-        Method::Fork => {
-            let blocked = BlockedSignals::all();
-            // SAFETY: all signals are blocked, and the steps are made for a child.
-            unsafe { fork(&args(image.mask.unwrap_or(blocked.before()))) }.map(|pid| (pid, None))
-        }
+        Method::Fork => Ok(launch_fork(image, errpipe)?),
+    }
+}
+
+fn launch_in_place(image: &Image<'_>) -> LaunchError {
+    let report = SharedReport::new();
+    run_steps(&ChildArgs { image, mask: sys::every_signal(), report: &report, release: None });
+    in_place(&report, image).into()
+}
+
+/// The kernel lets the calling thread go on when the child has executed or ended.
+fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<Process, LaunchError> {
+    let report = SharedReport::new();
+    let result = {
+        let blocked = BlockedSignals::all().map_err(cannot_block)?;
+        let mask = image.mask.unwrap_or(blocked.before());
+        // SAFETY: all signals are blocked, and the steps are made for a child.
+        unsafe { clone_child(options, &ChildArgs { image, mask, report: &report, release: None }) }
     };
     let (pid, pidfd) = match result {
         Ok(child) => child,
-        Err(errno) if mode.method != Method::Fork && is_refusal(errno) => {
-            return Err(LaunchError::Missing(mode.method.feature()));
-        }
+        Err(errno) if is_refusal(errno) => return Err(LaunchError::Missing(mode.method.feature())),
         Err(errno) => return Err(Problem::system(Failure::Launch(mode.method.launcher()), errno).into()),
     };
-    let has_function = image.function.is_some();
-    let Received { done, report } = match errpipe {
-        None => Received { done: true, ..memory.receive() },
-        Some(errpipe) if has_function => errpipe.receive_first(),
-        Some(errpipe) => errpipe.receive_all(),
+    let mut process = Process::cloned(pid, pidfd);
+    report_of_clone(&mut process, &report, image)?;
+    if mode.handle {
+        process.verify_exec().map_err(Failure::Killed)?;
+    }
+    Ok(process)
+}
+
+fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, Problem> {
+    let fork_failed = |errno: Errno| Problem::system(Failure::Launch(crate::platform::Launcher::Fork), errno);
+    let page = ForkPage::map(Release::new(errpipe.as_ref())).map_err(fork_failed)?;
+    let content = page.content();
+    let result = {
+        let blocked = BlockedSignals::all().map_err(cannot_block)?;
+        let mask = image.mask.unwrap_or(blocked.before());
+        let args = ChildArgs { image, mask, report: &content.report, release: Some(&content.release) };
+        // SAFETY: all signals are blocked, and the steps are made for a child.
+        unsafe { fork(&args) }
     };
-    if let Some(report) = report {
-        sys::reap(pid);
-        return Err(problem(report, image).into());
-    }
-    if !done && has_function {
-        // The errpipe is at end-of-file, so the child will not call the function: it has ended, or is about to end.
-        return Err(Failure::Killed(Process::new(pid, None).wait().unwrap_or_default()).into());
-    }
-    if !done && image.hooks.is_some() {
-        if let Some(status) = hooks::ended(pid) {
-            return Err(Failure::HookEnded(status).into());
-        }
-    }
-    if mode.handle && matches!(mode.method, Method::Clone { .. }) {
-        if let Some(status) = Process::ended_before_exec(pid) {
-            return Err(Failure::Killed(status).into());
-        }
-    }
-    Ok(Process::new(pid, pidfd))
+    let mut process = Process::new(result.map_err(fork_failed)?, None);
+    wait_for_release(&content.release, errpipe, || {
+        process.has_ended() == Some(true) || process.has_executed() == Some(true)
+    });
+    forked_child(&mut process, &content.report, image)?;
+    Ok(process)
+}
+
+fn cannot_block(errno: Errno) -> Problem {
+    Problem::system(Failure::BlockSignals, errno)
 }
 
 /// Opens a pidfd for the process, if it has none and the caller wants one.
@@ -105,7 +110,7 @@ pub(crate) fn with_pidfd(process: Process, wanted: bool) -> Process {
         return process;
     }
     let pidfd = open_pidfd(&process);
-    Process::new(process.id().cast_signed(), pidfd)
+    process.with_pidfd(pidfd)
 }
 
 /// Opens a pidfd for a child that exists already. `None` if the system has no pidfds or no number is free.
@@ -113,26 +118,5 @@ fn open_pidfd(process: &Process) -> Option<OwnedFd> {
     let _guard = lock_stdio_numbers();
     let pidfd = dup_above_stdio(sys::open_pidfd(process.id().cast_signed()).ok()?).ok()?;
     // If SIGCHLD is ignored, the kernel reaps children itself, and may have given the pid to another process.
-    Process::is_child(&pidfd).then_some(pidfd)
-}
-
-/// The failure that a child has reported.
-fn problem(report: Report, image: &Image<'_>) -> Problem {
-    let step = image.steps.get(report.step).copied().unwrap_or(Step::Exec);
-    match report.error {
-        ChildError::System(errno) => {
-            let failure = match step {
-                Step::ChangeDirectory { path } => {
-                    Failure::WorkingDirectory(image.strings.get(path.index()).map(OsStr::to_owned).map(PathBuf::from))
-                }
-                Step::ChangeDirectoryTo { .. } => Failure::WorkingDirectory(None),
-                Step::Exec => Failure::Exec,
-                step => Failure::Child(step),
-            };
-            Problem::system(failure, errno)
-        }
-        ChildError::HookErrno { index, errno } => Problem::system(Failure::Hook { index, message: None }, errno),
-        ChildError::HookText { index, text } => Failure::Hook { index, message: Some(text) }.into(),
-        ChildError::HookPanicked { index } => Failure::HookPanicked { index }.into(),
-    }
+    process.is_referred_to_by(&pidfd).then_some(pidfd)
 }

@@ -7,7 +7,7 @@ use super::rows::trace;
 use super::via_isolated;
 use crate::child::{Child, ParentEnds, Process};
 use crate::command::Command;
-use crate::error::{Failure, Problem, Result, Subject};
+use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::launch::{self, HookList, LaunchError, Method, Mode};
 use crate::platform::{Features, Launcher};
 use std::process::{ExitStatus, Output};
@@ -41,7 +41,8 @@ impl Command<'_> {
     ///
     /// Those of [`Command::spawn`] and [`Child::wait`].
     pub fn status(&mut self) -> Result<ExitStatus> {
-        self.start(&Defaults::INHERIT, false)?.wait()
+        let status = self.start(&Defaults::INHERIT, false)?.wait();
+        status.map_err(|error| self.killed_before_exec(error))
     }
 
     /// Starts the child, reads its output, and waits for its end. Unless the command connects them, standard input is
@@ -58,7 +59,16 @@ impl Command<'_> {
     /// # Ok::<(), fdspawn::Error>(())
     /// ```
     pub fn output(&mut self) -> Result<Output> {
-        self.start(&Defaults::OUTPUT, false)?.wait_with_output()
+        let output = self.start(&Defaults::OUTPUT, false)?.wait_with_output();
+        output.map_err(|error| self.killed_before_exec(error))
+    }
+
+    /// The error of a wait that has found that the child was killed before exec is one of the spawn.
+    fn killed_before_exec(&self, error: Error) -> Error {
+        match error.failure() {
+            Failure::Killed(_) => error.with_subject(Subject::Spawn(self.get_program().to_owned())),
+            _ => error,
+        }
     }
 
     /// Starts the child. `handle` says whether the caller gets the child. If not, the library waits for its end.

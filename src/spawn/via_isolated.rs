@@ -93,13 +93,8 @@ pub(super) fn launch_in_thread(
             });
             transfer.close_internal_fds();
             // The pidfd is in the thread's table. The thread sends it to the caller.
-            let (launched, pidfd) = match launched.map(|process| launch::with_pidfd(process, mode.pidfd)) {
-                Ok(process) => {
-                    let (pid, pidfd) = process.into_parts();
-                    (Ok(pid), pidfd)
-                }
-                Err(error) => (Err(error), None),
-            };
+            let mut launched = launched.map(|process| launch::with_pidfd(process, mode.pidfd));
+            let pidfd = launched.as_mut().ok().and_then(Process::take_pidfd);
             outcome = Some(launched);
             pidfd
         };
@@ -108,7 +103,7 @@ pub(super) fn launch_in_thread(
         let prepared = transfer.prepared;
         trace(&prepared.buffers.plan, &prepared.buffers.steps);
         match outcome {
-            Some(Ok(pid)) => Ok((Process::new(pid, pidfd), prepared.ends)),
+            Some(Ok(process)) => Ok((process.with_pidfd(pidfd), prepared.ends)),
             Some(Err(error)) => Err(error),
             None => Err(Failure::SendFds.into()),
         }

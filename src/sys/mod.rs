@@ -8,6 +8,7 @@
 #![allow(unsafe_code, reason = "system calls are made here")]
 
 mod errno;
+mod forks;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 mod range_state;
@@ -16,6 +17,7 @@ mod socket;
 mod unix;
 
 pub(crate) use self::errno::last_error;
+pub(crate) use self::forks::forks;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::linux::*;
 pub(crate) use self::range_state::RangeState;

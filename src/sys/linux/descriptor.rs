@@ -67,12 +67,6 @@ pub(crate) fn unshare_table() -> Result<(), Errno> {
     unsafe { call(libc::SYS_unshare, [libc::CLONE_FILES as usize]) }.map(drop)
 }
 
-/// Writes the bytes with one `write(2)`. Returns how many were written.
-pub(crate) fn write(fd: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
-    // SAFETY: the kernel reads the bytes.
-    unsafe { call(libc::SYS_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) }
-}
-
 /// Creates an eventfd. The probe needs any new descriptor, and this one needs no path.
 pub(crate) fn event() -> Result<RawFd, Errno> {
     // SAFETY: only numbers are passed.

@@ -42,15 +42,10 @@ pub(crate) fn exit(status: c_int) -> ! {
     }
 }
 
-/// Waits for a child to end, and discards its exit status. `__WALL` is for a child that sends no signal at its end.
-pub(crate) fn reap(pid: i32) {
-    loop {
-        // SAFETY: only numbers and a null pointer are passed.
-        let result = unsafe { call(libc::SYS_wait4, [pid as usize, 0, libc::__WALL as usize, 0]) };
-        if result != Err(Errno::INTR) {
-            return;
-        }
-    }
+/// Moves a process to a process group (`setpgid(2)`).
+pub(crate) fn set_process_group(pid: i32, group: i32) -> Result<(), Errno> {
+    // SAFETY: only numbers are passed.
+    unsafe { call(libc::SYS_setpgid, [pid as usize, group as usize]) }.map(drop)
 }
 
 /// Opens a pidfd for a child that has not been reaped. Only the parent calls this.

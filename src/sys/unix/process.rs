@@ -39,10 +39,10 @@ pub(crate) fn exit(status: c_int) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-/// Waits for a child to end, and discards its exit status.
-pub(crate) fn reap(pid: i32) {
-    // SAFETY: only numbers and a null pointer are passed.
-    while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1 && last_error() == Errno::INTR {}
+/// Moves a process to a process group (`setpgid(2)`).
+pub(crate) fn set_process_group(pid: i32, group: i32) -> Result<(), Errno> {
+    // SAFETY: only numbers are passed.
+    checked(unsafe { libc::setpgid(pid, group) }).map(drop)
 }
 
 /// Fails: these systems have no pidfds, or none that waitid(2) accepts.

@@ -167,18 +167,18 @@ descriptors of `prog`; all others are closed
        6       -       -  closed
        9       9       3  kept
        -       -       7  the working directory, until exec
-       -       -       8  the library's report of errors, until exec
 steps in the child, launched by fork from an isolated thread, with the numbers of its table
        1  close 10 and above
        2  duplicate 1 as 5
        3  duplicate 3 as 9
        4  close 3 to 4
        5  close 6
-       6  reset the handled signals
-       7  reset SIGPIPE
-       8  change the working directory to that of descriptor 7
-       9  restore the signal mask
-      10  exec the program
+       6  close 8
+       7  reset the handled signals
+       8  reset SIGPIPE
+       9  change the working directory to that of descriptor 7
+      10  restore the signal mask
+      11  exec the program
 ";
         for _ in 0..2 {
             let explanation = command.explain();

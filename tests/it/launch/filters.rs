@@ -130,12 +130,21 @@ own_process! {
             eprintln!("skipped: a core dump of the child ends the parent here");
             return;
         }
-        let error = support::command("true").launcher(Launcher::Clone).spawn().unwrap_err();
         let sigsys = |status: &std::process::ExitStatus| status.signal() == Some(libc::SIGSYS);
-        assert!(matches!(error.failure(), Failure::Killed(status) if sigsys(status)), "{error}");
-        // `status`, which waits at once, returns it as the status, and so does a child by fork.
-        assert!(sigsys(&support::command("true").launcher(Launcher::Clone).status().unwrap()));
-        assert!(sigsys(&support::command("true").launcher(Launcher::Fork).spawn().unwrap().wait().unwrap()));
+        for launcher in support::LAUNCHERS {
+            let command = || {
+                let mut command = support::command("true");
+                command.launcher(launcher);
+                command
+            };
+            for error in
+                [command().spawn().unwrap_err(), command().status().unwrap_err(), command().output().unwrap_err()]
+            {
+                assert!(matches!(error.failure(), Failure::Killed(status) if sigsys(status)), "{error}");
+                let text = "cannot spawn `true`: the child was killed before it became the program: signal: 31";
+                assert!(error.to_string().starts_with(text), "{error}");
+            }
+        }
         assert_eq!(Table::current(), before);
         assert_eq!(children(), 0);
     }

@@ -120,8 +120,7 @@ own_process! {
 }
 
 own_process! {
-    fn hook_that_replaces_the_librarys_descriptor_gets_no_bytes_of_the_library() {
-        // The hook replaces every number, the library's among them.
+    fn hook_that_replaces_every_number_keeps_its_error_and_gets_no_bytes_of_the_library() {
         let file = memory_at(5, "", false);
         let mut command = support::command("true");
         // SAFETY: the child renumbers descriptors of its own.
@@ -134,7 +133,8 @@ own_process! {
             })
         };
         let error = command.spawn().unwrap_err();
-        assert!(matches!(error.failure(), Failure::HookEnded(_)), "{error}");
+        assert!(matches!(error.failure(), Failure::Hook { index: 0, .. }), "{error}");
+        assert_eq!(error.raw_os_error(), Some(libc::EXDEV));
         assert_eq!(rustix::fs::fstat(&file).unwrap().st_size, 0);
         assert_eq!(children(), 0);
     }
@@ -158,7 +158,7 @@ fn hook_may_execute_a_program_of_its_own() {
 }
 
 own_process! {
-    fn hook_that_closes_the_librarys_descriptor_keeps_the_program_from_running() {
+    fn hook_may_close_everything() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("touched");
         let mut command = support::command("touch");
@@ -172,9 +172,22 @@ own_process! {
                 Ok(())
             })
         };
+        assert!(command.spawn().unwrap().wait().unwrap().success());
+        assert!(path.exists());
+        // The library has no descriptor to report with, and the error comes back all the same.
+        let mut command = support::command("/no/such");
+        // SAFETY: the child closes descriptors of its own.
+        unsafe {
+            command.pre_exec(|| {
+                for number in 0..2000 {
+                    libc::close(number);
+                }
+                Ok(())
+            })
+        };
         let error = command.spawn().unwrap_err();
-        assert!(matches!(error.failure(), Failure::HookEnded(_)), "{error}");
-        assert!(!path.exists());
+        assert!(matches!(error.failure(), Failure::Exec), "{error}");
+        assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
         assert_eq!(children(), 0);
     }
 }

@@ -55,7 +55,6 @@ descriptors of `prog`; all others are inherited unless close-on-exec is set
        1       1  inherited
        2       1  the same as 1
        3       -  closed
-       -       4  the library's report of errors, until exec
 steps in the child, launched by fork
        1  duplicate 1 as 2
        2  close 3

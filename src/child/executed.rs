@@ -1,0 +1,36 @@
+//! Whether a child has executed a program, asked of the system.
+
+use crate::fd::standard::lock_stdio_numbers;
+use crate::sys;
+use rustix::io::Errno;
+
+/// Whether a child that has not been reaped has executed a program since it was made. `None` if the system does not tell.
+///
+/// `setpgid(2)` fails with EACCES for a child that has executed a program. The group named here does not exist, so the call
+/// changes nothing: for any other child it fails with EPERM. But it fails with EPERM, too, if the child has a session of its own,
+/// or if a filter refuses the call. Then /proc has the answer.
+pub(crate) fn has_executed(pid: i32) -> Option<bool> {
+    match sys::set_process_group(pid, i32::MAX) {
+        Err(Errno::ACCESS) => Some(true),
+        _ => flag_in_proc(pid),
+    }
+}
+
+/// What `/proc/PID/stat` says of it (`proc_pid_stat(5)`).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn flag_in_proc(pid: i32) -> Option<bool> {
+    /// `PF_FORKNOEXEC`: the process was forked and has not executed a program.
+    const FORK_NO_EXEC: u64 = 0x40;
+    // If a standard stream is closed, the file gets its number for a moment.
+    let _guard = lock_stdio_numbers();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name, which may have any characters, the flags are the seventh field. Systems that imitate Linux show 0.
+    let flags: u64 = stat.rsplit(") ").next()?.split(' ').nth(6)?.parse().ok()?;
+    (flags != 0).then_some(flags & FORK_NO_EXEC == 0)
+}
+
+/// This system has no such file.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn flag_in_proc(_: i32) -> Option<bool> {
+    None
+}

@@ -1,0 +1,108 @@
+//! Whether a launch has succeeded. A child counts as executed only if that is certain.
+
+use super::image::Image;
+use super::report::{ChildError, Received, Report, SharedReport};
+use crate::child::Process;
+use crate::error::{Failure, Problem};
+use crate::plan::Step;
+use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+/// Why an exec in the calling process has returned.
+pub(super) fn in_place(report: &SharedReport, image: &Image<'_>) -> Problem {
+    report.receive().report.map_or(Failure::Exec.into(), |report| problem(report, image))
+}
+
+/// What a child has reported that shared the parent's memory. After an error, the child is reaped.
+pub(super) fn report_of_clone(process: &mut Process, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
+    match report.receive().report {
+        None => Ok(()),
+        Some(report) => {
+            let _ = process.reap(); // The report counts, and not the status.
+            Err(problem(report, image))
+        }
+    }
+}
+
+/// What has become of a forked child that has executed, has ended or runs its function. After an error, the child is reaped.
+pub(super) fn forked_child(process: &mut Process, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
+    let received = report.receive();
+    if let Some(report) = received.report {
+        let _ = process.reap(); // The report counts, and not the status.
+        return Err(problem(report, image));
+    }
+    if image.function.is_some() {
+        // A child that has not begun with the function has ended, or is about to end.
+        return if received.done { Ok(()) } else { Err(Failure::Killed(process.reap().unwrap_or_default()).into()) };
+    }
+    match has_executed(process) {
+        Ok(()) => Ok(()),
+        // The kernel (if SIGCHLD is ignored) or another part of the process has reaped it, so the system can tell no more.
+        Err(None) if received.done => Ok(()),
+        Err(status) => Err(killed(status.unwrap_or_default(), &received, image).into()),
+    }
+}
+
+/// The failure of a child that has ended without a report.
+fn killed(status: ExitStatus, received: &Received, image: &Image<'_>) -> Failure {
+    if image.hooks.is_some() && !received.done { Failure::HookEnded(status) } else { Failure::Killed(status) }
+}
+
+/// Finds out whether a child that gives up its memory executes a program or ends. If it ends, reaps it and returns its status, or
+/// `None` if it has been reaped already.
+///
+/// The kernel releases the parent a moment before the child has executed, and a moment before a child that ends can be reaped.
+fn has_executed(process: &mut Process) -> Result<(), Option<ExitStatus>> {
+    /// An end does not take longer, so a child that lives on after this time has executed.
+    const LONGEST_END: Duration = Duration::from_secs(2);
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(20);
+    loop {
+        // Ask whether it has ended first: after its end it cannot execute any more.
+        let has_ended = process.has_ended();
+        let has_executed = process.has_executed();
+        match (has_executed, has_ended) {
+            (Some(true), _) => return Ok(()),
+            (_, Some(true)) => return Err(process.reap().ok()),
+            (Some(false), Some(false)) => {}
+            // The system does not tell whether a child has executed.
+            (None, Some(false)) if start.elapsed() > LONGEST_END => return Ok(()),
+            (None, Some(false)) => {}
+            // The system does not tell whether a child has ended, without reaping it.
+            (_, None) => match process.try_wait() {
+                Ok(None) if start.elapsed() > LONGEST_END => return Ok(()),
+                Ok(None) => {}
+                // Only a program exits with a status: a child that could not execute has reported why.
+                Ok(Some(status)) if status.signal().is_none() && has_executed.is_none() => return Ok(()),
+                Ok(status) => return Err(status),
+                Err(_) => return Err(None),
+            },
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
+
+/// The failure that a child has reported.
+fn problem(report: Report, image: &Image<'_>) -> Problem {
+    let step = image.steps.get(report.step).copied().unwrap_or(Step::Exec);
+    match report.error {
+        ChildError::System(errno) => {
+            let failure = match step {
+                Step::ChangeDirectory { path } => {
+                    Failure::WorkingDirectory(image.strings.get(path.index()).map(OsStr::to_owned).map(PathBuf::from))
+                }
+                Step::ChangeDirectoryTo { .. } => Failure::WorkingDirectory(None),
+                Step::Exec => Failure::Exec,
+                step => Failure::Child(step),
+            };
+            Problem::system(failure, errno)
+        }
+        ChildError::HookErrno { index, errno } => Problem::system(Failure::Hook { index, message: None }, errno),
+        ChildError::HookText { index, text } => Failure::Hook { index, message: Some(text) }.into(),
+        ChildError::HookPanicked { index } => Failure::HookPanicked { index }.into(),
+    }
+}

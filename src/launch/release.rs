@@ -1,0 +1,87 @@
+//! How the parent of a forked child learns that the child has executed or ended: by a robust futex.
+//!
+//! The child puts the futex into the list of robust futexes of its thread (`set_robust_list(2)`). The kernel walks the list when the
+//! thread gives up its memory, at exec and at any end, by a signal too: it sets `FUTEX_OWNER_DIED` and wakes the parent. So no
+//! descriptor is needed, and hooks may close or replace all of them.
+
+use super::errpipe::Errpipe;
+use super::shared_page::SharedPage;
+use crate::sys::{self, RobustList, RobustListHead};
+use rustix::io::Errno;
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// The kernel's bits of a robust futex: its owner has died; threads wait for it.
+const OWNER_DIED: u32 = 0x4000_0000;
+const WAITERS: u32 = 0x8000_0000;
+
+/// A futex that the kernel releases at the child's exec or end.
+pub(super) struct Release {
+    /// 0 until the child has registered it; then the id of the child's thread.
+    word: AtomicU32,
+    list: UnsafeCell<RobustListHead>,
+    entry: UnsafeCell<RobustList>,
+}
+
+/// The page of one fork.
+pub(super) type ForkPage = SharedPage<Release>;
+
+impl Release {
+    /// This system needs no errpipe.
+    pub(super) fn new(_: Option<&Errpipe>) -> Self {
+        Self {
+            word: AtomicU32::new(0),
+            list: UnsafeCell::new(RobustListHead::EMPTY),
+            entry: UnsafeCell::new(RobustList::EMPTY),
+        }
+    }
+
+    /// In the child, before its steps. If the kernel refuses, the parent polls.
+    pub(super) fn register(&self) {
+        self.word.store(sys::thread_id() | WAITERS, Ordering::Release);
+        // SAFETY: both are in the page, which lives in the child until exec, and only the child uses them.
+        let registered = unsafe { sys::set_robust_futex(self.list.get(), self.entry.get(), &self.word) };
+        if registered.is_err() {
+            self.word.store(0, Ordering::Release);
+        }
+    }
+
+    /// In the child that runs a function: its steps are done.
+    pub(super) fn release(&self) {
+        let _ = sys::clear_robust_list(); // If that fails, the kernel sets the same bit once more at the child's end.
+        self.word.store(OWNER_DIED, Ordering::Release);
+        let _ = sys::futex_wake(&self.word); // If that fails, the parent's wait times out.
+    }
+
+    /// Waits until the kernel or the child has released the futex, or until `is_over` says so.
+    fn wait(&self, mut is_over: impl FnMut() -> bool) {
+        const FIRST: Duration = Duration::from_micros(500);
+        const LAST: Duration = Duration::from_millis(16);
+        const REGISTERED: Duration = Duration::from_secs(1);
+        let mut pause = FIRST;
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            if word & OWNER_DIED != 0 {
+                return;
+            }
+            let timeout = if word == 0 { pause } else { REGISTERED };
+            match sys::futex_wait(&self.word, word, timeout) {
+                // The word has changed, or a signal handler has run.
+                Ok(()) | Err(Errno::AGAIN | Errno::INTR) => continue,
+                Err(Errno::TIMEDOUT) => {}
+                Err(_) => std::thread::sleep(pause), // The kernel has no such call, or a filter refuses it.
+            }
+            if is_over() {
+                return;
+            }
+            pause = LAST.min(pause * 2);
+        }
+    }
+}
+
+/// In the parent: waits until the child has executed, has ended, or has called [`Release::release`]. `is_over` asks the system whether
+/// one of the first two is so, for a child that has not registered the futex.
+pub(super) fn wait_for_release(release: &Release, _: Option<Errpipe>, is_over: impl FnMut() -> bool) {
+    release.wait(is_over);
+}

@@ -1,0 +1,49 @@
+//! How the parent of a forked child learns that the child has executed or ended, on systems other than Linux: by the end-of-file of a
+//! pipe that closes at exec (the errpipe). No report goes through it.
+
+use super::errpipe::Errpipe;
+use super::shared_page::SharedPage;
+use crate::sys;
+use rustix::io::Errno;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+/// The child's end.
+pub(super) struct Release {
+    writer: Option<RawFd>,
+}
+
+/// The page of one fork.
+pub(super) type ForkPage = SharedPage<Release>;
+
+impl Release {
+    pub(super) fn new(errpipe: Option<&Errpipe>) -> Self {
+        Self { writer: errpipe.map(|errpipe| errpipe.writer.as_raw_fd()) }
+    }
+
+    /// In the child, before its steps.
+    pub(super) fn register(&self) {}
+
+    /// In the child that runs a function: its steps are done.
+    pub(super) fn release(&self) {
+        if let Some(writer) = self.writer {
+            let _ = sys::write(writer, b"."); // If that fails, the close has to do.
+            let _ = sys::close(writer);
+        }
+    }
+}
+
+/// In the parent: waits until the child has executed or ended, has called [`Release::release`], or a hook has closed its end.
+pub(super) fn wait_for_release(_: &Release, errpipe: Option<Errpipe>, mut is_over: impl FnMut() -> bool) {
+    let Some(Errpipe { reader, writer }) = errpipe else { return };
+    drop(writer);
+    loop {
+        match rustix::io::read(&reader, &mut [0; 1]) {
+            Err(Errno::INTR) => {}
+            Ok(_) => return,
+            // The read is refused: ask again and again.
+            Err(_) if is_over() => return,
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Reports from the child to the parent: which step failed, and how.
+//!
+//! A report is in memory that parent and child share: all of it, if the child is a clone; one page, if it is a fork. So it needs no
+//! descriptor that a target or a hook could replace, and no system call that could fail.
+
+use rustix::io::Errno;
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The greatest length of a hook's error text in a report.
+const MAX_TEXT: usize = 1000;
+
+/// How a step failed, in the child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StepFailure {
+    /// A system call failed with this error number.
+    System(Errno),
+    /// The hook of this index returned an error that has an error number.
+    HookErrno(usize, Errno),
+    /// The hook of this index returned an error that has only a text.
+    HookText(usize),
+    /// The hook of this index panicked.
+    HookPanicked(usize),
+}
+
+/// The text of a hook's error, in the child. It is on the stack, since the child must not allocate.
+pub(super) struct ErrorText {
+    bytes: [u8; MAX_TEXT],
+    length: usize,
+}
+
+impl ErrorText {
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; MAX_TEXT], length: 0 }
+    }
+}
+
+impl std::fmt::Write for ErrorText {
+    /// Appends as many of the bytes as fit.
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for (place, byte) in self.bytes.iter_mut().skip(self.length).zip(text.as_bytes()) {
+            *place = *byte;
+            self.length += 1;
+        }
+        Ok(())
+    }
+}
+
+/// What the parent finds in the shared memory.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Received {
+    /// Whether the steps before the last one are done. The last one is exec, or the function of a `fork_run`.
+    pub(super) done: bool,
+    pub(super) report: Option<Report>,
+}
+
+/// The step that failed, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Report {
+    /// The index of the step that failed.
+    pub(super) step: usize,
+    pub(super) error: ChildError,
+}
+
+/// How a step failed, in the parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ChildError {
+    System(Errno),
+    HookErrno { index: usize, errno: Errno },
+    HookText { index: usize, text: String },
+    HookPanicked { index: usize },
+}
+
+/// Memory that the child writes and the parent reads after the child has executed or ended.
+#[derive(Debug)]
+pub(super) struct SharedReport {
+    done: AtomicU32,
+    /// What failed: 0 for nothing. The child stores it last.
+    kind: AtomicU32,
+    step: AtomicU32,
+    hook: AtomicU32,
+    errno: AtomicU32,
+    text_length: AtomicU32,
+    text: UnsafeCell<MaybeUninit<[u8; MAX_TEXT]>>,
+}
+
+// SAFETY: only the child writes the text, before it stores the kind; the parent reads the text after it has loaded the kind.
+unsafe impl Sync for SharedReport {}
+
+impl SharedReport {
+    pub(super) const fn new() -> Self {
+        Self {
+            done: AtomicU32::new(0),
+            kind: AtomicU32::new(0),
+            step: AtomicU32::new(0),
+            hook: AtomicU32::new(0),
+            errno: AtomicU32::new(0),
+            text_length: AtomicU32::new(0),
+            text: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    /// In the child: the steps before the last one are done.
+    pub(super) fn set_done(&self) {
+        self.done.store(1, Ordering::Release);
+    }
+
+    /// In the child: a step has failed.
+    pub(super) fn set(&self, step: usize, failure: StepFailure) {
+        let (kind, hook, errno) = match failure {
+            StepFailure::System(errno) => (1, 0, errno.raw_os_error()),
+            StepFailure::HookErrno(hook, errno) => (2, hook, errno.raw_os_error()),
+            StepFailure::HookText(hook) => (3, hook, 0),
+            StepFailure::HookPanicked(hook) => (4, hook, 0),
+        };
+        self.step.store(step as u32, Ordering::Relaxed);
+        self.hook.store(hook as u32, Ordering::Relaxed);
+        self.errno.store(errno.unsigned_abs(), Ordering::Relaxed);
+        self.kind.store(kind, Ordering::Release);
+    }
+
+    /// In the child: a hook has returned an error that has only this text.
+    pub(super) fn set_text(&self, step: usize, hook: usize, text: &ErrorText) {
+        // SAFETY: the child writes the text once, before it stores the kind, and the parent does not read it before that.
+        unsafe { (*self.text.get()).write(text.bytes) };
+        self.text_length.store(text.length as u32, Ordering::Relaxed);
+        self.set(step, StepFailure::HookText(hook));
+    }
+
+    /// In the parent, when the child has executed or ended.
+    pub(super) fn receive(&self) -> Received {
+        let kind = self.kind.load(Ordering::Acquire);
+        let index = self.hook.load(Ordering::Relaxed) as usize;
+        let errno = self.errno.load(Ordering::Relaxed) as i32;
+        // The child stores no other number, but a hook may write anywhere in its copy of the memory.
+        let errno = if (1..4096).contains(&errno) { Errno::from_raw_os_error(errno) } else { Errno::INVAL };
+        let error = match kind {
+            0 => None,
+            2 => Some(ChildError::HookErrno { index, errno }),
+            3 => Some(ChildError::HookText { index, text: self.text() }),
+            4 => Some(ChildError::HookPanicked { index }),
+            _ => Some(ChildError::System(errno)),
+        };
+        let step = self.step.load(Ordering::Relaxed) as usize;
+        Received { done: self.done.load(Ordering::Acquire) != 0, report: error.map(|error| Report { step, error }) }
+    }
+
+    /// The text that the child has written.
+    fn text(&self) -> String {
+        // SAFETY: the kind says that the child has written the text.
+        let bytes = unsafe { (*self.text.get()).assume_init_ref() };
+        let length = (self.text_length.load(Ordering::Relaxed) as usize).min(MAX_TEXT);
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    #[test]
+    fn failures_come_back_as_the_child_has_set_them() {
+        let received = |set: &dyn Fn(&SharedReport)| {
+            let report = SharedReport::new();
+            set(&report);
+            report.receive()
+        };
+        assert_eq!(received(&|_| {}), Received::default());
+        assert_eq!(received(&SharedReport::set_done), Received { done: true, report: None });
+        let failures = [
+            (StepFailure::System(Errno::NOENT), ChildError::System(Errno::NOENT)),
+            (StepFailure::HookErrno(2, Errno::PERM), ChildError::HookErrno { index: 2, errno: Errno::PERM }),
+            (StepFailure::HookPanicked(3), ChildError::HookPanicked { index: 3 }),
+        ];
+        for (failure, error) in failures {
+            let report = Some(Report { step: 7, error });
+            assert_eq!(received(&|report| report.set(7, failure)), Received { done: false, report });
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_cut() {
+        for (text, expected) in [("no luck".to_owned(), 7), ("x".repeat(MAX_TEXT + 9), MAX_TEXT)] {
+            let mut error = ErrorText::new();
+            write!(error, "{text}").unwrap();
+            let report = SharedReport::new();
+            report.set_text(5, 1, &error);
+            let error = ChildError::HookText { index: 1, text: text[..expected].to_owned() };
+            assert_eq!(report.receive().report, Some(Report { step: 5, error }));
+        }
+    }
+}

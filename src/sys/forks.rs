@@ -1,0 +1,24 @@
+//! How many forks have made this process.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count_fork() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A number that differs in a process and in its forked copies. The process id alone does not tell them apart: each may have the id 1
+/// in a PID namespace of its own.
+///
+/// The count is right from the first call on. It takes no lock, which another thread could hold at a fork: threads that call it at the same
+/// time for the first time may all register the handler, which then counts a fork more than once.
+pub(crate) fn forks() -> u32 {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.load(Ordering::Acquire) {
+        // SAFETY: the handler only adds to a number. If libc has no memory for it, forks are not counted.
+        unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
+        REGISTERED.store(true, Ordering::Release);
+    }
+    FORKS.load(Ordering::Relaxed)
+}
