@@ -2,7 +2,8 @@
 
 use super::program::{self, SLOT, Talk};
 use super::subject::{
-    KEPT, LEAKS, LEFT, MOVED, MOVED_TOO, Mark, RIGHT, Surroundings, between_marks, mark, moved, program_arguments,
+    KEPT, LEAKS, LEFT, MOVED, MOVED_TOO, Mark, RIGHT, Surroundings, between_marks, mark, mark_only, moved,
+    program_arguments,
 };
 use fdspawn::{Child, Command, FdMap, Features, Isolated, Launcher, Rest, Slot, Stdio};
 use std::io::{PipeReader, Read, Write};
@@ -117,7 +118,7 @@ entrances! {
     status_fork: "`status` by fork", Status, Fork;
     output_clone: "`output` by clone", Output, Clone;
     output_fork: "`output` by fork", Output, Fork, directory_fd: true;
-    wait: "`Child::wait`, and the drop of the child", Wait, Clone;
+    wait: "`Child::wait`", Wait, Clone;
     exec: "`exec`", Exec, Fork, directory_fd: true;
     exec_no_program: "`exec` of a program that does not exist", ExecMissing, Fork;
     fork_run: "`fork_run`", ForkRun, Fork;
@@ -149,6 +150,11 @@ impl Entrance {
         }
         numbers.sort_unstable();
         Some(numbers)
+    }
+
+    /// Whether the library has a thread of its own.
+    pub fn has_thread(&self) -> bool {
+        self.way == Way::Isolated
     }
 
     /// What the program does.
@@ -201,7 +207,7 @@ fn map(entrance: &Entrance, surroundings: &'static Surroundings) -> (FdMap<'stat
         .rest(entrance.rest)
         .missing(entrance.missing);
     let has_pipes = !matches!(entrance.what, What::Exec | What::ExecMissing);
-    if has_pipes {
+    if has_pipes && entrance.what != What::Status {
         map.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
     let slot = has_pipes.then(|| map.reader(SLOT));
@@ -263,8 +269,10 @@ fn launch(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<St
         What::Wait => {
             let mut child = command.spawn().unwrap();
             let text = converse(&mut child, slot.unwrap());
-            between_marks(move || child.wait())
-                .map(|result| result.map_or_else(error, |status| format!("ok: {text}, {status}")))
+            let result = between_marks(|| child.wait());
+            // The caller tries it again.
+            child.wait().unwrap();
+            result.map(|result| result.map_or_else(error, |status| format!("ok: {text}, {status}")))
         }
         _ => between_marks(|| command.spawn()).map(|result| result.map_or_else(error, |child| end(child, slot))),
     }
@@ -320,7 +328,7 @@ fn fork_run(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<
     let (mut map, slot) = map(entrance, surroundings);
     map.fd(7, moved(MOVED));
     let function = || {
-        mark(Mark::Function);
+        mark_only(Mark::Function);
         program::run(entrance.talk(), &surroundings.directory)
     };
     // SAFETY: the process has one thread, and the function uses the descriptors of the plan only.

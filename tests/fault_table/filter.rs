@@ -33,13 +33,18 @@ pub fn install(watched: Watched, channel: RawFd) -> io::Result<()> {
     send(unsafe { BorrowedFd::borrow_raw(channel) }, listener.as_fd())
 }
 
+/// No subject has a descriptor of this number or above it. The filter itself says so of a `close`, since a search of all numbers
+/// makes a million of them.
+const HIGHEST: u32 = 4096;
+
 /// The filter allows `sendmsg` on the channel, so that the listener can be sent.
 fn program(watched: Watched, channel: RawFd) -> Vec<libc::sock_filter> {
     /// Offsets in the kernel's `seccomp_data`; the first argument's low half, on these little-endian architectures.
     const CALL: u32 = 0;
     const ARGUMENT: u32 = 16;
     let load = |offset| instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, 0, 0);
-    let equal = |value, yes, no| instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, yes, no);
+    let compare = |code, value, yes, no| instruction(libc::BPF_JMP | code | libc::BPF_K, value, yes, no);
+    let equal = |value, yes, no| compare(libc::BPF_JEQ, value, yes, no);
     let end = |action| instruction(libc::BPF_RET | libc::BPF_K, action, 0, 0);
     let mut program = vec![
         load(CALL),
@@ -47,6 +52,11 @@ fn program(watched: Watched, channel: RawFd) -> Vec<libc::sock_filter> {
         load(ARGUMENT),
         equal(channel as u32, 0, 1),
         end(libc::SECCOMP_RET_ALLOW),
+        load(CALL),
+        equal(libc::SYS_close as u32, 0, 4),
+        load(ARGUMENT),
+        compare(libc::BPF_JGE, HIGHEST, 0, 1),
+        end(libc::SECCOMP_RET_ERRNO | libc::EBADF as u32),
         load(CALL),
     ];
     match watched {

@@ -12,8 +12,9 @@ use std::sync::Mutex;
 /// Set to write the page.
 pub const WRITE: &str = "FDSPAWN_WRITE_FAULT_TABLE";
 
-/// What the page says before the tables.
+/// What the page says before and after the tables.
 const HEAD: &str = include_str!("head.md");
+const TAIL: &str = include_str!("libc.md");
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fault-table.md")
@@ -30,6 +31,7 @@ pub fn write(table: &Table) {
     for (title, section) in sections {
         write!(text, "\n## {title}\n{section}").unwrap();
     }
+    text.push_str(TAIL);
     std::fs::write(path(), text).unwrap();
 }
 
@@ -104,32 +106,31 @@ fn times(Count(least, most): Count) -> String {
     }
 }
 
-/// A cell: each of its results once. Errors are numbers of notes.
+/// A cell: each of its results once. Errors are the numbers of their notes.
 fn words(cell: &Cell, notes: &mut Vec<String>) -> String {
-    let mut verdicts: Vec<&Verdict> = cell.iter().map(|(_, verdict)| verdict).collect();
-    verdicts.sort();
-    verdicts.dedup();
-    if verdicts.len() > 1 {
-        verdicts.retain(|verdict| **verdict != Verdict::NotMade);
-    }
-    let mut note = |text: String| {
-        let index = notes.iter().position(|note| *note == text).unwrap_or_else(|| {
-            notes.push(text);
-            notes.len() - 1
-        });
-        index + 1
-    };
-    let words: Vec<String> = verdicts
-        .iter()
-        .map(|verdict| match verdict {
-            Verdict::NotMade => "not made".to_owned(),
-            Verdict::Right => "ok".to_owned(),
-            Verdict::Dies => "dies".to_owned(),
-            Verdict::Error(text) => note(text.clone()).to_string(),
-            Verdict::Bad { kinds, .. } => format!("**{}**", kinds.join(", ")),
-        })
-        .collect();
-    let mut words: Vec<String> = words;
+    let mut words: Vec<(usize, String)> = cell.iter().map(|(_, verdict)| word(verdict, notes)).collect();
+    words.sort();
     words.dedup();
-    words.join(" ")
+    if words.len() > 1 {
+        words.retain(|(place, _)| *place != 0);
+    }
+    words.into_iter().map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+}
+
+/// A result's word, and its place among the others of a cell.
+fn word(verdict: &Verdict, notes: &mut Vec<String>) -> (usize, String) {
+    match verdict {
+        Verdict::NotMade => (0, "not made".to_owned()),
+        Verdict::Right => (1, "ok".to_owned()),
+        Verdict::Dies => (2, "dies".to_owned()),
+        Verdict::Error(text) => {
+            let index = notes.iter().position(|note| note == text).unwrap_or_else(|| {
+                notes.push(text.clone());
+                notes.len() - 1
+            });
+            (index + 3, (index + 1).to_string())
+        }
+        Verdict::Libc => (usize::MAX - 1, "libc".to_owned()),
+        Verdict::Bad { kinds, .. } => (usize::MAX, format!("**{}**", kinds.join(", "))),
+    }
 }

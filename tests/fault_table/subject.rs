@@ -11,6 +11,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The first argument of a subject.
 pub const MARK: &str = "fdspawn-fault-subject";
@@ -49,17 +50,37 @@ impl Mark {
 
 /// Tells the supervisor how far this process is, whether it is dumpable, and what children it has.
 pub fn mark(mark: Mark) {
-    // SAFETY: the calls only ask; one structure is written.
+    // SAFETY: the calls only ask.
     unsafe {
         let dumpable = libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0);
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-        let children = match libc::waitid(libc::P_ALL, 0, &raw mut info, flags) {
-            0 if info.si_pid() != 0 => ENDED_CHILD,
-            0 => RUNNING_CHILD,
-            _ => 0,
+        libc::syscall(MARKER, mark.argument(), dumpable, children(mark == Mark::Settled));
+    }
+}
+
+/// Tells the supervisor how far this process is, and makes no other call.
+pub fn mark_only(mark: Mark) {
+    // SAFETY: the supervisor answers the call.
+    unsafe { libc::syscall(MARKER, mark.argument()) };
+}
+
+/// Which children there are. A child that is about to end may take a moment.
+fn children(wait: bool) -> u64 {
+    let start = Instant::now();
+    loop {
+        // SAFETY: all zeros is a valid value, and one structure is written.
+        let (result, pid) = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+            (libc::waitid(libc::P_ALL, 0, &raw mut info, flags), info.si_pid())
         };
-        libc::syscall(MARKER, mark.argument(), dumpable, children);
+        match (result, pid) {
+            (0, 0) if wait && start.elapsed() < Duration::from_millis(500) => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            (0, 0) => return RUNNING_CHILD,
+            (0, _) => return ENDED_CHILD,
+            _ => return 0,
+        }
     }
 }
 
@@ -72,8 +93,7 @@ pub const RUNNING_CHILD: u64 = 2;
 pub fn between_marks<T>(entrance: impl FnOnce() -> T) -> Result<T, String> {
     mark(Mark::Begin);
     let result = catch_unwind(AssertUnwindSafe(entrance));
-    // SAFETY: the supervisor answers the call.
-    unsafe { libc::syscall(MARKER, Mark::Returned.argument()) };
+    mark_only(Mark::Returned);
     mark(Mark::End);
     result.map_err(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
@@ -119,7 +139,7 @@ pub fn run(entrance: &Entrance, watched: Watched, directory: &Path) -> ! {
         exit(NO_FILTER);
     }
     // The socket to the supervisor is at 0.
-    put(&File::options().read(true).write(true).open("/dev/null").unwrap(), 0, false);
+    put(&File::create_new(directory.join("stdin")).unwrap(), 0, false);
     let text = entrances::run(entrance, surroundings);
     std::fs::write(directory.join(RESULT), text).unwrap();
     exit(0)
@@ -138,6 +158,8 @@ fn surround(directory: &Path) -> Surroundings {
     large_heap();
     // SAFETY: nothing is open above 2 that this process needs.
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    // libc handles signals of its own from a process's first thread on.
+    std::thread::spawn(|| {}).join().unwrap();
     let file = |name: &str| File::create(directory.join(name)).unwrap();
     put(&file("moved"), MOVED, true);
     put(&file("moved too"), MOVED_TOO, true);

@@ -11,7 +11,6 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// After this time a subject hangs.
@@ -59,6 +58,8 @@ pub struct Seen {
     pub faults: usize,
     /// The numbers whose closes in the parent have met the fault.
     pub closes: BTreeSet<i32>,
+    /// The numbers whose closes in a child have met the fault and have closed what was there.
+    pub child_closes: BTreeSet<i32>,
     pub parent_died: bool,
     pub hang: bool,
     pub begin: Option<Snapshot>,
@@ -87,7 +88,7 @@ pub fn run(entrance: &Entrance, injection: Option<Injection>) -> Option<Seen> {
         .env_clear()
         .env("PATH", format!("/nonexistent:{}", path.display()))
         .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::null())
+        .stdout(File::create(path.join("stdout")).unwrap())
         .stderr(File::create(path.join("stderr")).unwrap())
         .process_group(0)
         .spawn()
@@ -192,11 +193,8 @@ impl Run {
                 let is_parent = role == Some(Role::Parent);
                 match fault {
                     Fault::Errno(errno) => {
-                        if request.call == libc::SYS_close && is_parent {
-                            // The kernel closes the number whatever close returns. A parent in which it stays open
-                            // would wait for the end of pipes that has no end.
-                            self.seen.closes.insert(request.arguments[0] as i32);
-                            listener.replace(request, request.arguments[0] as u32, null);
+                        if request.call == libc::SYS_close {
+                            self.close(listener, request, errno, is_parent, null);
                         }
                         listener.refuse(request, errno);
                     }
@@ -209,6 +207,23 @@ impl Run {
             }
             _ => listener.allow(request),
         }
+    }
+
+    /// Closes a number whose close meets a fault: the kernel closes it whatever close returns. Another file takes the number, so
+    /// that it stays in the table.
+    ///
+    /// A filter that refuses close leaves the number open, so in a child it does. A parent in which it stays open would wait for
+    /// the end of pipes that has no end, and no library can help that.
+    fn close(&mut self, listener: &Listener, request: &Request, errno: i32, is_parent: bool, null: &File) {
+        let number = request.arguments[0] as i32;
+        if is_parent {
+            self.seen.closes.insert(number);
+        } else if [libc::ENOSYS, libc::EPERM].contains(&errno) {
+            return;
+        } else {
+            self.seen.child_closes.insert(number);
+        }
+        listener.replace(request, number.cast_unsigned(), null);
     }
 
     /// Whether a watched call between the marks meets the fault.

@@ -17,6 +17,8 @@ pub enum Verdict {
     Dies,
     /// An error, and nothing else has changed.
     Error(String),
+    /// The process has ended or hangs, and libc is the cause.
+    Libc,
     /// What must not be, and what was seen of it.
     Bad { kinds: Vec<&'static str>, seen: String },
 }
@@ -28,18 +30,25 @@ impl fmt::Display for Verdict {
             Self::Right => f.write_str("ok"),
             Self::Dies => f.write_str("dies"),
             Self::Error(text) => f.write_str(text),
+            Self::Libc => f.write_str("libc"),
             Self::Bad { kinds, seen } => write!(f, "{}: {seen}", kinds.join(", ")),
         }
     }
 }
 
 /// Compares a run with one without a fault.
-pub fn judge(entrance: &Entrance, fault: Fault, seen: &Seen, reference: &Seen) -> Verdict {
+pub fn judge(entrance: &Entrance, call: i64, fault: Fault, seen: &Seen, reference: &Seen) -> Verdict {
     let mut bad: Vec<(&'static str, String)> = Vec::new();
     if seen.hang {
         bad.push(("HANG", if seen.end.is_some() { "after the return" } else { "in the entrance" }.to_owned()));
     }
-    let program = |seen: &Seen| seen.program.clone().unwrap_or_default();
+    // What the fault has closed in the child has another file's number.
+    let is_closed =
+        |line: &str| seen.child_closes.iter().any(|number| line.starts_with(&format!("{number} /dev/null")));
+    let program = |seen: &Seen| {
+        let lines = seen.program.iter().flat_map(|text| text.lines()).filter(|line| !is_closed(line));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
     let more: Vec<i32> = numbers(&program(seen)).difference(&numbers(&program(reference))).copied().collect();
     if !more.is_empty() {
         bad.push(("MORE DESCRIPTORS", format!("{more:?}")));
@@ -72,6 +81,7 @@ pub fn judge(entrance: &Entrance, fault: Fault, seen: &Seen, reference: &Seen) -
         leaks(entrance, seen, begin, settled, error.is_none(), &mut bad);
     }
     match (bad.is_empty(), error) {
+        (false, _) if is_of_libc(entrance, call, &bad) => Verdict::Libc,
         (false, error) => {
             let kinds = bad.iter().map(|(kind, _)| *kind).collect();
             let seen = bad.iter().filter(|(_, text)| !text.is_empty()).map(|(_, text)| text.as_str());
@@ -81,6 +91,13 @@ pub fn judge(entrance: &Entrance, fault: Fault, seen: &Seen, reference: &Seen) -
         (true, Some(error)) => Verdict::Error(error),
         (true, None) => Verdict::Right,
     }
+}
+
+/// Whether a thread's call that libc makes is the cause: the last section of the page.
+fn is_of_libc(entrance: &Entrance, call: i64, bad: &[(&'static str, String)]) -> bool {
+    entrance.has_thread()
+        && [libc::SYS_futex, libc::SYS_rseq].contains(&call)
+        && bad.iter().all(|(kind, _)| ["ABORT", "HANG"].contains(kind))
 }
 
 /// The numbers of a program's report.
@@ -139,6 +156,9 @@ fn leaks(
         if faulty(number) {
             continue;
         }
+        if file.0 == PIDFD {
+            bad.push(("LEAK", format!("{number} {PIDFD}")));
+        }
         match begin.descriptors.get(number) {
             Some(_) if success && closes(number) => bad.push(("LEAK", format!("{number} is not closed"))),
             Some(before) if before == file => {}
@@ -146,16 +166,19 @@ fn leaks(
             None => bad.push(("LEAK", format!("{number} {}", file.0))),
         }
     }
-    for number in begin.descriptors.keys() {
-        if !settled.descriptors.contains_key(number) && !closes(number) && !faulty(number) {
+    for (number, file) in &begin.descriptors {
+        if !settled.descriptors.contains_key(number) && !closes(number) && !faulty(number) && file.0 != PIDFD {
             bad.push(("CLOSED", number.to_string()));
         }
     }
 }
 
+/// The link of a pidfd, which a child's handle has until it is dropped.
+const PIDFD: &str = "anon_inode:[pidfd]";
+
 /// The text of an error, without what differs between faults and runs.
 fn normal(text: &str, fault: Fault) -> String {
-    let mut text = text.to_owned();
+    let mut text = text.replace('\n', "; ");
     if let Fault::Errno(errno) = fault {
         let reason = std::io::Error::from_raw_os_error(errno).to_string();
         text = text.replace(&reason, "ERRNO").replace(reason.split(" (os error").next().unwrap(), "ERRNO");
