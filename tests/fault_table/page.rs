@@ -56,7 +56,7 @@ pub fn has_rows_of(table: &Table) {
         // The first two are the counts of parent and child.
         assert_eq!(cells.len(), 2 + FAULTS.len(), "{title}: {call}");
         let good = |cell: &&str| !cell.is_empty() && !cell.contains("**");
-        assert!(cells.iter().all(|cell| good(cell)), "{title}: `{call}` has an empty cell or a bad one");
+        assert!(cells.iter().all(good), "{title}: `{call}` has an empty cell or a bad one");
     }
     // With debug assertions, std makes calls of its own.
     if !cfg!(debug_assertions) {

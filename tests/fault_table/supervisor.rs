@@ -83,6 +83,7 @@ pub fn run(entrance: &Entrance, injection: Option<Injection>) -> Option<Seen> {
     std::os::unix::fs::symlink(&executable, path.join(program::LINK)).unwrap();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let watched = injection.map_or_else(|| "every".to_owned(), |injection| calls::name(injection.call));
+    #[allow(clippy::zombie_processes, reason = "the run reaps the whole process group")]
     let child = std::process::Command::new(&executable)
         .args([subject::MARK, entrance.name, &watched, path.to_str().unwrap()])
         .env_clear()
@@ -243,11 +244,12 @@ impl Run {
         }
     }
 
-    /// Whose call this is, if the library makes it.
+    /// Whose call this is, if the library makes it. A child may still do so when the entrance has returned.
     fn role(&self, thread: i32) -> Option<Role> {
-        let (actor, was_forked) = self.actor.filter(|_| self.is_open)?;
+        let (actor, was_forked) = self.actor.filter(|_| self.seen.settled.is_none())?;
         if thread == actor || Path::new(&format!("/proc/{actor}/task/{thread}")).exists() {
-            return (!was_forked || is_forked(thread)).then_some(Role::Parent);
+            let is_library = self.is_open && (!was_forked || is_forked(thread));
+            return is_library.then_some(Role::Parent);
         }
         (is_forked(thread) && !self.functions.contains(&thread)).then_some(Role::Child)
     }
