@@ -1,0 +1,337 @@
+//! The entrances of the library, each with a plan that has every kind of step.
+
+use super::program::{self, SLOT, Talk};
+use super::subject::{
+    KEPT, LEAKS, LEFT, MOVED, MOVED_TOO, Mark, RIGHT, Surroundings, between_marks, mark, mark_only, moved,
+    program_arguments,
+};
+use fdspawn::{Child, Command, FdMap, Features, Isolated, Launcher, Rest, Slot, Stdio};
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::RawFd;
+use std::sync::OnceLock;
+
+/// One entrance.
+#[derive(Clone, Copy)]
+pub struct Entrance {
+    /// Its name in `FDSPAWN_FAULT_CELL`.
+    pub name: &'static str,
+    /// Its heading on the page.
+    pub title: &'static str,
+    what: What,
+    way: Way,
+    rest: Rest,
+    /// The kernel features that the command does without.
+    missing: Features,
+    /// Whether the working directory is given as a descriptor.
+    directory_fd: bool,
+    /// What the entrance has closed if it succeeds.
+    pub closes: &'static [RawFd],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// The first launch of the process.
+    FirstSpawn,
+    Spawn,
+    /// A spawn of a program that does not exist.
+    SpawnMissing,
+    /// The wait for a child that has a pidfd.
+    Wait,
+    Status,
+    Output,
+    Exec,
+    /// An exec of a program that does not exist.
+    ExecMissing,
+    ForkRun,
+    IsolatedNew,
+    Close,
+    CloseAll,
+    SyncAndClose,
+    CloseFrom,
+}
+
+/// How the children are launched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Clone,
+    Fork,
+    /// By fork, with a hook that does nothing.
+    Hook,
+    Isolated,
+}
+
+const PLAIN: Entrance = Entrance {
+    name: "",
+    title: "",
+    what: What::Spawn,
+    way: Way::Clone,
+    rest: Rest::Close,
+    missing: Features::empty(),
+    directory_fd: false,
+    closes: &[MOVED],
+};
+
+/// All features that have a fallback which is no other launcher.
+const FALLBACKS: Features = Features::CLONE3
+    .union(Features::SHARED_TABLE)
+    .union(Features::CLOSE_RANGE)
+    .union(Features::PIDFD)
+    .union(Features::MEMFD);
+
+macro_rules! entrances {
+    ($($id:ident: $title:literal, $what:ident, $way:ident $(, $field:ident: $value:expr)*;)*) => {
+        /// All entrances, in the order of the page.
+        pub const ENTRANCES: &[Entrance] = &[$(Entrance {
+            name: stringify!($id),
+            title: $title,
+            what: What::$what,
+            way: Way::$way,
+            $($field: $value,)*
+            ..PLAIN
+        }),*];
+
+        /// One test for each entrance.
+        mod faults_of {
+            $(
+                #[test]
+                fn $id() {
+                    crate::cells::check(stringify!($id));
+                }
+            )*
+        }
+    };
+}
+
+entrances! {
+    first_spawn_clone: "The first spawn of a process, by clone", FirstSpawn, Clone, directory_fd: true;
+    spawn_clone: "Spawn by clone", Spawn, Clone;
+    spawn_clone_inherit: "Spawn by clone, the rest is inherited", Spawn, Clone, rest: Rest::Inherit, directory_fd: true;
+    spawn_clone_fallbacks: "Spawn by clone, all features with a fallback are missing", Spawn, Clone, missing: FALLBACKS;
+    spawn_clone_no_program: "Spawn by clone of a program that does not exist", SpawnMissing, Clone;
+    spawn_fork: "Spawn by fork", Spawn, Fork, directory_fd: true;
+    spawn_fork_inherit: "Spawn by fork, the rest is inherited", Spawn, Fork, rest: Rest::Inherit;
+    spawn_fork_fallbacks: "Spawn by fork, all features with a fallback are missing", Spawn, Fork, missing: FALLBACKS;
+    spawn_fork_no_program: "Spawn by fork of a program that does not exist", SpawnMissing, Fork;
+    spawn_hook: "Spawn by fork with a hook", Spawn, Hook, directory_fd: true;
+    spawn_isolated: "Spawn through an `Isolated`", Spawn, Isolated, directory_fd: true;
+    status_clone: "`status` by clone", Status, Clone, directory_fd: true;
+    status_fork: "`status` by fork", Status, Fork;
+    output_clone: "`output` by clone", Output, Clone;
+    output_fork: "`output` by fork", Output, Fork, directory_fd: true;
+    wait: "`Child::wait`", Wait, Clone;
+    exec: "`exec`", Exec, Fork, directory_fd: true;
+    exec_no_program: "`exec` of a program that does not exist", ExecMissing, Fork;
+    fork_run: "`fork_run`", ForkRun, Fork;
+    isolated_new: "`Isolated::new`, and the drop", IsolatedNew, Isolated, closes: &[];
+    close: "`fd::close`", Close, Fork;
+    close_all: "`fd::close_all`", CloseAll, Fork, closes: &[MOVED, MOVED_TOO];
+    sync_and_close: "`fd::sync_and_close`", SyncAndClose, Fork;
+    close_from: "`fd::close_from`", CloseFrom, Fork, closes: &LEAKS;
+}
+
+impl Entrance {
+    /// The entrance of a name.
+    pub fn of(name: &str) -> Option<&'static Self> {
+        ENTRANCES.iter().find(|entrance| entrance.name == name)
+    }
+
+    /// The numbers that the program is to have; `None` if there is no program.
+    pub fn planned(&self) -> Option<Vec<RawFd>> {
+        let mut numbers = vec![0, 1, 2, 5, 6, 7, 8, LEFT, RIGHT, KEPT];
+        match self.what {
+            What::FirstSpawn | What::Spawn | What::Wait | What::Status | What::Output | What::ForkRun => {
+                numbers.push(SLOT);
+            }
+            What::Exec => {}
+            _ => return None,
+        }
+        if self.rest == Rest::Inherit {
+            numbers.extend(LEAKS);
+        }
+        numbers.sort_unstable();
+        Some(numbers)
+    }
+
+    /// Whether the library has a thread of its own.
+    pub fn has_thread(&self) -> bool {
+        self.way == Way::Isolated
+    }
+
+    /// What the program does.
+    fn talk(&self) -> Talk {
+        match self.what {
+            What::FirstSpawn | What::Spawn | What::Wait | What::ForkRun => Talk::Converse,
+            What::Output => Talk::Print,
+            _ => Talk::Report,
+        }
+    }
+}
+
+/// Runs the entrance in a subject; returns its result as text.
+pub fn run(entrance: &Entrance, surroundings: &'static Surroundings) -> String {
+    let result = match entrance.what {
+        What::FirstSpawn | What::Spawn | What::SpawnMissing | What::Wait | What::Status | What::Output => {
+            launch(entrance, surroundings)
+        }
+        What::Exec | What::ExecMissing => return exec(entrance, surroundings),
+        What::ForkRun => fork_run(entrance, surroundings),
+        What::IsolatedNew => between_marks(|| Isolated::new().map(drop)).map(said),
+        What::Close => between_marks(|| fdspawn::fd::close(moved(MOVED))).map(said),
+        What::CloseAll => between_marks(|| fdspawn::fd::close_all([moved(MOVED), moved(MOVED_TOO)])).map(said),
+        What::SyncAndClose => between_marks(|| fdspawn::fd::sync_and_close(moved(MOVED))).map(said),
+        // SAFETY: the subject does not use what has these numbers.
+        What::CloseFrom => between_marks(|| unsafe { fdspawn::fd::close_from(LEAKS[0]) }).map(said),
+    };
+    mark(Mark::Settled);
+    result.unwrap_or_else(|panic| panic)
+}
+
+/// A result that has no value.
+fn said<E: std::fmt::Display>(result: Result<(), E>) -> String {
+    result.map_or_else(error, |()| "ok".to_owned())
+}
+
+fn error(error: impl std::fmt::Display) -> String {
+    format!("error: {error}")
+}
+
+/// The plan: a moved, a mapped and a kept file, a cycle, data, `/dev/null`, pipes at 0 to 2 and at a slot.
+fn map(entrance: &Entrance, surroundings: &'static Surroundings) -> (FdMap<'static>, Option<Slot<PipeReader>>) {
+    let mut map = FdMap::new();
+    map.fd(6, &surroundings.mapped)
+        .fd(LEFT, &surroundings.right)
+        .fd(RIGHT, &surroundings.left)
+        .keep(&surroundings.kept)
+        .fd(5, Stdio::data("data"))
+        .fd(8, Stdio::null())
+        .rest(entrance.rest)
+        .missing(entrance.missing);
+    let has_pipes = !matches!(entrance.what, What::Exec | What::ExecMissing);
+    if has_pipes && entrance.what != What::Status {
+        map.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+    let slot = has_pipes.then(|| map.reader(SLOT));
+    (map, slot)
+}
+
+/// A command with the plan, and its slot.
+fn command(
+    entrance: &Entrance,
+    surroundings: &'static Surroundings,
+    talk: Talk,
+) -> (Command<'static>, Option<Slot<PipeReader>>) {
+    let program = match entrance.what {
+        What::SpawnMissing | What::ExecMissing if talk != Talk::Nothing => surroundings.directory.join("missing"),
+        // By a search of PATH.
+        What::Status => program::LINK.into(),
+        _ => std::env::current_exe().unwrap(),
+    };
+    let mut command = Command::new(program);
+    let (map, slot) = map(entrance, surroundings);
+    command.args(program_arguments(talk, &surroundings.directory)).fd_map(map);
+    command.launcher(if entrance.way == Way::Fork { Launcher::Fork } else { Launcher::Auto });
+    if entrance.directory_fd {
+        command.current_dir_fd(&surroundings.directory_fd);
+    } else {
+        command.current_dir(&surroundings.directory);
+    }
+    if entrance.way == Way::Hook {
+        // SAFETY: the hook does nothing.
+        unsafe { command.pre_exec(|| Ok(())) };
+    }
+    if entrance.way == Way::Isolated {
+        static ISOLATED: OnceLock<Isolated> = OnceLock::new();
+        command.isolated(ISOLATED.get_or_init(|| Isolated::new().unwrap()));
+    }
+    (command, slot)
+}
+
+fn launch(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<String, String> {
+    if entrance.what != What::FirstSpawn {
+        // The process has launched before, so what a launch keeps for the next one is there.
+        let (mut command, _) = command(entrance, surroundings, Talk::Nothing);
+        command.status().unwrap();
+    }
+    let (mut command, slot) = command(entrance, surroundings, entrance.talk());
+    command.fd(7, moved(MOVED));
+    match entrance.what {
+        What::Status => {
+            between_marks(|| command.status()).map(|result| result.map_or_else(error, |status| format!("ok: {status}")))
+        }
+        What::Output => between_marks(|| command.output()).map(|result| {
+            let text = |output: std::process::Output| {
+                let [out, err] =
+                    [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                format!("ok: {}, {out}, {err}", output.status)
+            };
+            result.map_or_else(error, text)
+        }),
+        What::Wait => {
+            let mut child = command.spawn().unwrap();
+            let text = converse(&mut child, slot.unwrap());
+            let result = between_marks(|| child.wait());
+            // The caller tries it again.
+            child.wait().unwrap();
+            result.map(|result| result.map_or_else(error, |status| format!("ok: {text}, {status}")))
+        }
+        _ => between_marks(|| command.spawn()).map(|result| result.map_or_else(error, |child| end(child, slot))),
+    }
+}
+
+/// Talks with the program, and waits for it.
+fn end(mut child: Child, slot: Option<Slot<PipeReader>>) -> String {
+    let text = converse(&mut child, slot.unwrap());
+    child.wait().map_or_else(error, |status| format!("ok: {text}, {status}"))
+}
+
+fn converse(child: &mut Child, slot: Slot<PipeReader>) -> String {
+    let mut text = String::new();
+    if let Some(mut input) = child.stdin.take() {
+        let _ = input.write_all(b"input");
+    }
+    let outputs = [child.stdout.take(), child.stderr.take(), child.take(slot)];
+    for mut output in outputs.into_iter().flatten() {
+        let result = output.read_to_string(&mut text);
+        text.push_str(if result.is_ok() { "; " } else { "unreadable; " });
+    }
+    text
+}
+
+/// The subject is a forked process, so that the kernel knows whether it has executed a program.
+fn exec(entrance: &Entrance, surroundings: &'static Surroundings) -> String {
+    let (mut command, _) = command(entrance, surroundings, entrance.talk());
+    command.fd(7, moved(MOVED));
+    // SAFETY: the process has one thread.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let text = between_marks(|| command.exec()).map_or_else(|panic| panic, error);
+        drop(command);
+        mark(Mark::Settled);
+        std::fs::write(surroundings.directory.join("exec"), text).unwrap();
+        // SAFETY: the process ends.
+        unsafe { libc::_exit(0) }
+    }
+    let mut status = 0;
+    // SAFETY: one number is written.
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    match std::fs::read_to_string(surroundings.directory.join("exec")) {
+        Ok(text) => text,
+        Err(_) if status == libc::SIGKILL => "killed".to_owned(),
+        Err(_) => format!("ok: {status}"),
+    }
+}
+
+fn fork_run(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<String, String> {
+    let (mut warm, _) = map(entrance, surroundings);
+    // SAFETY: the process has one thread, and the function uses nothing.
+    unsafe { fdspawn::fork_run(&mut warm, || 0) }.unwrap().wait().unwrap();
+    let (mut map, slot) = map(entrance, surroundings);
+    map.fd(7, moved(MOVED));
+    let function = || {
+        mark_only(Mark::Function);
+        program::run(entrance.talk(), &surroundings.directory)
+    };
+    // SAFETY: the process has one thread, and the function uses the descriptors of the plan only.
+    let result = between_marks(|| unsafe { fdspawn::fork_run(&mut map, function) });
+    result.map(|result| result.map_or_else(error, |child| end(child, slot)))
+}
