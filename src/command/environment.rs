@@ -152,6 +152,11 @@ impl Changes {
         Variables(self.variables.iter())
     }
 
+    /// Whether the child gets this process's environment as it is.
+    pub(crate) fn is_inherited(&self) -> bool {
+        matches!(self.base, Base::Parent) && self.variables.is_empty()
+    }
+
     /// Builds the environment of a child in `block`, which is empty. If the command uses a prepared environment without changes,
     /// it returns that one instead.
     pub(crate) fn build(&self, block: &mut EnvBlock) -> Result<Option<Environment>, Failure> {

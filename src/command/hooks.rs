@@ -7,15 +7,24 @@ impl Command<'_> {
     /// Adds a hook: a function that runs in the child before exec, after all other steps. The launcher is then
     /// [`Launcher::Fork`], so that the function works on a copy of the parent's memory, as with `std::process`.
     ///
-    /// The child's descriptors are already those of the map, so a descriptor that the function needs has to be in the map. The
-    /// library has one more descriptor until exec, at a high number: if the function closes or replaces it, the spawn fails.
-    /// Signals are already as the program gets them, so the program keeps what the function changes of them. If the function
-    /// returns an error, the spawn fails with that error and its text.
+    /// The function finds the targets in place, and all other descriptors of the parent still open, with the numbers that they have
+    /// there, other than those that targets have replaced. After all hooks the child closes what the map does not name, also what
+    /// the hooks have opened, unless the command asks for [`Rest::Inherit`]. (An [`Isolated`] launches from a table that has no other
+    /// descriptors.) The library has no descriptor of its own in the child, so the function may close or replace any number.
+    ///
+    /// Signals are already as the program gets them, so the program keeps what the function changes of them. If the command inherits
+    /// the environment without changes, the program also gets what the function changes of that; the search in PATH does not use it.
+    /// The function may execute a program itself: then that is the child. If the function returns an error, the spawn fails with
+    /// that error and its text.
+    ///
+    /// Before the fork the parent writes what its [`std::io::stdout`] has buffered, so that the function does not write it again.
     ///
     /// A panic ends the child, and the spawn fails. But the child first runs the process's panic hook. Rust's default panic
     /// hook takes locks: if another thread held one of them at the fork, the child waits for ever.
     ///
+    /// [`Isolated`]: crate::Isolated
     /// [`Launcher::Fork`]: crate::Launcher::Fork
+    /// [`Rest::Inherit`]: crate::Rest::Inherit
     ///
     /// ```
     /// use fdspawn::Command;

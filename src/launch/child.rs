@@ -100,9 +100,11 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
 /// `execvp(3)` does. Any other error ends the search. If all paths fail, the result is EACCES if one of them had it.
 fn exec(image: &Image<'_>) -> Errno {
     let mut result = Errno::NOENT;
+    // A hook may have changed an environment that the command inherits.
+    let envp = if image.envp.is_null() { sys::environment() } else { image.envp };
     for &path in image.programs {
         // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
-        let errno = unsafe { sys::exec(path as *const c_char, image.argv, image.envp) };
+        let errno = unsafe { sys::exec(path as *const c_char, image.argv, envp) };
         match errno {
             _ if !image.searched => return errno,
             Errno::ACCESS => result = errno,

@@ -19,7 +19,7 @@ pub(crate) struct Image<'a> {
     pub(crate) searched: bool,
     /// Ended by a null pointer.
     pub(crate) argv: *const *const c_char,
-    /// Ended by a null pointer.
+    /// Ended by a null pointer. It is null itself for the environment that the child has after its hooks.
     pub(crate) envp: *const *const c_char,
     /// The signal mask of the program; `None` for the mask of the thread that launches.
     pub(crate) mask: Option<sys::SignalSet>,

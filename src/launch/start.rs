@@ -17,6 +17,7 @@ use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::platform::Features;
 use crate::sys;
 use rustix::io::Errno;
+use std::io::{self, StdoutLock, Write};
 use std::os::fd::OwnedFd;
 
 /// Why there is no child.
@@ -85,6 +86,7 @@ fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, P
     let fork_failed = |errno: Errno| Problem::system(Failure::Launch(crate::platform::Launcher::Fork), errno);
     let page = ForkPage::map(Release::new(errpipe.as_ref())).map_err(fork_failed)?;
     let content = page.content();
+    let _output = image.hooks.map(|_| flush_stdout()).transpose()?;
     let result = {
         let blocked = BlockedSignals::all().map_err(cannot_block)?;
         let mask = image.mask.unwrap_or(blocked.before());
@@ -98,6 +100,14 @@ fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, P
     });
     forked_child(&mut process, &content.report, image)?;
     Ok(process)
+}
+
+/// Writes what standard output has buffered, so that a hook that prints does not write it again. Keeps its lock over the fork, so
+/// that no other thread is within a `println!` at that moment. The child has the calling thread only, which may lock it again.
+fn flush_stdout() -> Result<StdoutLock<'static>, Problem> {
+    let mut output = io::stdout().lock();
+    output.flush().map_err(|error| Problem::io(Failure::Flush, &error))?;
+    Ok(output)
 }
 
 fn cannot_block(errno: Errno) -> Problem {

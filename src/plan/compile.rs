@@ -14,6 +14,8 @@ pub(crate) struct Compiler {
     schedule: Schedule,
     duplicates: Vec<Duplicate>,
     numbers: Vec<RawFd>,
+    /// The highest number that the steps of the last plan need.
+    highest: RawFd,
 }
 
 impl Compiler {
@@ -39,7 +41,11 @@ impl Plan {
     /// - [`Refusal::NoScratch`] if no scratch number is left for a cycle
     pub fn compile(&self) -> Result<Vec<Step>, Refusal> {
         let mut steps = Vec::with_capacity(self.mappings.len() + 6);
-        Compiler::default().descriptors(self, &mut steps)?;
+        let mut compiler = Compiler::default();
+        compiler.descriptors(self, &mut steps)?;
+        if self.hooks {
+            compiler.closes_after_hooks(self, &mut steps);
+        }
         Ok(steps)
     }
 
@@ -115,9 +121,9 @@ impl Plan {
 }
 
 impl Compiler {
-    /// Appends the steps that make the child's table.
+    /// Appends the steps that make the targets. Without hooks, the steps that close the rest follow.
     pub(super) fn descriptors(&mut self, plan: &Plan, steps: &mut Vec<Step>) -> Result<(), Refusal> {
-        let Self { moves, schedule, duplicates, numbers } = self;
+        let Self { moves, schedule, duplicates, numbers, .. } = self;
         let sorted_here;
         let mappings = if plan.mappings.is_sorted_by_key(|each| each.target) {
             plan.mappings.as_slice()
@@ -148,26 +154,46 @@ impl Compiler {
             schedule.order(moves, scratch, |each| duplicates.push(each))?;
         }
 
-        let highest = plan.internal_fds.iter().fold(highest, |highest, each| highest.max(each.fd));
-        match (plan.start, plan.rest) {
-            (Start::InPlace, _) => push_table(mappings, duplicates, steps),
-            (_, Rest::Inherit) => {
-                push_table(mappings, duplicates, steps);
-                plan.push_old_sources(mappings, numbers, steps);
-            }
-            (start, Rest::Close) => {
-                let first = highest.saturating_add(1);
-                match start {
-                    Start::Shared => steps.push(Step::UnshareFiles { first }),
-                    // There is no number above the last one.
-                    _ if highest == RawFd::MAX => {}
-                    _ => steps.push(Step::CloseFrom { first }),
-                }
-                push_table(mappings, duplicates, steps);
-                plan.push_gaps(mappings, highest, numbers, steps);
-            }
+        self.highest = plan.internal_fds.iter().fold(highest, |highest, each| highest.max(each.fd));
+        // Before the duplicates, so that the table is private, and a copied one is small.
+        if plan.rest == Rest::Close && plan.start != Start::InPlace && !plan.hooks {
+            push_tail(plan.start, self.highest, steps);
+        }
+        push_table(mappings, duplicates, steps);
+        if !plan.hooks {
+            push_closes(plan, mappings, self.highest, numbers, steps);
         }
         Ok(())
+    }
+
+    /// Appends the steps that close the rest after the hooks. The targets have been made by [`Compiler::descriptors`].
+    pub(super) fn closes_after_hooks(&mut self, plan: &Plan, steps: &mut Vec<Step>) {
+        let mut mappings = plan.mappings.clone();
+        mappings.sort_by_key(|each| each.target);
+        if plan.rest == Rest::Close && plan.start != Start::InPlace {
+            push_tail(plan.start, self.highest, steps);
+        }
+        push_closes(plan, &mappings, self.highest, &mut self.numbers, steps);
+    }
+}
+
+/// Appends the step that closes everything above the numbers of the plan.
+fn push_tail(start: Start, highest: RawFd, steps: &mut Vec<Step>) {
+    let first = highest.saturating_add(1);
+    match start {
+        Start::Shared => steps.push(Step::UnshareFiles { first }),
+        // There is no number above the last one.
+        _ if highest == RawFd::MAX => {}
+        _ => steps.push(Step::CloseFrom { first }),
+    }
+}
+
+/// Appends the other closes.
+fn push_closes(plan: &Plan, mappings: &[Mapping], highest: RawFd, numbers: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
+    match (plan.start, plan.rest) {
+        (Start::InPlace, _) => {}
+        (_, Rest::Inherit) => plan.push_old_sources(mappings, numbers, steps),
+        (_, Rest::Close) => plan.push_gaps(mappings, highest, numbers, steps),
     }
 }
 

@@ -68,6 +68,9 @@ pub struct Plan {
     pub rest: Rest,
     /// The table on which the steps work.
     pub start: Start,
+    /// Whether hooks run after the duplicates and before the closes. They find the parent's descriptors open, other than those
+    /// that targets have replaced, so a scratch number has to be reserved.
+    pub hooks: bool,
     /// The soft limit of descriptors (`RLIMIT_NOFILE`). `dup2(2)` fails for numbers that are not below it.
     pub limit: RawFd,
     /// A number for the extra duplicate of a cycle. It has no other use, and closes at exec. With [`Rest::Close`] the compiler
@@ -84,6 +87,7 @@ impl Plan {
             internal_fds: Vec::new(),
             rest: Rest::Close,
             start: Start::Copied,
+            hooks: false,
             limit: RawFd::MAX,
             scratch: None,
         }
@@ -98,11 +102,11 @@ impl Plan {
 
     /// Removes everything from the plan, and keeps its memory.
     pub(crate) fn clear(&mut self) {
-        let Self { mappings, closed, internal_fds, rest, start, limit, scratch } = self;
+        let Self { mappings, closed, internal_fds, rest, start, hooks, limit, scratch } = self;
         mappings.clear();
         closed.clear();
         internal_fds.clear();
-        (*rest, *start, *limit, *scratch) = (Rest::Close, Start::Copied, RawFd::MAX, None);
+        (*rest, *start, *hooks, *limit, *scratch) = (Rest::Close, Start::Copied, false, RawFd::MAX, None);
     }
 
     /// Whether the plan decides about `number`: it is a target, or in [`Plan::closed`].
@@ -112,7 +116,7 @@ impl Plan {
 
     /// Whether the parent has to reserve the scratch number, since the compiler does not know which numbers are free.
     pub(crate) fn needs_reserved_scratch(&self) -> bool {
-        self.rest == Rest::Inherit || self.start == Start::InPlace
+        self.rest == Rest::Inherit || self.start == Start::InPlace || self.hooks
     }
 }
 

@@ -29,8 +29,6 @@ pub(crate) struct Attributes {
     pub(crate) directory: WorkingDirectory,
     /// Whether the child takes the caller's signal mask.
     pub(crate) signal_mask: bool,
-    /// Whether there are hooks to run.
-    pub(crate) hooks: bool,
     pub(crate) last: LastStep,
 }
 
@@ -60,7 +58,7 @@ pub(crate) fn compile(
     compiler: &mut Compiler,
     steps: &mut Vec<Step>,
 ) -> Result<(), Refusal> {
-    let &Attributes { default_handlers, default_sigpipe, directory, signal_mask, hooks, last } = attributes;
+    let &Attributes { default_handlers, default_sigpipe, directory, signal_mask, last } = attributes;
     // Descriptors come first, so that a lowered limit or a dropped privilege cannot make their steps fail.
     compiler.descriptors(plan, steps)?;
     steps.extend(default_handlers.then_some(Step::DefaultHandlers));
@@ -72,8 +70,11 @@ pub(crate) fn compile(
     });
     // No handler of the parent is left by now, so a pending signal can do no harm.
     steps.extend(signal_mask.then_some(Step::SignalMask));
-    // Hooks come last, so that no later step undoes what they change.
-    steps.extend(hooks.then_some(Step::Hooks));
+    // Hooks come late, so that no later step undoes what they change. What they open is closed after them.
+    if plan.hooks {
+        steps.push(Step::Hooks);
+        compiler.closes_after_hooks(plan, steps);
+    }
     steps.push(match last {
         LastStep::Exec => Step::Exec,
         LastStep::Run => Step::Run,
@@ -86,9 +87,9 @@ mod tests {
     use super::super::mapping::Mapping;
     use super::*;
 
-    fn compiled(attributes: Attributes) -> Vec<Step> {
+    fn compiled(attributes: Attributes, hooks: bool) -> Vec<Step> {
         let mut steps = Vec::new();
-        let plan = Plan::new([Mapping::new(0, 0)]);
+        let plan = Plan { hooks, ..Plan::new([Mapping::new(0, 0), Mapping::new(2, 7)]) };
         compile(&plan, &attributes, &mut Compiler::default(), &mut steps).unwrap();
         steps
     }
@@ -100,19 +101,21 @@ mod tests {
             default_sigpipe: true,
             directory: WorkingDirectory::Path(StringId(0)),
             signal_mask: true,
-            hooks: true,
             last: LastStep::Exec,
         };
         let path = StringId(0);
         assert_eq!(
-            compiled(all),
+            compiled(all, true),
             [
-                Step::CloseFrom { first: 1 },
+                Step::Dup2 { source: 7, target: 2, close_on_exec: false },
                 Step::DefaultHandlers,
                 Step::DefaultSigpipe,
                 Step::ChangeDirectory { path },
                 Step::SignalMask,
                 Step::Hooks,
+                Step::CloseFrom { first: 8 },
+                Step::Close { first: 1, last: 1 },
+                Step::Close { first: 3, last: 7 },
                 Step::Exec,
             ]
         );
@@ -120,8 +123,15 @@ mod tests {
 
     #[test]
     fn attributes_that_are_not_set_have_no_step() {
-        assert_eq!(compiled(Attributes::default()), [Step::CloseFrom { first: 1 }, Step::Exec]);
+        let table = [
+            Step::CloseFrom { first: 8 },
+            Step::Dup2 { source: 7, target: 2, close_on_exec: false },
+            Step::Close { first: 1, last: 1 },
+            Step::Close { first: 3, last: 7 },
+        ];
+        assert_eq!(compiled(Attributes::default(), false), [&table[..], &[Step::Exec]].concat());
         let function = Attributes { last: LastStep::Run, directory: WorkingDirectory::Fd(5), ..Attributes::default() };
-        assert_eq!(compiled(function), [Step::CloseFrom { first: 1 }, Step::ChangeDirectoryTo { fd: 5 }, Step::Run]);
+        let rest = [Step::ChangeDirectoryTo { fd: 5 }, Step::Run];
+        assert_eq!(compiled(function, false), [&table[..], &rest[..]].concat());
     }
 }

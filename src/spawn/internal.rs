@@ -24,12 +24,7 @@ pub(super) struct Internal {
 
 impl Internal {
     /// Opens what this launch needs, and adds it to the plan.
-    pub(super) fn open(
-        plan: &mut Plan,
-        mode: Mode,
-        directory: Option<impl AsFd>,
-        hooks: bool,
-    ) -> Result<Self, Problem> {
+    pub(super) fn open(plan: &mut Plan, mode: Mode, directory: Option<impl AsFd>) -> Result<Self, Problem> {
         let mut internal = Self::default();
         if let Some(fd) = directory {
             let duplicate = dup_outside_plan(fd, ABOVE_STDIO, |number| plan.decides(number))
@@ -38,7 +33,7 @@ impl Internal {
             internal.directory = Some(duplicate);
         }
         if mode.has_errpipe() {
-            let pipe = errpipe(plan, hooks).map_err(cannot_open("a pipe for the report of errors"))?;
+            let pipe = errpipe(plan).map_err(cannot_open("a pipe for the report of errors"))?;
             plan.internal_fds.push(InternalFd { fd: pipe.writer.as_raw_fd(), role: Role::Errpipe });
             internal.errpipe = Some(pipe);
         }
@@ -58,10 +53,10 @@ fn cannot_open(what: &'static str) -> impl Fn(io::Error) -> Problem {
 }
 
 /// Opens an errpipe. No target has the number of its write end. If there are hooks and a high number is free, it gets that.
-fn errpipe(plan: &Plan, hooks: bool) -> io::Result<Errpipe> {
+fn errpipe(plan: &Plan) -> io::Result<Errpipe> {
     let decides = |number| plan.decides(number);
     let (reader, writer) = pipe(&mut NewNumbers::default())?;
-    let writer = if hooks {
+    let writer = if plan.hooks {
         dup_outside_plan(&writer, ABOVE_HOOKS, decides).or_else(|_| dup_outside_plan(&writer, ABOVE_STDIO, decides))?
     } else if decides(writer.as_raw_fd()) {
         dup_outside_plan(writer, ABOVE_STDIO, decides)?

@@ -40,6 +40,7 @@ pub(super) fn prepare<'b>(
     let strings = strings::build(command, buffers)?;
     let _guard = lock_stdio_numbers();
     let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
+    prepared.buffers.plan.hooks = !command.hooks.is_empty();
     prepared.compile(command, mode)?;
     Ok(prepared)
 }
@@ -53,7 +54,7 @@ pub(super) fn prepare_function<'b>(
     let _guard = lock_stdio_numbers();
     let mut prepared = open_sources(map, &Defaults::INHERIT, mode, Strings::default(), buffers)?;
     let Prepared { buffers, ends, .. } = &mut prepared;
-    let internal = Internal::open(&mut buffers.plan, mode, None::<std::os::fd::BorrowedFd<'_>>, false)?;
+    let internal = Internal::open(&mut buffers.plan, mode, None::<std::os::fd::BorrowedFd<'_>>)?;
     let Buffers { plan, compiler, steps, .. } = &mut **buffers;
     // The child must not have these, and no exec closes them. With `Rest::Close` they are closed in any case.
     plan.closed.extend(plan.scratch);
@@ -91,10 +92,9 @@ impl Prepared<'_> {
             Directory::Fd(fd) => Some(fd.as_fd()),
             Directory::Inherit | Directory::Path(_) => None,
         };
-        let hooks = !command.hooks.is_empty();
         let Buffers { plan, compiler, steps, .. } = &mut *self.buffers;
-        let internal = Internal::open(plan, mode, directory, hooks)?;
-        compile(plan, &attributes(mode, hooks, &self.strings, &internal), compiler, steps)?;
+        let internal = Internal::open(plan, mode, directory)?;
+        compile(plan, &attributes(mode, &self.strings, &internal), compiler, steps)?;
         self.take_internal(internal);
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Prepared<'_> {
 }
 
 /// The attributes of a command's child.
-pub(super) fn attributes(mode: Mode, hooks: bool, strings: &Strings, internal: &Internal) -> Attributes {
+pub(super) fn attributes(mode: Mode, strings: &Strings, internal: &Internal) -> Attributes {
     let is_child = mode != Mode::IN_PLACE;
     Attributes {
         default_handlers: mode.resets_handlers(),
@@ -117,7 +117,6 @@ pub(super) fn attributes(mode: Mode, hooks: bool, strings: &Strings, internal: &
             (None, None) => WorkingDirectory::Inherit,
         },
         signal_mask: is_child,
-        hooks,
         last: LastStep::Exec,
     }
 }
@@ -137,7 +136,11 @@ pub(super) fn image<'a>(
         programs: buffers.programs.as_slice(),
         searched: prepared.strings.searched,
         argv: buffers.argv.as_ptr(),
-        envp: environment.pointers().as_ptr(),
+        envp: if hooks.is_some() && command.environment.is_inherited() {
+            std::ptr::null()
+        } else {
+            environment.pointers().as_ptr()
+        },
         mask,
         hooks,
         function: None,

@@ -26,7 +26,6 @@ struct Transfer<'b> {
     plan: Plan,
     /// The index of the working directory among the descriptors that the parent sends.
     directory: Option<usize>,
-    hooks: bool,
 }
 
 impl<'b> Transfer<'b> {
@@ -42,23 +41,24 @@ impl<'b> Transfer<'b> {
         let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
         prepared.std_fd_was_free = false; // The thread's table has no standard streams.
         prepared.buffers.plan.limit = soft_limit();
+        prepared.buffers.plan.hooks = !command.hooks.is_empty();
         let (plan, mut numbers) = prepared.buffers.plan.for_another_table();
         let mut directory = None;
         if let Directory::Fd(fd) = &command.directory {
             directory = Some(numbers.len());
             numbers.push(fd.as_raw_fd());
         }
-        Ok((Self { prepared, plan, directory, hooks: !command.hooks.is_empty() }, numbers))
+        Ok((Self { prepared, plan, directory }, numbers))
     }
 
     /// Compiles the steps for the thread's table, with the descriptors that have arrived. The thread calls this.
     fn receive(&mut self, received: &[OwnedFd], mode: Mode) -> Result<(), Problem> {
-        let Self { prepared, plan, directory, hooks } = self;
+        let Self { prepared, plan, directory } = self;
         plan.receive_sources(|index| received[index].as_raw_fd());
         let directory = directory.and_then(|index| received.get(index)).map(AsFd::as_fd);
-        let mut internal = Internal::open(plan, mode, directory, *hooks)?;
+        let mut internal = Internal::open(plan, mode, directory)?;
         let Buffers { compiler, steps, .. } = &mut *prepared.buffers;
-        compile(plan, &attributes(mode, *hooks, &prepared.strings, &internal), compiler, steps)?;
+        compile(plan, &attributes(mode, &prepared.strings, &internal), compiler, steps)?;
         prepared.errpipe = internal.errpipe.take();
         prepared.internal = internal;
         Ok(())

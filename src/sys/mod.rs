@@ -7,6 +7,7 @@
 //! `linux` and `unix` have the same functions: for Linux and Android, and for all other systems.
 #![allow(unsafe_code, reason = "system calls are made here")]
 
+mod environment;
 mod errno;
 mod forks;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -16,6 +17,7 @@ mod socket;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unix;
 
+pub(crate) use self::environment::environment;
 pub(crate) use self::errno::last_error;
 pub(crate) use self::forks::forks;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -24,7 +24,8 @@ fn hooks_run_in_their_order_after_the_descriptors_are_in_place() {
     let mut child = command.spawn().unwrap();
     assert_eq!(child.launched_by(), Launcher::Fork);
     assert!(child.wait().unwrap().success());
-    assert_eq!(Table::read(&out).contents()[3..], [(5, "five"), (6, "five"), (7, "five")]);
+    // The hooks found the targets in place. What they have opened is closed after them.
+    assert_eq!(Table::read(&out).contents()[3..], [(5, "five")]);
 }
 
 #[test]
@@ -219,4 +220,146 @@ fn clone_that_was_asked_for_is_refused_with_a_hook() {
     let error = command.spawn().unwrap_err();
     assert!(matches!(error.failure(), Failure::HookNeedsFork));
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+own_process! {
+    fn hook_finds_the_parents_descriptors_open_and_the_program_does_not_get_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&writer);
+        for rest in support::rests() {
+            let mut command = helper("table");
+            command.arg(&out).fd(5, memory("five")).rest(*rest);
+            // SAFETY: the hook makes system calls only.
+            unsafe {
+                command.pre_exec(move || {
+                    let wrote = libc::write(number, c"x".as_ptr().cast(), 1) == 1;
+                    if wrote && libc::dup2(1, 9) == 9 { Ok(()) } else { Err(io::Error::last_os_error()) }
+                })
+            };
+            if support::isolated().is_some() {
+                // The thread's table has no other descriptors of the parent.
+                assert_eq!(command.status().unwrap_err().raw_os_error(), Some(libc::EBADF));
+                return;
+            }
+            assert!(command.status().unwrap().success());
+            let mut byte = [0];
+            io::Read::read_exact(&mut reader, &mut byte).unwrap();
+            assert_eq!(&byte, b"x");
+            let numbers = Table::read(&out).numbers();
+            match rest {
+                fdspawn::Rest::Close => assert_eq!(numbers, [0, 1, 2, 5]),
+                fdspawn::Rest::Inherit => assert_eq!(numbers, [0, 1, 2, 5, 9], "without close-on-exec"),
+            }
+        }
+    }
+}
+
+own_process! {
+    fn cycle_in_a_spawn_with_a_hook_replaces_no_descriptor_that_the_hook_may_use() {
+        let (five, six) = (memory_at(5, "five", true), memory_at(6, "six", true));
+        // 3, 4 and 7 to 9 are the smallest numbers that a cycle could use for its scratch number.
+        let others = [3, 4, 7, 8, 9].map(|number| memory_at(number, "other", true));
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let mut command = helper("table");
+        command.arg(&out).fd(5, &six).fd(6, &five);
+        if support::isolated().is_none() {
+            // SAFETY: the hook makes system calls only.
+            unsafe {
+                command.pre_exec(|| {
+                    for number in [3, 4, 7, 8, 9] {
+                        let mut bytes = [0_u8; 5];
+                        if libc::pread(number, bytes.as_mut_ptr().cast(), 5, 0) != 5 || &bytes != b"other" {
+                            return Err(io::Error::from_raw_os_error(libc::EXDEV));
+                        }
+                    }
+                    Ok(())
+                })
+            };
+        }
+        assert!(command.status().unwrap().success());
+        assert_eq!(Table::read(&out).contents()[3..], [(5, "six"), (6, "five")]);
+        drop(others);
+    }
+}
+
+own_process! {
+    fn environment_that_a_hook_changes_reaches_the_program_if_the_command_inherits_it() {
+        let run = |change: fn(&mut Command<'_>)| {
+            let mut command = support::command("sh");
+            command.args(["-c", "echo \"$FDSPAWN_HOOK $FDSPAWN_OTHER\""]);
+            change(&mut command);
+            // SAFETY: no other thread of this test holds a lock that setenv takes.
+            unsafe {
+                command.pre_exec(|| {
+                    libc::setenv(c"FDSPAWN_HOOK".as_ptr(), c"hook".as_ptr(), 1);
+                    Ok(())
+                })
+            };
+            String::from_utf8(command.output().unwrap().stdout).unwrap()
+        };
+        assert_eq!(run(|_| {}), "hook \n");
+        // With changes, the environment has been built before the fork, as with std.
+        assert_eq!(run(|command| {
+            command.env("FDSPAWN_OTHER", "other");
+        }), " other\n");
+        assert!(std::env::var_os("FDSPAWN_HOOK").is_none(), "only in the child");
+    }
+}
+
+own_process! {
+    fn what_standard_output_has_buffered_is_printed_once_though_a_hook_prints() {
+        use std::os::fd::AsFd;
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let saved = std::io::stdout().as_fd().try_clone_to_owned().unwrap();
+        // SAFETY: 1 belongs to this process of the test alone.
+        assert_eq!(unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&writer), 1) }, 1);
+        drop(writer);
+        print!("parent ");
+        let mut command = support::command("true");
+        // SAFETY: the parent holds the lock of standard output at the fork, and the child is a copy of its thread.
+        unsafe {
+            command.pre_exec(|| {
+                println!("hook");
+                Ok(())
+            })
+        };
+        assert!(command.status().unwrap().success());
+        println!("done");
+        // SAFETY: 1 belongs to this process of the test alone.
+        assert_eq!(unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&saved), 1) }, 1);
+        let mut text = String::new();
+        io::Read::read_to_string(&mut reader, &mut text).unwrap();
+        assert_eq!(text, "parent hook\ndone\n");
+    }
+}
+
+#[test]
+fn hook_that_executes_its_own_program_is_a_child_like_any_other_however_often() {
+    for _ in 0..300 {
+        let mut command = support::command("/no/such");
+        // SAFETY: the hook makes a system call only.
+        unsafe {
+            command.pre_exec(|| {
+                let argv = [c"/bin/true".as_ptr(), std::ptr::null()];
+                libc::execv(argv[0], argv.as_ptr());
+                Err(io::Error::last_os_error())
+            })
+        };
+        assert!(command.spawn().unwrap().wait().unwrap().success());
+    }
+}
+
+own_process! {
+    fn two_free_numbers_are_enough_for_a_spawn_with_a_hook() {
+        let mut command = support::command("true");
+        // SAFETY: the hook makes no call.
+        unsafe { command.pre_exec(|| Ok(())) };
+        crate::support::sources::set_limit(64, 20_000);
+        let full: Vec<std::fs::File> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        assert!(command.status().unwrap().success(), "the library needs no number at all");
+        drop(full);
+    }
 }
