@@ -211,8 +211,8 @@ impl Request {
 
     fn keep(&mut self, value: OsString) -> Parsed {
         let number = value.parse()?;
-        parents(number, number, &self.open)?;
-        self.connections.push((number, Source::Ready(Stdio::inherit())));
+        let kept = parents(number, number, &self.open)?;
+        self.connections.push((number, Source::Ready(kept)));
         Ok(())
     }
 
@@ -264,7 +264,8 @@ fn connection(text: &OsStr, open: &DescriptorTable) -> Result<(RawFd, Source), B
 /// The descriptor `source` of fdrun, if it was open when fdrun started.
 fn parents(source: RawFd, target: RawFd, open: &DescriptorTable) -> Result<Stdio<'static>, Refusal> {
     match open.get(source) {
-        Some(_) => Ok(Stdio::inherit_from(source)),
+        // SAFETY: the number was open when fdrun started, and fdrun closes no descriptor that it was started with.
+        Some(_) => Ok(unsafe { Stdio::inherit_from(source) }),
         None => Err(Refusal::SourceNotOpen { target, source }),
     }
 }

@@ -69,6 +69,18 @@ pub enum Failure {
         /// What it is for: "a pipe for the report of errors".
         what: &'static str,
     },
+    /// The parent could not find out whether a source is open.
+    CheckFd {
+        /// The number in the parent.
+        fd: RawFd,
+    },
+    /// After a failed [`Command::exec`](crate::Command::exec), something could not be put back as it was.
+    NotRestored {
+        /// What it is: "descriptor 10".
+        what: String,
+        /// Why the exec failed.
+        exec: String,
+    },
     /// The parent could not flush its standard output before a fork. The child would write the content of the buffer again.
     Flush,
     /// The command has [`Rest::Inherit`](crate::Rest::Inherit) and an [`Isolated`](crate::Isolated), whose thread has no
@@ -84,8 +96,9 @@ pub enum Failure {
     AfterFork,
     /// The parent could not start a child: the system call of this launcher failed.
     Launch(Launcher),
-    /// The signals of the launching thread could not be blocked. A child would run the handlers of this process.
-    BlockSignals,
+    /// The signal mask of the launching thread could not be read or set. With other signals open, a child would run the handlers
+    /// of this process.
+    SignalMask,
     /// A step failed in the child. Some steps have a variant of their own below.
     Child(Step),
     /// The child could not change to the working directory: its path, or `None` if the command names it by a descriptor.
@@ -200,6 +213,16 @@ impl Problem {
     }
 }
 
+impl fmt::Display for Problem {
+    /// The text without the program.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errno {
+            Some(errno) => write!(f, "{}: {}", self.failure, Reason(errno)),
+            None => write!(f, "{}", self.failure),
+        }
+    }
+}
+
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         Self { failure, errno: None }
@@ -281,8 +304,10 @@ impl fmt::Display for Failure {
             Self::AfterFork => {
                 f.write_str("this process is a forked copy, which does not have the isolated spawner's thread")
             }
+            Self::CheckFd { fd } => write!(f, "cannot find out whether descriptor {fd} is open"),
+            Self::NotRestored { what, exec } => write!(f, "{exec}; and then cannot restore {what}"),
             Self::Flush => f.write_str("cannot flush standard output"),
-            Self::BlockSignals => f.write_str("cannot block the signals of the launching thread"),
+            Self::SignalMask => f.write_str("cannot read or set the signal mask of the launching thread"),
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),
             Self::Child(step) => write!(f, "cannot {step}"),

@@ -85,6 +85,7 @@ impl Source<'_> {
     /// The entry of the child's table for this source. If the parent has not opened the source yet, its number is [`NO_SOURCE`].
     pub(crate) fn mapping(&self, target: RawFd) -> Result<Mapping, Refusal> {
         let (source, origin) = match self {
+            Self::Given(Given::Inherit) if !(0..=2).contains(&target) => return Err(Refusal::InheritWhere { target }),
             Self::Given(given) => given.number_and_origin(target),
             Self::Opened(opened) => (NO_SOURCE, opened.origin(target)?),
             Self::SameAs(other) => (NO_SOURCE, Origin::SameAs(*other)),
@@ -126,20 +127,40 @@ impl Opened {
 }
 
 impl<'fd> Stdio<'fd> {
-    /// The parent's descriptor of the same number. Close-on-exec is cleared in the child.
+    /// The parent's descriptor of the same number, for 0, 1 and 2. Close-on-exec is cleared in the child.
     ///
-    /// If 0, 1 or 2 is closed in the parent, the child gets `/dev/null` at the target, so that the child's next open does not
-    /// get that number. If any other number is closed, the spawn fails ([`Refusal::SourceNotOpen`]).
+    /// If it is closed in the parent, the child gets `/dev/null` there, so that the child's next open does not get that number.
+    /// For any other target the spawn is refused ([`Refusal::InheritWhere`]): another number may belong to any part of the process.
+    /// Lend such a descriptor, or keep it.
+    ///
+    /// [`Refusal::InheritWhere`]: crate::plan::Refusal::InheritWhere
     pub const fn inherit() -> Self {
         Self(Source::INHERIT)
     }
 
-    /// The parent's descriptor `source`, for any target. If `source` is closed, [`Stdio::inherit`] says what the child gets.
+    /// The parent's descriptor `source`, for any target.
     ///
-    /// Use it if you know only the number, for example from a command line. The owner of the descriptor may close it before
-    /// the spawn: then the spawn fails, or the child gets another file that has this number by then. If you have the
-    /// descriptor itself, lend it.
-    pub const fn inherit_from(source: RawFd) -> Self {
+    /// Use it if you know only the number, for example from a command line. If you have the descriptor itself, lend it. For the
+    /// standard streams there are safe conversions from [`std::io::Stdin`], `Stdout` and `Stderr`.
+    ///
+    /// If `source` is 0, 1 or 2 and closed, the child gets `/dev/null`. If any other number is closed, the spawn is refused
+    /// ([`Refusal::SourceNotOpen`](crate::plan::Refusal::SourceNotOpen)).
+    ///
+    /// # Safety
+    ///
+    /// At the spawn the number is closed, or it refers to a descriptor that the caller may hand to the child: its owner permits that,
+    /// and does not close it during the spawn.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Stdio};
+    ///
+    /// // SAFETY: standard error stays open as long as this process runs.
+    /// let stderr = unsafe { Stdio::inherit_from(2) };
+    /// assert!(Command::new("true").stdout(stderr).status()?.success());
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[allow(unsafe_code, reason = "only the caller knows who owns the number")]
+    pub const unsafe fn inherit_from(source: RawFd) -> Self {
         Self(Source::Given(Given::InheritFrom(source)))
     }
 

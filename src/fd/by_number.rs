@@ -50,13 +50,17 @@ impl Act {
 
     /// Acts on a number, which may be closed. Returns whether the number may have been open, without close-on-exec if
     /// that is to be set.
-    fn on(self, fd: RawFd) -> bool {
+    fn on(self, fd: RawFd) -> Result<bool, Errno> {
         match self {
-            Self::Close => {
-                let _ = sys::close(fd); // After any error the number is closed.
-                true
-            }
-            Self::SetCloseOnExec => sys::set_close_on_exec(fd) == Ok(true),
+            Self::Close => match sys::close(fd) {
+                // After an error of the file the number is closed. After a refusal of the call, it is open.
+                Err(errno) if errno != Errno::BADF && sys::is_open(fd) => Err(errno),
+                _ => Ok(true),
+            },
+            Self::SetCloseOnExec => match sys::set_close_on_exec(fd) {
+                Err(Errno::BADF) => Ok(false),
+                result => result,
+            },
         }
     }
 }
@@ -82,10 +86,7 @@ pub(crate) fn act(act: Act, first: RawFd, last: RawFd, missing: Features) -> Res
         return Ok(());
     }
     if last.saturating_sub(first) < FEW {
-        for fd in first..=last {
-            act.on(fd);
-        }
-        return Ok(());
+        return (first..=last).try_for_each(|fd| act.on(fd).map(drop));
     }
     if !missing.contains(Features::PROC) && act_on_listed(act, first, last).is_ok() {
         return Ok(());
@@ -93,10 +94,7 @@ pub(crate) fn act(act: Act, first: RawFd, last: RawFd, missing: Features) -> Res
     if missing.contains(Features::SEARCH) {
         return Err(Errno::NOSYS);
     }
-    for fd in search(first, last)? {
-        act.on(fd);
-    }
-    Ok(())
+    search(first, last)?.try_for_each(|fd| act.on(fd).map(drop))
 }
 
 /// The ranges of all numbers that `keep` does not have: the first and the last number of each range.
@@ -146,7 +144,7 @@ fn act_on_entries(act: Act, directory: RawFd, first: RawFd, last: RawFd) -> Resu
     for number in ProcNumbers::new(directory, &mut buffer) {
         let fd = number?;
         if fd != directory && (first..=last).contains(&fd) {
-            acted += usize::from(act.on(fd));
+            acted += usize::from(act.on(fd)?);
         }
     }
     Ok(acted)
@@ -177,7 +175,7 @@ pub(crate) fn open_numbers(missing: Features) -> Result<Vec<RawFd>, Errno> {
     if missing.contains(Features::SEARCH) {
         return Err(Errno::NOSYS);
     }
-    Ok(search(0, RawFd::MAX)?.filter(|&number| close_on_exec(number).is_some()).collect())
+    Ok(search(0, RawFd::MAX)?.filter(|&number| close_on_exec(number) != Ok(None)).collect())
 }
 
 /// The numbers that `/proc` lists of the calling thread's table, without the one that reads the list. The main thread

@@ -127,11 +127,15 @@ pub(crate) fn with_number<T>(number: RawFd, ask: impl FnOnce(BorrowedFd<'_>) -> 
 }
 
 /// Whether the descriptor `number` has close-on-exec set. `None` if it is not open.
-pub(crate) fn close_on_exec(number: RawFd) -> Option<bool> {
+pub(crate) fn close_on_exec(number: RawFd) -> Result<Option<bool>, Errno> {
     if number < 0 {
-        return None;
+        return Ok(None);
     }
-    with_number(number, |fd| Some(rustix::io::fcntl_getfd(fd).ok()?.contains(FdFlags::CLOEXEC)))
+    match with_number(number, |fd| rustix::io::fcntl_getfd(fd)) {
+        Ok(flags) => Ok(Some(flags.contains(FdFlags::CLOEXEC))),
+        Err(Errno::BADF) => Ok(None),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Sets or clears close-on-exec of the descriptor `number`, which is not negative.

@@ -1,24 +1,69 @@
 //! The numbers of the standard streams, if one of them is closed.
+#![allow(unsafe_code, reason = "a handler of forks is registered with libc")]
 
 use super::flags::close_on_exec;
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+static STDIO_NUMBERS: Mutex<()> = Mutex::new(());
 
 /// Locks the numbers 0, 1 and 2. The parent holds the lock while it looks at them and while it opens descriptors.
 ///
 /// If one of the numbers is closed, the next descriptor that the parent opens gets that number, until the parent moves
 /// it. Without the lock, the spawn of another thread would take the descriptor for a standard stream.
 pub(crate) fn lock_stdio_numbers() -> MutexGuard<'static, ()> {
-    static STDIO_NUMBERS: Mutex<()> = Mutex::new(());
+    free_in_copies();
     STDIO_NUMBERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+thread_local! {
+    /// The lock of this thread while it forks, and how many handlers have run.
+    static FORKING: RefCell<(u32, Option<MutexGuard<'static, ()>>)> = const { RefCell::new((0, None)) };
+}
+
+/// Registers handlers that hold the lock over each fork of the process, so that a forked copy does not find it locked by a thread that
+/// the copy does not have.
+///
+/// It takes no lock, which another thread could hold at a fork. Threads that call it at the same time for the first time may all
+/// register the handlers, so these count their calls.
+fn free_in_copies() {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.load(Ordering::Acquire) {
+        // SAFETY: the handlers only lock and unlock, in the thread that forks. If libc has no memory for them, the lock is held in a copy
+        // that is made at the wrong moment.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork)) };
+        REGISTERED.store(true, Ordering::Release);
+    }
+}
+
+extern "C" fn before_fork() {
+    let _ = FORKING.try_with(|forking| {
+        let (count, guard) = &mut *forking.borrow_mut();
+        *count += 1;
+        if guard.is_none() {
+            *guard = Some(STDIO_NUMBERS.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    });
+}
+
+extern "C" fn after_fork() {
+    let _ = FORKING.try_with(|forking| {
+        let (count, guard) = &mut *forking.borrow_mut();
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            *guard = None;
+        }
+    });
 }
 
 /// Locks the numbers 0, 1 and 2 if one of them is closed. For a caller that opens and closes many descriptors, any of
 /// which could get such a number.
 pub(crate) fn lock_stdio_numbers_if_closed() -> Option<MutexGuard<'static, ()>> {
     let guard = lock_stdio_numbers();
-    (0..=2).any(|number| close_on_exec(number).is_none()).then_some(guard)
+    (0..=2).any(|number| !matches!(close_on_exec(number), Ok(Some(_)))).then_some(guard)
 }
 
 /// Moves a descriptor that has the number 0, 1 or 2 to a higher number. If a standard stream is closed, a new descriptor

@@ -11,12 +11,19 @@ pub(super) type Job<'a> = dyn FnMut(&[OwnedFd]) -> Option<OwnedFd> + 'a;
 /// The place for one job, which the caller submits and the thread claims.
 #[derive(Debug, Default)]
 pub(super) struct JobSlot {
-    state: Mutex<State>,
+    state: Mutex<SlotState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-enum State {
+struct SlotState {
+    phase: Phase,
+    /// Why the thread has ended, or is about to end. The result of its last job is kept for the caller.
+    ended: Option<Errno>,
+}
+
+#[derive(Debug, Default)]
+enum Phase {
     /// The thread does not run jobs yet.
     #[default]
     Starting,
@@ -30,8 +37,6 @@ enum State {
         with_fd: bool,
     },
     Failed(Errno),
-    /// The thread has ended, or is about to end.
-    Ended(Errno),
 }
 
 /// The address of a job. The caller keeps the job until the thread has run it or has ended.
@@ -63,51 +68,52 @@ impl Claimed {
 }
 
 impl JobSlot {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SlotState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, state: State) {
-        *self.lock() = state;
+    fn set(&self, phase: Phase) {
+        self.lock().phase = phase;
         self.changed.notify_all();
     }
 
-    /// The thread is ready to run jobs.
+    /// The thread runs jobs from now on.
     pub(super) fn start(&self) {
-        self.set(State::Idle);
+        self.set(Phase::Idle);
     }
 
     /// The thread has run the job.
     pub(super) fn finish(&self, with_fd: bool) {
-        self.set(State::Done { with_fd });
+        self.set(Phase::Done { with_fd });
     }
 
     /// The thread could not run the job.
     pub(super) fn fail(&self, errno: Errno) {
-        self.set(State::Failed(errno));
+        self.set(Phase::Failed(errno));
     }
 
-    /// The thread ends, after this error.
+    /// The thread ends, for this reason.
     pub(super) fn end(&self, errno: Errno) {
-        self.set(State::Ended(errno));
+        self.lock().ended = Some(errno);
+        self.changed.notify_all();
     }
 
     /// Submits a job, unless the thread has ended.
     pub(super) fn submit(&self, number: u32, job: JobPtr) -> Result<(), Errno> {
         let mut state = self.lock();
-        if let State::Ended(errno) = *state {
+        if let Some(errno) = state.ended {
             return Err(errno);
         }
-        *state = State::Submitted(number, job);
+        state.phase = Phase::Submitted(number, job);
         Ok(())
     }
 
     /// Claims the job of this number, if it is the one that the caller has submitted.
     pub(super) fn claim(&self, number: u32) -> Option<Claimed> {
         let mut state = self.lock();
-        match *state {
-            State::Submitted(submitted, JobPtr(job)) if submitted == number => {
-                *state = State::Claimed;
+        match state.phase {
+            Phase::Submitted(submitted, JobPtr(job)) if submitted == number => {
+                state.phase = Phase::Claimed;
                 Some(Claimed(job))
             }
             _ => None,
@@ -117,36 +123,46 @@ impl JobSlot {
     /// Cancels a job that the thread has not claimed. Returns whether there was one.
     pub(super) fn cancel(&self) -> bool {
         let mut state = self.lock();
-        let is_submitted = matches!(*state, State::Submitted(..));
+        let is_submitted = matches!(state.phase, Phase::Submitted(..));
         if is_submitted {
-            *state = State::Idle;
+            state.phase = Phase::Idle;
         }
         is_submitted
     }
 
-    /// Whether there is a job that the thread has not finished.
+    /// Whether the thread uses a job, or is going to.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(*self.lock(), State::Submitted(..) | State::Claimed)
+        let state = self.lock();
+        match state.phase {
+            Phase::Submitted(..) => state.ended.is_none(),
+            Phase::Claimed => true,
+            Phase::Starting | Phase::Idle | Phase::Done { .. } | Phase::Failed(_) => false,
+        }
     }
 
-    /// Waits until there is no job that the thread has not finished. Returns whether the thread sends a descriptor.
+    /// Waits until the thread uses no job. Returns whether it sends a descriptor.
     pub(super) fn wait(&self) -> Result<bool, Errno> {
         let mut state = self.lock();
         loop {
-            match *state {
-                State::Starting | State::Submitted(..) | State::Claimed => {
-                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
-                State::Ended(errno) => return Err(errno),
-                State::Idle => return Ok(false),
-                State::Done { with_fd } => {
-                    *state = State::Idle;
+            match (&state.phase, state.ended) {
+                (Phase::Done { with_fd }, _) => {
+                    let with_fd = *with_fd;
+                    state.phase = Phase::Idle;
                     return Ok(with_fd);
                 }
-                State::Failed(errno) => {
-                    *state = State::Idle;
+                (Phase::Failed(errno), _) => {
+                    let errno = *errno;
+                    state.phase = Phase::Idle;
                     return Err(errno);
                 }
+                (Phase::Claimed, _) | (Phase::Starting | Phase::Submitted(..), None) => {
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                (Phase::Starting | Phase::Submitted(..) | Phase::Idle, Some(errno)) => {
+                    state.phase = Phase::Idle;
+                    return Err(errno);
+                }
+                (Phase::Idle, None) => return Ok(false),
             }
         }
     }

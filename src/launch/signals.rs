@@ -24,17 +24,22 @@ impl BlockedSignals {
 
 impl Drop for BlockedSignals {
     fn drop(&mut self) {
-        let _ = sys::set_signal_mask(&self.before);
+        // The kernel has set a mask before, so a refusal is a passing one. After three, there is nothing more to try.
+        let _ = (0..3).find(|_| sys::set_signal_mask(&self.before).is_ok());
     }
 }
 
-/// The old disposition of SIGPIPE. A drop restores it.
+/// The old disposition of SIGPIPE.
 pub(crate) struct Sigpipe(libc::sigaction);
 
-impl Drop for Sigpipe {
-    fn drop(&mut self) {
+impl Sigpipe {
+    /// Puts the disposition back.
+    pub(crate) fn restore(&self) -> Result<(), Errno> {
         // SAFETY: the signal had this action before.
-        unsafe { libc::sigaction(libc::SIGPIPE, &raw const self.0, std::ptr::null_mut()) };
+        match unsafe { libc::sigaction(libc::SIGPIPE, &raw const self.0, std::ptr::null_mut()) } {
+            0 => Ok(()),
+            _ => Err(sys::last_error()),
+        }
     }
 }
 
@@ -42,19 +47,22 @@ extern "C" fn do_nothing(_: c_int) {}
 
 /// Replaces an ignored SIGPIPE by a handler that does nothing. For this process the two are the same, but exec gives a handled
 /// signal its default disposition. Returns `None` if SIGPIPE is not ignored.
-pub(crate) fn handle_ignored_sigpipe() -> Option<Sigpipe> {
+pub(crate) fn handle_ignored_sigpipe() -> Result<Option<Sigpipe>, Errno> {
     // SAFETY: all zeros is a valid value; one action is written, and one is read whose handler does nothing.
     unsafe {
         let mut before: libc::sigaction = std::mem::zeroed();
-        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut before) != 0
-            || before.sa_sigaction != libc::SIG_IGN
-        {
-            return None;
+        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut before) != 0 {
+            return Err(sys::last_error());
+        }
+        if before.sa_sigaction != libc::SIG_IGN {
+            return Ok(None);
         }
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = do_nothing as *const () as usize;
         action.sa_flags = libc::SA_RESTART;
-        libc::sigaction(libc::SIGPIPE, &raw const action, std::ptr::null_mut());
-        Some(Sigpipe(before))
+        if libc::sigaction(libc::SIGPIPE, &raw const action, std::ptr::null_mut()) != 0 {
+            return Err(sys::last_error());
+        }
+        Ok(Some(Sigpipe(before)))
     }
 }

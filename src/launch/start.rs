@@ -111,7 +111,7 @@ fn flush_stdout() -> Result<StdoutLock<'static>, Problem> {
 }
 
 fn cannot_block(errno: Errno) -> Problem {
-    Problem::system(Failure::BlockSignals, errno)
+    Problem::system(Failure::SignalMask, errno)
 }
 
 /// Opens a pidfd for the process, if it has none and the caller wants one.

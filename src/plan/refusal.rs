@@ -58,6 +58,16 @@ pub enum Refusal {
         /// The number in the child.
         target: RawFd,
     },
+    /// `Command::exec` got a target above 2 whose number is open in this process, and is not the command's own.
+    TargetInUse {
+        /// The number.
+        target: RawFd,
+    },
+    /// `Stdio::inherit` on a number other than 0, 1 and 2, whose descriptor may belong to any part of the process.
+    InheritWhere {
+        /// The number.
+        target: RawFd,
+    },
     /// The targets form a cycle, which needs one more number, and no number below the limit is free.
     NoScratch {
         /// The soft limit.
@@ -94,6 +104,16 @@ impl fmt::Display for Refusal {
             Self::PipedWhere { target } => {
                 write!(f, "target {target} is piped without a direction; use Command::reader or Command::writer")
             }
+            Self::TargetInUse { target } => write!(
+                f,
+                "target {target} is in use in this process; move that descriptor into the command, or use \
+                 Command::exec_any_target"
+            ),
+            Self::InheritWhere { target } => write!(
+                f,
+                "target {target} cannot be inherited by its number alone; lend the descriptor (a reference, or \
+                 Command::keep), or use the unsafe Stdio::inherit_from"
+            ),
             Self::NoScratch { limit } => {
                 write!(f, "no number below the limit of open descriptors, {limit}, is free to break a cycle")
             }

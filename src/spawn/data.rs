@@ -22,7 +22,7 @@ pub(super) fn open(bytes: &[u8], missing: Features, numbers: &mut NewNumbers) ->
 fn sealed_memory(bytes: &[u8]) -> Result<OwnedFd, Errno> {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     // The limit of file sizes (RLIMIT_FSIZE) applies here. A write beyond it raises SIGXFSZ.
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    let limit = crate::sys::soft_limit(crate::sys::FILE_SIZE);
     if limit.is_some_and(|limit| bytes.len() as u64 > limit) {
         return Err(Errno::FBIG);
     }

@@ -1,25 +1,12 @@
-//! `Command::exec`: does the steps in this process, and undoes them if the exec fails.
+//! `Command::exec`: the plan in this process.
 
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
-use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
-use super::prepare::{Prepared, image, prepare};
-use crate::command::{Command, Directory};
+use super::exec_changes::{Changed, Targets};
+use super::prepare::{image, prepare};
+use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Subject};
-use crate::fd::{by_number, close_on_exec, set_close_on_exec};
-use crate::launch::{HookList, LaunchError, Mode, Sigpipe, handle_ignored_sigpipe, launch};
-use crate::plan::{Plan, Rest, Step};
-use crate::sys;
-use rustix::fs::{CWD, Mode as FileMode, OFlags};
-use rustix::io::Errno;
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-
-/// `O_PATH`, if the system has it: it opens a directory that the process may not read.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-const PATH_ONLY: OFlags = OFlags::PATH;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-const PATH_ONLY: OFlags = OFlags::RDONLY;
+use crate::launch::{HookList, LaunchError, Mode, launch};
 
 impl Command<'_> {
     /// Executes the program in this process (`execve(2)`), with the descriptors of the map. It returns only if that fails.
@@ -27,13 +14,24 @@ impl Command<'_> {
     /// No destructor of this process runs, and no buffer is flushed. The process keeps its process id, its record locks and its
     /// signal mask. Ignored signals stay ignored, other than SIGPIPE.
     ///
-    /// Before the exec the library closes no descriptor: it sets close-on-exec of the rest. If the exec fails, it restores flags,
-    /// numbers, the working directory and the disposition of SIGPIPE. It cannot undo what hooks have done. Until it returns,
-    /// other threads of the process see the changes.
+    /// **Targets.** The steps run in the descriptor table of this process, in which other threads work at the same time. So a target
+    /// above 2 must be one of these, or [`Refusal::TargetInUse`] is the error: the source's own number, the number of a descriptor that
+    /// was moved into the command, or a number that is free. [`Command::exec_any_target`] has no such rule. Targets 0 to 2 replace the
+    /// standard streams, as with `std::process`.
+    ///
+    /// **The rest.** With [`Rest::Close`], close-on-exec is set of all descriptors that are open and that the map does not name. If another
+    /// thread opens a descriptor without close-on-exec after that, the program gets it: only a spawn can exclude that.
+    ///
+    /// **After a failure** the targets, the working directory and the disposition of SIGPIPE are as they were. Close-on-exec stays set of
+    /// the rest: another thread may have closed such a number meanwhile and opened it again, so it is not cleared. What hooks have done
+    /// stays. Until `exec` returns, other threads see the changes.
+    ///
+    /// [`Refusal::TargetInUse`]: crate::plan::Refusal::TargetInUse
+    /// [`Rest::Close`]: crate::Rest::Close
     ///
     /// # Errors
     ///
-    /// Those of [`Command::spawn`]. [`Failure::Launch`] does not occur.
+    /// Those of [`Command::spawn`] other than [`Failure::Launch`], and [`Failure::NotRestored`].
     ///
     /// ```no_run
     /// let error = fdspawn::Command::new("true").exec();
@@ -41,122 +39,66 @@ impl Command<'_> {
     /// ```
     #[doc(alias = "execve")]
     pub fn exec(&mut self) -> Error {
-        let problem = with_buffers(|buffers| match self.replace(buffers) {
-            LaunchError::Failed(problem) => problem,
-            LaunchError::Missing(_) => Failure::Exec.into(), // Does not occur: a launch in place needs no feature.
-        });
-        problem.of(Subject::Exec(self.get_program().to_owned()))
+        self.exec_with(Targets::OwnAndFree)
     }
 
-    fn replace(&mut self, buffers: &mut Buffers) -> LaunchError {
+    /// [`Command::exec`], with any number as a target.
+    ///
+    /// A failure restores what the targets were, and clears close-on-exec again of the rest.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::exec`], other than `TargetInUse`.
+    ///
+    /// # Safety
+    ///
+    /// Until this returns, no other thread of the process uses, opens or closes a descriptor: its number may be a target, or may get
+    /// other flags.
+    ///
+    /// ```no_run
+    /// let log = std::fs::File::create("log")?;
+    /// // SAFETY: this process has one thread.
+    /// let error = unsafe { fdspawn::Command::new("true").fd(7, &log).exec_any_target() };
+    /// eprintln!("{error}");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[allow(unsafe_code, reason = "only the caller knows what other threads do")]
+    pub unsafe fn exec_any_target(&mut self) -> Error {
+        self.exec_with(Targets::Any)
+    }
+
+    fn exec_with(&mut self, targets: Targets) -> Error {
+        let subject = Subject::Exec(self.get_program().to_owned());
+        with_buffers(|buffers| match self.replace(buffers, targets) {
+            LaunchError::Failed(problem) => problem,
+            LaunchError::Missing(_) => Failure::Exec.into(), // Does not occur: a launch in place needs no feature.
+        })
+        .of(subject)
+    }
+
+    fn replace(&mut self, buffers: &mut Buffers, targets: Targets) -> LaunchError {
         let prepared = match prepare(self, &Defaults::INHERIT, Mode::IN_PLACE, buffers) {
             Ok(prepared) => prepared,
             Err(problem) => return problem.into(),
         };
-        let undo = match mark_and_save(self, &prepared) {
-            Ok(undo) => undo,
-            Err(problem) => return problem.into(),
+        let mut changed = Changed::default();
+        let error = match changed.make(self, &prepared, targets) {
+            Err(problem) => problem.into(),
+            Ok(()) => {
+                let hooks = HookList::new(&mut self.hooks);
+                let result = launch(Mode::IN_PLACE, &image(self, &prepared, hooks, None), None);
+                result.err().unwrap_or(Failure::Exec.into())
+            }
         };
-        let hooks = HookList::new(&mut self.hooks);
-        let result = launch(Mode::IN_PLACE, &image(self, &prepared, hooks, None), None);
-        drop(undo);
-        result.err().unwrap_or(Failure::Exec.into())
-    }
-}
-
-/// Sets close-on-exec of the descriptors that the program must not have, and saves what the steps will change.
-fn mark_and_save(command: &Command<'_>, prepared: &Prepared<'_>) -> Result<Undo, Problem> {
-    let parent = |what: &'static str| move |errno: Errno| Problem::system(Failure::ParentOpen { what }, errno);
-    let plan = &prepared.buffers.plan;
-    let mut undo = Undo::default();
-    for number in numbers_to_mark(plan, command)? {
-        if close_on_exec(number) == Some(false) {
-            set_close_on_exec(number, true).map_err(parent("a descriptor to mark it close-on-exec"))?;
-            undo.marked.push(number);
-        }
-    }
-    for step in &prepared.buffers.steps {
-        match *step {
-            Step::ClearCloexec { fd } if close_on_exec(fd) == Some(true) => undo.cleared.push(fd),
-            Step::Dup2 { target, close_on_exec: false, .. } => {
-                let saved = match close_on_exec(target) {
-                    Some(close_on_exec) => Some((save(target, plan)?, close_on_exec)),
-                    None => None,
+        match changed.restore() {
+            Ok(()) => error,
+            Err((what, errno)) => {
+                let exec = match error {
+                    LaunchError::Failed(problem) => problem.to_string(),
+                    LaunchError::Missing(_) => String::new(),
                 };
-                undo.replaced.push((target, saved));
+                Problem::system(Failure::NotRestored { what, exec }, errno).into()
             }
-            _ => {}
-        }
-    }
-    if !matches!(command.directory, Directory::Inherit) {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
-        let here = rustix::fs::openat(CWD, c".", flags, FileMode::empty()).map_err(parent("the working directory"))?;
-        undo.directory = Some(
-            outside_plan(here, plan)
-                .map_err(|error| Problem::io(Failure::ParentOpen { what: "the working directory" }, &error))?,
-        );
-    }
-    undo.sigpipe = handle_ignored_sigpipe();
-    Ok(undo)
-}
-
-/// The descriptors that must not be open in the program.
-fn numbers_to_mark(plan: &Plan, command: &Command<'_>) -> Result<Vec<RawFd>, Problem> {
-    let stays = |number: RawFd| plan.mappings.iter().any(|each| each.target == number);
-    let candidates = match plan.rest {
-        Rest::Close => by_number::open_numbers(command.fd_map.missing)
-            .map_err(|errno| Problem::system(Failure::Child(Step::CloseFrom { first: 0 }), errno))?,
-        Rest::Inherit => plan.mappings.iter().map(|each| each.source).chain(plan.closed.iter().copied()).collect(),
-    };
-    Ok(candidates.into_iter().filter(|&number| !stays(number)).collect())
-}
-
-/// Duplicates `number`. The duplicate has a number that the plan does not decide about.
-fn save(number: RawFd, plan: &Plan) -> Result<OwnedFd, Problem> {
-    let what = "a copy of what a target replaces";
-    let duplicate = sys::duplicate_owned(number, ABOVE_STDIO)
-        .map_err(|errno| Problem::system(Failure::ParentOpen { what }, errno))?;
-    outside_plan(duplicate, plan).map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))
-}
-
-/// Moves a descriptor to a number that the plan does not decide about.
-fn outside_plan(fd: OwnedFd, plan: &Plan) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() >= ABOVE_STDIO && !plan.decides(fd.as_raw_fd()) {
-        return Ok(fd);
-    }
-    dup_outside_plan(fd, ABOVE_STDIO, |number| plan.decides(number))
-}
-
-/// The old state of what the library changes in this process. A drop restores it.
-#[derive(Default)]
-struct Undo {
-    /// Numbers of which the library has set close-on-exec.
-    marked: Vec<RawFd>,
-    /// Numbers of which a step clears close-on-exec.
-    cleared: Vec<RawFd>,
-    /// Each replaced target, a duplicate of what it was, and whether it had close-on-exec set; `None` if it was closed.
-    replaced: Vec<(RawFd, Option<(OwnedFd, bool)>)>,
-    directory: Option<OwnedFd>,
-    sigpipe: Option<Sigpipe>,
-}
-
-impl Drop for Undo {
-    fn drop(&mut self) {
-        // If one of these calls fails, restore the others.
-        for (target, saved) in self.replaced.drain(..) {
-            match saved {
-                Some((fd, close_on_exec)) => drop(sys::duplicate(fd.as_raw_fd(), target, close_on_exec)),
-                None => drop(sys::close(target)),
-            }
-        }
-        for &number in &self.cleared {
-            let _ = set_close_on_exec(number, true);
-        }
-        for &number in &self.marked {
-            let _ = set_close_on_exec(number, false);
-        }
-        if let Some(directory) = &self.directory {
-            let _ = rustix::process::fchdir(directory);
         }
     }
 }

@@ -4,6 +4,7 @@ mod buffers;
 mod data;
 mod defaults;
 mod exec;
+mod exec_changes;
 mod explain;
 mod explanation;
 mod fork_run;

@@ -2,9 +2,10 @@
 
 use super::defaults::Defaults;
 use crate::command::FdMap;
-use crate::error::Problem;
+use crate::error::{Failure, Problem};
 use crate::fd::close_on_exec;
 use crate::plan::{Mapping, NO_SOURCE, Origin, Plan, Refusal, check};
+use crate::sys;
 use std::os::fd::RawFd;
 
 /// Fills an empty plan with the mappings of a map. Sources that the parent has to open later are [`NO_SOURCE`].
@@ -30,17 +31,18 @@ pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> 
 }
 
 /// Checks that a source is open, and whether it has close-on-exec set.
-fn check_source(mapping: &mut Mapping) -> Result<(), Refusal> {
+fn check_source(mapping: &mut Mapping) -> Result<(), Problem> {
     let Mapping { target, source, origin, .. } = *mapping;
     match close_on_exec(source) {
         // The child clears the flag of a kept descriptor even if it is not set now: another thread may be about to set it. It
         // does not for 0, 1 and 2, since that would cost every child three calls.
-        Some(is_set) => mapping.close_on_exec = is_set || target > 2,
-        None if origin == Origin::Inherited && (0..=2).contains(&source) => {
+        Ok(Some(is_set)) => mapping.close_on_exec = is_set || target > 2,
+        Ok(None) if origin == Origin::Inherited && (0..=2).contains(&source) => {
             mapping.source = NO_SOURCE;
             mapping.origin = Origin::ClosedInParent;
         }
-        None => return Err(Refusal::SourceNotOpen { target, source }),
+        Ok(None) => return Err(Refusal::SourceNotOpen { target, source }.into()),
+        Err(errno) => return Err(Problem::system(Failure::CheckFd { fd: source }, errno)),
     }
     Ok(())
 }
@@ -60,11 +62,12 @@ fn refuse_beyond_limit(plan: &mut Plan) -> Result<(), Refusal> {
 
 /// The soft limit of descriptors (`RLIMIT_NOFILE`).
 pub(super) fn soft_limit() -> RawFd {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    limit.and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(RawFd::MAX)
+    sys::soft_limit(sys::OPEN_FILES).and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(RawFd::MAX)
 }
 
 /// Whether 0, 1 or 2 is closed in the parent. A source is open, so it needs no check.
 pub(super) fn is_std_fd_free(mappings: &[Mapping]) -> bool {
-    (0..=2).any(|number| !mappings.iter().any(|each| each.source == number) && close_on_exec(number).is_none())
+    (0..=2).any(|number| {
+        !mappings.iter().any(|each| each.source == number) && !matches!(close_on_exec(number), Ok(Some(_)))
+    })
 }

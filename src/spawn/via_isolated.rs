@@ -83,7 +83,7 @@ pub(super) fn launch_in_thread(
     with_buffers(|buffers| {
         let (mut transfer, numbers) = Transfer::send(command, defaults, mode, buffers)?;
         // The program gets the caller's mask, which differs from the thread's.
-        let mask = sys::signal_mask();
+        let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
         let mut outcome = None;
         let mut job = |received: &[OwnedFd]| {
             let launched = transfer.receive(received, mode).map_err(LaunchError::from).and_then(|()| {

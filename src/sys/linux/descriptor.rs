@@ -24,6 +24,13 @@ pub(crate) fn duplicate_owned(source: RawFd, first: RawFd) -> Result<OwnedFd, Er
     duplicate_above(source, first).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Whether a number is open.
+pub(crate) fn is_open(fd: RawFd) -> bool {
+    // SAFETY: only numbers are passed.
+    let result = unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_GETFD as usize, 0]) };
+    result != Err(Errno::BADF)
+}
+
 /// Clears close-on-exec of a descriptor.
 pub(crate) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only numbers are passed.

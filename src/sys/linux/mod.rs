@@ -13,13 +13,13 @@ mod syscall;
 pub(crate) use self::clone::{Clone3, CloneArgs, clone, clone3};
 pub(crate) use self::descriptor::{
     CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, clear_close_on_exec, close, close_range, duplicate, duplicate_above,
-    duplicate_owned, event, set_close_on_exec, unshare_table,
+    duplicate_owned, event, is_open, set_close_on_exec, unshare_table,
 };
 pub(crate) use self::directory::{is_in_proc, open_directory, read_directory};
 pub(crate) use self::futex::{
     RobustList, RobustListHead, clear_robust_list, futex_wait, futex_wake, set_robust_futex, thread_id,
 };
-pub(crate) use self::limit::{hard_limit, raise_limit};
+pub(crate) use self::limit::{FILE_SIZE, OPEN_FILES, hard_limit, raise_limit, soft_limit};
 pub(crate) use self::lock::lock_range;
 pub(crate) use self::process::{
     change_directory, change_directory_to, exec, exit, is_same_table, open_pidfd, set_process_group,

@@ -32,12 +32,12 @@ pub(crate) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
 }
 
 /// Returns the thread's signal mask.
-pub(crate) fn signal_mask() -> SignalSet {
+pub(crate) fn signal_mask() -> Result<SignalSet, Errno> {
     let mut mask = SignalSet::default();
     let block = libc::SIG_BLOCK as usize;
-    // SAFETY: the kernel writes one set. The call fails only if the size of the set is wrong.
-    let _ = unsafe { call(libc::SYS_rt_sigprocmask, [block, 0, (&raw mut mask) as usize, size_of::<SignalSet>()]) };
-    mask
+    // SAFETY: the kernel writes one set.
+    unsafe { call(libc::SYS_rt_sigprocmask, [block, 0, (&raw mut mask) as usize, size_of::<SignalSet>()]) }
+        .map(|_| mask)
 }
 
 /// The set of all signals, with those that libc reserves for itself.

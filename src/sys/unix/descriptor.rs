@@ -24,6 +24,12 @@ pub(crate) fn duplicate_owned(source: RawFd, first: RawFd) -> Result<OwnedFd, Er
     unsafe { checked(libc::fcntl(source, libc::F_DUPFD_CLOEXEC, first)).map(|fd| OwnedFd::from_raw_fd(fd)) }
 }
 
+/// Whether a number is open.
+pub(crate) fn is_open(fd: RawFd) -> bool {
+    // SAFETY: only numbers are passed.
+    checked(unsafe { libc::fcntl(fd, libc::F_GETFD) }) != Err(Errno::BADF)
+}
+
 /// Clears close-on-exec of a descriptor.
 pub(crate) fn clear_close_on_exec(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only numbers are passed.

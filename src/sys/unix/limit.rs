@@ -3,6 +3,18 @@
 #[cfg(target_vendor = "apple")]
 use std::ffi::c_int;
 
+/// The soft limit of a resource (`RLIMIT_NOFILE`). `None` if it is infinite, or if the system does not answer.
+pub(crate) fn soft_limit(resource: u32) -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the system writes one rlimit.
+    let result = unsafe { libc::getrlimit(resource as _, &raw mut limit) };
+    #[allow(clippy::unnecessary_cast, reason = "signed on FreeBSD")]
+    (result == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as u64)
+}
+
+/// The number of `RLIMIT_NOFILE`.
+pub(crate) const OPEN_FILES: u32 = libc::RLIMIT_NOFILE as u32;
+
 /// The hard limit of descriptors (`RLIMIT_NOFILE`). `None` if it is infinite, or if the kernel does not answer.
 pub(crate) fn hard_limit() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -11,10 +11,10 @@ mod signal;
 
 pub(crate) use self::descriptor::{
     CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, clear_close_on_exec, close, close_range, duplicate, duplicate_owned,
-    set_close_on_exec, unshare_table, write,
+    is_open, set_close_on_exec, unshare_table, write,
 };
 pub(crate) use self::directory::{is_in_proc, open_directory, read_directory};
-pub(crate) use self::limit::hard_limit;
+pub(crate) use self::limit::{OPEN_FILES, hard_limit, soft_limit};
 pub(crate) use self::lock::lock_range;
 pub(crate) use self::process::{change_directory, change_directory_to, exec, exit, open_pidfd, set_process_group};
 pub(crate) use self::signal::{SignalSet, default_handlers, default_signal, every_signal, set_signal_mask};

@@ -147,7 +147,10 @@ fn mappings_that_contradict_each_other_are_refused_by_name() {
         refused(command().fd(7, Stdio::null()).fd(7, Stdio::null()), Refusal::TargetTwice { target: 7 });
         refused(command().stdin(Stdio::null()).fd(0, Stdio::null()), Refusal::TargetTwice { target: 0 });
         refused(command().keep(&file).fd(number, Stdio::null()), Refusal::KeepCollides { target: number });
-        refused(command().fd(CLOSED, Stdio::inherit()), Refusal::SourceNotOpen { target: CLOSED, source: CLOSED });
+        refused(command().fd(7, Stdio::inherit()), Refusal::InheritWhere { target: 7 });
+        // SAFETY: the number is closed.
+        let closed = unsafe { Stdio::inherit_from(CLOSED) };
+        refused(command().fd(7, closed), Refusal::SourceNotOpen { target: 7, source: CLOSED });
         refused(command().fd(7, Stdio::same_as(7)), Refusal::SameAsItself { target: 7 });
         refused(command().fd(7, Stdio::same_as(8)), Refusal::SameAsNothing { target: 7, same_as: 8 });
         refused(command().fd(7, Stdio::piped()), Refusal::PipedWhere { target: 7 });

@@ -167,10 +167,12 @@ own_process! {
                 let mut command = support::command("true");
                 command.launcher(launcher).stdout(Stdio::piped()).fd(target, Stdio::inherit());
                 let error = command.spawn().unwrap_err();
-                let refusal = Refusal::SourceNotOpen { target, source: target };
+                let refusal = Refusal::InheritWhere { target };
                 assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}");
                 let mut command = support::command("true");
-                let _ = command.launcher(launcher).fd(20, Stdio::inherit_from(target)).reader(3);
+                // SAFETY: the number is closed.
+                let closed = unsafe { Stdio::inherit_from(target) };
+                let _ = command.launcher(launcher).fd(20, closed).reader(3);
                 let error = command.spawn().unwrap_err();
                 let refusal = Refusal::SourceNotOpen { target: 20, source: target };
                 assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}");
@@ -186,7 +188,9 @@ own_process! {
         let _source = memory_at(40, "forty", true);
         for launcher in LAUNCHERS {
             let mut command = helper("table");
-            command.arg(&out).launcher(launcher).fd(7, Stdio::inherit_from(40)).fd(8, Stdio::inherit_from(1));
+            // SAFETY: this test owns 40, and 1 stays open as long as the process runs.
+            let (forty, stdout) = unsafe { (Stdio::inherit_from(40), Stdio::inherit_from(1)) };
+            command.arg(&out).launcher(launcher).fd(7, forty).fd(8, stdout);
             assert!(command.status().unwrap().success());
             let table = Table::read(&out);
             assert_eq!(table.numbers(), [0, 1, 2, 7, 8]);

@@ -6,6 +6,7 @@ use crate::support::forked::status_of;
 use crate::support::sources::{leaky, memory, memory_at};
 use crate::support::table::Table;
 use crate::support::{Over, helper};
+use fdspawn::plan::Refusal;
 use fdspawn::{Failure, Features, Stdio};
 use std::os::fd::AsRawFd;
 
@@ -19,7 +20,8 @@ own_process! {
                 let mut command = helper("table");
                 command.arg(&out).missing(missing);
                 command.fd(one.as_raw_fd(), &other).fd(other.as_raw_fd(), &one).fd(33, Stdio::data("data"));
-                panic!("{}", command.exec());
+                // SAFETY: this child has one thread.
+                panic!("{}", unsafe { command.exec_any_target() });
             });
             assert_eq!(status, 0, "{missing:?}");
             let table = Table::read(&out);
@@ -48,7 +50,7 @@ own_process! {
 }
 
 own_process! {
-    fn failure_leaves_the_process_as_it_was() {
+    fn failure_with_any_target_leaves_the_process_as_it_was() {
         let directory = tempfile::tempdir().unwrap();
         let _one = memory_at(5, "one", false);
         let _other = memory_at(6, "other", true);
@@ -68,10 +70,12 @@ own_process! {
             for _ in 0..3 {
                 let mut command = support::command("/no/such");
                 command.missing(missing).fd(6, Stdio::null()).fd(5, Stdio::same_as(1)).fd(7, Stdio::data("data"));
-                let error = command.current_dir("/usr").exec();
+                // SAFETY: no other thread of this process uses descriptors.
+                let mut exec = |path| unsafe { command.current_dir(path).exec_any_target() };
+                let error = exec("/usr");
                 assert!(matches!(error.failure(), Failure::Exec), "{error}");
                 assert_eq!(error.to_string(), "cannot exec `/no/such`: No such file or directory");
-                assert!(matches!(command.current_dir("/nope").exec().failure(), Failure::WorkingDirectory(Some(_))));
+                assert!(matches!(exec("/nope").failure(), Failure::WorkingDirectory(Some(_))));
             }
         }
         drop(directory);
@@ -178,5 +182,79 @@ own_process! {
         assert_eq!(status, 0);
         let text = std::fs::read_to_string(&out).unwrap();
         assert!(!text.lines().any(|line| line.starts_with(&format!("{} ", libc::SIGPIPE))), "{text}");
+    }
+}
+
+own_process! {
+    fn target_that_is_in_use_is_refused_and_nothing_is_changed() {
+        let file = memory_at(7, "seven", true);
+        let before = Table::current();
+        let mut command = support::command("true");
+        command.fd(8, Stdio::null()).fd(7, Stdio::null());
+        let error = command.exec();
+        let refusal = Refusal::TargetInUse { target: 7 };
+        assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}");
+        assert_eq!(Table::current(), before);
+        drop(file);
+    }
+}
+
+own_process! {
+    fn failed_exec_gives_back_the_numbers_that_it_claimed_and_those_that_were_moved_into_the_command() {
+        let moved = memory_at(9, "nine", true);
+        let mut command = support::command("/no/such");
+        // 7 is free, 9 is the command's own, and 1 is a standard stream.
+        command.fd(7, Stdio::data("data")).fd(9, Stdio::null()).fd(10, moved).stdout(Stdio::null());
+        let before = Table::current();
+        for _ in 0..3 {
+            assert_eq!(command.exec().raw_os_error(), Some(libc::ENOENT));
+            assert_eq!(Table::current(), before);
+        }
+    }
+}
+
+own_process! {
+    fn program_gets_targets_at_free_numbers_and_at_those_of_the_command() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let status = status_of(|| {
+            let moved = memory_at(9, "nine", true);
+            let mut command = helper("table");
+            command.arg(&out).fd(7, Stdio::data("data")).fd(9, Stdio::data("other")).fd(10, moved);
+            panic!("{}", command.exec());
+        });
+        assert_eq!(status, 0);
+        assert_eq!(Table::read(&out).contents()[3..], [(7, "data"), (9, "other"), (10, "nine")]);
+    }
+}
+
+own_process! {
+    fn failed_execs_do_no_harm_to_files_that_other_threads_open_and_drop() {
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let log = memory("");
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                        // A closed or replaced number would abort the process, or show another file.
+                        let mut file = memory("mine");
+                        std::io::Write::write_all(&mut file, b"row").unwrap();
+                        let flags = rustix::io::fcntl_getfd(&file).unwrap();
+                        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+                        let mut text = [0; 4];
+                        std::os::unix::fs::FileExt::read_exact_at(&file, &mut text, 0).unwrap();
+                        assert_eq!(&text, b"mine");
+                    }
+                });
+            }
+            let _over = Over(&over);
+            for round in 0..2000 {
+                let mut command = support::command("/no/such");
+                let error = command.fd(4 + round % 8, &log).fd(12 + round % 3, &log).exec();
+                let in_use = matches!(error.failure(), Failure::Refused(Refusal::TargetInUse { .. }));
+                assert!(in_use || error.raw_os_error() == Some(libc::ENOENT), "{error}");
+            }
+        });
+        assert_eq!(log.metadata().unwrap().len(), 0, "nothing has been written to a file of another thread");
     }
 }

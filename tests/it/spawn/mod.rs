@@ -4,6 +4,7 @@ mod errors;
 mod exec;
 mod explain;
 mod fork_run;
+mod forked_copy;
 mod parent_table;
 mod programs;
 mod tracing_events;
