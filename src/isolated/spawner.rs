@@ -5,6 +5,7 @@ use super::process_copy::ProcessCopy;
 use super::worker::{self, Caller};
 use crate::error::{Failure, Problem, Result, Subject};
 use crate::fd::standard::lock_stdio_numbers;
+use crate::sys;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -90,7 +91,10 @@ impl Isolated {
         };
         let number = theirs.as_raw_fd();
         let slot = caller.slot();
+        // glibc changes the mask while it starts a thread, and ignores an error of the call that restores it.
+        let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
         let thread = std::thread::Builder::new().name("fdspawn".to_owned()).spawn(move || worker::run(number, &slot));
+        let _ = (0..3).find(|_| sys::set_signal_mask(&mask).is_ok());
         let thread = thread.map_err(|error| Problem::io(Failure::Thread, &error))?;
         let started = caller.wait_for_start();
         drop(theirs); // The thread has its own.

@@ -17,10 +17,11 @@ const PANICKED: i32 = 101;
 /// Reports that the steps are done, runs the function, and ends the child. Returns only if there is no function.
 pub(super) fn run(image: &Image<'_>, report: &SharedReport, release: Option<&Release>) -> Errno {
     let Some(function) = image.function else { return Errno::NOSYS };
-    report.set_done();
     if let Some(release) = release {
         release.release();
     }
+    // Only now: a child that is killed in the calls above has not begun with the function.
+    report.set_done();
     // SAFETY: the launcher keeps the function until the fork has returned in the parent, and this is the child's copy.
     let result = catch_unwind(AssertUnwindSafe(|| unsafe { (*function)() }));
     let status = result.unwrap_or_else(|payload| {

@@ -9,6 +9,7 @@ mod hooks;
 mod image;
 mod mode;
 mod outcome;
+mod pause;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "probe_unsupported.rs")]
 mod probe;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "release_pipe.rs")]

@@ -1,6 +1,7 @@
 //! Whether a launch has succeeded. A child counts as executed only if that is certain.
 
 use super::image::Image;
+use super::pause::pause;
 use super::report::{ChildError, Received, Report, SharedReport};
 use crate::child::Process;
 use crate::error::{Failure, Problem};
@@ -35,8 +36,7 @@ pub(super) fn forked_child(process: &mut Process, report: &SharedReport, image: 
         return Err(problem(report, image));
     }
     if image.function.is_some() {
-        // A child that has not begun with the function has ended, or is about to end.
-        return if received.done { Ok(()) } else { Err(Failure::Killed(process.reap().unwrap_or_default()).into()) };
+        return runs_function(process, report).map_err(|status| Failure::Killed(status).into());
     }
     match has_executed(process) {
         Ok(()) => Ok(()),
@@ -51,6 +51,24 @@ fn killed(status: ExitStatus, received: &Received, image: &Image<'_>) -> Failure
     if image.hooks.is_some() && !received.done { Failure::HookEnded(status) } else { Failure::Killed(status) }
 }
 
+/// Waits until a child that has released the parent begins with its function. If it ends before, reaps it and returns its status.
+fn runs_function(process: &mut Process, report: &SharedReport) -> Result<(), ExitStatus> {
+    let mut time = Duration::from_micros(20);
+    while !report.receive().done {
+        let has_ended = process.has_ended().unwrap_or_else(|| !matches!(process.try_wait(), Ok(None)));
+        // It may have begun and ended since.
+        if has_ended && !report.receive().done {
+            return Err(process
+                .reap()
+                .or_else(|_| process.try_wait().map(Option::unwrap_or_default))
+                .unwrap_or_default());
+        }
+        pause(time);
+        time = (time * 2).min(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
 /// Finds out whether a child that gives up its memory executes a program or ends. If it ends, reaps it and returns its status, or
 /// `None` if it has been reaped already.
 ///
@@ -59,7 +77,7 @@ fn has_executed(process: &mut Process) -> Result<(), Option<ExitStatus>> {
     /// An end does not take longer, so a child that lives on after this time has executed.
     const LONGEST_END: Duration = Duration::from_secs(2);
     let start = Instant::now();
-    let mut pause = Duration::from_micros(20);
+    let mut time = Duration::from_micros(20);
     loop {
         // Ask whether it has ended first: after its end it cannot execute any more.
         let has_ended = process.has_ended();
@@ -81,8 +99,8 @@ fn has_executed(process: &mut Process) -> Result<(), Option<ExitStatus>> {
                 Err(_) => return Err(None),
             },
         }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(5));
+        pause(time);
+        time = (time * 2).min(Duration::from_millis(5));
     }
 }
 

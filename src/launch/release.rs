@@ -5,6 +5,7 @@
 //! descriptor is needed, and hooks may close or replace all of them.
 
 use super::errpipe::Errpipe;
+use super::pause::pause;
 use super::shared_page::SharedPage;
 use crate::sys::{self, RobustList, RobustListHead};
 use rustix::io::Errno;
@@ -59,23 +60,23 @@ impl Release {
         const FIRST: Duration = Duration::from_micros(500);
         const LAST: Duration = Duration::from_millis(16);
         const REGISTERED: Duration = Duration::from_secs(1);
-        let mut pause = FIRST;
+        let mut time = FIRST;
         loop {
             let word = self.word.load(Ordering::Acquire);
             if word & OWNER_DIED != 0 {
                 return;
             }
-            let timeout = if word == 0 { pause } else { REGISTERED };
+            let timeout = if word == 0 { time } else { REGISTERED };
             match sys::futex_wait(&self.word, word, timeout) {
                 // The word has changed, or a signal handler has run.
                 Ok(()) | Err(Errno::AGAIN | Errno::INTR) => continue,
                 Err(Errno::TIMEDOUT) => {}
-                Err(_) => std::thread::sleep(pause), // The kernel has no such call, or a filter refuses it.
+                Err(_) => pause(time), // The kernel has no such call, or a filter refuses it.
             }
             if is_over() {
                 return;
             }
-            pause = LAST.min(pause * 2);
+            time = LAST.min(time * 2);
         }
     }
 }

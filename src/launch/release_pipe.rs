@@ -2,6 +2,7 @@
 //! pipe that closes at exec (the errpipe). No report goes through it.
 
 use super::errpipe::Errpipe;
+use super::pause::pause;
 use super::shared_page::SharedPage;
 use crate::sys;
 use rustix::io::Errno;
@@ -43,7 +44,7 @@ pub(super) fn wait_for_release(_: &Release, errpipe: Option<Errpipe>, mut is_ove
             Ok(_) => return,
             // The read is refused: ask again and again.
             Err(_) if is_over() => return,
-            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+            Err(_) => pause(Duration::from_millis(1)),
         }
     }
 }

@@ -1,0 +1,12 @@
+//! Short pauses of the parent between two questions.
+
+use rustix::thread::{NanosleepRelativeResult, Timespec, nanosleep};
+use std::time::Duration;
+
+/// Sleeps, or only yields if the system refuses that. (`std::thread::sleep` panics then.)
+pub(super) fn pause(duration: Duration) {
+    let time = Timespec { tv_sec: 0, tv_nsec: duration.subsec_nanos().into() };
+    if let NanosleepRelativeResult::Err(_) = nanosleep(&time) {
+        std::thread::yield_now();
+    }
+}
