@@ -67,6 +67,8 @@ impl Changed {
             let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
             let here = rustix::fs::openat(CWD, c".", flags, Mode::empty()).map_err(cannot_open(what))?;
             let here = outside_plan(here, plan).map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?;
+            // A call that changes nothing finds out whether the way back works.
+            rustix::process::fchdir(&here).map_err(cannot_open(what))?;
             self.directory = Some(here);
         }
         self.sigpipe =
