@@ -7,3 +7,4 @@ mod leaks;
 mod reruns;
 mod signals;
 mod system_calls;
+mod traced;

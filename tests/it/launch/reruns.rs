@@ -27,7 +27,7 @@ const HEAVY: [&str; 14] = [
     "plan::closed_streams::every_combination",
     "plan::maps::maps_where_the_rest",
     "plan::maps::maps_with_holes",
-    "spawn::exec::failure_leaves",
+    "spawn::exec::failure_with_any_target_leaves",
 ];
 
 /// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
@@ -174,7 +174,7 @@ fn suite_passes_where_an_isolated_thread_launches_all_commands() {
         // The table of the thread has no descriptor for the search to find.
         "search_finds_a_descriptor_above_a_limit_that_was_lowered",
         // `exec` uses no thread, as other tests of it show in less time.
-        "spawn::exec::failure_leaves_the_process_as_it_was",
+        "spawn::exec::failure_with_any_target_leaves_the_process_as_it_was",
         // The thread keeps the namespaces that it was started in, with /proc: `namespaces_are_those_of_the_thread`.
         // `rest_is_closed_where_the_thread_has_no_proc` is about a thread without /proc.
         "first_spawn_after_a_new_pid_namespace_is_its_first_process",
