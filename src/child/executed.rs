@@ -9,11 +9,13 @@ use rustix::io::Errno;
 /// `setpgid(2)` fails with EACCES for a child that has executed a program. The group named here does not exist, so the call
 /// changes nothing: for any other child it fails with EPERM. But it fails with EPERM, too, if the child has a session of its own,
 /// or if a filter refuses the call. Then /proc has the answer.
-pub(crate) fn has_executed(pid: i32) -> Option<bool> {
-    match sys::set_process_group(pid, i32::MAX) {
-        Err(Errno::ACCESS) => Some(true),
-        _ => flag_in_proc(pid),
-    }
+pub(super) fn has_executed(pid: i32) -> Option<bool> {
+    if is_known_to_have_executed(pid) { Some(true) } else { flag_in_proc(pid) }
+}
+
+/// The quick half of [`has_executed`]: one system call. If it is false, the answer is open.
+pub(super) fn is_known_to_have_executed(pid: i32) -> bool {
+    sys::set_process_group(pid, i32::MAX) == Err(Errno::ACCESS)
 }
 
 /// What `/proc/PID/stat` says of it (`proc_pid_stat(5)`).

@@ -1,6 +1,6 @@
 //! `Process`: waits for a child, reaps it, and sends it signals.
 
-use super::executed::has_executed;
+use super::executed::{has_executed, is_known_to_have_executed};
 use super::reap::{Block, Counted, is_child, wait};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, peek};
@@ -198,6 +198,11 @@ impl Process {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn has_ended(&self) -> Option<bool> {
         None
+    }
+
+    /// Whether one system call says that the child has executed a program. If it is false, the answer is open.
+    pub(crate) fn is_known_to_have_executed(&self) -> bool {
+        is_known_to_have_executed(self.pid)
     }
 
     /// Whether the child has executed a program. `None` if the system does not tell.

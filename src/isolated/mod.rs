@@ -3,8 +3,6 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod job;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod process_copy;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "unsupported.rs")]
 mod spawner;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,11 +1,10 @@
 //! `Isolated`: a thread that has a descriptor table of its own, for launches.
 
 use super::job::Job;
-use super::process_copy::ProcessCopy;
 use super::worker::{self, Caller};
 use crate::error::{Failure, Problem, Result, Subject};
 use crate::fd::standard::lock_stdio_numbers;
-use crate::sys;
+use crate::sys::{self, ProcessCopy};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;

@@ -4,6 +4,7 @@
 mod child;
 mod errpipe;
 mod fork;
+mod fork_page;
 mod function;
 mod hooks;
 mod image;

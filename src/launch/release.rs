@@ -10,12 +10,16 @@ use super::shared_page::SharedPage;
 use crate::sys::{self, RobustList, RobustListHead};
 use rustix::io::Errno;
 use std::cell::UnsafeCell;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The kernel's bits of a robust futex: its owner has died; threads wait for it.
 const OWNER_DIED: u32 = 0x4000_0000;
 const WAITERS: u32 = 0x8000_0000;
+
+/// The word of a child that could not register the futex. (A registered one has `WAITERS` set.)
+const REFUSED: u32 = 1;
 
 /// A futex that the kernel releases at the child's exec or end.
 pub(super) struct Release {
@@ -30,12 +34,17 @@ pub(super) type ForkPage = SharedPage<Release>;
 
 impl Release {
     /// This system needs no errpipe.
-    pub(super) fn new(_: Option<&Errpipe>) -> Self {
+    pub(super) fn new(_: Option<RawFd>) -> Self {
         Self {
             word: AtomicU32::new(0),
             list: UnsafeCell::new(RobustListHead::EMPTY),
             entry: UnsafeCell::new(RobustList::EMPTY),
         }
+    }
+
+    /// In the parent, before the fork: nothing is registered.
+    pub(super) fn reset(&self) {
+        self.word.store(0, Ordering::Relaxed);
     }
 
     /// In the child, before its steps. If the kernel refuses, the parent polls.
@@ -44,7 +53,8 @@ impl Release {
         // SAFETY: both are in the page, which lives in the child until exec, and only the child uses them.
         let registered = unsafe { sys::set_robust_futex(self.list.get(), self.entry.get(), &self.word) };
         if registered.is_err() {
-            self.word.store(0, Ordering::Release);
+            self.word.store(REFUSED, Ordering::Release);
+            let _ = sys::futex_wake(&self.word); // If that fails, the parent's wait times out.
         }
     }
 
@@ -57,20 +67,24 @@ impl Release {
 
     /// Waits until the kernel or the child has released the futex, or until `is_over` says so.
     fn wait(&self, mut is_over: impl FnMut() -> bool) {
+        /// A child that is killed before it has registered the futex wakes no thread. (A timeout that is shorter than the kernel's tick
+        /// costs 20 us, since the kernel has to set the processor's timer.)
+        const LONG: Duration = Duration::from_millis(100);
         const FIRST: Duration = Duration::from_micros(500);
         const LAST: Duration = Duration::from_millis(16);
-        const REGISTERED: Duration = Duration::from_secs(1);
         let mut time = FIRST;
         loop {
             let word = self.word.load(Ordering::Acquire);
             if word & OWNER_DIED != 0 {
                 return;
             }
-            let timeout = if word == 0 { time } else { REGISTERED };
+            let timeout = if word == REFUSED { time } else { LONG };
             match sys::futex_wait(&self.word, word, timeout) {
-                // The word has changed, or a signal handler has run.
-                Ok(()) | Err(Errno::AGAIN | Errno::INTR) => continue,
-                Err(Errno::TIMEDOUT) => {}
+                // The word has changed.
+                Ok(()) | Err(Errno::AGAIN) => continue,
+                // A handler has run. Signals may come all the time.
+                Err(Errno::INTR) if word & WAITERS != 0 => continue,
+                Err(Errno::INTR | Errno::TIMEDOUT) => {}
                 Err(_) => pause(time), // The kernel has no such call, or a filter refuses it.
             }
             if is_over() {

@@ -6,7 +6,7 @@ use super::pause::pause;
 use super::shared_page::SharedPage;
 use crate::sys;
 use rustix::io::Errno;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// The child's end.
@@ -18,9 +18,12 @@ pub(super) struct Release {
 pub(super) type ForkPage = SharedPage<Release>;
 
 impl Release {
-    pub(super) fn new(errpipe: Option<&Errpipe>) -> Self {
-        Self { writer: errpipe.map(|errpipe| errpipe.writer.as_raw_fd()) }
+    pub(super) fn new(writer: Option<RawFd>) -> Self {
+        Self { writer }
     }
+
+    /// In the parent, before the fork: there is nothing to reset.
+    pub(super) fn reset(&self) {}
 
     /// In the child, before its steps.
     pub(super) fn register(&self) {}

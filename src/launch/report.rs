@@ -101,6 +101,12 @@ impl SharedReport {
         }
     }
 
+    /// In the parent, before the fork: nothing is reported.
+    pub(super) fn reset(&self) {
+        self.done.store(0, Ordering::Relaxed);
+        self.kind.store(0, Ordering::Relaxed);
+    }
+
     /// In the child: the steps before the last one are done.
     pub(super) fn set_done(&self) {
         self.done.store(1, Ordering::Release);

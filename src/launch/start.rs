@@ -3,22 +3,23 @@
 use super::child::{ChildArgs, run_steps};
 use super::errpipe::Errpipe;
 use super::fork::fork;
+use super::fork_page::with_page;
 use super::image::Image;
 use super::mode::{Method, Mode};
 use super::outcome::{forked_child, in_place, report_of_clone};
 use super::probe::is_refusal;
-use super::release::{ForkPage, Release, wait_for_release};
+use super::release::wait_for_release;
 use super::report::SharedReport;
 use super::signals::BlockedSignals;
 use super::vfork::{CloneOptions, clone_child};
 use crate::child::Process;
 use crate::error::{Failure, Problem};
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
-use crate::platform::Features;
+use crate::platform::{Features, Launcher};
 use crate::sys;
 use rustix::io::Errno;
 use std::io::{self, StdoutLock, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Why there is no child.
 #[derive(Debug)]
@@ -83,23 +84,28 @@ fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<
 }
 
 fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, Problem> {
-    let fork_failed = |errno: Errno| Problem::system(Failure::Launch(crate::platform::Launcher::Fork), errno);
-    let page = ForkPage::map(Release::new(errpipe.as_ref())).map_err(fork_failed)?;
-    let content = page.content();
+    let fork_failed = |errno: Errno| Problem::system(Failure::Launch(Launcher::Fork), errno);
     let _output = image.hooks.map(|_| flush_stdout()).transpose()?;
-    let result = {
-        let blocked = BlockedSignals::all().map_err(cannot_block)?;
-        let mask = image.mask.unwrap_or(blocked.before());
-        let args = ChildArgs { image, mask, report: &content.report, release: Some(&content.release) };
-        // SAFETY: all signals are blocked, and the steps are made for a child.
-        unsafe { fork(&args) }
-    };
-    let mut process = Process::new(result.map_err(fork_failed)?, None);
-    wait_for_release(&content.release, errpipe, || {
-        process.has_ended() == Some(true) || process.has_executed() == Some(true)
-    });
-    forked_child(&mut process, &content.report, image)?;
-    Ok(process)
+    let writer = errpipe.as_ref().map(|errpipe| errpipe.writer.as_raw_fd());
+    // A child that runs a function keeps the page.
+    let is_last_use = image.function.is_none();
+    with_page(writer, is_last_use, |page| {
+        let content = page.content();
+        let result = {
+            let blocked = BlockedSignals::all().map_err(cannot_block)?;
+            let mask = image.mask.unwrap_or(blocked.before());
+            let args = ChildArgs { image, mask, report: &content.report, release: Some(&content.release) };
+            // SAFETY: all signals are blocked, and the steps are made for a child.
+            unsafe { fork(&args) }
+        };
+        let mut process = Process::new(result.map_err(fork_failed)?, None);
+        wait_for_release(&content.release, errpipe, || {
+            process.has_ended() == Some(true) || process.has_executed() == Some(true)
+        });
+        forked_child(&mut process, &content.report, image)?;
+        Ok(process)
+    })
+    .map_err(fork_failed)?
 }
 
 /// Writes what standard output has buffered, so that a hook that prints does not write it again. Keeps its lock over the fork, so

@@ -22,3 +22,17 @@ pub(crate) fn forks() -> u32 {
     }
     FORKS.load(Ordering::Relaxed)
 }
+
+/// One process, other than its forked copies. The pid is for a copy that was made by other means than libc's fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessCopy {
+    pid: u32,
+    forks: u32,
+}
+
+impl ProcessCopy {
+    /// The process that calls this.
+    pub(crate) fn current() -> Self {
+        Self { pid: std::process::id(), forks: forks() }
+    }
+}

@@ -19,7 +19,7 @@ mod unix;
 
 pub(crate) use self::environment::environment;
 pub(crate) use self::errno::last_error;
-pub(crate) use self::forks::forks;
+pub(crate) use self::forks::{ProcessCopy, forks};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::linux::*;
 pub(crate) use self::range_state::RangeState;
