@@ -6,6 +6,8 @@ mod built;
 mod descriptors;
 mod pictures;
 mod pipes;
+#[cfg(target_os = "linux")]
+mod signals;
 mod statuses;
 mod strings;
 
