@@ -74,6 +74,7 @@ const OPTIONS: &[Row] = &[
     Row("--env NAME=VALUE", "set a variable", Takes(Request::variable)),
     Row("--clear-env", "pass no variables but those of --env", Flag(|request| request.clear_env = true)),
     Row("--arg0 NAME", ARG0_HELP, Takes(|request, value| request.change(|command| command.arg0(value)))),
+    Row("--exec", EXEC_HELP, Flag(|request| request.exec = true)),
     Row("--explain", EXPLAIN_HELP, Flag(|request| request.explain = true)),
     Row("--table", TABLE_HELP, Flag(|request| request.table = true)),
     Row("--help", "print this", Flag(|request| request.help = true)),
@@ -96,6 +97,9 @@ to standard error as `N: line`";
 const INHERIT_REST_HELP: &str = "let PROGRAM inherit the other descriptors without close-on-exec";
 const CWD_HELP: &str = "start in DIR; PATHs are still relative to fdrun's directory";
 const ARG0_HELP: &str = "pass NAME as argv[0] of PROGRAM";
+const EXEC_HELP: &str = "\
+execute PROGRAM in the process of fdrun, so that no process stands
+between; not with --pipe-from, --launcher or --table";
 const EXPLAIN_HELP: &str = "\
 print the plan and the steps of a child; run nothing, open no PATH";
 const TABLE_HELP: &str = "\
@@ -115,6 +119,7 @@ struct Request {
     pipes: Vec<RawFd>,
     rest: Rest,
     launcher: Option<Launcher>,
+    exec: bool,
     explain: bool,
     table: bool,
     help: bool,
@@ -132,7 +137,7 @@ fn main() -> ExitCode {
     show_own_table();
     let result = match parse(lexopt::Parser::from_env()) {
         Ok(request) if request.help => print_help(),
-        Ok(request) => run(request),
+        Ok(request) => request.check().and_then(|()| run(request)),
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
@@ -194,6 +199,7 @@ impl Request {
             pipes: Vec::new(),
             rest: Rest::default(),
             launcher: None,
+            exec: false,
             explain: false,
             table: false,
             help: false,
@@ -212,6 +218,19 @@ impl Request {
             change(command);
         }));
         Ok(())
+    }
+
+    /// Refuses options that do not go together.
+    fn check(&self) -> Parsed {
+        let others = [
+            ("--pipe-from", !self.pipes.is_empty(), "fdrun would not be there to read the pipe"),
+            ("--launcher", self.launcher.is_some(), "no process is launched"),
+            ("--table", self.table, "fdrun would not be there to print the table"),
+        ];
+        match others.into_iter().find(|(_, is_given, _)| self.exec && *is_given) {
+            Some((option, _, reason)) => Err(format!("{option} does not go with --exec: {reason}").into()),
+            None => Ok(()),
+        }
     }
 
     fn connect(&mut self, value: OsString) -> Parsed {
@@ -273,7 +292,7 @@ fn connection(text: &OsStr, open: &DescriptorTable) -> Result<(RawFd, Source), B
 /// The descriptor `source` of fdrun, if it was open when fdrun started.
 ///
 /// This is the only place where fdrun uses a descriptor by its number alone. The number comes from the command line, and the
-/// descriptor from the process that started fdrun. No part of fdrun owns it, so it stays open until the spawn.
+/// descriptor from the process that started fdrun. No part of fdrun owns it, so it stays open until the spawn or the exec.
 fn parents(source: RawFd, target: RawFd, open: &DescriptorTable) -> Result<Stdio<'static>, Refusal> {
     match open.get(source) {
         Some(_) => Ok(Stdio::inherit_from(source)),
@@ -317,6 +336,9 @@ fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
         print_table(command)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if request.exec {
+        return Err(replace(command).into());
+    }
     run_child(command, pipes)
 }
 
@@ -331,6 +353,13 @@ fn open(source: Source, target: RawFd, explain: bool) -> Result<Stdio<'static>, 
             .map_err(|error| format!("cannot open `{}` for descriptor {target}: {error}", path.display()))?
             .into(),
     })
+}
+
+/// Executes the program in this process. Returns the error if that fails.
+///
+/// fdrun has no other thread and uses no descriptor afterwards, so the targets may replace any descriptor of fdrun.
+fn replace(mut command: Command<'_>) -> fdspawn::Error {
+    command.exec()
 }
 
 /// Starts the program, passes signals on to it, and ends as the program does.

@@ -4,6 +4,7 @@
 mod built;
 
 mod descriptors;
+mod exec;
 mod pictures;
 mod pipes;
 #[cfg(target_os = "linux")]
