@@ -4,11 +4,12 @@
 //! fdrun [OPTION]... [--] PROGRAM [ARG]...
 //! ```
 //!
-//! `fdrun --help` lists the options. Four examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
+//! `fdrun --help` lists the options. Five examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
 //!
 //! ```text
 //! fdrun --fd 5=data:hello --fd 7=append:audit.log -- sh -c 'read word <&5; echo "got $word" >&7'
 //! fdrun --fd 1=parent:2 --fd 2=parent:1 --pipe-from 3 -- sh -c 'echo to stderr; echo a line to fdrun >&3'
+//! PASSWORD=hush fdrun --exec --fd 5=env:PASSWORD -- sh -c 'read secret <&5'
 //! fdrun --explain --keep 3 --fd 4=same:3 -- cat 3</etc/hosts
 //! fdrun --table --fd 5=data:hello --fd 0=null
 //! ```
@@ -16,6 +17,9 @@
 //! fdrun ends as its program does: with the program's exit status, or by the signal that has killed the program (a shell
 //! shows 128 plus the signal's number). If the program is not found, the exit status is 127; if the program cannot be
 //! executed, 126; for any other error of fdrun, 125. fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to the program.
+//!
+//! All users of a system can read command lines, and so the TEXT of `data:TEXT`. For secrets there are `data-from:FILE` and
+//! `env:NAME`.
 
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::plan::Refusal;
@@ -88,7 +92,12 @@ connect the child's descriptor N. SPEC is one of
   rw:PATH         the file, created, for reading and writing
   parent:M        descriptor M of fdrun
   same:M          a duplicate of the child's descriptor M
-  data:TEXT       TEXT, then end-of-file
+  data:TEXT       TEXT, then end-of-file. Not for secrets: all users of
+                  the system can read the command line of fdrun
+  data-from:FILE  what fdrun reads from FILE, or from standard input if
+                  FILE is `-`, then end-of-file
+  env:NAME        the value of the variable NAME, then end-of-file;
+                  PROGRAM does not get the variable
   null            /dev/null
   closed          nothing: N is closed";
 const PIPE_FROM_HELP: &str = "\
@@ -101,7 +110,8 @@ const EXEC_HELP: &str = "\
 execute PROGRAM in the process of fdrun, so that no process stands
 between; not with --pipe-from, --launcher or --table";
 const EXPLAIN_HELP: &str = "\
-print the plan and the steps of a child; run nothing, open no PATH";
+print the plan and the steps of a child; run nothing, open no PATH or
+FILE";
 const TABLE_HELP: &str = "\
 start fdrun again in place of PROGRAM, and print the
 descriptor table that it finds";
@@ -119,6 +129,8 @@ struct Request {
     pipes: Vec<RawFd>,
     rest: Rest,
     launcher: Option<Launcher>,
+    /// The variables whose values go to descriptors.
+    moved_variables: Vec<OsString>,
     exec: bool,
     explain: bool,
     table: bool,
@@ -130,6 +142,10 @@ struct Request {
 /// What a descriptor of the child is connected to.
 enum Source {
     File(OpenOptions, PathBuf),
+    /// The content of the file; of standard input for `-`.
+    DataFrom(PathBuf),
+    /// The value of the variable.
+    Variable(OsString),
     Ready(Stdio<'static>),
 }
 
@@ -199,6 +215,7 @@ impl Request {
             pipes: Vec::new(),
             rest: Rest::default(),
             launcher: None,
+            moved_variables: Vec::new(),
             exec: false,
             explain: false,
             table: false,
@@ -234,7 +251,11 @@ impl Request {
     }
 
     fn connect(&mut self, value: OsString) -> Parsed {
-        self.connections.push(connection(&value, &self.open)?);
+        let (target, source) = connection(&value, &self.open)?;
+        if let Source::Variable(name) = &source {
+            self.moved_variables.push(name.clone());
+        }
+        self.connections.push((target, source));
         Ok(())
     }
 
@@ -282,6 +303,8 @@ fn connection(text: &OsStr, open: &DescriptorTable) -> Result<(RawFd, Source), B
         (b"parent", Some(source)) => Source::Ready(parents(number(source)?, target, open)?),
         (b"same", Some(other)) => Source::Ready(Stdio::same_as(number(other)?)),
         (b"data", Some(text)) => Source::Ready(Stdio::data(text.as_bytes())),
+        (b"data-from", Some(path)) => Source::DataFrom(path.into()),
+        (b"env", Some(name)) => Source::Variable(name.to_owned()),
         (b"null", None) => Source::Ready(Stdio::null()),
         (b"closed", None) => Source::Ready(Stdio::closed()),
         _ => return Err(wrong()),
@@ -320,6 +343,9 @@ fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     if request.clear_env {
         command.env_clear();
     }
+    for name in request.moved_variables {
+        command.env_remove(name);
+    }
     for change in request.changes {
         change(&mut command);
     }
@@ -342,16 +368,30 @@ fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     run_child(command, pipes)
 }
 
-/// Opens the source of a descriptor.
+/// Opens or reads the source of a descriptor.
 fn open(source: Source, target: RawFd, explain: bool) -> Result<Stdio<'static>, Box<dyn Error>> {
+    let failed = |verb: &str, path: &PathBuf, error: io::Error| {
+        format!("cannot {verb} `{}` for descriptor {target}: {error}", path.display())
+    };
     Ok(match source {
         Source::Ready(stdio) => stdio,
         // With --explain, /dev/null replaces the file, since opening the file could create or truncate it.
         Source::File(..) if explain => File::open("/dev/null")?.into(),
-        Source::File(options, path) => options
-            .open(&path)
-            .map_err(|error| format!("cannot open `{}` for descriptor {target}: {error}", path.display()))?
-            .into(),
+        Source::File(options, path) => options.open(&path).map_err(|error| failed("open", &path, error))?.into(),
+        Source::DataFrom(_) if explain => Stdio::data(""),
+        Source::DataFrom(path) => {
+            let mut bytes = Vec::new();
+            let read = match path.as_os_str().as_bytes() {
+                b"-" => io::stdin().read_to_end(&mut bytes),
+                _ => File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)),
+            };
+            read.map_err(|error| failed("read", &path, error))?;
+            Stdio::data(bytes)
+        }
+        Source::Variable(name) => match std::env::var_os(&name) {
+            Some(value) => Stdio::data(value.as_bytes()),
+            None => return Err(format!("the variable `{}` for descriptor {target} is not set", name.display()).into()),
+        },
     })
 }
 
@@ -364,9 +404,10 @@ fn replace(mut command: Command<'_>) -> fdspawn::Error {
 
 /// Starts the program, passes signals on to it, and ends as the program does.
 fn run_child(mut command: Command<'_>, pipes: Vec<(RawFd, Slot<PipeReader>)>) -> Result<ExitCode, Box<dyn Error>> {
-    // Not earlier: a signal has to end an fdrun that waits for a writer of a FIFO,
+    // Not earlier: a signal has to end an fdrun that waits for a writer of a FIFO, or for the end of its standard input.
     signals::note_signals();
     let mut child = command.spawn()?;
+    drop(command); // The data that it has may be secret.
     let blocked = signals::Blocked::new();
     let pipes = pipes.into_iter().map(|(number, slot)| (number, child.take(slot).expect("taken once")));
     let ends = match start_readers(pipes) {

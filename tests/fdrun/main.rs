@@ -7,6 +7,7 @@ mod descriptors;
 mod exec;
 mod pictures;
 mod pipes;
+mod secrets;
 #[cfg(target_os = "linux")]
 mod signals;
 mod statuses;

@@ -15,7 +15,7 @@ fn help_shows_all_options() {
         assert_eq!(lines, 1, "{option}: {}", found.stdout);
     }
     let files = ["read:", "write:", "append:", "rw:"];
-    let others = ["parent:", "same:", "data:", "null", "closed"];
+    let others = ["parent:", "same:", "data:", "data-from:", "env:", "null", "closed"];
     for kind in files.iter().chain(&others) {
         assert!(found.stdout.contains(&format!("\n                      {kind}")), "{kind}: {}", found.stdout);
     }

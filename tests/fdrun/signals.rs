@@ -255,11 +255,12 @@ fn a_signal_ends_fdrun_that_only_reads_a_pipe_any_more() {
 }
 
 #[test]
-fn a_signal_ends_fdrun_that_waits_for_a_file() {
+fn a_signal_ends_fdrun_that_waits_for_a_file_or_for_its_input() {
     let directory = tempfile::tempdir().unwrap();
     let fifo = directory.path().join("fifo").into_os_string().into_string().unwrap();
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    for source in [format!("--fd=5=read:{fifo}"), format!("--fd=5=write:{fifo}")] {
+    let of_the_file = ["read", "write", "data-from"].map(|kind| format!("--fd=5={kind}:{fifo}"));
+    for source in of_the_file.into_iter().chain(["--fd=5=data-from:-".to_owned()]) {
         let mut started = start(Command::new(fdrun()).args([&source, "--", "echo", "ran"]));
         let stat = format!("/proc/{}/stat", started.process.id());
         while !std::fs::read_to_string(&stat).unwrap().contains("(fdrun) S ") {
