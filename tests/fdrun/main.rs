@@ -4,8 +4,12 @@
 mod built;
 
 mod descriptors;
+mod exec;
 mod pictures;
 mod pipes;
+mod secrets;
+#[cfg(target_os = "linux")]
+mod signals;
 mod statuses;
 mod strings;
 

@@ -9,12 +9,14 @@ fn help_shows_all_options() {
     assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""));
     assert!(found.stdout.starts_with("Usage: fdrun [OPTION]... [--] PROGRAM [ARG]...\n"), "{}", found.stdout);
     let options = ["fd N=SPEC", "keep N", "pipe-from N", "inherit-rest", "launcher NAME", "cwd DIR", "env NAME=VALUE"];
-    let more = ["clear-env", "arg0 NAME", "explain", "help"];
+    let more = ["clear-env", "arg0 NAME", "exec", "explain", "table", "help"];
     for option in options.iter().chain(&more) {
         let lines = found.stdout.lines().filter(|line| line.starts_with(&format!("  --{option} "))).count();
         assert_eq!(lines, 1, "{option}: {}", found.stdout);
     }
-    for kind in ["read:", "write:", "append:", "rw:", "parent:", "same:", "data:", "null", "closed"] {
+    let files = ["read:", "write:", "append:", "rw:"];
+    let others = ["parent:", "same:", "data:", "data-from:", "env:", "null", "closed"];
+    for kind in files.iter().chain(&others) {
         assert!(found.stdout.contains(&format!("\n                      {kind}")), "{kind}: {}", found.stdout);
     }
 }
