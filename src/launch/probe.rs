@@ -8,8 +8,10 @@
 //! On Android a seccomp filter kills an app that makes a call which is newer than the filter. So the probe makes no such call on
 //! Android, and reports those features missing.
 //!
-//! The probe's first child fills the numbers 64 to 127 of its own table. It starts a second child that shares the table, leaves
-//! it with `close_range`, and asks for the lowest free number from 64 on.
+//! The probe's first child only writes to memory. If the parent finds that, so that the two share memory, there are two more
+//! children: one fills the numbers 64 to 127 of its own table, and starts another that shares the table, leaves it with
+//! `close_range`, and asks for the lowest free number from 64 on. An emulator must not see that clone: valgrind makes forks of
+//! clones that share only memory, and ends a process that shares its table, too.
 
 use super::signals::BlockedSignals;
 use super::stack::{STACK_SIZE, Stack};
@@ -101,14 +103,14 @@ pub(super) fn is_refusal(errno: Errno) -> bool {
     !matches!(errno, Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::NOSPC)
 }
 
-/// What the probe's two children write, in memory that they may share with the parent.
+/// What the probe's children write, in memory that they may share with the parent.
 struct Findings {
     clone3: bool,
-    second_stack: Stack,
+    stack_of_last: Stack,
     shares_memory: AtomicBool,
     has_close_range: AtomicBool,
     has_right_table: AtomicBool,
-    /// Whether the second child has run, so that `has_right_table` is known.
+    /// Whether the last child has run, so that `has_right_table` is known.
     has_tried_table: AtomicBool,
 }
 
@@ -123,7 +125,7 @@ fn probe() -> Result<Probed, Errno> {
     let stack = Stack::map(STACK_SIZE)?;
     let mut findings = Findings {
         clone3: !UNTRIED.contains(Features::CLONE3),
-        second_stack: Stack::map(STACK_SIZE)?,
+        stack_of_last: Stack::map(STACK_SIZE)?,
         shares_memory: AtomicBool::new(false),
         has_close_range: AtomicBool::new(false),
         has_right_table: AtomicBool::new(false),
@@ -133,7 +135,7 @@ fn probe() -> Result<Probed, Errno> {
     loop {
         let result = {
             let _blocked = BlockedSignals::all()?;
-            run_probe_child(&findings, false, &stack, first)
+            run_probe_child(&findings, false, &stack, write_memory)
         };
         match result {
             Ok(()) => break,
@@ -145,19 +147,27 @@ fn probe() -> Result<Probed, Errno> {
             Err(_) => break,
         }
     }
-    missing.set(Features::CLONE, !findings.shares_memory.into_inner());
+    let shares_memory = findings.shares_memory.load(Ordering::Relaxed);
+    missing.set(Features::CLONE, !shares_memory);
     let mut is_final = true;
-    // Only a child that shares this memory can have written its findings.
-    if !missing.contains(Features::CLONE) {
+    if shares_memory {
+        let result = {
+            let _blocked = BlockedSignals::all()?;
+            run_probe_child(&findings, false, &stack, fill_table)
+        };
+        match result {
+            Err(errno) if !is_refusal(errno) => return Err(errno),
+            _ => {}
+        }
         let has_close_range = findings.has_close_range.into_inner();
         missing.set(Features::CLOSE_RANGE, !has_close_range);
         missing.set(Features::SHARED_TABLE, !findings.has_right_table.into_inner());
-        is_final = !has_close_range || findings.has_tried_table.into_inner();
+        is_final = result.is_ok() && (!has_close_range || findings.has_tried_table.into_inner());
     }
     Ok(Probed { missing, is_final })
 }
 
-/// Runs one of the two children, and waits for its end.
+/// Runs one of the children, and waits for its end.
 fn run_probe_child(
     findings: &Findings,
     shared_table: bool,
@@ -176,11 +186,18 @@ fn run_probe_child(
 const WORD: RawFd = 64;
 const NEXT_WORD: RawFd = 128;
 
-/// The first child: opens all numbers of a word, and starts the second child with its table.
-extern "C" fn first(findings: *mut c_void) -> ! {
+/// The first child: writes to memory. If it does not share memory, the parent does not find that.
+extern "C" fn write_memory(findings: *mut c_void) -> ! {
     // SAFETY: the probe passes its findings and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };
     findings.shares_memory.store(true, Ordering::Relaxed);
+    sys::exit(0)
+}
+
+/// The second child: opens all numbers of a word, and starts the last child with its table.
+extern "C" fn fill_table(findings: *mut c_void) -> ! {
+    // SAFETY: the probe passes its findings and waits for this child.
+    let findings = unsafe { &*findings.cast::<Findings>() };
     if UNTRIED.contains(Features::CLOSE_RANGE) {
         sys::exit(0);
     }
@@ -191,14 +208,14 @@ extern "C" fn first(findings: *mut c_void) -> ! {
     let _ = sys::close(0);
     let filled = sys::event() == Ok(0) && (WORD..NEXT_WORD).all(|number| sys::duplicate(0, number, false).is_ok());
     if filled {
-        let _ = run_probe_child(findings, true, &findings.second_stack, second);
+        let _ = run_probe_child(findings, true, &findings.stack_of_last, leave_table);
     }
     sys::exit(0)
 }
 
-/// The second child: leaves the first child's table for one that has only 0. There the word must be empty.
-extern "C" fn second(findings: *mut c_void) -> ! {
-    // SAFETY: the first child passes the findings on and waits for this child.
+/// The last child: leaves the second child's table for one that has only 0. There the word must be empty.
+extern "C" fn leave_table(findings: *mut c_void) -> ! {
+    // SAFETY: the second child passes the findings on and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };
     findings.has_tried_table.store(true, Ordering::Relaxed);
     let right =

@@ -8,3 +8,4 @@ mod reruns;
 mod signals;
 mod system_calls;
 mod traced;
+mod valgrind;

@@ -32,7 +32,7 @@ const HEAVY: [&str; 14] = [
 
 /// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
 /// spawns and install filters of their own.
-const NOT_UNDER_A_FILTER: [&str; 14] = [
+const NOT_UNDER_A_FILTER: [&str; 15] = [
     "fd::",
     "inspect::",
     "isolated::",
@@ -40,6 +40,7 @@ const NOT_UNDER_A_FILTER: [&str; 14] = [
     "launch::leaks::",
     "launch::reruns::suite_",
     "launch::system_calls::",
+    "launch::valgrind::",
     "low_limit_at_the_first_spawn", // Without close_range there is no shared table.
     "storm_of_signals",
     "maps_of_five_targets",
@@ -138,7 +139,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 9] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 10] = [
     // They are reruns themselves.
     "launch::reruns::suite_",
     // They are not about launches, or launch in one way only.
@@ -146,6 +147,7 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 9] = [
     "fd::ranges::",
     "inspect::table::",
     "launch::system_calls::",
+    "launch::valgrind::",
     "spawn::fork_run::",
     // They start isolated threads, and compare launches by these with launches by the caller.
     "isolated::",

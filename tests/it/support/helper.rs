@@ -161,6 +161,7 @@ fn run(args: &[&str]) -> i32 {
                 assert!(status.unwrap().success());
             }
         }
+        ["launch-in-each-way", program] => launch_in_each_way(program),
         _ => panic!("no such helper: {args:?}"),
     }
     0
@@ -189,6 +190,34 @@ fn close_each_way(paths: &[&str]) {
         let free = unsafe { libc::fcntl(error.number(), libc::F_GETFD) } == -1;
         println!("{} {} {}", error.number(), error.raw_os_error(), if free { "free" } else { "open" });
     }
+}
+
+/// Starts a program in each way that the library has. A test watches this from outside.
+fn launch_in_each_way(program: &str) {
+    use fdspawn::{Command, FdMap, Isolated, Launcher, Rest, Stdio, fork_run};
+    let isolated = Isolated::new().unwrap();
+    for way in ["plain", "fork", "inherit", "hook", "thread"] {
+        let mut command = Command::new(program);
+        command.fd(7, Stdio::data("text")).fd(9, Stdio::same_as(1)).current_dir("/");
+        match way {
+            "fork" => command.launcher(Launcher::Fork),
+            "inherit" => command.rest(Rest::Inherit).env("NAME", "VALUE"),
+            // SAFETY: the hook does nothing.
+            "hook" => unsafe { command.pre_exec(|| Ok(())) },
+            "thread" => command.isolated(&isolated),
+            _ => &mut command,
+        };
+        assert!(command.status().unwrap().success());
+        assert!(command.output().unwrap().status.success());
+        let reader = command.reader(8);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        assert_eq!(child.take(reader).unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
+        assert!(child.wait().unwrap().success());
+    }
+    Command::new("/no/such/program").spawn().unwrap_err();
+    // SAFETY: the function allocates nothing and takes no lock.
+    let mut child = unsafe { fork_run(&mut FdMap::new(), || 7) }.unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7));
 }
 
 /// Writes `stdout` bytes to 1 and `stderr` bytes to 2, a little at a time.
