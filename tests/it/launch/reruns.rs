@@ -13,7 +13,7 @@ use fdspawn::{Command, Failure, Launcher, Rest};
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 14] = [
+const HEAVY: [&str; 18] = [
     "child::threads::children_of_many_threads",
     "inspect::pipe_holders::",
     "launch::closing::every_fallback_closes_all",
@@ -21,13 +21,17 @@ const HEAVY: [&str; 14] = [
     "launch::closing::rest_is_closed_without_proc",
     "launch::closing::search_finds",
     "launch::filters::close_range_and_unshare_and_directories",
+    "launch::hooks::hook_that_executes_its_own_program_is_a_child_like_any_other_however_often",
     "launch::leaks::ten_thousand_spawns",
     "launch::signals::signals_to_the_whole_group",
+    "launch::traced::spawn_neither_waits",
     "plan::closed_streams::closed_stream_is_null",
     "plan::closed_streams::every_combination",
     "plan::maps::maps_where_the_rest",
     "plan::maps::maps_with_holes",
+    "spawn::exec::failed_execs_do_no_harm",
     "spawn::exec::failure_with_any_target_leaves",
+    "spawn::forked_copy::process_that_forks",
 ];
 
 /// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
@@ -110,6 +114,7 @@ fn suite_passes_where_clone3_answers_eperm() {
         "steps_of_a_launch",
         "table_of_its_own",
         "main_thread_has_ended",
+        "while_its_threads_spawn",
         "pids_are_those",
     ];
     suite_passes(suite().env(own_process::WITHOUT_CLONE3, "1"), &NOT_UNDER_A_FILTER, &starts_threads);

@@ -19,15 +19,17 @@ own_process! {
             }
             let _over = Over(&over);
             for _ in 0..300 {
+                let (reader, writer) = std::io::pipe().unwrap();
                 // SAFETY: the copy spawns, and ends. The C library's own locks are right in the copy, as glibc promises for fork.
                 let copy = unsafe { libc::fork() };
                 assert!(copy >= 0);
                 if copy == 0 {
-                    let spawned = support::command("/bin/true").env_clear().status().is_ok_and(|status| status.success());
+                    let spawned = fdspawn::Command::new("/bin/true").env_clear().status().is_ok_and(|status| status.success());
                     // SAFETY: the copy ends.
                     unsafe { libc::_exit(i32::from(!spawned)) };
                 }
-                assert_eq!(status_within(copy, std::time::Duration::from_secs(20)), Some(0));
+                drop(writer);
+                assert_eq!(status_within(copy, &reader, 20), Some(0));
             }
         });
         assert_eq!(children(), 0);
@@ -50,13 +52,12 @@ own_process! {
     }
 }
 
-/// The status of a copy that ends in time. If it does not, it is killed.
-fn status_within(pid: i32, time: std::time::Duration) -> Option<i32> {
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
-    let mut polls = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
-    let timeout = rustix::event::Timespec { tv_sec: time.as_secs() as i64, tv_nsec: 0 };
+/// The exit status of a copy that ends in time, and so closes its end of a pipe. If it does not end, it is killed.
+fn status_within(pid: i32, end: &std::io::PipeReader, seconds: i64) -> Option<i32> {
+    let mut polls = [rustix::event::PollFd::new(end, rustix::event::PollFlags::IN)];
+    let timeout = rustix::event::Timespec { tv_sec: seconds, tv_nsec: 0 };
     let in_time = rustix::event::poll(&mut polls, Some(&timeout)).unwrap() == 1;
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
     if !in_time {
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
