@@ -23,6 +23,12 @@ impl Command<'_> {
     ///
     /// [`Failure`] lists the steps that can fail. For invalid input it starts no child.
     ///
+    /// # Platform notes
+    ///
+    /// On Linux, the clone launcher suspends the calling thread until the child has executed or ended. If a stop signal (SIGSTOP, or SIGTSTP
+    /// for ^Z) reaches the child before exec, the child stops, and the calling thread waits for it in state D. The shell does not see this
+    /// process stop until SIGCONT continues the child. `posix_spawn` and std have the same property. [`Launcher::Fork`] does not have it.
+    ///
     /// ```
     /// # use fdspawn::Command;
     /// let mut child = Command::new("sleep").arg("0").spawn()?;
