@@ -1,5 +1,6 @@
 //! Errors: the step that failed, its operands, and the error number.
 
+use crate::escape::Escaped;
 use crate::plan::{Refusal, Step};
 use crate::platform::Launcher;
 use rustix::io::Errno;
@@ -249,8 +250,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { subject, failure, errno } = &*self.0;
         match subject {
-            Subject::Spawn(program) => write!(f, "cannot spawn `{}`: ", program.display())?,
-            Subject::Exec(program) => write!(f, "cannot exec `{}`: ", program.display())?,
+            Subject::Spawn(program) => write!(f, "cannot spawn `{}`: ", Escaped::new(program))?,
+            Subject::Exec(program) => write!(f, "cannot exec `{}`: ", Escaped::new(program))?,
             Subject::Run => f.write_str("cannot run a function in a child: ")?,
             Subject::Isolate => f.write_str("cannot start an isolated spawner: ")?,
             Subject::Wait(pid) => write!(f, "cannot wait for process {pid}: ")?,
@@ -270,7 +271,9 @@ impl fmt::Display for Error {
             _ => write!(f, "{failure}")?,
         }
         match (failure, errno) {
-            (Failure::Hook { index, message: Some(message) }, _) => write!(f, "pre_exec hook {index}: {message}"),
+            (Failure::Hook { index, message: Some(message) }, _) => {
+                write!(f, "pre_exec hook {index}: {}", Escaped::new(message))
+            }
             (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, Some(errno)) => {
                 write!(f, "{}", Reason(*errno))
             }
@@ -311,7 +314,7 @@ impl fmt::Display for Failure {
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),
             Self::Child(step) => write!(f, "cannot {step}"),
-            Self::WorkingDirectory(Some(path)) => write!(f, "working directory `{}`", path.display()),
+            Self::WorkingDirectory(Some(path)) => write!(f, "working directory `{}`", Escaped::new(path)),
             Self::WorkingDirectory(None) => f.write_str("working directory given as a descriptor"),
             Self::Exec => f.write_str("exec"),
             Self::Hook { index, .. } => write!(f, "pre_exec hook {index}"),

@@ -249,3 +249,44 @@ own_process! {
         }
     }
 }
+
+#[test]
+fn names_reach_a_terminal_without_their_control_characters() {
+    const NAME: &str = "no\x1b[2J\nsuch";
+    for launcher in LAUNCHERS {
+        let text = |command: &mut Command<'_>| {
+            let text = spawn_error(command.launcher(launcher)).to_string();
+            assert!(!text.contains(char::is_control), "{text:?}");
+            text
+        };
+        let found = text(&mut support::command(NAME));
+        let expected = r"cannot spawn `no\u{1b}[2J\nsuch`: program not found in PATH: No such file or directory";
+        assert_eq!(found, expected);
+        assert!(
+            text(support::command("true").current_dir(format!("/{NAME}"))).contains(r"directory `/no\u{1b}[2J\nsuch`")
+        );
+        text(support::command("true").arg0(format!("{NAME}\0")));
+        text(support::command("true").env(format!("{NAME}="), ""));
+        text(support::command(format!("/{NAME}")).fd(-1, Stdio::null()));
+    }
+    let mut command = support::command(NAME);
+    assert!(!command.exec().to_string().contains(char::is_control));
+    let explained = command.explain().to_string();
+    assert!(!explained.contains(|each: char| each != '\n' && each.is_control()), "{explained:?}");
+    // SAFETY: no lock is held at the fork that the allocation of the error needs: glibc sees to it.
+    unsafe { command.pre_exec(|| Err(std::io::Error::other(TerminalText))) };
+    let text = spawn_error(&mut command).to_string();
+    assert!(text.ends_with(r"pre_exec hook 0: \u{1b}]0;owned\u{7}"), "{text:?}");
+}
+
+/// An error whose text has control characters.
+#[derive(Debug)]
+struct TerminalText;
+
+impl std::fmt::Display for TerminalText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("\x1b]0;owned\x07")
+    }
+}
+
+impl std::error::Error for TerminalText {}
