@@ -6,7 +6,7 @@ use crate::platform::Launcher;
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::{fmt, io};
 
@@ -30,6 +30,8 @@ struct Inner {
     subject: Subject,
     failure: Failure,
     errno: Option<Errno>,
+    /// The path of the program's file.
+    path: Option<PathBuf>,
 }
 
 /// The call that failed.
@@ -104,8 +106,17 @@ pub enum Failure {
     Child(Step),
     /// The child could not change to the working directory: its path, or `None` if the command names it by a descriptor.
     WorkingDirectory(Option<PathBuf>),
-    /// The child did not find the program, or could not execute it.
+    /// The child did not find the program, or could not execute it. [`Error::path`] says which file it could not execute.
     Exec,
+    /// The child found the program's file, but could not execute its interpreter: the program that the first line of a script
+    /// names after `#!`, or the loader of an executable file.
+    Interpreter {
+        /// The file that needs the interpreter: the program's, or that of an interpreter which is itself a script.
+        script: PathBuf,
+        /// The interpreter, as the file names it. `None` if the parent could not find out: it may not read the file, or it has
+        /// another root than the child, or has found no fault with the interpreter.
+        interpreter: Option<PathBuf>,
+    },
     /// A `pre_exec` hook returned an error.
     Hook {
         /// Which hook, in the order in which they were added, from 0.
@@ -150,12 +161,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub(crate) fn new(subject: Subject, failure: Failure, errno: Option<Errno>) -> Self {
-        Self(Box::new(Inner { subject, failure, errno }))
+        Problem { failure, errno, path: None }.of(subject)
     }
 
-    pub(crate) fn with_subject(self, subject: Subject) -> Self {
-        let Inner { failure, errno, .. } = *self.0;
-        Self::new(subject, failure, errno)
+    pub(crate) fn with_subject(mut self, subject: Subject) -> Self {
+        self.0.subject = subject;
+        self
     }
 
     /// The step that failed, with its operands.
@@ -174,6 +185,15 @@ impl Error {
             Subject::Spawn(program) | Subject::Exec(program) => Some(program),
             Subject::Run | Subject::Isolate | Subject::Wait(_) | Subject::Signal(_) | Subject::Read(_) => None,
         }
+    }
+
+    /// The path of the file that the child could not execute, as it found the program in `PATH`. `None` if it found no file, or
+    /// if the error is another one.
+    ///
+    /// If `PATH` has several files of the program's name, it is the first one. It may also be a path that the child could not
+    /// follow to its end, such as one in a directory that it may not search.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
     }
 
     /// The kind of the [`io::Error`] that this error converts into.
@@ -198,19 +218,22 @@ impl Error {
 pub(crate) struct Problem {
     pub(crate) failure: Failure,
     pub(crate) errno: Option<Errno>,
+    /// The path of the program's file, if the failure is one of exec.
+    pub(crate) path: Option<PathBuf>,
 }
 
 impl Problem {
     pub(crate) fn system(failure: Failure, errno: Errno) -> Self {
-        Self { failure, errno: Some(errno) }
+        Self { failure, errno: Some(errno), path: None }
     }
 
     pub(crate) fn io(failure: Failure, error: &io::Error) -> Self {
-        Self { failure, errno: Errno::from_io_error(error) }
+        Self { failure, errno: Errno::from_io_error(error), path: None }
     }
 
     pub(crate) fn of(self, subject: Subject) -> Error {
-        Error::new(subject, self.failure, self.errno)
+        let Self { failure, errno, path } = self;
+        Error(Box::new(Inner { subject, failure, errno, path }))
     }
 }
 
@@ -226,7 +249,7 @@ impl fmt::Display for Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        Self { failure, errno: None }
+        Self { failure, errno: None, path: None }
     }
 }
 
@@ -248,7 +271,7 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { subject, failure, errno } = &*self.0;
+        let Inner { subject, failure, errno, path } = &*self.0;
         match subject {
             Subject::Spawn(program) => write!(f, "cannot spawn `{}`: ", Escaped::new(program))?,
             Subject::Exec(program) => write!(f, "cannot exec `{}`: ", Escaped::new(program))?,
@@ -261,8 +284,11 @@ impl fmt::Display for Error {
         let searched =
             self.program().is_some_and(|program| !program.is_empty() && !program.as_encoded_bytes().contains(&b'/'));
         match (failure, errno) {
-            (Failure::Exec, Some(Errno::NOENT)) if searched => f.write_str("program not found in PATH: ")?,
             (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
+            (Failure::Exec, _) if searched => match path {
+                Some(path) => write!(f, "`{}`: ", Escaped::new(path))?,
+                None => f.write_str("program not found in PATH: ")?,
+            },
             (Failure::Wait, Some(Errno::CHILD)) => {
                 return f.write_str("another part of this process has reaped it, or SIGCHLD is ignored");
             }
@@ -317,6 +343,12 @@ impl fmt::Display for Failure {
             Self::WorkingDirectory(Some(path)) => write!(f, "working directory `{}`", Escaped::new(path)),
             Self::WorkingDirectory(None) => f.write_str("working directory given as a descriptor"),
             Self::Exec => f.write_str("exec"),
+            Self::Interpreter { script, interpreter: Some(interpreter) } => {
+                write!(f, "`{}` needs the interpreter `{}`", Escaped::new(script), Escaped::new(interpreter))
+            }
+            Self::Interpreter { script, interpreter: None } => {
+                write!(f, "`{}` needs an interpreter", Escaped::new(script))
+            }
             Self::Hook { index, .. } => write!(f, "pre_exec hook {index}"),
             Self::HookPanicked { index } => write!(f, "pre_exec hook {index} panicked"),
             Self::HookEnded(status) => {
@@ -347,6 +379,7 @@ impl fmt::Debug for Error {
             .field("subject", &self.0.subject)
             .field("failure", &self.0.failure)
             .field("errno", &self.0.errno)
+            .field("path", &self.0.path)
             .finish()
     }
 }

@@ -75,6 +75,13 @@ impl<'fd> Command<'fd> {
     /// If the program's name has no `/`, the child looks for it in the *child's* `PATH`, as `execvp(3)` does. If that is not
     /// set, it looks in `/bin` and `/usr/bin`. A relative path with `/` starts at the child's working directory. A script
     /// needs a `#!` line: there is no fallback to a shell.
+    ///
+    /// A file that the child may not execute, a directory that it may not search, a circle of symbolic links and a script whose
+    /// interpreter is missing do not end the search. If it finds no program, [`Error::path`] is the first such path, and
+    /// [`Failure::Interpreter`] names a missing interpreter.
+    ///
+    /// [`Error::path`]: crate::Error::path
+    /// [`Failure::Interpreter`]: crate::Failure::Interpreter
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: CStrings::one(program.as_ref()),

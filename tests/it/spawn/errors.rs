@@ -103,6 +103,8 @@ fn script_without_an_interpreter_is_enoexec_on_every_launcher() {
         // The error is the same if the library finds the script in PATH.
         let error = spawn_error(support::command("script").launcher(launcher).env("PATH", directory.path()));
         assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC));
+        assert_eq!(error.to_string(), format!("cannot spawn `script`: `{}`: Exec format error", script.display()));
+        assert_eq!(error.path(), Some(script.as_path()));
     }
 }
 
