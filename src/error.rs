@@ -13,8 +13,9 @@ use std::{fmt, io};
 /// The error of a spawn, an exec, a wait or a signal: the step that failed, its operands, the system's error number and the
 /// program.
 ///
-/// It converts into [`io::Error`] with the [`io::ErrorKind`] of the cause, so `?` works in functions that return
-/// `io::Result`. [`io::Error::get_ref`] then gives the `Error` back.
+/// It converts into [`io::Error`], so `?` works in functions that return `io::Result`. An `io::Error` has an error number or a text
+/// of its own, and not both. This conversion keeps the number, which callers of `std::process` look at, and not the text. If the text
+/// is for a user, return this error itself, or convert it by [`Error::into_wrapped`].
 ///
 /// ```
 /// use fdspawn::{Command, Failure};
@@ -22,7 +23,8 @@ use std::{fmt, io};
 /// let error = Command::new("true").current_dir("/nope").spawn().unwrap_err();
 /// assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
 /// assert!(matches!(error.failure(), Failure::WorkingDirectory(Some(path)) if path.as_os_str() == "/nope"));
-/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
+/// let error = std::io::Error::from(error);
+/// assert_eq!((error.kind(), error.raw_os_error()), (std::io::ErrorKind::NotFound, Some(2)));
 /// ```
 pub struct Error(Box<Inner>);
 
@@ -174,9 +176,28 @@ impl Error {
         &self.0.failure
     }
 
-    /// The system's error number, if a system call failed.
+    /// The error number, as `errno` has it. It is never `None`.
+    ///
+    /// If a system call failed, it is the number that the call returned. Other failures have the number that a system call has for the
+    /// same mistake:
+    ///
+    /// | number | failures |
+    /// |---|---|
+    /// | `EBADF` | a target below zero or beyond the limit, a source that is not open, [`Stdio::same_as`] a target that is not open |
+    /// | `EMFILE` | no number is free to break a cycle |
+    /// | `EBUSY` | a target of an `exec` that is in use |
+    /// | `EINVAL` | all other refused input, and the error of a hook that has only a text, as with `std::process` |
+    /// | `EOPNOTSUPP` | [`Failure::CloneUnavailable`], [`Failure::AfterFork`] |
+    /// | `ECANCELED` | the child ended before it executed the program, without an error of its own |
+    /// | `EIO` | what remains |
+    ///
+    /// [`Stdio::same_as`]: crate::Stdio::same_as
     pub fn raw_os_error(&self) -> Option<i32> {
-        self.0.errno.map(Errno::raw_os_error)
+        Some(self.errno().raw_os_error())
+    }
+
+    fn errno(&self) -> Errno {
+        self.0.errno.unwrap_or_else(|| errno_without_a_call(&self.0.failure))
     }
 
     /// The program, if the error is of a spawn or an exec.
@@ -196,7 +217,10 @@ impl Error {
         self.0.path.as_deref()
     }
 
-    /// The kind of the [`io::Error`] that this error converts into.
+    /// The kind of the error: that of the number that a system call returned, or [`io::ErrorKind::InvalidInput`] for refused input.
+    ///
+    /// The [`io::Error`] that this error converts into has the kind of [`Error::raw_os_error`]. That is the same one, other than for
+    /// input that is refused with `EBADF`, `EMFILE` or `EBUSY`, and for failures without a kind.
     pub fn kind(&self) -> io::ErrorKind {
         if let Some(errno) = self.0.errno {
             return errno.kind();
@@ -210,6 +234,50 @@ impl Error {
             Failure::CloneUnavailable | Failure::AfterFork => io::ErrorKind::Unsupported,
             _ => io::ErrorKind::Other,
         }
+    }
+
+    /// Converts the error into an [`io::Error`] that has its text and its [kind](Error::kind), but no error number:
+    /// [`io::Error::raw_os_error`] is `None`. [`io::Error::get_ref`] gives the `Error` back.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Error};
+    ///
+    /// let error = Command::new("true").current_dir("/nope").spawn().unwrap_err().into_wrapped();
+    /// assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
+    /// let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>()).expect("it wraps one");
+    /// assert_eq!(error.raw_os_error(), Some(2));
+    /// ```
+    pub fn into_wrapped(self) -> io::Error {
+        io::Error::new(self.kind(), self)
+    }
+}
+
+/// The error number of a failure that is not one of a system call.
+fn errno_without_a_call(failure: &Failure) -> Errno {
+    match failure {
+        Failure::Refused(refusal) => match refusal {
+            Refusal::NegativeTarget { .. }
+            | Refusal::TargetBeyondLimit { .. }
+            | Refusal::SourceNotOpen { .. }
+            | Refusal::SourceSpent { .. }
+            | Refusal::SameAsNothing { .. } => Errno::BADF,
+            Refusal::NoScratch { .. } => Errno::MFILE,
+            Refusal::TargetInUse { .. } => Errno::BUSY,
+            Refusal::TargetTwice { .. }
+            | Refusal::KeepCollides { .. }
+            | Refusal::SameAsItself { .. }
+            | Refusal::PipedWhere { .. }
+            | Refusal::InheritWhere { .. } => Errno::INVAL,
+        },
+        Failure::NulByte(_)
+        | Failure::VariableName(_)
+        | Failure::HookNeedsFork
+        | Failure::NothingToInherit
+        | Failure::Hook { .. } => Errno::INVAL,
+        Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
+        Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
+        // Each has the number of its system call.
+        _ => Errno::IO,
     }
 }
 
@@ -387,7 +455,8 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {}
 
 impl From<Error> for io::Error {
+    /// Keeps the error number, and not the text: see [`Error::into_wrapped`].
     fn from(error: Error) -> Self {
-        Self::new(error.kind(), error)
+        error.errno().into()
     }
 }
