@@ -100,11 +100,21 @@ fn writer_and_reader_connect_the_ends_that_their_names_say() {
 }
 
 #[test]
-fn last_call_for_a_standard_stream_counts() {
+fn last_call_for_a_target_counts() {
     for launcher in LAUNCHERS {
         let mut command = helper("cat");
         command.launcher(launcher).stdin(memory("first")).stdin(Stdio::data("second"));
         assert_eq!(command.output().unwrap().stdout, b"second");
+        assert_eq!(command.fd(0, Stdio::data("third")).output().unwrap().stdout, b"third");
+        assert_eq!(command.stdin(Stdio::data("fourth")).output().unwrap().stdout, b"fourth");
+        let mut command = support::command("/bin/sh");
+        command.args(["-c", "cat <&7"]).launcher(launcher).fd(7, memory("first")).fd(7, Stdio::data("second"));
+        assert_eq!(command.output().unwrap().stdout, b"second");
+        // The command closes the file of the first call as it does for standard streams.
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        command.fd(7, writer).fd(7, Stdio::data("third"));
+        assert_eq!(std::io::Read::read(&mut reader, &mut [0]).unwrap(), 0);
+        assert_eq!(command.output().unwrap().stdout, b"third");
     }
 }
 
@@ -144,8 +154,24 @@ fn mappings_that_contradict_each_other_are_refused_by_name() {
             command
         };
         refused(command().fd(-1, Stdio::null()), Refusal::NegativeTarget { target: -1 });
-        refused(command().fd(7, Stdio::null()).fd(7, Stdio::null()), Refusal::TargetTwice { target: 7 });
-        refused(command().stdin(Stdio::null()).fd(0, Stdio::null()), Refusal::TargetTwice { target: 0 });
+        let with_slot = |target, slot: fn(&mut Command<'_>, i32)| {
+            let mut command = command();
+            slot(&mut command, target);
+            command
+        };
+        let slots: [fn(&mut Command<'_>, i32); 3] = [
+            |command, target| _ = command.reader(target),
+            |command, target| _ = command.writer(target),
+            |command, target| _ = command.socket(target),
+        ];
+        for slot in slots {
+            refused(with_slot(7, slot).fd(7, Stdio::null()), Refusal::TargetTwice { target: 7 });
+            refused(with_slot(0, slot).stdin(Stdio::null()), Refusal::TargetTwice { target: 0 });
+            let mut twice = with_slot(7, slot);
+            slot(&mut twice, 7);
+            refused(&mut twice, Refusal::TargetTwice { target: 7 });
+            refused(with_slot(number, slot).keep(&file), Refusal::KeepCollides { target: number });
+        }
         refused(command().keep(&file).fd(number, Stdio::null()), Refusal::KeepCollides { target: number });
         refused(command().fd(7, Stdio::inherit()), Refusal::InheritWhere { target: 7 });
         // SAFETY: the number is closed.
