@@ -2,8 +2,10 @@
 
 use crate::own_process;
 use crate::support;
+use crate::support::seccomp::refuse;
 use crate::support::sources::memory;
 use crate::support::table::Table;
+use crate::support::tools::has;
 use crate::support::{LAUNCHERS, helper};
 use fdspawn::{Command, Failure, Features, Stdio, plan::Refusal};
 use std::io::{Read, Write};
@@ -96,6 +98,61 @@ fn writer_and_reader_connect_the_ends_that_their_names_say() {
         child.take(output).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "through");
         assert!(child.wait().unwrap().success());
+    }
+}
+
+/// The mode that the child finds at its standard input.
+fn mode_of_input(command: &mut Command<'_>) -> String {
+    String::from_utf8(command.args(["-c", "%a", "-"]).stdin(Stdio::data("secret")).output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn only_the_owner_may_open_data() {
+    for launcher in LAUNCHERS {
+        let stat = || {
+            let mut command = support::command("stat");
+            command.launcher(launcher);
+            command
+        };
+        assert_eq!(mode_of_input(&mut stat()), "400\n");
+        assert_eq!(mode_of_input(stat().missing(Features::MEMFD)), "600\n");
+    }
+}
+
+own_process! {
+    fn data_whose_mode_cannot_be_set_is_a_pipe() {
+        for errno in [libc::EPERM, libc::ENOSYS] {
+            if refuse(&[libc::SYS_fchmod], errno) {
+                for launcher in LAUNCHERS {
+                    assert_eq!(mode_of_input(support::command("stat").launcher(launcher)), "600\n");
+                    let output = helper("cat").launcher(launcher).stdin(Stdio::data("secret")).output().unwrap();
+                    assert_eq!(output.stdout, b"secret");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ssh_keygen_accepts_a_private_key_that_is_data() {
+    if !has("ssh-keygen") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    let mut make = support::command("ssh-keygen");
+    make.args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"]).arg(&key);
+    assert!(make.status().unwrap().success());
+    let private = std::fs::read(&key).unwrap();
+    let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+    for launcher in LAUNCHERS {
+        for missing in [Features::empty(), Features::MEMFD] {
+            let mut command = support::command("ssh-keygen");
+            command.args(["-y", "-f", "/dev/fd/3"]).launcher(launcher).missing(missing);
+            let output = command.fd(3, Stdio::data(private.clone())).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(text.trim(), public.trim(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 }
 
