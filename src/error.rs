@@ -43,6 +43,7 @@ pub(crate) enum Subject {
     Exec(OsString),
     Run,
     Isolate,
+    Environment,
     Wait(u32),
     Signal(u32),
     Read(u32),
@@ -204,7 +205,12 @@ impl Error {
     pub fn program(&self) -> Option<&OsStr> {
         match &self.0.subject {
             Subject::Spawn(program) | Subject::Exec(program) => Some(program),
-            Subject::Run | Subject::Isolate | Subject::Wait(_) | Subject::Signal(_) | Subject::Read(_) => None,
+            Subject::Run
+            | Subject::Isolate
+            | Subject::Environment
+            | Subject::Wait(_)
+            | Subject::Signal(_)
+            | Subject::Read(_) => None,
         }
     }
 
@@ -345,6 +351,7 @@ impl fmt::Display for Error {
             Subject::Exec(program) => write!(f, "cannot exec `{}`: ", Escaped::new(program))?,
             Subject::Run => f.write_str("cannot run a function in a child: ")?,
             Subject::Isolate => f.write_str("cannot start an isolated spawner: ")?,
+            Subject::Environment => f.write_str("cannot make an environment: ")?,
             Subject::Wait(pid) => write!(f, "cannot wait for process {pid}: ")?,
             Subject::Signal(pid) => write!(f, "cannot signal process {pid}: ")?,
             Subject::Read(pid) => write!(f, "cannot read the output of process {pid}: ")?,
