@@ -144,7 +144,7 @@ impl<'fd> Stdio<'fd> {
     /// standard streams there are safe conversions from [`std::io::Stdin`], `Stdout` and `Stderr`.
     ///
     /// If `source` is 0, 1 or 2 and closed, the child gets `/dev/null`. If any other number is closed, the spawn is refused
-    /// ([`Refusal::SourceNotOpen`](crate::plan::Refusal::SourceNotOpen)).
+    /// ([`Refusal::SourceNotOpen`]).
     ///
     /// # Safety
     ///
