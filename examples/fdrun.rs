@@ -161,8 +161,8 @@ fn main() -> ExitCode {
         let _ = io::stderr().write_all(format!("fdrun: {error}\n").as_bytes());
         let spawn = error.downcast_ref::<fdspawn::Error>();
         ExitCode::from(match spawn.map(|error| (error.failure(), error.kind())) {
-            Some((Failure::Exec, io::ErrorKind::NotFound)) => 127,
-            Some((Failure::Exec, _)) => 126,
+            Some((Failure::Exec | Failure::Interpreter { .. }, io::ErrorKind::NotFound)) => 127,
+            Some((Failure::Exec | Failure::Interpreter { .. }, _)) => 126,
             _ => 125,
         })
     })

@@ -1,19 +1,21 @@
 //! Errors: the step that failed, its operands, and the error number.
 
+use crate::escape::Escaped;
 use crate::plan::{Refusal, Step};
 use crate::platform::Launcher;
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::{fmt, io};
 
 /// The error of a spawn, an exec, a wait or a signal: the step that failed, its operands, the system's error number and the
 /// program.
 ///
-/// It converts into [`io::Error`] with the [`io::ErrorKind`] of the cause, so `?` works in functions that return
-/// `io::Result`. [`io::Error::get_ref`] then gives the `Error` back.
+/// It converts into [`io::Error`], so `?` works in functions that return `io::Result`. An `io::Error` has an error number or a text
+/// of its own, and not both. This conversion keeps the number, which callers of `std::process` look at, and not the text. If the text
+/// is for a user, return this error itself, or convert it by [`Error::into_wrapped`].
 ///
 /// ```
 /// use fdspawn::{Command, Failure};
@@ -21,7 +23,8 @@ use std::{fmt, io};
 /// let error = Command::new("true").current_dir("/nope").spawn().unwrap_err();
 /// assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
 /// assert!(matches!(error.failure(), Failure::WorkingDirectory(Some(path)) if path.as_os_str() == "/nope"));
-/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::NotFound);
+/// let error = std::io::Error::from(error);
+/// assert_eq!((error.kind(), error.raw_os_error()), (std::io::ErrorKind::NotFound, Some(2)));
 /// ```
 pub struct Error(Box<Inner>);
 
@@ -29,6 +32,8 @@ struct Inner {
     subject: Subject,
     failure: Failure,
     errno: Option<Errno>,
+    /// The path of the program's file.
+    path: Option<PathBuf>,
 }
 
 /// The call that failed.
@@ -38,6 +43,7 @@ pub(crate) enum Subject {
     Exec(OsString),
     Run,
     Isolate,
+    Environment,
     Wait(u32),
     Signal(u32),
     Read(u32),
@@ -103,8 +109,17 @@ pub enum Failure {
     Child(Step),
     /// The child could not change to the working directory: its path, or `None` if the command names it by a descriptor.
     WorkingDirectory(Option<PathBuf>),
-    /// The child did not find the program, or could not execute it.
+    /// The child did not find the program, or could not execute it. [`Error::path`] says which file it could not execute.
     Exec,
+    /// The child found the program's file, but could not execute its interpreter: the program that the first line of a script
+    /// names after `#!`, or the loader of an executable file.
+    Interpreter {
+        /// The file that needs the interpreter: the program's, or that of an interpreter which is itself a script.
+        script: PathBuf,
+        /// The interpreter, as the file names it. `None` if the parent could not find out: it may not read the file, or it has
+        /// another root than the child, or has found no fault with the interpreter.
+        interpreter: Option<PathBuf>,
+    },
     /// A `pre_exec` hook returned an error.
     Hook {
         /// Which hook, in the order in which they were added, from 0.
@@ -149,12 +164,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub(crate) fn new(subject: Subject, failure: Failure, errno: Option<Errno>) -> Self {
-        Self(Box::new(Inner { subject, failure, errno }))
+        Problem { failure, errno, path: None }.of(subject)
     }
 
-    pub(crate) fn with_subject(self, subject: Subject) -> Self {
-        let Inner { failure, errno, .. } = *self.0;
-        Self::new(subject, failure, errno)
+    pub(crate) fn with_subject(mut self, subject: Subject) -> Self {
+        self.0.subject = subject;
+        self
     }
 
     /// The step that failed, with its operands.
@@ -162,20 +177,56 @@ impl Error {
         &self.0.failure
     }
 
-    /// The system's error number, if a system call failed.
+    /// The error number, as `errno` has it. It is never `None`.
+    ///
+    /// If a system call failed, it is the number that the call returned. Other failures have the number that a system call has for the
+    /// same mistake:
+    ///
+    /// | number | failures |
+    /// |---|---|
+    /// | `EBADF` | a target below zero or beyond the limit, a source that is not open, [`Stdio::same_as`] a target that is not open |
+    /// | `EMFILE` | no number is free to break a cycle |
+    /// | `EBUSY` | a target of an `exec` that is in use |
+    /// | `EINVAL` | all other refused input, and the error of a hook that has only a text, as with `std::process` |
+    /// | `EOPNOTSUPP` | [`Failure::CloneUnavailable`], [`Failure::AfterFork`] |
+    /// | `ECANCELED` | the child ended before it executed the program, without an error of its own |
+    /// | `EIO` | what remains |
+    ///
+    /// [`Stdio::same_as`]: crate::Stdio::same_as
     pub fn raw_os_error(&self) -> Option<i32> {
-        self.0.errno.map(Errno::raw_os_error)
+        Some(self.errno().raw_os_error())
+    }
+
+    fn errno(&self) -> Errno {
+        self.0.errno.unwrap_or_else(|| errno_without_a_call(&self.0.failure))
     }
 
     /// The program, if the error is of a spawn or an exec.
     pub fn program(&self) -> Option<&OsStr> {
         match &self.0.subject {
             Subject::Spawn(program) | Subject::Exec(program) => Some(program),
-            Subject::Run | Subject::Isolate | Subject::Wait(_) | Subject::Signal(_) | Subject::Read(_) => None,
+            Subject::Run
+            | Subject::Isolate
+            | Subject::Environment
+            | Subject::Wait(_)
+            | Subject::Signal(_)
+            | Subject::Read(_) => None,
         }
     }
 
-    /// The kind of the [`io::Error`] that this error converts into.
+    /// The path of the file that the child could not execute, as it found the program in `PATH`. `None` if it found no file, or
+    /// if the error is another one.
+    ///
+    /// If `PATH` has several files of the program's name, it is the first one. It may also be a path that the child could not
+    /// follow to its end, such as one in a directory that it may not search.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The kind of the error: that of the number that a system call returned, or [`io::ErrorKind::InvalidInput`] for refused input.
+    ///
+    /// The [`io::Error`] that this error converts into has the kind of [`Error::raw_os_error`]. That is the same one, other than for
+    /// input that is refused with `EBADF`, `EMFILE` or `EBUSY`, and for failures without a kind.
     pub fn kind(&self) -> io::ErrorKind {
         if let Some(errno) = self.0.errno {
             return errno.kind();
@@ -190,6 +241,50 @@ impl Error {
             _ => io::ErrorKind::Other,
         }
     }
+
+    /// Converts the error into an [`io::Error`] that has its text and its [kind](Error::kind), but no error number:
+    /// [`io::Error::raw_os_error`] is `None`. [`io::Error::get_ref`] gives the `Error` back.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Error};
+    ///
+    /// let error = Command::new("true").current_dir("/nope").spawn().unwrap_err().into_wrapped();
+    /// assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
+    /// let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>()).expect("it wraps one");
+    /// assert_eq!(error.raw_os_error(), Some(2));
+    /// ```
+    pub fn into_wrapped(self) -> io::Error {
+        io::Error::new(self.kind(), self)
+    }
+}
+
+/// The error number of a failure that is not one of a system call.
+fn errno_without_a_call(failure: &Failure) -> Errno {
+    match failure {
+        Failure::Refused(refusal) => match refusal {
+            Refusal::NegativeTarget { .. }
+            | Refusal::TargetBeyondLimit { .. }
+            | Refusal::SourceNotOpen { .. }
+            | Refusal::SourceSpent { .. }
+            | Refusal::SameAsNothing { .. } => Errno::BADF,
+            Refusal::NoScratch { .. } => Errno::MFILE,
+            Refusal::TargetInUse { .. } => Errno::BUSY,
+            Refusal::TargetTwice { .. }
+            | Refusal::KeepCollides { .. }
+            | Refusal::SameAsItself { .. }
+            | Refusal::PipedWhere { .. }
+            | Refusal::InheritWhere { .. } => Errno::INVAL,
+        },
+        Failure::NulByte(_)
+        | Failure::VariableName(_)
+        | Failure::HookNeedsFork
+        | Failure::NothingToInherit
+        | Failure::Hook { .. } => Errno::INVAL,
+        Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
+        Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
+        // Each has the number of its system call.
+        _ => Errno::IO,
+    }
 }
 
 /// A failure and the system's error number. An [`Error`] has the subject, too.
@@ -197,19 +292,22 @@ impl Error {
 pub(crate) struct Problem {
     pub(crate) failure: Failure,
     pub(crate) errno: Option<Errno>,
+    /// The path of the program's file, if the failure is one of exec.
+    pub(crate) path: Option<PathBuf>,
 }
 
 impl Problem {
     pub(crate) fn system(failure: Failure, errno: Errno) -> Self {
-        Self { failure, errno: Some(errno) }
+        Self { failure, errno: Some(errno), path: None }
     }
 
     pub(crate) fn io(failure: Failure, error: &io::Error) -> Self {
-        Self { failure, errno: Errno::from_io_error(error) }
+        Self { failure, errno: Errno::from_io_error(error), path: None }
     }
 
     pub(crate) fn of(self, subject: Subject) -> Error {
-        Error::new(subject, self.failure, self.errno)
+        let Self { failure, errno, path } = self;
+        Error(Box::new(Inner { subject, failure, errno, path }))
     }
 }
 
@@ -225,7 +323,7 @@ impl fmt::Display for Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        Self { failure, errno: None }
+        Self { failure, errno: None, path: None }
     }
 }
 
@@ -247,12 +345,13 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { subject, failure, errno } = &*self.0;
+        let Inner { subject, failure, errno, path } = &*self.0;
         match subject {
-            Subject::Spawn(program) => write!(f, "cannot spawn `{}`: ", program.display())?,
-            Subject::Exec(program) => write!(f, "cannot exec `{}`: ", program.display())?,
+            Subject::Spawn(program) => write!(f, "cannot spawn `{}`: ", Escaped::new(program))?,
+            Subject::Exec(program) => write!(f, "cannot exec `{}`: ", Escaped::new(program))?,
             Subject::Run => f.write_str("cannot run a function in a child: ")?,
             Subject::Isolate => f.write_str("cannot start an isolated spawner: ")?,
+            Subject::Environment => f.write_str("cannot make an environment: ")?,
             Subject::Wait(pid) => write!(f, "cannot wait for process {pid}: ")?,
             Subject::Signal(pid) => write!(f, "cannot signal process {pid}: ")?,
             Subject::Read(pid) => write!(f, "cannot read the output of process {pid}: ")?,
@@ -260,8 +359,11 @@ impl fmt::Display for Error {
         let searched =
             self.program().is_some_and(|program| !program.is_empty() && !program.as_encoded_bytes().contains(&b'/'));
         match (failure, errno) {
-            (Failure::Exec, Some(Errno::NOENT)) if searched => f.write_str("program not found in PATH: ")?,
             (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
+            (Failure::Exec, _) if searched => match path {
+                Some(path) => write!(f, "`{}`: ", Escaped::new(path))?,
+                None => f.write_str("program not found in PATH: ")?,
+            },
             (Failure::Wait, Some(Errno::CHILD)) => {
                 return f.write_str("another part of this process has reaped it, or SIGCHLD is ignored");
             }
@@ -270,7 +372,9 @@ impl fmt::Display for Error {
             _ => write!(f, "{failure}")?,
         }
         match (failure, errno) {
-            (Failure::Hook { index, message: Some(message) }, _) => write!(f, "pre_exec hook {index}: {message}"),
+            (Failure::Hook { index, message: Some(message) }, _) => {
+                write!(f, "pre_exec hook {index}: {}", Escaped::new(message))
+            }
             (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, Some(errno)) => {
                 write!(f, "{}", Reason(*errno))
             }
@@ -311,9 +415,15 @@ impl fmt::Display for Failure {
             Self::Launch(Launcher::Fork) => f.write_str("fork"),
             Self::Launch(_) => f.write_str("clone"),
             Self::Child(step) => write!(f, "cannot {step}"),
-            Self::WorkingDirectory(Some(path)) => write!(f, "working directory `{}`", path.display()),
+            Self::WorkingDirectory(Some(path)) => write!(f, "working directory `{}`", Escaped::new(path)),
             Self::WorkingDirectory(None) => f.write_str("working directory given as a descriptor"),
             Self::Exec => f.write_str("exec"),
+            Self::Interpreter { script, interpreter: Some(interpreter) } => {
+                write!(f, "`{}` needs the interpreter `{}`", Escaped::new(script), Escaped::new(interpreter))
+            }
+            Self::Interpreter { script, interpreter: None } => {
+                write!(f, "`{}` needs an interpreter", Escaped::new(script))
+            }
             Self::Hook { index, .. } => write!(f, "pre_exec hook {index}"),
             Self::HookPanicked { index } => write!(f, "pre_exec hook {index} panicked"),
             Self::HookEnded(status) => {
@@ -344,6 +454,7 @@ impl fmt::Debug for Error {
             .field("subject", &self.0.subject)
             .field("failure", &self.0.failure)
             .field("errno", &self.0.errno)
+            .field("path", &self.0.path)
             .finish()
     }
 }
@@ -351,7 +462,8 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {}
 
 impl From<Error> for io::Error {
+    /// Keeps the error number, and not the text: see [`Error::into_wrapped`].
     fn from(error: Error) -> Self {
-        Self::new(error.kind(), error)
+        error.errno().into()
     }
 }

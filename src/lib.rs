@@ -50,6 +50,7 @@
 mod child;
 mod command;
 mod error;
+mod escape;
 pub mod fd;
 pub mod inspect;
 mod isolated;

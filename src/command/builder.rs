@@ -75,6 +75,13 @@ impl<'fd> Command<'fd> {
     /// If the program's name has no `/`, the child looks for it in the *child's* `PATH`, as `execvp(3)` does. If that is not
     /// set, it looks in `/bin` and `/usr/bin`. A relative path with `/` starts at the child's working directory. A script
     /// needs a `#!` line: there is no fallback to a shell.
+    ///
+    /// A file that the child may not execute, a directory that it may not search, a circle of symbolic links and a script whose
+    /// interpreter is missing do not end the search. If it finds no program, [`Error::path`] is the first such path, and
+    /// [`Failure::Interpreter`] names a missing interpreter.
+    ///
+    /// [`Error::path`]: crate::Error::path
+    /// [`Failure::Interpreter`]: crate::Failure::Interpreter
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: CStrings::one(program.as_ref()),
@@ -109,7 +116,12 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Sets an environment variable of the child. If the name is empty or has a `=` inside, the spawn fails.
+    /// Sets an environment variable of the child. If the name is empty or has a `=` inside, the spawn fails: the child would find
+    /// another variable than this one, or none. (std passes such a string on.)
+    ///
+    /// The child inherits this process's variables in their order, also those with the same name. It does not inherit strings without
+    /// a `=`, which are no variables: [`std::env::vars_os`] skips them, and only std can read the environment safely while other
+    /// threads may change it. [`Environment::from_strings`] passes such strings on.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
         self.environment.set(name.as_ref(), value.as_ref());
         self
@@ -123,7 +135,8 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Removes an environment variable, set by this command or inherited.
+    /// Removes an environment variable, set by this command or inherited. A name that no variable can have, such as an empty one or
+    /// `A=B`, removes nothing.
     pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
         self.environment.remove(name.as_ref());
         self

@@ -1,6 +1,7 @@
 //! A command as a line for a shell, for `Debug`.
 
 use super::builder::{Command, Directory};
+use crate::escape::is_shown;
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -11,9 +12,11 @@ struct Quoted<'a>(&'a OsStr);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:@_^".contains(byte);
-        let text = self.0.to_string_lossy();
-        if !text.is_empty() && self.0.as_bytes().iter().all(plain) {
-            return f.write_str(&text);
+        let Some(text) = self.0.to_str().filter(|text| text.chars().all(|each| each == '\n' || is_shown(each))) else {
+            return self.write_dollar_quoted(f);
+        };
+        if !text.is_empty() && text.bytes().all(|byte| plain(&byte)) {
+            return f.write_str(text);
         }
         f.write_char('\'')?;
         for (index, part) in text.split('\'').enumerate() {
@@ -26,9 +29,33 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+impl Quoted<'_> {
+    /// Writes the word in the form `$'...'`, with octal numbers for bytes that a terminal must not get.
+    fn write_dollar_quoted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("$'")?;
+        for chunk in self.0.as_bytes().utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '\n' => f.write_str("\\n")?,
+                    '\'' | '\\' => write!(f, "\\{character}")?,
+                    _ if is_shown(character) => f.write_char(character)?,
+                    _ => write_octal(f, character.encode_utf8(&mut [0; 4]).as_bytes())?,
+                }
+            }
+            write_octal(f, chunk.invalid())?;
+        }
+        f.write_char('\'')
+    }
+}
+
+fn write_octal(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "\\{byte:03o}"))
+}
+
 impl fmt::Debug for Command<'_> {
-    /// Prints a line for a shell that runs the same program, without the descriptors (`env -a` needs GNU coreutils 9.2). It
-    /// shows arguments and variables, which may be secret.
+    /// Prints a line for a shell that runs the same program, without the descriptors (`env -a` needs GNU coreutils 9.2). A word
+    /// with control characters other than newlines, or with bytes that are not UTF-8, has the form `$'...'` of bash, zsh and POSIX
+    /// 2024, so no control character reaches a terminal. The line shows arguments and variables, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Directory::Path(path) = &self.directory {
             write!(f, "cd {} && ", Quoted(path.first()))?;
@@ -73,6 +100,13 @@ mod tests {
             r"printf '%s
 ' 'it'\''s' '' a-b_c/d '$HOME'"
         );
+    }
+
+    #[test]
+    fn control_characters_and_bytes_that_are_no_text_are_octal_numbers() {
+        let mut command = Command::new("a\x1b[31m'\\\n\u{202e}\u{e9}");
+        command.arg(OsStr::from_bytes(b"\xff1"));
+        assert_eq!(format!("{command:?}"), r"$'a\033[31m\'\\\n\342\200\256é' $'\3771'");
     }
 
     #[test]

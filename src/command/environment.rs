@@ -1,7 +1,7 @@
 //! The child's environment: a base (the parent's environment, a prepared one, or none) and the command's changes to it.
 
 use super::c_strings::{CStrings, PtrArray};
-use crate::error::{Failure, Text};
+use crate::error::{Failure, Problem, Result, Subject, Text};
 use std::collections::{BTreeMap, btree_map};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// An environment in the form that `execve(2)` takes.
 #[derive(Debug, Default)]
 pub(crate) struct EnvBlock {
-    /// Each is `NAME=value`.
+    /// Each is `NAME=value`, or what [`Environment::from_strings`] got.
     strings: CStrings,
     pointers: PtrArray,
 }
@@ -46,11 +46,19 @@ impl EnvBlock {
     }
 
     pub(crate) fn get(&self, name: &OsStr) -> Option<&OsStr> {
-        self.strings.iter().find_map(|variable| {
-            let value = variable.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-            Some(OsStr::from_bytes(value))
+        self.strings.iter().find_map(|string| {
+            let value = string.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            (name_of(string) == Some(name)).then_some(OsStr::from_bytes(value))
         })
     }
+}
+
+/// The name of a variable: what stands before the first `=`. A `=` at the start is part of the name, as std reads it. `None` if the
+/// string is no variable.
+fn name_of(string: &OsStr) -> Option<&OsStr> {
+    let bytes = string.as_bytes();
+    let length = 1 + bytes.get(1..)?.iter().position(|&byte| byte == b'=')?;
+    Some(OsStr::from_bytes(&bytes[..length]))
 }
 
 /// A prepared environment, which many commands can share: see [`Command::environment`].
@@ -70,13 +78,47 @@ impl EnvBlock {
 pub struct Environment(Arc<EnvBlock>);
 
 impl Environment {
-    /// Copies the environment of this process as it is now.
+    /// Copies the variables of this process as they are now, in their order. Strings without a `=` in the process's environment are
+    /// no variables: see [`Environment::from_strings`].
     #[doc(alias = "environ")]
     pub fn capture() -> Self {
         let mut block = EnvBlock::default();
         block.push_parents(|_| false);
         block.finish();
         Self(Arc::new(block))
+    }
+
+    /// Makes an environment of these strings, in their order. By convention each is `NAME=value`. The program gets others, too, as they
+    /// are: without a `=`, or with the name of a string before.
+    ///
+    /// Use it for entries that [`std::env::vars_os`] does not have, since it skips those without a `=`. This copies the
+    /// environment that this process was started with, on Linux:
+    ///
+    /// ```
+    /// use fdspawn::{Command, Environment};
+    /// use std::ffi::OsStr;
+    /// use std::os::unix::ffi::OsStrExt;
+    ///
+    /// let bytes = std::fs::read("/proc/self/environ")?;
+    /// let strings = bytes.split(|&byte| byte == 0).filter(|string| !string.is_empty()).map(OsStr::from_bytes);
+    /// let environment = Environment::from_strings(strings)?;
+    /// assert!(Command::new("true").environment(&environment).status()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NulByte`], if a string has a NUL byte inside.
+    pub fn from_strings<S: AsRef<OsStr>>(strings: impl IntoIterator<Item = S>) -> Result<Self> {
+        let mut block = EnvBlock::default();
+        for string in strings {
+            block.strings.push(string.as_ref());
+        }
+        if block.strings.nul_inside().is_some() {
+            return Err(Problem::from(Failure::NulByte(Text::Variable)).of(Subject::Environment));
+        }
+        block.finish();
+        Ok(Self(Arc::new(block)))
     }
 
     pub(crate) fn block(&self) -> &EnvBlock {
@@ -132,7 +174,10 @@ impl Changes {
     }
 
     pub(super) fn remove(&mut self, name: &OsStr) {
-        if self.is_cleared() {
+        // No variable has such a name, so only a variable that this command has set is removed.
+        let is_name = name.as_bytes().split_first().is_some_and(|(_, rest)| !rest.contains(&b'='))
+            && !name.as_bytes().contains(&0);
+        if self.is_cleared() || !is_name {
             self.variables.remove(name);
         } else {
             self.variables.insert(name.to_owned(), None);
@@ -159,15 +204,14 @@ impl Changes {
 
     /// Builds the environment of a child in `block`, which is empty. If the command uses a prepared environment without changes,
     /// it returns that one instead.
-    pub(crate) fn build(&self, block: &mut EnvBlock) -> Result<Option<Environment>, Failure> {
+    pub(crate) fn build(&self, block: &mut EnvBlock) -> std::result::Result<Option<Environment>, Failure> {
         let changed = |name: &OsStr| !self.variables.is_empty() && self.variables.contains_key(name);
         match &self.base {
             Base::Prepared(environment) if self.variables.is_empty() => return Ok(Some(environment.clone())),
             Base::Prepared(environment) => {
-                for variable in environment.0.strings.iter() {
-                    let name = variable.as_bytes().splitn(2, |&byte| byte == b'=').next();
-                    if !name.is_some_and(|name| changed(OsStr::from_bytes(name))) {
-                        block.strings.push(variable);
+                for string in environment.0.strings.iter() {
+                    if !name_of(string).is_some_and(changed) {
+                        block.strings.push(string);
                     }
                 }
             }
@@ -175,15 +219,11 @@ impl Changes {
             Base::Parent => block.push_parents(changed),
         }
         for (name, value) in &self.variables {
+            let Some(value) = value else { continue };
             if name.is_empty() || name.as_bytes().contains(&b'=') {
                 return Err(Failure::VariableName(name.clone()));
             }
-            if name.as_bytes().contains(&0) {
-                return Err(Failure::NulByte(Text::Variable));
-            }
-            if let Some(value) = value {
-                block.strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
-            }
+            block.strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
         }
         if block.strings.nul_inside().is_some() {
             return Err(Failure::NulByte(Text::Variable));
@@ -218,7 +258,7 @@ mod tests {
     use super::*;
 
     /// The block of changes that do not share a prepared environment.
-    fn build(changes: &Changes) -> Result<EnvBlock, Failure> {
+    fn build(changes: &Changes) -> std::result::Result<EnvBlock, Failure> {
         let mut block = EnvBlock::default();
         assert!(changes.build(&mut block)?.is_none());
         Ok(block)
@@ -267,6 +307,28 @@ mod tests {
         assert_eq!(environment.get("B"), Some("2".as_ref()));
         changes.clear();
         assert_eq!(build(&changes).unwrap().strings.len(), 0);
+    }
+
+    #[test]
+    fn names_that_no_variable_has_remove_nothing_but_what_the_command_has_set() {
+        let environment = prepared(&["A=B=1", "JUNK", "=C:=\\", "=", "", "C=2"]);
+        for name in ["", "A=B", "=", "JUNK", "A\0", "==", "=C:=", "B"] {
+            let mut changes = Changes::default();
+            changes.set_base(&environment);
+            changes.set(name.as_ref(), "value".as_ref());
+            changes.remove(name.as_ref());
+            changes.set("D".as_ref(), "3".as_ref());
+            let strings: Vec<OsString> = build(&changes).unwrap().strings.iter().map(OsStr::to_owned).collect();
+            assert_eq!(strings, ["A=B=1", "JUNK", "=C:=\\", "=", "", "C=2", "D=3"], "{name:?}");
+        }
+        let mut changes = Changes::default();
+        changes.set_base(&environment);
+        changes.remove("=C:".as_ref());
+        changes.remove("A".as_ref());
+        assert_eq!(build(&changes).unwrap().strings.iter().collect::<Vec<_>>(), ["JUNK", "=", "", "C=2"]);
+        assert_eq!(environment.get("=C:"), Some("\\".as_ref()));
+        assert_eq!(environment.get("A"), Some("B=1".as_ref()));
+        assert_eq!((environment.get(""), environment.get("A=B"), environment.get("JUNK")), (None, None, None));
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub struct FdMap<'fd> {
 struct MapEntry<'fd> {
     target: RawFd,
     source: Source<'fd>,
-    /// Whether `stdin`, `stdout` or `stderr` set it, so that the next such call replaces it.
-    is_stream: bool,
+    /// Whether `stdin`, `stdout`, `stderr` or `fd` set it, so that the next such call replaces it.
+    is_replaceable: bool,
 }
 
 impl Default for FdMap<'_> {
@@ -63,21 +63,21 @@ impl<'fd> FdMap<'fd> {
     ///
     /// [`Command::output`]: crate::Command::output
     pub fn stdin(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.set_stream(0, stdio.into().0)
+        self.set(0, stdio.into().0)
     }
 
     /// Connects standard output. The last call counts. The default is to inherit it; for [`Command::output`] it is a pipe.
     ///
     /// [`Command::output`]: crate::Command::output
     pub fn stdout(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.set_stream(1, stdio.into().0)
+        self.set(1, stdio.into().0)
     }
 
     /// Connects standard error. The last call counts. The default is to inherit it; for [`Command::output`] it is a pipe.
     ///
     /// [`Command::output`]: crate::Command::output
     pub fn stderr(&mut self, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.set_stream(2, stdio.into().0)
+        self.set(2, stdio.into().0)
     }
 
     /// Connects the child's descriptor `target`, which can be any number.
@@ -85,15 +85,19 @@ impl<'fd> FdMap<'fd> {
     /// A number can be the source of one target and a target itself: the child gets all targets as if at the same moment. So
     /// two calls swap two descriptors.
     ///
-    /// The spawn fails if a target is given twice ([`Refusal::TargetTwice`]) or is not below the soft limit of descriptors
-    /// (`RLIMIT_NOFILE`; [`Refusal::TargetBeyondLimit`]).
+    /// The last call for a target counts, as it does for [`FdMap::stdin`]: `fd(1, x)` and `stdout(x)` are the same call. It drops the
+    /// source of the call before. But it does not replace a slot or a kept descriptor, which the caller counts on: then the spawn
+    /// fails ([`Refusal::TargetTwice`], [`Refusal::KeepCollides`]).
+    ///
+    /// The spawn also fails if a target is not below the soft limit of descriptors (`RLIMIT_NOFILE`;
+    /// [`Refusal::TargetBeyondLimit`]).
     ///
     /// [`Refusal::TargetTwice`]: crate::plan::Refusal::TargetTwice
+    /// [`Refusal::KeepCollides`]: crate::plan::Refusal::KeepCollides
     /// [`Refusal::TargetBeyondLimit`]: crate::plan::Refusal::TargetBeyondLimit
     #[doc(alias = "dup2")]
     pub fn fd(&mut self, target: RawFd, stdio: impl Into<Stdio<'fd>>) -> &mut Self {
-        self.insert(MapEntry { target, source: stdio.into().0, is_stream: false });
-        self
+        self.set(target, stdio.into().0)
     }
 
     /// Adds a pipe that the child writes at `target` and the parent reads. [`Child::take`] gives the parent's end for the slot.
@@ -123,7 +127,11 @@ impl<'fd> FdMap<'fd> {
 
     fn slot<T>(&mut self, target: RawFd, kind: SlotKind) -> Slot<T> {
         let slot = Slot::new();
-        self.insert(MapEntry { target, source: Source::Opened(Opened::Slot { kind, id: slot.id }), is_stream: false });
+        self.insert(MapEntry {
+            target,
+            source: Source::Opened(Opened::Slot { kind, id: slot.id }),
+            is_replaceable: false,
+        });
         slot
     }
 
@@ -138,7 +146,7 @@ impl<'fd> FdMap<'fd> {
         let is_kept =
             |entry: &MapEntry<'_>| entry.target == target && matches!(entry.source, Source::Given(Given::Kept(_)));
         if !self.entries.iter().any(is_kept) {
-            self.insert(MapEntry { target, source: Source::Given(Given::Kept(fd)), is_stream: false });
+            self.insert(MapEntry { target, source: Source::Given(Given::Kept(fd)), is_replaceable: false });
         }
         self
     }
@@ -170,10 +178,10 @@ impl<'fd> FdMap<'fd> {
         Entries { entries: self.entries.iter(), defaults, stream: 0 }
     }
 
-    fn set_stream(&mut self, target: RawFd, source: Source<'fd>) -> &mut Self {
-        match self.entries.iter_mut().find(|entry| entry.is_stream && entry.target == target) {
+    fn set(&mut self, target: RawFd, source: Source<'fd>) -> &mut Self {
+        match self.entries.iter_mut().find(|entry| entry.is_replaceable && entry.target == target) {
             Some(entry) => entry.source = source,
-            None => self.insert(MapEntry { target, source, is_stream: true }),
+            None => self.insert(MapEntry { target, source, is_replaceable: true }),
         }
         self
     }
@@ -233,10 +241,17 @@ mod tests {
     }
 
     #[test]
-    fn last_call_of_a_stream_replaces_the_others_and_a_target_given_twice_stays_twice() {
+    fn last_call_for_a_target_counts_and_replaces_no_slot() {
         let mut map = FdMap::new();
         map.stdout(Stdio::null()).stdout(Stdio::closed()).fd(1, Stdio::same_as(2)).stderr(Stdio::null());
-        assert_eq!(listed(&map), ["0 Opened(Null)", "1 Closed", "1 SameAs(2)", "2 Opened(Null)"]);
+        map.fd(7, Stdio::null()).fd(7, Stdio::closed()).fd(0, Stdio::closed()).stdin(Stdio::null());
+        assert_eq!(listed(&map), ["0 Opened(Null)", "1 SameAs(2)", "2 Opened(Null)", "7 Closed"]);
+        let mut map = FdMap::new();
+        map.stdin(Stdio::null());
+        let _ = (map.writer(0), map.reader(1));
+        map.stdin(Stdio::closed()).stdout(Stdio::null()).stdout(Stdio::closed());
+        let targets: Vec<RawFd> = map.entries(&DEFAULTS).map(|(target, _)| target).collect();
+        assert_eq!(targets, [0, 0, 1, 1, 2]);
     }
 
     #[test]

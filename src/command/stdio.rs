@@ -144,7 +144,7 @@ impl<'fd> Stdio<'fd> {
     /// standard streams there are safe conversions from [`std::io::Stdin`], `Stdout` and `Stderr`.
     ///
     /// If `source` is 0, 1 or 2 and closed, the child gets `/dev/null`. If any other number is closed, the spawn is refused
-    /// ([`Refusal::SourceNotOpen`](crate::plan::Refusal::SourceNotOpen)).
+    /// ([`Refusal::SourceNotOpen`]).
     ///
     /// # Safety
     ///
@@ -195,6 +195,12 @@ impl<'fd> Stdio<'fd> {
     /// On Linux it is a file in memory (`memfd_create(2)`), sealed so that no process can change it. On other systems, or if the
     /// kernel refuses that, it is a pipe. The bytes have to fit into the pipe's capacity (64 KiB by default), or the spawn fails
     /// with `EFBIG`. Each spawn makes a new one, and the parent keeps no descriptor of it.
+    ///
+    /// **Secrets.** No other process can read the bytes unless it may look into this process or the child. The file has the mode 0400
+    /// (a pipe has 0600) and belongs to this process's user, so programs such as `ssh-keygen -f /dev/fd/3` accept it. The mode only
+    /// matters to a program that opens it again by such a path: a program that runs as another user cannot, but can read the
+    /// descriptor itself. The bytes stay in this process's memory while the command lives, and the program does not get that memory.
+    /// The name in `/proc/PID/fd`, `fdspawn-data`, says nothing of the content.
     ///
     /// ```
     /// # use fdspawn::{Command, Stdio};

@@ -5,7 +5,6 @@
 //! - [`pipe_holders()`] finds the processes that keep a pipe open.
 
 mod access;
-mod escape;
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
     allow(dead_code, reason = "only Linux has such texts")

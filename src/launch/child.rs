@@ -87,30 +87,53 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
         }
         Step::Exec => {
             args.report.set_done();
-            return Err(exec(image).into());
+            let (errno, path) = exec(image);
+            if let Some(index) = path {
+                args.report.set_path(index);
+            }
+            return Err(errno.into());
         }
         Step::Run => return Err(function::run(image, args.report, args.release).into()),
     }
     Ok(())
 }
 
-/// Executes the program. Returns the error if that fails.
+/// Executes the program. Returns the error if that fails, and the index of the path whose error it is.
 ///
-/// In a search of PATH it tries the next path if a file does not exist (ENOENT and the like) or may not be executed (EACCES), as
-/// `execvp(3)` does. Any other error ends the search. If all paths fail, the result is EACCES if one of them had it.
-fn exec(image: &Image<'_>) -> Errno {
-    let mut result = Errno::NOENT;
-    // A hook may have changed an environment that the command inherits.
-    let envp = if image.envp.is_null() { sys::environment() } else { image.envp };
-    for &path in image.programs {
-        // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
-        let errno = unsafe { sys::exec(path as *const c_char, image.argv, envp) };
-        match errno {
-            _ if !image.searched => return errno,
-            Errno::ACCESS => result = errno,
-            Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
-            _ => return errno,
+/// In a search of PATH it tries the next path if there is no such file (ENOENT and the like), or if the file or the way to it may not
+/// be used (EACCES, ELOOP, ENAMETOOLONG). Any other error ends the search, as with `execvp(3)`.
+///
+/// If all paths fail, the error is that of the first path with a file: it is no program that this process can execute, or its
+/// interpreter is missing, which is ENOENT, too. If no path has a file, it is the first error that does not say so.
+fn exec(image: &Image<'_>) -> (Errno, Option<usize>) {
+    let mut kept = (Errno::NOENT, None);
+    for index in 0..image.programs.len() {
+        match exec_path(image, index) {
+            errno @ (Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT) => {
+                if !image.searched {
+                    kept.0 = errno;
+                }
+            }
+            errno @ (Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG) => {
+                if kept.1.is_none() {
+                    kept = (errno, Some(index));
+                }
+            }
+            errno => return (errno, Some(index)),
         }
     }
-    result
+    // SAFETY: the parent has prepared the strings.
+    match image.programs.iter().position(|&path| unsafe { sys::is_file_at(path as *const c_char) }) {
+        // The search has not kept this path's error, so ask for it again.
+        Some(index) => (exec_path(image, index), Some(index)),
+        None => kept,
+    }
+}
+
+fn exec_path(image: &Image<'_>, index: usize) -> Errno {
+    let Some(&path) = image.programs.get(index) else { return Errno::NOENT };
+    // A hook may have changed an environment that the command inherits.
+    let envp = if image.envp.is_null() { sys::environment() } else { image.envp };
+    // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
+    unsafe { sys::exec(path as *const c_char, image.argv, envp) }
 }

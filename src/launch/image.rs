@@ -5,7 +5,9 @@ use crate::command::CStrings;
 use crate::plan::{Step, StringId};
 use crate::platform::Features;
 use crate::sys;
-use std::ffi::c_char;
+use std::ffi::{CStr, OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// Everything that the child needs, other than its error channel. The pointers refer to memory that the parent keeps until the
 /// child has executed or ended.
@@ -34,5 +36,13 @@ impl Image<'_> {
     /// The address of a string that a step names; null if there is no such string.
     pub(super) fn string(&self, id: StringId) -> *const c_char {
         self.strings.pointer(id.index())
+    }
+
+    /// The path of the program that has this index. The parent calls this.
+    pub(super) fn program(&self, index: usize) -> Option<PathBuf> {
+        let &path = self.programs.get(index)?;
+        // SAFETY: the parent keeps the string, which ends in a NUL, until the launch is over.
+        let path = unsafe { CStr::from_ptr(path as *const c_char) };
+        Some(OsStr::from_bytes(path.to_bytes()).into())
     }
 }

@@ -129,7 +129,7 @@ fn problem(report: Report, image: &Image<'_>) -> Problem {
                 Step::Exec => Failure::Exec,
                 step => Failure::Child(step),
             };
-            Problem::system(failure, errno)
+            Problem { path: report.path.and_then(|index| image.program(index)), ..Problem::system(failure, errno) }
         }
         ChildError::HookErrno { index, errno } => Problem::system(Failure::Hook { index, message: None }, errno),
         ChildError::HookText { index, text } => Failure::Hook { index, message: Some(text) }.into(),

@@ -60,6 +60,8 @@ pub(super) struct Received {
 pub(super) struct Report {
     /// The index of the step that failed.
     pub(super) step: usize,
+    /// If that is exec: the index of the program's path whose error this is. `None` if there is no file at any path.
+    pub(super) path: Option<usize>,
     pub(super) error: ChildError,
 }
 
@@ -79,6 +81,8 @@ pub(super) struct SharedReport {
     /// What failed: 0 for nothing. The child stores it last.
     kind: AtomicU32,
     step: AtomicU32,
+    /// One more than the index of a path; 0 for none.
+    path: AtomicU32,
     hook: AtomicU32,
     errno: AtomicU32,
     text_length: AtomicU32,
@@ -94,6 +98,7 @@ impl SharedReport {
             done: AtomicU32::new(0),
             kind: AtomicU32::new(0),
             step: AtomicU32::new(0),
+            path: AtomicU32::new(0),
             hook: AtomicU32::new(0),
             errno: AtomicU32::new(0),
             text_length: AtomicU32::new(0),
@@ -110,6 +115,11 @@ impl SharedReport {
     /// In the child: the steps before the last one are done.
     pub(super) fn set_done(&self) {
         self.done.store(1, Ordering::Release);
+    }
+
+    /// In the child, before it sets the failure of exec: the index of the path whose error that is.
+    pub(super) fn set_path(&self, index: usize) {
+        self.path.store(index as u32 + 1, Ordering::Relaxed);
     }
 
     /// In the child: a step has failed.
@@ -149,7 +159,9 @@ impl SharedReport {
             _ => Some(ChildError::System(errno)),
         };
         let step = self.step.load(Ordering::Relaxed) as usize;
-        Received { done: self.done.load(Ordering::Acquire) != 0, report: error.map(|error| Report { step, error }) }
+        let path = (self.path.load(Ordering::Relaxed) as usize).checked_sub(1);
+        let report = error.map(|error| Report { step, path, error });
+        Received { done: self.done.load(Ordering::Acquire) != 0, report }
     }
 
     /// The text that the child has written.
@@ -181,7 +193,7 @@ mod tests {
             (StepFailure::HookPanicked(3), ChildError::HookPanicked { index: 3 }),
         ];
         for (failure, error) in failures {
-            let report = Some(Report { step: 7, error });
+            let report = Some(Report { step: 7, path: None, error });
             assert_eq!(received(&|report| report.set(7, failure)), Received { done: false, report });
         }
     }
@@ -194,7 +206,16 @@ mod tests {
             let report = SharedReport::new();
             report.set_text(5, 1, &error);
             let error = ChildError::HookText { index: 1, text: text[..expected].to_owned() };
-            assert_eq!(report.receive().report, Some(Report { step: 5, error }));
+            assert_eq!(report.receive().report, Some(Report { step: 5, path: None, error }));
         }
+    }
+
+    #[test]
+    fn path_comes_back_with_the_failure() {
+        let report = SharedReport::new();
+        report.set_path(3);
+        report.set(8, StepFailure::System(Errno::ACCESS));
+        let expected = Report { step: 8, path: Some(3), error: ChildError::System(Errno::ACCESS) };
+        assert_eq!(report.receive().report, Some(expected));
     }
 }

@@ -19,7 +19,7 @@ pub enum Refusal {
         /// The soft limit: the first number that cannot be used.
         limit: RawFd,
     },
-    /// The map has two sources for one target.
+    /// The map has two sources for one target, of which one or both belong to a slot; or a plan has two mappings for it.
     TargetTwice {
         /// The number in the child.
         target: RawFd,

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 
 /// Opens a descriptor from which the child reads `bytes`. Also returns what it is, for the error text.
 pub(super) fn open(bytes: &[u8], missing: Features, numbers: &mut NewNumbers) -> (io::Result<OwnedFd>, &'static str) {
+    // A filter may refuse each of the calls. A pipe, too, is open to its owner only.
     let sealed = if missing.contains(Features::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
     match sealed {
         Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::FBIG) => {
@@ -17,10 +18,10 @@ pub(super) fn open(bytes: &[u8], missing: Features, numbers: &mut NewNumbers) ->
     }
 }
 
-/// Makes a file in memory that no process can change.
+/// Makes a file in memory that no process can change, and that only its owner can open.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn sealed_memory(bytes: &[u8]) -> Result<OwnedFd, Errno> {
-    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use rustix::fs::{MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, memfd_create};
     // The limit of file sizes (RLIMIT_FSIZE) applies here. A write beyond it raises SIGXFSZ.
     let limit = crate::sys::soft_limit(crate::sys::FILE_SIZE);
     if limit.is_some_and(|limit| bytes.len() as u64 > limit) {
@@ -40,6 +41,8 @@ fn sealed_memory(bytes: &[u8]) -> Result<OwnedFd, Errno> {
             Err(errno) => return Err(errno),
         }
     }
+    // The owner may read it. ssh-keygen and others refuse a secret that other users may read.
+    fchmod(&memory, Mode::RUSR)?;
     fcntl_add_seals(&memory, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
     Ok(memory)
 }

@@ -3,6 +3,7 @@
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::exec_changes::{Changed, Targets};
+use super::interpreter;
 use super::prepare::{image, prepare};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Subject};
@@ -69,11 +70,11 @@ impl Command<'_> {
 
     fn exec_with(&mut self, targets: Targets) -> Error {
         let subject = Subject::Exec(self.get_program().to_owned());
-        with_buffers(|buffers| match self.replace(buffers, targets) {
+        let problem = with_buffers(|buffers| match self.replace(buffers, targets) {
             LaunchError::Failed(problem) => problem,
             LaunchError::Missing(_) => Failure::Exec.into(), // Does not occur: a launch in place needs no feature.
-        })
-        .of(subject)
+        });
+        interpreter::diagnose(self, problem).of(subject)
     }
 
     fn replace(&mut self, buffers: &mut Buffers, targets: Targets) -> LaunchError {

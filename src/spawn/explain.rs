@@ -8,6 +8,7 @@ use super::rows::rows;
 use super::via_isolated;
 use crate::command::Command;
 use crate::error::{Problem, Subject};
+use crate::escape::Escaped;
 use crate::launch::{Method, Mode, known_missing};
 use crate::plan::Plan;
 
@@ -30,7 +31,7 @@ impl Command<'_> {
     /// ```
     pub fn explain(&self) -> Explanation {
         let outcome = self.explained().map_err(|problem| problem.of(Subject::Spawn(self.get_program().to_owned())));
-        Explanation { program: self.get_program().display().to_string(), outcome }
+        Explanation { program: Escaped::new(self.get_program()).to_string(), outcome }
     }
 
     fn explained(&self) -> Result<Explained, Problem> {

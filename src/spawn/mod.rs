@@ -9,6 +9,7 @@ mod explain;
 mod explanation;
 mod fork_run;
 mod internal;
+mod interpreter;
 mod new_fds;
 mod open;
 mod prepare;

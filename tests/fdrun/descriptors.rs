@@ -27,6 +27,11 @@ fn the_child_has_exactly_what_was_planned() {
 }
 
 #[test]
+fn last_source_of_a_number_counts() {
+    assert_eq!(run("fdrun --fd 5=null --fd 0=null --fd 5=data:x --fd 0=same:5 -- cat"), outcome(0, "x", ""));
+}
+
+#[test]
 fn read_opens_a_file_for_reading_only() {
     let (directory, found) = run_with_file("fdrun --fd 5=read:old -- sh -c 'cat <&5; echo new 2>/dev/null >&5'");
     assert_eq!((found.code, found.stdout.as_str()), (Some(1), "old\n"), "{found:?}");

@@ -119,7 +119,7 @@ fn explain_runs_nothing_and_leaves_files_alone() {
 
 #[test]
 fn explain_says_why_a_plan_is_refused() {
-    let found = run("fdrun --explain --fd 5=null --fd 5=data:x -- touch ran");
+    let found = run("fdrun --explain --fd 5=null --pipe-from 5 -- touch ran");
     assert_eq!(found, outcome(125, "", "fdrun: cannot spawn `touch`: target 5 is given twice\n"));
 }
 
@@ -167,7 +167,7 @@ fn the_table_has_what_is_inherited() {
 fn the_table_of_a_plan_that_is_refused_is_its_error() {
     let found = run("fdrun --table --keep 7 -- true");
     assert_eq!(found, outcome(125, "", "fdrun: descriptor 7 is not open in the parent\n"));
-    let found = run("fdrun --table --fd 3=null --fd 3=null");
+    let found = run("fdrun --table --fd 3=null --pipe-from 3");
     assert_eq!(found.code, Some(125));
     assert!(found.stderr.ends_with("target 3 is given twice\n"), "{}", found.stderr);
 }

@@ -107,7 +107,7 @@ fn errors_of_its_own_give_125_and_one_line() {
         ("--keep 3 -- echo", "descriptor 3 is not open in the parent"),
         ("--keep -1 -- echo", "descriptor -1 is not open in the parent"),
         // Refused plans.
-        ("--fd 5=null --fd 5=null -- echo", "cannot spawn `echo`: target 5 is given twice"),
+        ("--pipe-from 5 --pipe-from 5 -- echo", "cannot spawn `echo`: target 5 is given twice"),
         ("--fd 5=null --pipe-from 5 -- echo", "cannot spawn `echo`: target 5 is given twice"),
         ("--keep 1 --pipe-from 1 -- echo", "cannot spawn `echo`: target 1 is given twice"),
         ("--fd -1=null -- echo", "cannot spawn `echo`: target -1 is below zero"),

@@ -1,7 +1,7 @@
 //! The result of a search for the holders of a pipe.
 
+use crate::escape::Escaped;
 use crate::inspect::access::Access;
-use crate::inspect::escape::Escaped;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::fd::RawFd;

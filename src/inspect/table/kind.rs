@@ -1,7 +1,7 @@
 //! `Kind`.
 
 use super::sockets::Socket;
-use crate::inspect::escape::Escaped;
+use crate::escape::Escaped;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;

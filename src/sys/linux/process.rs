@@ -34,6 +34,27 @@ pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp:
     }
 }
 
+/// Whether there is a file at a path, as far as this process may look.
+///
+/// # Safety
+///
+/// `path` is a NUL-terminated string.
+pub(crate) unsafe fn is_file_at(path: *const c_char) -> bool {
+    const AT_EACCESS: usize = 0x200;
+    let (here, is_there) = (libc::AT_FDCWD as usize, libc::F_OK as usize);
+    // Android's seccomp filter may kill the process for faccessat2(2).
+    if !cfg!(target_os = "android") {
+        // SAFETY: as the caller promises.
+        match unsafe { call(libc::SYS_faccessat2, [here, path as usize, is_there, AT_EACCESS]) } {
+            Err(Errno::NOSYS | Errno::PERM) => {} // Linux before 5.8, or a filter.
+            result => return result.is_ok(),
+        }
+    }
+    // This call goes by the real user, and exec by the effective one.
+    // SAFETY: as above.
+    unsafe { call(libc::SYS_faccessat, [here, path as usize, is_there]) }.is_ok()
+}
+
 /// Ends the process (`exit_group(2)`). No exit handler and no destructor runs.
 pub(crate) fn exit(status: c_int) -> ! {
     loop {

@@ -33,6 +33,16 @@ pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp:
     last_error()
 }
 
+/// Whether there is a file at a path, as far as this process may look.
+///
+/// # Safety
+///
+/// `path` is a NUL-terminated string.
+pub(crate) unsafe fn is_file_at(path: *const c_char) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { libc::faccessat(libc::AT_FDCWD, path, libc::F_OK, libc::AT_EACCESS) == 0 }
+}
+
 /// Ends the process (`_exit(2)`). No exit handler and no destructor runs.
 pub(crate) fn exit(status: c_int) -> ! {
     // SAFETY: the process ends.

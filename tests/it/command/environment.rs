@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::helper::MARK;
 use crate::support::{LAUNCHERS, helper};
 use fdspawn::{Command, Environment};
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr, c_char};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
@@ -133,5 +133,70 @@ own_process! {
         unsafe { std::env::set_var("PATH", "/no/such") };
         assert!(support::command("true").environment(&environment).status().unwrap().success());
         support::command("true").status().unwrap_err();
+    }
+}
+
+#[test]
+fn strings_are_passed_on_in_their_order_whatever_they_are() {
+    let strings = ["B=2", "JUNK", "=C:=C:\\dir", "B=3", "", "A=1", "="].map(OsStr::new);
+    let not_text = OsStr::from_bytes(b"\xff");
+    let environment = Environment::from_strings(strings.iter().copied().chain([not_text])).unwrap();
+    assert_eq!((environment.len(), environment.get("B")), (8, Some(OsStr::new("2"))));
+    let printed = |command: &mut Command<'_>| {
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        let strings: Vec<Vec<u8>> = output.stdout.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect();
+        strings[..strings.len() - 1].to_vec()
+    };
+    for launcher in LAUNCHERS {
+        let mut command = support::command("env");
+        command.arg("-0").launcher(launcher).environment(&environment);
+        let expected: [&[u8]; 8] = [b"B=2", b"JUNK", b"=C:=C:\\dir", b"B=3", b"", b"A=1", b"=", b"\xff"];
+        assert_eq!(printed(&mut command), expected);
+        command.env("A", "new").env_remove("JUNK").env_remove("B");
+        let expected: [&[u8]; 6] = [b"JUNK", b"=C:=C:\\dir", b"", b"=", b"\xff", b"A=new"];
+        assert_eq!(printed(&mut command), expected);
+    }
+    let error = Environment::from_strings(["A=1", "B=\0"]).unwrap_err();
+    assert_eq!(error.to_string(), "cannot make an environment: an environment variable has a NUL byte inside");
+    assert_eq!((error.kind(), error.raw_os_error()), (std::io::ErrorKind::InvalidInput, Some(libc::EINVAL)));
+    assert!(Environment::from_strings([""; 0]).unwrap().is_empty());
+}
+
+#[test]
+fn removing_a_name_that_no_variable_has_is_no_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("environment");
+    for launcher in LAUNCHERS {
+        let mut command = helper("environment");
+        command.arg(&out).launcher(launcher).env("FDSPAWN_A", "B=1");
+        let before = environment_of(&mut command, &out);
+        command.env_remove("FDSPAWN_A=B").env_remove("").env_remove("=A=").env_remove("A\0B");
+        assert_eq!(environment_of(&mut command, &out), before);
+        // It takes back what the command has set.
+        command.env("A=B", "").env_remove("A=B");
+        assert_eq!(environment_of(&mut command, &out), before);
+        assert!(!format!("{command:?}").contains("-u"), "{command:?}");
+    }
+}
+
+unsafe extern "C" {
+    static mut environ: *const *const c_char;
+}
+
+own_process! {
+    fn inherited_variables_keep_their_order_and_those_that_occur_twice() {
+        let strings = [c"Z=1", c"JUNK", c"A=2", c"=C:=3", c"Z=4", c""].map(CStr::as_ptr);
+        let array = [&strings[..], &[std::ptr::null()]].concat();
+        // SAFETY: no other code in this process reads or writes the environment now. The array lives until the process ends.
+        unsafe { environ = array.leak().as_ptr() };
+        for launcher in LAUNCHERS {
+            let mut command = support::command("env");
+            let output = command.arg("-0").launcher(launcher).output().unwrap().stdout;
+            // Without the strings that are no variables.
+            assert_eq!(output, b"Z=1\0A=2\0=C:=3\0Z=4\0");
+            let output = command.env("B", "5").env_remove("A").output().unwrap().stdout;
+            assert_eq!(output, b"Z=1\0=C:=3\0Z=4\0B=5\0");
+        }
     }
 }

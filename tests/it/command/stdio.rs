@@ -2,8 +2,10 @@
 
 use crate::own_process;
 use crate::support;
+use crate::support::seccomp::refuse;
 use crate::support::sources::memory;
 use crate::support::table::Table;
+use crate::support::tools::has;
 use crate::support::{LAUNCHERS, helper};
 use fdspawn::{Command, Failure, Features, Stdio, plan::Refusal};
 use std::io::{Read, Write};
@@ -99,12 +101,77 @@ fn writer_and_reader_connect_the_ends_that_their_names_say() {
     }
 }
 
+/// The mode that the child finds at its standard input.
+fn mode_of_input(command: &mut Command<'_>) -> String {
+    String::from_utf8(command.args(["-c", "%a", "-"]).stdin(Stdio::data("secret")).output().unwrap().stdout).unwrap()
+}
+
 #[test]
-fn last_call_for_a_standard_stream_counts() {
+fn only_the_owner_may_open_data() {
+    for launcher in LAUNCHERS {
+        let stat = || {
+            let mut command = support::command("stat");
+            command.launcher(launcher);
+            command
+        };
+        assert_eq!(mode_of_input(&mut stat()), "400\n");
+        assert_eq!(mode_of_input(stat().missing(Features::MEMFD)), "600\n");
+    }
+}
+
+own_process! {
+    fn data_whose_mode_cannot_be_set_is_a_pipe() {
+        for errno in [libc::EPERM, libc::ENOSYS] {
+            if refuse(&[libc::SYS_fchmod], errno) {
+                for launcher in LAUNCHERS {
+                    assert_eq!(mode_of_input(support::command("stat").launcher(launcher)), "600\n");
+                    let output = helper("cat").launcher(launcher).stdin(Stdio::data("secret")).output().unwrap();
+                    assert_eq!(output.stdout, b"secret");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ssh_keygen_accepts_a_private_key_that_is_data() {
+    if !has("ssh-keygen") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    let mut make = support::command("ssh-keygen");
+    make.args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"]).arg(&key);
+    assert!(make.status().unwrap().success());
+    let private = std::fs::read(&key).unwrap();
+    let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+    for launcher in LAUNCHERS {
+        for missing in [Features::empty(), Features::MEMFD] {
+            let mut command = support::command("ssh-keygen");
+            command.args(["-y", "-f", "/dev/fd/3"]).launcher(launcher).missing(missing);
+            let output = command.fd(3, Stdio::data(private.clone())).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(text.trim(), public.trim(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn last_call_for_a_target_counts() {
     for launcher in LAUNCHERS {
         let mut command = helper("cat");
         command.launcher(launcher).stdin(memory("first")).stdin(Stdio::data("second"));
         assert_eq!(command.output().unwrap().stdout, b"second");
+        assert_eq!(command.fd(0, Stdio::data("third")).output().unwrap().stdout, b"third");
+        assert_eq!(command.stdin(Stdio::data("fourth")).output().unwrap().stdout, b"fourth");
+        let mut command = support::command("/bin/sh");
+        command.args(["-c", "cat <&7"]).launcher(launcher).fd(7, memory("first")).fd(7, Stdio::data("second"));
+        assert_eq!(command.output().unwrap().stdout, b"second");
+        // The command closes the file of the first call as it does for standard streams.
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        command.fd(7, writer).fd(7, Stdio::data("third"));
+        assert_eq!(std::io::Read::read(&mut reader, &mut [0]).unwrap(), 0);
+        assert_eq!(command.output().unwrap().stdout, b"third");
     }
 }
 
@@ -144,8 +211,24 @@ fn mappings_that_contradict_each_other_are_refused_by_name() {
             command
         };
         refused(command().fd(-1, Stdio::null()), Refusal::NegativeTarget { target: -1 });
-        refused(command().fd(7, Stdio::null()).fd(7, Stdio::null()), Refusal::TargetTwice { target: 7 });
-        refused(command().stdin(Stdio::null()).fd(0, Stdio::null()), Refusal::TargetTwice { target: 0 });
+        let with_slot = |target, slot: fn(&mut Command<'_>, i32)| {
+            let mut command = command();
+            slot(&mut command, target);
+            command
+        };
+        let slots: [fn(&mut Command<'_>, i32); 3] = [
+            |command, target| _ = command.reader(target),
+            |command, target| _ = command.writer(target),
+            |command, target| _ = command.socket(target),
+        ];
+        for slot in slots {
+            refused(with_slot(7, slot).fd(7, Stdio::null()), Refusal::TargetTwice { target: 7 });
+            refused(with_slot(0, slot).stdin(Stdio::null()), Refusal::TargetTwice { target: 0 });
+            let mut twice = with_slot(7, slot);
+            slot(&mut twice, 7);
+            refused(&mut twice, Refusal::TargetTwice { target: 7 });
+            refused(with_slot(number, slot).keep(&file), Refusal::KeepCollides { target: number });
+        }
         refused(command().keep(&file).fd(number, Stdio::null()), Refusal::KeepCollides { target: number });
         refused(command().fd(7, Stdio::inherit()), Refusal::InheritWhere { target: 7 });
         // SAFETY: the number is closed.

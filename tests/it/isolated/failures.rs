@@ -29,7 +29,11 @@ own_process! {
             let file = File::open("/dev/null").unwrap();
             let error = command("true").current_dir_fd(&file).spawn().unwrap_err();
             assert!(matches!(error.failure(), Failure::WorkingDirectory(None)), "{error}");
-            let error = command("true").fd(3, Stdio::null()).fd(3, Stdio::null()).spawn().unwrap_err();
+            let error = {
+                let mut command = command("true");
+                let _ = command.reader(3);
+                command.fd(3, Stdio::null()).spawn().unwrap_err()
+            };
             assert!(matches!(error.failure(), Failure::Refused(Refusal::TargetTwice { target: 3 })), "{error}");
             let error = command("true").rest(Rest::Inherit).spawn().unwrap_err();
             assert!(matches!(error.failure(), Failure::NothingToInherit), "{error}");

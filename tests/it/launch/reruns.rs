@@ -136,6 +136,7 @@ own_process! {
             "ignored_sigchld",
             "arguments_arrive",
             "new_pid_namespace",
+            "ssh_keygen_accepts",
         ];
         if unmount_proc() {
             suite_passes(&mut suite(), &NOT_UNDER_A_FILTER, &look_at_proc);

@@ -11,6 +11,7 @@ use fdspawn::{Command, Error, Failure, Launcher, Stdio, Text};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
@@ -34,8 +35,9 @@ fn missing_program_and_missing_directory_are_different_errors() {
         assert_eq!(error.to_string(), "cannot spawn `gpg`: working directory `/nope`: No such file or directory");
         assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
         assert_eq!(error.program(), Some(OsStr::new("gpg")));
-        let error = std::io::Error::from(error);
-        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let error = error.into_wrapped();
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::NotFound, None));
+        assert!(error.to_string().ends_with("working directory `/nope`: No such file or directory"));
         assert!(error.get_ref().unwrap().downcast_ref::<Error>().is_some());
     }
 }
@@ -103,6 +105,8 @@ fn script_without_an_interpreter_is_enoexec_on_every_launcher() {
         // The error is the same if the library finds the script in PATH.
         let error = spawn_error(support::command("script").launcher(launcher).env("PATH", directory.path()));
         assert_eq!(error.raw_os_error(), Some(libc::ENOEXEC));
+        assert_eq!(error.to_string(), format!("cannot spawn `script`: `{}`: Exec format error", script.display()));
+        assert_eq!(error.path(), Some(script.as_path()));
     }
 }
 
@@ -249,3 +253,119 @@ own_process! {
         }
     }
 }
+
+#[test]
+fn io_error_of_every_failure_has_its_error_number() {
+    let file = memory("file");
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("script");
+    program(&script, b"echo hello\n", 0o755);
+    let mut moved = support::command("true");
+    moved.fd(7, memory("moved"));
+    assert!(moved.status().unwrap().success());
+    let number = |command: &mut Command<'_>| {
+        let error = spawn_error(command);
+        let number = error.raw_os_error();
+        let text = error.to_string();
+        let error = std::io::Error::from(error);
+        assert_eq!(error.raw_os_error(), number, "{text}");
+        // The number of a failure that is not one of a system call is not part of its text.
+        let reason = error.to_string();
+        (number.unwrap(), text.contains(reason.split(" (os").next().unwrap()))
+    };
+    assert_eq!(number(&mut moved), (libc::EBADF, false));
+    for launcher in LAUNCHERS {
+        let command = || {
+            let mut command = support::command("true");
+            command.launcher(launcher);
+            command
+        };
+        assert_eq!(number(support::command("no-such-program").launcher(launcher)), (libc::ENOENT, true));
+        assert_eq!(number(support::command(&script).launcher(launcher)), (libc::ENOEXEC, true));
+        assert_eq!(number(support::command("/").launcher(launcher)), (libc::EACCES, true));
+        assert_eq!(number(command().current_dir("/dev/null")), (libc::ENOTDIR, true));
+        assert_eq!(number(command().fd(-1, Stdio::null())), (libc::EBADF, false));
+        // SAFETY: no descriptor has this number.
+        let closed = unsafe { Stdio::inherit_from(19_000) };
+        assert_eq!(number(command().fd(7, closed)), (libc::EBADF, false));
+        assert_eq!(number(command().fd(7, Stdio::same_as(8))), (libc::EBADF, false));
+        assert_eq!(number(command().fd(7, Stdio::same_as(7))), (libc::EINVAL, false));
+        assert_eq!(number(command().fd(7, Stdio::piped())), (libc::EINVAL, false));
+        assert_eq!(number(command().keep(&file).fd(file.as_raw_fd(), Stdio::null())), (libc::EINVAL, false));
+        assert_eq!(number(command().arg("\0")), (libc::EINVAL, false));
+        assert_eq!(number(command().env("A=", "")), (libc::EINVAL, false));
+    }
+    let hook = |hook: fn() -> std::io::Result<()>| {
+        let mut command = support::command("true");
+        // SAFETY: the hooks make only system calls.
+        unsafe { command.pre_exec(hook) };
+        number(&mut command)
+    };
+    assert_eq!(hook(|| Err(ErrorKind::TimedOut.into())), (libc::EINVAL, false));
+    assert_eq!(hook(|| Err(std::io::Error::from_raw_os_error(libc::EXDEV))), (libc::EXDEV, true));
+    // SAFETY: the child ends.
+    assert_eq!(hook(|| unsafe { libc::_exit(3) }), (libc::ECANCELED, false));
+    let mut command = support::command("true");
+    // SAFETY: the hook is never run.
+    unsafe { command.launcher(Launcher::Clone).pre_exec(|| Ok(())) };
+    assert_eq!(number(&mut command), (libc::EINVAL, false));
+}
+
+own_process! {
+    fn program_that_is_written_is_etxtbsy_in_an_io_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("busy");
+        program(&path, &crate::support::tiny::tiny_image(), 0o755);
+        let writer = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        for launcher in LAUNCHERS {
+            let spawn = || -> std::io::Result<()> {
+                support::command(&path).launcher(launcher).spawn()?;
+                Ok(())
+            };
+            let error = spawn().unwrap_err();
+            assert_eq!((error.raw_os_error(), error.kind()), (Some(libc::ETXTBSY), ErrorKind::ExecutableFileBusy));
+        }
+        drop(writer);
+    }
+}
+
+#[test]
+fn names_reach_a_terminal_without_their_control_characters() {
+    const NAME: &str = "no\x1b[2J\nsuch";
+    for launcher in LAUNCHERS {
+        let text = |command: &mut Command<'_>| {
+            let text = spawn_error(command.launcher(launcher)).to_string();
+            assert!(!text.contains(char::is_control), "{text:?}");
+            text
+        };
+        let found = text(&mut support::command(NAME));
+        let expected = r"cannot spawn `no\u{1b}[2J\nsuch`: program not found in PATH: No such file or directory";
+        assert_eq!(found, expected);
+        assert!(
+            text(support::command("true").current_dir(format!("/{NAME}"))).contains(r"directory `/no\u{1b}[2J\nsuch`")
+        );
+        text(support::command("true").arg0(format!("{NAME}\0")));
+        text(support::command("true").env(format!("{NAME}="), ""));
+        text(support::command(format!("/{NAME}")).fd(-1, Stdio::null()));
+    }
+    let mut command = support::command(NAME);
+    assert!(!command.exec().to_string().contains(char::is_control));
+    let explained = command.explain().to_string();
+    assert!(!explained.contains(|each: char| each != '\n' && each.is_control()), "{explained:?}");
+    // SAFETY: no lock is held at the fork that the allocation of the error needs: glibc sees to it.
+    unsafe { command.pre_exec(|| Err(std::io::Error::other(TerminalText))) };
+    let text = spawn_error(&mut command).to_string();
+    assert!(text.ends_with(r"pre_exec hook 0: \u{1b}]0;owned\u{7}"), "{text:?}");
+}
+
+/// An error whose text has control characters.
+#[derive(Debug)]
+struct TerminalText;
+
+impl std::fmt::Display for TerminalText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("\x1b]0;owned\x07")
+    }
+}
+
+impl std::error::Error for TerminalText {}

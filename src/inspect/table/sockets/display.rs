@@ -2,7 +2,7 @@
 
 use super::names::{internet_protocol, netlink_family};
 use super::socket::{Socket, SocketAddress, SocketKind, SocketState, SocketType};
-use crate::inspect::escape::Escaped;
+use crate::escape::Escaped;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 

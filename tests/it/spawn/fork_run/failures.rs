@@ -55,7 +55,8 @@ own_process! {
             error
         };
         let mut map = FdMap::new();
-        map.fd(30, Stdio::null()).fd(30, Stdio::null());
+        map.fd(30, Stdio::null());
+        let _ = map.reader(30);
         let error = refused(&mut map);
         assert!(matches!(error.failure(), Failure::Refused(Refusal::TargetTwice { target: 30 })), "{error}");
         assert_eq!(error.to_string(), "cannot run a function in a child: target 30 is given twice");

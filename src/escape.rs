@@ -1,17 +1,31 @@
 //! Prints names that are any bytes.
 
+use std::ffi::OsStr;
 use std::fmt::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 
 /// Prints a name with control characters, backslashes and bytes that are not UTF-8 escaped. So a name cannot end a
 /// line, and cannot send control sequences to a terminal.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Escaped<'a> {
+    pub(crate) fn new(name: &'a (impl AsRef<OsStr> + ?Sized)) -> Self {
+        Self(name.as_ref().as_bytes())
+    }
+}
+
+/// Whether a terminal shows the character itself: not a control character, nor one that changes the order or the look of others.
+pub(crate) fn is_shown(character: char) -> bool {
+    matches!(character, '"' | '\'' | '\\') || character.escape_debug().len() == 1
+}
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
-                    '"' | '\'' => f.write_char(character)?,
+                    '\\' => f.write_str("\\\\")?,
+                    _ if is_shown(character) => f.write_char(character)?,
                     _ => write!(f, "{}", character.escape_debug())?,
                 }
             }

@@ -1,0 +1,210 @@
+//! After a failed exec: whether the program's interpreter is at fault.
+//!
+//! execve(2) has one error number for a missing file and for a file whose interpreter is missing. So the parent reads the file,
+//! after the failure only. What it finds is true if the child had the same root, and if the files have not changed meanwhile.
+
+use super::new_fds::NewNumbers;
+use crate::command::{Command, Directory};
+use crate::error::{Failure, Problem};
+use crate::fd::standard::lock_stdio_numbers;
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, accessat, fstat, openat, statat};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// How many scripts may be each other's interpreters. The kernel allows five.
+const LONGEST_CHAIN: usize = 5;
+
+/// How much of a script's first line the kernel reads.
+const LONGEST_LINE: usize = 256;
+
+/// Turns a failure of exec into [`Failure::Interpreter`], if it is one.
+pub(super) fn diagnose(command: &Command<'_>, problem: Problem) -> Problem {
+    let (Failure::Exec, Some(errno), Some(path)) = (&problem.failure, problem.errno, &problem.path) else {
+        return problem;
+    };
+    let is_missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
+    if !is_missing && !matches!(errno, Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG | BAD_LOADER) {
+        return problem;
+    }
+    let files = Files::of(&command.directory);
+    let failure = match files.bad_interpreter(path, errno) {
+        Some((script, interpreter)) => Failure::Interpreter { script, interpreter: Some(interpreter) },
+        // The child has seen the file, so it is not the file that is missing.
+        None if is_missing => Failure::Interpreter { script: path.clone(), interpreter: None },
+        None => return problem,
+    };
+    Problem { failure, ..problem }
+}
+
+/// The error of a loader that is no loader.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const BAD_LOADER: Errno = Errno::LIBBAD;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const BAD_LOADER: Errno = Errno::NOEXEC;
+
+/// Asks for the rights of the effective user. Android's seccomp filter may kill the process for the call that does so.
+#[cfg(not(target_os = "android"))]
+const AS_EXEC_DOES: AtFlags = AtFlags::EACCESS;
+#[cfg(target_os = "android")]
+const AS_EXEC_DOES: AtFlags = AtFlags::empty();
+
+/// The files as the child finds them: relative paths start at its working directory.
+struct Files<'a> {
+    directory: BorrowedFd<'a>,
+    prefix: &'a Path,
+}
+
+impl<'a> Files<'a> {
+    fn of(directory: &'a Directory<'_>) -> Self {
+        match directory {
+            Directory::Inherit => Self { directory: CWD, prefix: Path::new("") },
+            Directory::Path(path) => Self { directory: CWD, prefix: Path::new(path.first()) },
+            Directory::Fd(fd) => Self { directory: fd.as_fd(), prefix: Path::new("") },
+        }
+    }
+
+    /// The file that names an interpreter which cannot be executed, and that interpreter. It begins with the file at `path`.
+    fn bad_interpreter(&self, path: &Path, errno: Errno) -> Option<(PathBuf, PathBuf)> {
+        let mut script = path.to_owned();
+        for _ in 0..LONGEST_CHAIN {
+            let (interpreter, is_script) = self.interpreter(&script)?;
+            let is_bad = match self.is_program(&interpreter) {
+                Ok(is_program) => !is_program,
+                Err(found) => found == errno,
+            };
+            if is_bad || (errno == BAD_LOADER && !is_script) {
+                return Some((script, interpreter));
+            }
+            script = interpreter;
+        }
+        None
+    }
+
+    /// The interpreter that an executable file names, and whether the file is a script.
+    fn interpreter(&self, path: &Path) -> Option<(PathBuf, bool)> {
+        if !self.is_program(path).ok()? {
+            return None; // This file is at fault, and not its interpreter.
+        }
+        let file = {
+            let _guard = lock_stdio_numbers();
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+            let fd = openat(self.directory, self.prefix.join(path), flags, Mode::empty()).ok()?;
+            File::from(NewNumbers::default().dup_above_stdio(fd).ok()?)
+        };
+        if FileType::from_raw_mode(fstat(&file).ok()?.st_mode) != FileType::RegularFile {
+            return None;
+        }
+        let mut start = [0; LONGEST_LINE];
+        let length = read_at(&file, &mut start, 0).ok()?;
+        match script_interpreter(&start[..length]) {
+            Some(interpreter) => Some((interpreter, true)),
+            None => Some((elf_interpreter(&file, &start[..length])?, false)),
+        }
+    }
+
+    /// Whether there is a regular file at `path` that the process may execute.
+    fn is_program(&self, path: &Path) -> Result<bool, Errno> {
+        let path = self.prefix.join(path);
+        let file_type = FileType::from_raw_mode(statat(self.directory, &path, AtFlags::empty())?.st_mode);
+        accessat(self.directory, &path, Access::EXEC_OK, AS_EXEC_DOES)?;
+        Ok(file_type == FileType::RegularFile)
+    }
+}
+
+/// The interpreter that a `#!` line names, as the kernel reads it.
+fn script_interpreter(start: &[u8]) -> Option<PathBuf> {
+    let line = start.strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let name = &line[line.iter().position(|byte| !is_blank(byte))?..];
+    let name = name.split(|byte| is_blank(byte) || *byte == 0).next()?;
+    (!name.is_empty()).then(|| OsStr::from_bytes(name).into())
+}
+
+/// The loader that an ELF file of this machine's byte order names in its program header `PT_INTERP`: see `elf(5)`.
+fn elf_interpreter(file: &File, start: &[u8]) -> Option<PathBuf> {
+    const PT_INTERP: u64 = 3;
+    const MOST_HEADERS: u64 = 1000;
+    let is_64_bit = match start.strip_prefix(b"\x7fELF")?.first()? {
+        1 => false,
+        2 => true,
+        _ => return None,
+    };
+    // The places of e_phoff, e_phentsize and e_phnum in the file's header; of p_offset and p_filesz in a program header.
+    let [table, size, count, offset, length] =
+        if is_64_bit { [0x20, 0x36, 0x38, 0x08, 0x20] } else { [0x1c, 0x2a, 0x2c, 0x04, 0x10] };
+    let address = if is_64_bit { 8 } else { 4 };
+    let (table, size, count) = (number(start, table, address)?, number(start, size, 2)?, number(start, count, 2)?);
+    for index in 0..count.min(MOST_HEADERS) {
+        let mut header = [0; 56];
+        let read = read_at(file, &mut header, table.checked_add(index * size)?).ok()?;
+        let header = &header[..read];
+        if number(header, 0, 4)? == PT_INTERP {
+            let mut name = vec![0; number(header, length, address)?.min(libc::PATH_MAX as u64) as usize];
+            let read = read_at(file, &mut name, number(header, offset, address)?).ok()?;
+            let name = name[..read].split(|&byte| byte == 0).next()?;
+            return (!name.is_empty()).then(|| OsStr::from_bytes(name).into());
+        }
+    }
+    None
+}
+
+/// A number of `size` bytes.
+fn number(bytes: &[u8], place: usize, size: usize) -> Option<u64> {
+    let bytes = bytes.get(place..place + size)?;
+    let next = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+    Some(if cfg!(target_endian = "little") { bytes.iter().rev().fold(0, next) } else { bytes.iter().fold(0, next) })
+}
+
+/// Reads until the buffer is full or the file ends.
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read_at(&mut buffer[length..], offset.saturating_add(length as u64)) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_line_is_read_as_the_kernel_reads_it() {
+        let cases: [(&[u8], Option<&str>); 9] = [
+            (b"#!/bin/sh\necho", Some("/bin/sh")),
+            (b"#! \t/bin/sh -e\n", Some("/bin/sh")),
+            (b"#!/bin/sh", Some("/bin/sh")),
+            (b"#!/bin/sh\r\n", Some("/bin/sh\r")),
+            (b"#!/bin/sh\0x\n", Some("/bin/sh")),
+            (b"#!\n/bin/sh", None),
+            (b"#!  \n", None),
+            (b"echo\n", None),
+            (b"", None),
+        ];
+        for (start, interpreter) in cases {
+            assert_eq!(script_interpreter(start), interpreter.map(PathBuf::from), "{}", start.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn broken_elf_files_have_no_loader() {
+        let file = tempfile::tempfile().unwrap();
+        let mut elf = b"\x7fELF\x02\x01".to_vec();
+        assert_eq!(elf_interpreter(&file, &elf), None);
+        elf.resize(LONGEST_LINE, 0xff);
+        assert_eq!(elf_interpreter(&file, &elf), None);
+        assert_eq!(elf_interpreter(&file, b"\x7fELF\x09"), None);
+        assert_eq!(elf_interpreter(&file, b"\x7fELF"), None);
+    }
+}
