@@ -110,6 +110,7 @@ impl SharedReport {
     pub(super) fn reset(&self) {
         self.done.store(0, Ordering::Relaxed);
         self.kind.store(0, Ordering::Relaxed);
+        self.path.store(0, Ordering::Relaxed);
     }
 
     /// In the child: the steps before the last one are done.
@@ -217,5 +218,9 @@ mod tests {
         report.set(8, StepFailure::System(Errno::ACCESS));
         let expected = Report { step: 8, path: Some(3), error: ChildError::System(Errno::ACCESS) };
         assert_eq!(report.receive().report, Some(expected));
+        report.reset();
+        assert_eq!(report.receive(), Received::default());
+        report.set(8, StepFailure::System(Errno::NOENT));
+        assert_eq!(report.receive().report.and_then(|report| report.path), None);
     }
 }
