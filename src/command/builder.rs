@@ -121,7 +121,8 @@ impl<'fd> Command<'fd> {
     ///
     /// The child inherits this process's variables in their order, also those with the same name. It does not inherit strings without
     /// a `=`, which are no variables: [`std::env::vars_os`] skips them, and only std can read the environment safely while other
-    /// threads may change it. [`Environment::from_strings`] passes such strings on.
+    /// threads may change it. [`Environment::from_strings`] passes such strings on. A command with a hook and without changes does so,
+    /// too: its child passes its own copy of the environment on, since the hook may have changed it.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
         self.environment.set(name.as_ref(), value.as_ref());
         self
