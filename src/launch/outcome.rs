@@ -38,7 +38,7 @@ pub(super) fn forked_child(process: &mut Process, report: &SharedReport, image: 
     if image.function.is_some() {
         return runs_function(process, report).map_err(|status| Failure::Killed(status).into());
     }
-    match has_executed(process) {
+    match has_executed(process, received.done) {
         Ok(()) => Ok(()),
         // The kernel (if SIGCHLD is ignored) or another part of the process has reaped it, so the system can tell no more.
         Err(None) if received.done => Ok(()),
@@ -73,7 +73,7 @@ fn runs_function(process: &mut Process, report: &SharedReport) -> Result<(), Exi
 /// `None` if it has been reaped already.
 ///
 /// The kernel releases the parent a moment before the child has executed, and a moment before a child that ends can be reaped.
-fn has_executed(process: &mut Process) -> Result<(), Option<ExitStatus>> {
+fn has_executed(process: &mut Process, done: bool) -> Result<(), Option<ExitStatus>> {
     /// An end does not take longer, so a child that lives on after this time has executed.
     const LONGEST_END: Duration = Duration::from_secs(2);
     /// The rest of an exec takes less, so for this time one quick question and a yield are enough. On one processor the child goes on
@@ -96,6 +96,12 @@ fn has_executed(process: &mut Process) -> Result<(), Option<ExitStatus>> {
         let has_executed = process.has_executed();
         match (has_executed, has_ended) {
             (Some(true), _) => return Ok(()),
+            // The system tells only that it has ended. A child that was to execute, and could not, has reported why; so it has executed
+            // if it has exited. (`try_wait` keeps the status for the caller.)
+            (None, Some(true)) => match process.try_wait() {
+                Ok(Some(status)) if status.signal().is_none() && done => return Ok(()),
+                status => return Err(status.ok().flatten()),
+            },
             (_, Some(true)) => return Err(process.reap().ok()),
             (Some(false), Some(false)) => {}
             // The system does not tell whether a child has executed.
@@ -106,7 +112,7 @@ fn has_executed(process: &mut Process) -> Result<(), Option<ExitStatus>> {
                 Ok(None) if start.elapsed() > LONGEST_END => return Ok(()),
                 Ok(None) => {}
                 // Only a program exits with a status: a child that could not execute has reported why.
-                Ok(Some(status)) if status.signal().is_none() && has_executed.is_none() => return Ok(()),
+                Ok(Some(status)) if status.signal().is_none() && done && has_executed.is_none() => return Ok(()),
                 Ok(status) => return Err(status),
                 Err(_) => return Err(None),
             },

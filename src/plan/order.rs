@@ -9,7 +9,8 @@
 //!    [`StringId`], an index into the strings of the launch's image;
 //! 3. a line in [`compile`] below, at its place in the order;
 //! 4. its system call in `sys`, and an arm of `do_step` in `launch/child.rs` that calls it;
-//! 5. an option in `examples/fdrun.rs`, and a line in the list of the child's steps in `docs/design.md`.
+//! 5. a row in the options of `examples/fdrun.rs`, a line in the plan of `tests/fault_table/entrances.rs`, and one in the list of the child's
+//!    steps in `docs/design.md`.
 //!
 //! Errors of the step then name its operands, and `explain` shows it, without more code.
 

@@ -363,3 +363,36 @@ own_process! {
         drop(full);
     }
 }
+
+own_process! {
+    fn hooks_are_right_without_proc_too() {
+        if !crate::support::mounts::unmount_proc() {
+            return;
+        }
+        for session in [false, true] {
+            for program in ["/no/such", "true"] {
+                let mut command = support::command(program);
+                // SAFETY: the child closes descriptors of its own.
+                unsafe {
+                    command.pre_exec(move || {
+                        if session {
+                            libc::setsid();
+                        }
+                        for number in 3..2000 {
+                            libc::close(number);
+                        }
+                        Ok(())
+                    })
+                };
+                match program {
+                    "true" => assert_eq!(command.spawn().unwrap().wait().unwrap().code(), Some(0)),
+                    _ => {
+                        let error = command.spawn().unwrap_err();
+                        assert!(matches!(error.failure(), Failure::Exec), "{error}");
+                        assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+                    }
+                }
+            }
+        }
+    }
+}
