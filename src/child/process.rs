@@ -205,6 +205,12 @@ impl Process {
         is_known_to_have_executed(self.pid)
     }
 
+    /// Whether the child has left this process's session, so that the quick question has no answer.
+    pub(crate) fn is_in_other_session(&self) -> bool {
+        use rustix::process::getsid;
+        Pid::from_raw(self.pid).is_some_and(|pid| getsid(Some(pid)).ok() != getsid(None).ok())
+    }
+
     /// Whether the child has executed a program. `None` if the system does not tell.
     pub(crate) fn has_executed(&self) -> Option<bool> {
         has_executed(self.pid)

@@ -17,7 +17,8 @@ impl Command<'_> {
     /// The function may execute a program itself: then that is the child. If the function returns an error, the spawn fails with
     /// that error and its text.
     ///
-    /// Before the fork the parent writes what its [`std::io::stdout`] has buffered, so that the function does not write it again.
+    /// Before the fork the parent writes what its [`std::io::stdout`] has buffered, so that the function does not write it again. For that the
+    /// calling thread locks standard output: another thread that holds the lock must not wait for the spawn.
     ///
     /// A panic ends the child, and the spawn fails. But the child first runs the process's panic hook. Rust's default panic
     /// hook takes locks: if another thread held one of them at the fork, the child waits for ever.

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "a handler of forks is registered with libc")]
 
 use super::flags::close_on_exec;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,36 @@ static STDIO_NUMBERS: Mutex<()> = Mutex::new(());
 ///
 /// If one of the numbers is closed, the next descriptor that the parent opens gets that number, until the parent moves
 /// it. Without the lock, the spawn of another thread would take the descriptor for a standard stream.
-pub(crate) fn lock_stdio_numbers() -> MutexGuard<'static, ()> {
+pub(crate) fn lock_stdio_numbers() -> StdioNumbers {
     free_in_copies();
-    STDIO_NUMBERS.lock().unwrap_or_else(PoisonError::into_inner)
+    // Before the lock: from here on a signal handler that forks must not wait for it.
+    let holds = Holds(HOLDS.try_with(|holds| holds.replace(true)).unwrap_or(false));
+    StdioNumbers { _guard: STDIO_NUMBERS.lock().unwrap_or_else(PoisonError::into_inner), _holds: holds }
+}
+
+/// The lock of 0, 1 and 2. The thread that has taken it drops it.
+#[derive(Debug)]
+pub(crate) struct StdioNumbers {
+    // Dropped in this order.
+    _guard: MutexGuard<'static, ()>,
+    _holds: Holds,
+}
+
+/// Says what [`HOLDS`] was before.
+#[derive(Debug)]
+struct Holds(bool);
+
+impl Drop for Holds {
+    fn drop(&mut self) {
+        let _ = HOLDS.try_with(|holds| holds.set(self.0));
+    }
 }
 
 thread_local! {
+    /// Whether this thread has the lock or waits for it, so that a handler that forks in a signal must not wait for it: the thread's
+    /// own copy has the lock, and drops it.
+    static HOLDS: Cell<bool> = const { Cell::new(false) };
+
     /// The lock of this thread while it forks, and how many handlers have run.
     static FORKING: RefCell<(u32, Option<MutexGuard<'static, ()>>)> = const { RefCell::new((0, None)) };
 }
@@ -41,9 +65,11 @@ fn free_in_copies() {
 
 extern "C" fn before_fork() {
     let _ = FORKING.try_with(|forking| {
-        let (count, guard) = &mut *forking.borrow_mut();
+        // A signal handler that forks may have interrupted this function.
+        let Ok(mut forking) = forking.try_borrow_mut() else { return };
+        let (count, guard) = &mut *forking;
         *count += 1;
-        if guard.is_none() {
+        if guard.is_none() && !HOLDS.try_with(Cell::get).unwrap_or(true) {
             *guard = Some(STDIO_NUMBERS.lock().unwrap_or_else(PoisonError::into_inner));
         }
     });
@@ -51,7 +77,8 @@ extern "C" fn before_fork() {
 
 extern "C" fn after_fork() {
     let _ = FORKING.try_with(|forking| {
-        let (count, guard) = &mut *forking.borrow_mut();
+        let Ok(mut forking) = forking.try_borrow_mut() else { return };
+        let (count, guard) = &mut *forking;
         *count = count.saturating_sub(1);
         if *count == 0 {
             *guard = None;
@@ -61,7 +88,7 @@ extern "C" fn after_fork() {
 
 /// Locks the numbers 0, 1 and 2 if one of them is closed. For a caller that opens and closes many descriptors, any of
 /// which could get such a number.
-pub(crate) fn lock_stdio_numbers_if_closed() -> Option<MutexGuard<'static, ()>> {
+pub(crate) fn lock_stdio_numbers_if_closed() -> Option<StdioNumbers> {
     let guard = lock_stdio_numbers();
     (0..=2).any(|number| !matches!(close_on_exec(number), Ok(Some(_)))).then_some(guard)
 }

@@ -3,7 +3,7 @@
 use super::job::Job;
 use super::worker::{self, Caller};
 use crate::error::{Failure, Problem, Result, Subject};
-use crate::fd::standard::lock_stdio_numbers;
+use crate::fd::standard::{StdioNumbers, lock_stdio_numbers};
 use crate::sys::{self, ProcessCopy};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -115,7 +115,7 @@ impl Isolated {
 
 /// Exclusive use of the thread. It has the lock of 0 to 2 until the sources have been sent.
 pub(crate) struct Turn<'a> {
-    stdio_numbers: Option<MutexGuard<'static, ()>>,
+    stdio_numbers: Option<StdioNumbers>,
     caller: MutexGuard<'a, Caller>,
 }
 

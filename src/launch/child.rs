@@ -71,6 +71,7 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
         Step::UnshareFiles { first } => by_number::unshare(first, missing)?,
         Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, missing)?,
         Step::Close { first, last } => by_number::close(first, last, missing)?,
+        Step::SetCloexec { first, last } => by_number::act(by_number::Act::SetCloseOnExec, first, last, missing)?,
         Step::ClearCloexec { fd } => sys::clear_close_on_exec(fd)?,
         Step::Dup2 { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,

@@ -85,7 +85,9 @@ fn has_executed(process: &mut Process, done: bool) -> Result<(), Option<ExitStat
         if process.is_known_to_have_executed() {
             return Ok(());
         }
-        if round % 16 == 0 && (process.has_ended() == Some(true) || start.elapsed() > SHORT) {
+        if round % 16 == 0
+            && (process.has_ended() == Some(true) || process.is_in_other_session() || start.elapsed() > SHORT)
+        {
             break;
         }
     }

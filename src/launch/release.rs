@@ -11,7 +11,7 @@ use crate::sys::{self, RobustList, RobustListHead};
 use rustix::io::Errno;
 use std::cell::UnsafeCell;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The kernel's bits of a robust futex: its owner has died; threads wait for it.
@@ -27,6 +27,8 @@ pub(super) struct Release {
     word: AtomicU32,
     list: UnsafeCell<RobustListHead>,
     entry: UnsafeCell<RobustList>,
+    /// The list of libc, which a child that runs a function gets back: (address, size), 0 for none.
+    before: [AtomicUsize; 2],
 }
 
 /// The page of one fork.
@@ -39,6 +41,7 @@ impl Release {
             word: AtomicU32::new(0),
             list: UnsafeCell::new(RobustListHead::EMPTY),
             entry: UnsafeCell::new(RobustList::EMPTY),
+            before: [AtomicUsize::new(0), AtomicUsize::new(0)],
         }
     }
 
@@ -49,6 +52,9 @@ impl Release {
 
     /// In the child, before its steps. If the kernel refuses, the parent polls.
     pub(super) fn register(&self) {
+        let (head, size) = sys::robust_list();
+        self.before[0].store(head, Ordering::Relaxed);
+        self.before[1].store(size, Ordering::Relaxed);
         self.word.store(sys::thread_id() | WAITERS, Ordering::Release);
         // SAFETY: both are in the page, which lives in the child until exec, and only the child uses them.
         let registered = unsafe { sys::set_robust_futex(self.list.get(), self.entry.get(), &self.word) };
@@ -60,7 +66,9 @@ impl Release {
 
     /// In the child that runs a function: its steps are done.
     pub(super) fn release(&self) {
-        let _ = sys::clear_robust_list(); // If that fails, the kernel sets the same bit once more at the child's end.
+        let [head, size] = [0, 1].map(|index| self.before[index].load(Ordering::Relaxed));
+        // SAFETY: libc has registered this list for this thread.
+        let _ = unsafe { sys::set_robust_list(head, size) }; // If that fails, the kernel sets the same bit once more at the child's end.
         self.word.store(OWNER_DIED, Ordering::Release);
         let _ = sys::futex_wake(&self.word); // If that fails, the parent's wait times out.
     }

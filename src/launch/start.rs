@@ -18,7 +18,6 @@ use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::platform::{Features, Launcher};
 use crate::sys;
 use rustix::io::Errno;
-use std::io::{self, StdoutLock, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Why there is no child.
@@ -85,10 +84,9 @@ fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<
 
 fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, Problem> {
     let fork_failed = |errno: Errno| Problem::system(Failure::Launch(Launcher::Fork), errno);
-    let _output = image.hooks.map(|_| flush_stdout()).transpose()?;
     let writer = errpipe.as_ref().map(|errpipe| errpipe.writer.as_raw_fd());
-    // A child that runs a function keeps the page.
-    let is_last_use = image.function.is_none();
+    // A child that runs a function keeps the page, and so does a process that a hook has forked: it may go on with the steps.
+    let is_last_use = image.function.is_none() && image.hooks.is_none();
     with_page(writer, is_last_use, |page| {
         let content = page.content();
         let result = {
@@ -106,14 +104,6 @@ fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, P
         Ok(process)
     })
     .map_err(fork_failed)?
-}
-
-/// Writes what standard output has buffered, so that a hook that prints does not write it again. Keeps its lock over the fork, so
-/// that no other thread is within a `println!` at that moment. The child has the calling thread only, which may lock it again.
-fn flush_stdout() -> Result<StdoutLock<'static>, Problem> {
-    let mut output = io::stdout().lock();
-    output.flush().map_err(|error| Problem::io(Failure::Flush, &error))?;
-    Ok(output)
 }
 
 fn cannot_block(errno: Errno) -> Problem {

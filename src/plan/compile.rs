@@ -1,6 +1,6 @@
 //! The compiler: from a plan to the steps that make the child's descriptor table.
 
-use super::data::{Plan, Rest, Start};
+use super::data::{InternalFd, Plan, Rest, Role, Start};
 use super::mapping::Mapping;
 use super::refusal::Refusal;
 use super::renumber::{Duplicate, Move, Schedule};
@@ -83,6 +83,13 @@ impl Plan {
         if smallest < self.limit { Ok(smallest) } else { Err(refusal) }
     }
 
+    /// The library's descriptors that the closes spare. After hooks that is not the working directory: the child is there by then,
+    /// and a hook may have opened something else at its number.
+    fn internal_after_hooks(&self) -> impl Iterator<Item = RawFd> {
+        let spared = |each: &&InternalFd| !self.hooks || each.role != Role::WorkingDirectory;
+        self.internal_fds.iter().filter(spared).map(|each| each.fd)
+    }
+
     /// Adds closes of the numbers between those that stay open.
     fn push_gaps(&self, mappings: &[Mapping], highest: RawFd, stay: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
         let mut close = |first: RawFd, last: RawFd| {
@@ -91,14 +98,14 @@ impl Plan {
             }
         };
         let mut next = 0;
-        if self.internal_fds.is_empty() {
+        let mut internal = self.internal_after_hooks().peekable();
+        if internal.peek().is_none() {
             for each in mappings {
                 close(next, each.target - 1);
                 next = each.target.saturating_add(1);
             }
         } else {
             stay.clear();
-            let internal = self.internal_fds.iter().map(|each| each.fd);
             stay.extend(mappings.iter().map(|each| each.target).chain(internal));
             stay.sort_unstable();
             for &mut number in stay {
@@ -170,10 +177,16 @@ impl Compiler {
     pub(super) fn closes_after_hooks(&mut self, plan: &Plan, steps: &mut Vec<Step>) {
         let mut mappings = plan.mappings.clone();
         mappings.sort_by_key(|each| each.target);
-        if plan.rest == Rest::Close && plan.start != Start::InPlace {
-            push_tail(plan.start, self.highest, steps);
+        match (plan.start, plan.rest) {
+            (Start::InPlace, Rest::Close) => push_marks(&mappings, steps),
+            (Start::InPlace, Rest::Inherit) => {}
+            (start, rest) => {
+                if rest == Rest::Close {
+                    push_tail(start, self.highest, steps);
+                }
+                push_closes(plan, &mappings, self.highest, &mut self.numbers, steps);
+            }
         }
-        push_closes(plan, &mappings, self.highest, &mut self.numbers, steps);
     }
 }
 
@@ -186,6 +199,18 @@ fn push_tail(start: Start, highest: RawFd, steps: &mut Vec<Step>) {
         _ if highest == RawFd::MAX => {}
         _ => steps.push(Step::CloseFrom { first }),
     }
+}
+
+/// Appends the steps that mark everything but the targets, in a table in which nothing is closed.
+fn push_marks(mappings: &[Mapping], steps: &mut Vec<Step>) {
+    let mut next = 0;
+    for each in mappings {
+        if next < each.target {
+            steps.push(Step::SetCloexec { first: next, last: each.target - 1 });
+        }
+        next = each.target.saturating_add(1);
+    }
+    steps.push(Step::SetCloexec { first: next, last: RawFd::MAX });
 }
 
 /// Appends the other closes.
@@ -228,7 +253,6 @@ fn check_numbers(target: RawFd, source: RawFd, last: Option<RawFd>, limit: RawFd
 
 #[cfg(test)]
 mod tests {
-    use super::super::data::{InternalFd, Role};
     use super::*;
 
     fn duplicate(source: RawFd, target: RawFd) -> Step {

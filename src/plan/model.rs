@@ -69,6 +69,9 @@ impl Table {
                     self.0.split_off(&first);
                 }
                 Step::Close { first, last } => self.0.retain(|&number, _| number < first || number > last),
+                Step::SetCloexec { first, last } => {
+                    self.0.range_mut(first..=last).for_each(|(_, open)| open.close_on_exec = true);
+                }
                 Step::ClearCloexec { fd } => {
                     self.0.get_mut(&fd).ok_or(NotOpen(step))?.close_on_exec = false;
                 }

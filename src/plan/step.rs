@@ -31,6 +31,13 @@ pub enum Step {
         /// The last number that is closed.
         last: RawFd,
     },
+    /// Set close-on-exec of all numbers from `first` to `last` that are open (`fcntl(2)`), after the hooks of a `Command::exec`.
+    SetCloexec {
+        /// The first number.
+        first: RawFd,
+        /// The last number.
+        last: RawFd,
+    },
     /// Clear close-on-exec (`fcntl(2)`).
     ClearCloexec {
         /// The descriptor.
@@ -90,6 +97,9 @@ impl fmt::Display for Step {
             Self::CloseFrom { first } => write!(f, "close {first} and above"),
             Self::Close { first, last } if first == last => write!(f, "close {first}"),
             Self::Close { first, last } => write!(f, "close {first} to {last}"),
+            Self::SetCloexec { first, last: RawFd::MAX } => write!(f, "set close-on-exec of {first} and above"),
+            Self::SetCloexec { first, last } if first == last => write!(f, "set close-on-exec of {first}"),
+            Self::SetCloexec { first, last } => write!(f, "set close-on-exec of {first} to {last}"),
             Self::ClearCloexec { fd } => write!(f, "clear close-on-exec of {fd}"),
             Self::Dup2 { source, target, close_on_exec: false } => write!(f, "duplicate {source} as {target}"),
             Self::Dup2 { source, target, close_on_exec: true } => {

@@ -4,6 +4,7 @@ use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::prepare::Prepared;
 use crate::command::{Command, Directory};
 use crate::error::{Failure, Problem};
+use crate::fd::standard::lock_stdio_numbers;
 use crate::fd::{by_number, close_on_exec, set_close_on_exec};
 use crate::launch::{Sigpipe, handle_ignored_sigpipe};
 use crate::plan::{Origin, Plan, Refusal, Rest, Step};
@@ -51,6 +52,8 @@ impl Changed {
         prepared: &Prepared<'_>,
         targets: Targets,
     ) -> Result<(), Problem> {
+        // Not while another thread's new descriptor has the number of a closed standard stream for a moment.
+        let _guard = lock_stdio_numbers();
         let plan = &prepared.buffers.plan;
         for step in &prepared.buffers.steps {
             match *step {
@@ -88,7 +91,17 @@ impl Changed {
             self.claimed.push(claimed);
             return Ok(());
         }
-        let saved = match is_close_on_exec(target)? {
+        let mut before = is_close_on_exec(target)?;
+        if before.is_none() && targets == Targets::OwnAndFree {
+            // A closed standard stream: claim its number, or another thread's next descriptor gets it and is then replaced.
+            let claimed = sys::duplicate_owned(source, target).map_err(cannot_open("a target"))?;
+            if claimed.as_raw_fd() == target {
+                self.claimed.push(claimed);
+                return Ok(());
+            }
+            before = is_close_on_exec(target)?;
+        }
+        let saved = match before {
             Some(close_on_exec) => Some((save(target, plan)?, close_on_exec)),
             None => None,
         };

@@ -3,18 +3,19 @@
 use super::buffers::Buffers;
 use super::defaults::Defaults;
 use super::internal::Internal;
+use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::open::Opener;
 use super::resolve::{is_std_fd_free, resolve};
 use super::strings::{self, Strings};
 use crate::child::ParentEnds;
 use crate::command::{Command, Directory, Environment, FdMap};
-use crate::error::Problem;
+use crate::error::{Failure, Problem};
 use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Errpipe, HookList, Image, Mode, known_missing};
-use crate::plan::{Attributes, LastStep, WorkingDirectory, compile};
+use crate::plan::{Attributes, LastStep, Mapping, WorkingDirectory, compile};
 use crate::platform::Features;
 use crate::sys;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Everything that the launch needs. It owns the parent's ends and the library's own descriptors. The buffers own the sources that
 /// the parent has opened.
@@ -82,7 +83,29 @@ pub(super) fn open_sources<'b>(
     opener.open_all(map, defaults, &mut plan.mappings)?;
     let std_fd_was_free = mode.pidfd && opener.std_fd_was_free().unwrap_or_else(|| is_std_fd_free(&plan.mappings));
     let ends = opener.ends;
+    if mode == Mode::IN_PLACE {
+        move_off_targets(&mut plan.mappings, opened)?;
+    }
     Ok(Prepared { buffers, ends, errpipe: None, std_fd_was_free, strings, internal: Internal::default() })
+}
+
+/// Gives the descriptors that the library has opened other numbers than those of other targets: an exec claims free targets, and
+/// the library itself must not be the one that uses them.
+fn move_off_targets(mappings: &mut [Mapping], opened: &mut [OwnedFd]) -> Result<(), Problem> {
+    for fd in opened {
+        let number = fd.as_raw_fd();
+        if mappings.iter().any(|each| each.target == number && each.source != number) {
+            let what = "a source";
+            let is_target = |number| mappings.iter().any(|each| each.target == number);
+            let moved = dup_outside_plan(&*fd, ABOVE_STDIO, is_target)
+                .map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?;
+            for each in mappings.iter_mut().filter(|each| each.source == number) {
+                each.source = moved.as_raw_fd();
+            }
+            *fd = moved;
+        }
+    }
+    Ok(())
 }
 
 impl Prepared<'_> {

@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::launch::{self, HookList, LaunchError, Method, Mode};
 use crate::platform::{Features, Launcher};
+use std::io::{self, Write};
 use std::process::{ExitStatus, Output};
 
 impl Command<'_> {
@@ -113,6 +114,9 @@ impl Command<'_> {
         let mut refused = Features::empty();
         loop {
             let mode = Mode { method: choose(self, refused)?, handle, pidfd };
+            if !self.hooks.is_empty() {
+                flush_stdout()?;
+            }
             let result = match self.isolated {
                 Some(isolated) => via_isolated::launch_in_thread(isolated, self, defaults, mode),
                 None => launch_in_caller(self, defaults, mode),
@@ -164,4 +168,10 @@ fn choose(command: &Command<'_>, refused: Features) -> std::result::Result<Metho
     };
     let missing = missing | refused | command.fd_map.missing;
     Ok(Method::choose(command.launcher, hooks, command.fd_map.rest, missing)?)
+}
+
+/// Writes what standard output has buffered, so that a hook that prints does not write it again. In the caller's thread, which may have
+/// the lock of standard output: another one would wait for ever.
+fn flush_stdout() -> std::result::Result<(), Problem> {
+    io::stdout().flush().map_err(|error| Problem::io(Failure::Flush, &error))
 }

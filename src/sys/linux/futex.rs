@@ -50,10 +50,22 @@ pub(crate) unsafe fn set_robust_futex(
     }
 }
 
-/// Makes the calling thread's list of robust futexes empty.
-pub(crate) fn clear_robust_list() -> Result<(), Errno> {
-    // SAFETY: the kernel takes a null pointer for no list.
-    unsafe { call(libc::SYS_set_robust_list, [0, size_of::<RobustListHead>()]) }.map(drop)
+/// The calling thread's list of robust futexes: its address and size. The address is 0 if there is none.
+pub(crate) fn robust_list() -> (usize, usize) {
+    let (mut head, mut size) = (0_usize, size_of::<RobustListHead>());
+    // SAFETY: the kernel writes two words.
+    let result = unsafe { call(libc::SYS_get_robust_list, [0, (&raw mut head) as usize, (&raw mut size) as usize]) };
+    if result.is_ok() { (head, size) } else { (0, size_of::<RobustListHead>()) }
+}
+
+/// Gives the calling thread another list of robust futexes.
+///
+/// # Safety
+///
+/// The list is one that [`robust_list`] has returned for this thread.
+pub(crate) unsafe fn set_robust_list(head: usize, size: usize) -> Result<(), Errno> {
+    // SAFETY: as the caller promises.
+    unsafe { call(libc::SYS_set_robust_list, [head, size]) }.map(drop)
 }
 
 /// Waits until another process wakes the futex, if `word` contains `expected`.

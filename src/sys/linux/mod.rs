@@ -17,7 +17,7 @@ pub(crate) use self::descriptor::{
 };
 pub(crate) use self::directory::{is_in_proc, open_directory, read_directory};
 pub(crate) use self::futex::{
-    RobustList, RobustListHead, clear_robust_list, futex_wait, futex_wake, set_robust_futex, thread_id,
+    RobustList, RobustListHead, futex_wait, futex_wake, robust_list, set_robust_futex, set_robust_list, thread_id,
 };
 pub(crate) use self::limit::{FILE_SIZE, OPEN_FILES, hard_limit, raise_limit, soft_limit};
 pub(crate) use self::lock::lock_range;

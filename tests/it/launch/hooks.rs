@@ -396,3 +396,65 @@ own_process! {
         }
     }
 }
+
+own_process! {
+    fn process_that_a_hook_has_forked_does_not_report_into_a_later_launch() {
+        for _ in 0..20 {
+            let mut command = support::command("/no/such");
+            // SAFETY: the hook makes system calls only. The process that goes on runs the other steps of the child.
+            unsafe {
+                command.pre_exec(|| {
+                    if libc::fork() > 0 {
+                        libc::_exit(0);
+                    }
+                    libc::usleep(5000);
+                    Ok(())
+                })
+            };
+            let error = command.spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::HookEnded(_)), "{error}");
+            for _ in 0..5 {
+                assert!(support::command("true").launcher(Launcher::Fork).status().unwrap().success());
+            }
+        }
+    }
+}
+
+own_process! {
+    fn number_of_the_working_directory_is_closed_after_a_hook_has_opened_something_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let root = std::fs::File::open("/").unwrap();
+        let mut command = helper("table");
+        // SAFETY: the hook makes system calls only.
+        unsafe {
+            command.arg(&out).current_dir_fd(&root).pre_exec(|| {
+                for number in 3..100 {
+                    libc::close(number);
+                }
+                for _ in 3..20 {
+                    libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
+                }
+                Ok(())
+            })
+        };
+        assert!(command.status().unwrap().success());
+        assert_eq!(Table::read(&out).numbers(), [0, 1, 2]);
+    }
+}
+
+own_process! {
+    fn spawn_with_a_hook_works_while_the_calling_thread_holds_the_lock_of_standard_output() {
+        let isolated = fdspawn::Isolated::new().unwrap();
+        let _lock = std::io::stdout().lock();
+        for isolated in [None, Some(&isolated)] {
+            let mut command = Command::new("true");
+            if let Some(isolated) = isolated {
+                command.isolated(isolated);
+            }
+            // SAFETY: the hook makes no call.
+            unsafe { command.pre_exec(|| Ok(())) };
+            assert!(command.status().unwrap().success());
+        }
+    }
+}

@@ -258,3 +258,62 @@ own_process! {
         assert_eq!(log.metadata().unwrap().len(), 0, "nothing has been written to a file of another thread");
     }
 }
+
+own_process! {
+    fn program_does_not_get_what_a_hook_of_an_exec_has_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let status = status_of(|| {
+            let mut command = helper("table");
+            command.arg(&out).fd(5, Stdio::data("data"));
+            // SAFETY: the hook makes system calls only.
+            unsafe {
+                command.pre_exec(|| {
+                    for _ in 0..5 {
+                        libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
+                    }
+                    Ok(())
+                })
+            };
+            panic!("{}", command.exec());
+        });
+        assert_eq!(status, 0);
+        assert_eq!(Table::read(&out).contents()[3..], [(5, "data")]);
+    }
+}
+
+own_process! {
+    fn number_that_only_the_library_uses_is_free_for_a_target() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let status = status_of(|| {
+            let file = memory_at(9, "nine", true);
+            let mut command = helper("table");
+            // The data gets the first free number, which is that of the other target.
+            command.arg(&out).fd(3, &file).fd(5, Stdio::data("data")).stdin(Stdio::null());
+            panic!("{}", command.exec());
+        });
+        assert_eq!(status, 0);
+        assert_eq!(Table::read(&out).contents()[3..], [(3, "nine"), (5, "data")]);
+    }
+}
+
+own_process! {
+    fn failed_execs_with_a_closed_standard_stream_close_no_descriptor_of_another_thread() {
+        crate::support::sources::close(0);
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    // A number that is closed twice aborts the process.
+                    let _ = support::command("true").stdin(Stdio::null()).stdout(Stdio::piped()).status();
+                }
+            });
+            let _over = Over(&over);
+            for _ in 0..1000 {
+                let error = support::command("/no/such").exec();
+                assert_eq!(error.raw_os_error(), Some(libc::ENOENT), "{error}");
+            }
+        });
+    }
+}
