@@ -115,6 +115,7 @@ fn suite_passes_where_clone3_answers_eperm() {
         "table_of_its_own",
         "main_thread_has_ended",
         "while_its_threads_spawn",
+        "lock_of_standard_output",
         "pids_are_those",
     ];
     suite_passes(suite().env(own_process::WITHOUT_CLONE3, "1"), &NOT_UNDER_A_FILTER, &starts_threads);
