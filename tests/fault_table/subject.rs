@@ -185,8 +185,8 @@ fn surround(directory: &Path) -> Surroundings {
     }
 }
 
-/// Makes the heap so large that the entrance's allocations make no system call: a program whose allocator fails is ended by
-/// Rust, whatever a library does.
+/// Makes the heap so large that the entrance's allocations make no system call: Rust ends a program whose allocator fails, and no
+/// library can prevent that.
 fn large_heap() {
     const SIZE: c_int = 8 << 20;
     // SAFETY: the calls only change how the allocator works.

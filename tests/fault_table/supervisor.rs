@@ -210,7 +210,7 @@ impl Run {
         }
     }
 
-    /// Closes a number whose close meets a fault: the kernel closes it whatever close returns. Another file takes the number, so
+    /// Closes a number whose close meets a fault: the kernel closes it even if close fails. Another file takes the number, so
     /// that it stays in the table.
     ///
     /// A filter that refuses close leaves the number open, so in a child it does. A parent in which it stays open would wait for
