@@ -14,19 +14,19 @@ thread_local! {
 
 /// Runs one fork with a page on which nothing is reported. If a child keeps the page, it may not be used again.
 pub(super) fn with_page<T>(
-    errpipe: Option<RawFd>,
+    writer: Option<RawFd>,
     may_be_used_again: bool,
     launch: impl FnOnce(&ForkPage) -> T,
 ) -> Result<T, Errno> {
     let process = ProcessCopy::current();
     let spare = SPARE.try_with(Cell::take).ok().flatten();
-    let page = match spare.filter(|(owner, _)| *owner == process && errpipe.is_none()) {
+    let page = match spare.filter(|(owner, _)| *owner == process && writer.is_none()) {
         Some((_, page)) => {
             page.content().report.reset();
             page.content().release.reset();
             page
         }
-        None => ForkPage::map(Release::new(errpipe))?,
+        None => ForkPage::map(Release::new(writer))?,
     };
     let result = launch(&page);
     if may_be_used_again {
