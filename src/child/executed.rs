@@ -3,6 +3,8 @@
 use crate::fd::standard::lock_stdio_numbers;
 use crate::sys;
 use rustix::io::Errno;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsRawFd;
 
 /// Whether a child that has not been reaped has executed a program since it was made. `None` if the system does not tell.
 ///
@@ -23,12 +25,27 @@ pub(super) fn is_known_to_have_executed(pid: i32) -> bool {
 fn flag_in_proc(pid: i32) -> Option<bool> {
     /// `PF_FORKNOEXEC`: the process was forked and has not executed a program.
     const FORK_NO_EXEC: u64 = 0x40;
-    // If a standard stream is closed, the file gets its number for a moment.
+    // If a standard stream is closed, the files get its number for a moment.
     let _guard = lock_stdio_numbers();
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // After the name, which may have any characters, the flags are the seventh field. Systems that imitate Linux show 0.
-    let flags: u64 = stat.rsplit(") ").next()?.split(' ').nth(6)?.parse().ok()?;
+    let own = std::fs::read_link("/proc/self").ok()?;
+    let number = if own.as_os_str() == std::process::id().to_string().as_str() { pid } else { number_in_proc(pid)? };
+    let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+    // After the name, which may have any characters, the parent is the second field and the flags are the seventh. Systems that
+    // imitate Linux show 0 for the flags.
+    let mut fields = stat.rsplit(") ").next()?.split(' ').skip(1);
+    if own.as_os_str() != fields.next()? {
+        return None; // It is another process.
+    }
+    let flags: u64 = fields.nth(4)?.parse().ok()?;
     (flags != 0).then_some(flags & FORK_NO_EXEC == 0)
+}
+
+/// The child's number in /proc, which may show an outer PID namespace.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn number_in_proc(pid: i32) -> Option<i32> {
+    let pidfd = sys::open_pidfd(pid).ok()?;
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
 }
 
 /// This system has no such file.

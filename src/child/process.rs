@@ -207,8 +207,7 @@ impl Process {
 
     /// Whether the child has left this process's session, so that the quick question has no answer.
     pub(crate) fn is_in_other_session(&self) -> bool {
-        use rustix::process::getsid;
-        Pid::from_raw(self.pid).is_some_and(|pid| getsid(Some(pid)).ok() != getsid(None).ok())
+        sys::session_of(self.pid) != sys::session_of(0)
     }
 
     /// Whether the child has executed a program. `None` if the system does not tell.

@@ -22,7 +22,8 @@ pub(crate) use self::futex::{
 pub(crate) use self::limit::{FILE_SIZE, OPEN_FILES, hard_limit, raise_limit, soft_limit};
 pub(crate) use self::lock::lock_range;
 pub(crate) use self::process::{
-    change_directory, change_directory_to, exec, exit, is_file_at, is_same_table, open_pidfd, set_process_group,
+    change_directory, change_directory_to, exec, exit, is_file_at, is_same_table, open_pidfd, session_of,
+    set_process_group,
 };
 pub(crate) use self::signal::{
     SignalSet, default_handlers, default_signal, every_signal, set_signal_mask, signal_mask,

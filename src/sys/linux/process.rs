@@ -69,6 +69,13 @@ pub(crate) fn set_process_group(pid: i32, group: i32) -> Result<(), Errno> {
     unsafe { call(libc::SYS_setpgid, [pid as usize, group as usize]) }.map(drop)
 }
 
+/// The session of a process, or of this one if `pid` is 0 (`getsid(2)`). The answer is 0 if the leader of the session is outside this
+/// process's PID namespace, which rustix's getsid does not allow for.
+pub(crate) fn session_of(pid: i32) -> Result<usize, Errno> {
+    // SAFETY: only a number is passed.
+    unsafe { call(libc::SYS_getsid, [pid as usize]) }
+}
+
 /// Opens a pidfd for a child that has not been reaped. Only the parent calls this.
 pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};

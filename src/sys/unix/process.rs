@@ -55,6 +55,12 @@ pub(crate) fn set_process_group(pid: i32, group: i32) -> Result<(), Errno> {
     checked(unsafe { libc::setpgid(pid, group) }).map(drop)
 }
 
+/// The session of a process, or of this one if `pid` is 0 (`getsid(2)`).
+pub(crate) fn session_of(pid: i32) -> Result<i32, Errno> {
+    // SAFETY: only a number is passed.
+    checked(unsafe { libc::getsid(pid) })
+}
+
 /// Fails: these systems have no pidfds, or none that waitid(2) accepts.
 pub(crate) fn open_pidfd(_: i32) -> Result<OwnedFd, Errno> {
     Err(Errno::NOSYS)

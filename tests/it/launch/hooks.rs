@@ -4,6 +4,7 @@ use crate::own_process;
 use crate::support;
 use crate::support::sources::{memory, memory_at};
 use crate::support::table::Table;
+use crate::support::tools::skip;
 use crate::support::{children, helper};
 use fdspawn::{Command, Failure, Launcher, Stdio};
 use std::io::{self, Write};
@@ -456,5 +457,34 @@ own_process! {
             unsafe { command.pre_exec(|| Ok(())) };
             assert!(command.status().unwrap().success());
         }
+    }
+}
+
+own_process! {
+    fn session_outside_the_pid_namespace_does_not_hide_what_a_child_has_done() {
+        // SAFETY: only a number is passed.
+        if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
+            skip("a PID namespace cannot be made");
+            return;
+        }
+        let status = crate::support::forked::status_of(|| {
+            // SAFETY: only a number is passed.
+            assert_eq!(unsafe { libc::getsid(0) }, 0, "the leader of the session is outside");
+            for program in ["/no/such", "true"] {
+                let mut command = support::command(program);
+                // SAFETY: the hook makes one system call.
+                unsafe {
+                    command.launcher(fdspawn::Launcher::Fork).pre_exec(|| {
+                        // The quick question after an exec has no answer for a child in another session.
+                        if libc::setsid() == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+                    })
+                };
+                match program {
+                    "true" => assert_eq!(command.spawn().unwrap().wait().unwrap().code(), Some(0)),
+                    _ => assert_eq!(command.spawn().unwrap_err().raw_os_error(), Some(libc::ENOENT)),
+                }
+            }
+        });
+        assert_eq!(status, 0);
     }
 }
