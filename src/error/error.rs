@@ -1,0 +1,176 @@
+//! The error that callers get: a failure, the call that it belongs to, and the error number.
+
+use super::failure::Failure;
+use super::problem::{Problem, Reason};
+use super::subject::Subject;
+use super::without_a_call::{errno_without_a_call, kind_without_a_call};
+use crate::escape::Escaped;
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::{fmt, io};
+
+/// The error of a spawn, an exec, a wait or a signal: the step that failed, its operands, the system's error number and the
+/// program.
+///
+/// It converts into [`io::Error`], so `?` works in functions that return `io::Result`. An `io::Error` has an error number or a text
+/// of its own, and not both. This conversion keeps the number, which callers of `std::process` look at, and not the text. If the text
+/// is for a user, return this error itself, or convert it by [`Error::into_wrapped`].
+///
+/// ```
+/// use fdspawn::{Command, Failure};
+///
+/// let error = Command::new("true").current_dir("/nope").spawn().unwrap_err();
+/// assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
+/// assert!(matches!(error.failure(), Failure::WorkingDirectory(Some(path)) if path.as_os_str() == "/nope"));
+/// let error = std::io::Error::from(error);
+/// assert_eq!((error.kind(), error.raw_os_error()), (std::io::ErrorKind::NotFound, Some(2)));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    subject: Subject,
+    problem: Problem,
+}
+
+/// `Result` with this library's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn new(subject: Subject, failure: Failure, errno: Option<Errno>) -> Self {
+        Problem { failure, errno, path: None }.of(subject)
+    }
+
+    pub(crate) fn with_subject(mut self, subject: Subject) -> Self {
+        self.0.subject = subject;
+        self
+    }
+
+    /// The step that failed, with its operands.
+    pub fn failure(&self) -> &Failure {
+        &self.0.problem.failure
+    }
+
+    /// The error number, as `errno` has it. It is never `None`.
+    ///
+    /// If a system call failed, it is the number that the call returned. Other failures have the number that a system call has for the
+    /// same mistake:
+    ///
+    /// | number | failures |
+    /// |---|---|
+    /// | `EBADF` | a target below zero or beyond the limit, a source that is not open, [`Stdio::same_as`] a target that is not open |
+    /// | `EMFILE` | no number is free to break a cycle |
+    /// | `EBUSY` | a target of an `exec` that is in use |
+    /// | `EINVAL` | all other refused input, and the error of a hook that has only a text, as with `std::process` |
+    /// | `EOPNOTSUPP` | [`Failure::CloneUnavailable`], [`Failure::AfterFork`] |
+    /// | `ECANCELED` | the child ended before it executed the program, without an error of its own |
+    /// | `EIO` | what remains |
+    ///
+    /// [`Stdio::same_as`]: crate::Stdio::same_as
+    pub fn raw_os_error(&self) -> Option<i32> {
+        Some(self.errno().raw_os_error())
+    }
+
+    fn errno(&self) -> Errno {
+        self.0.problem.errno.unwrap_or_else(|| errno_without_a_call(self.failure()))
+    }
+
+    /// The program, if the error is of a spawn or an exec.
+    pub fn program(&self) -> Option<&OsStr> {
+        self.0.subject.program()
+    }
+
+    /// The path of the file that the child could not execute, as it found the program in `PATH`. `None` if it found no file, or
+    /// if the error is another one.
+    ///
+    /// If `PATH` has several files of the program's name, it is the first one. It may also be a path that the child could not
+    /// follow to its end, such as one in a directory that it may not search.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.problem.path.as_deref()
+    }
+
+    /// The kind of the error: that of the number that a system call returned, or [`io::ErrorKind::InvalidInput`] for refused input.
+    ///
+    /// The [`io::Error`] that this error converts into has the kind of [`Error::raw_os_error`]. That is the same one, other than for
+    /// input that is refused with `EBADF`, `EMFILE` or `EBUSY`, and for failures without a kind.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self.0.problem.errno {
+            Some(errno) => errno.kind(),
+            None => kind_without_a_call(self.failure()),
+        }
+    }
+
+    /// Converts the error into an [`io::Error`] that has its text and its [kind](Error::kind), but no error number:
+    /// [`io::Error::raw_os_error`] is `None`. [`io::Error::get_ref`] gives the `Error` back.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Error};
+    ///
+    /// let error = Command::new("true").current_dir("/nope").spawn().unwrap_err().into_wrapped();
+    /// assert_eq!(error.to_string(), "cannot spawn `true`: working directory `/nope`: No such file or directory");
+    /// let error = error.get_ref().and_then(|error| error.downcast_ref::<Error>()).expect("it wraps one");
+    /// assert_eq!(error.raw_os_error(), Some(2));
+    /// ```
+    pub fn into_wrapped(self) -> io::Error {
+        io::Error::new(self.kind(), self)
+    }
+}
+
+impl Problem {
+    /// Makes the error of this call.
+    pub(crate) fn of(self, subject: Subject) -> Error {
+        Error(Box::new(Inner { subject, problem: self }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { subject, problem: Problem { failure, errno, path } } = &*self.0;
+        write!(f, "{subject}")?;
+        let searched =
+            self.program().is_some_and(|program| !program.is_empty() && !program.as_encoded_bytes().contains(&b'/'));
+        match (failure, errno) {
+            (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
+            (Failure::Exec, _) if searched => match path {
+                Some(path) => write!(f, "`{}`: ", Escaped::new(path))?,
+                None => f.write_str("program not found in PATH: ")?,
+            },
+            (Failure::Wait, Some(Errno::CHILD)) => {
+                return f.write_str("another part of this process has reaped it, or SIGCHLD is ignored");
+            }
+            (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, _) => {}
+            (Failure::Hook { message: Some(_), .. }, _) => {}
+            _ => write!(f, "{failure}")?,
+        }
+        match (failure, errno) {
+            (Failure::Hook { index, message: Some(message) }, _) => {
+                write!(f, "pre_exec hook {index}: {}", Escaped::new(message))
+            }
+            (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, Some(errno)) => {
+                write!(f, "{}", Reason(*errno))
+            }
+            (_, Some(errno)) => write!(f, ": {}", Reason(*errno)),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("subject", &self.0.subject)
+            .field("failure", &self.0.problem.failure)
+            .field("errno", &self.0.problem.errno)
+            .field("path", &self.0.problem.path)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for io::Error {
+    /// Keeps the error number, and not the text: see [`Error::into_wrapped`].
+    fn from(error: Error) -> Self {
+        error.errno().into()
+    }
+}

@@ -1,0 +1,118 @@
+//! What can fail, with its operands.
+
+use crate::plan::{Refusal, Step};
+use crate::platform::Launcher;
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// The step that failed, with its operands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The library refused the map of descriptors. It has started no child.
+    Refused(Refusal),
+    /// A string has a NUL byte inside. For system calls a string ends at its first NUL.
+    NulByte(Text),
+    /// The name of an environment variable is empty or has a `=` inside.
+    VariableName(OsString),
+    /// The command has `Launcher::Clone` and a `pre_exec` hook. A hook needs the copied memory of fork.
+    HookNeedsFork,
+    /// The command has `Launcher::Clone`, but the kernel refuses clone, or an emulator's clone does not share memory.
+    CloneUnavailable,
+    /// The parent could not open the source of a target.
+    Open {
+        /// The number in the child.
+        target: RawFd,
+        /// The source: "a pipe", "/dev/null".
+        what: &'static str,
+    },
+    /// The parent could not open a descriptor that the library needs for the spawn.
+    ParentOpen {
+        /// What it is for: "a pipe for the report of errors".
+        what: &'static str,
+    },
+    /// The parent could not find out whether a source is open.
+    CheckFd {
+        /// The number in the parent.
+        fd: RawFd,
+    },
+    /// After a failed [`Command::exec`](crate::Command::exec), something could not be put back as it was.
+    NotRestored {
+        /// What it is: "descriptor 10".
+        what: String,
+        /// Why the exec failed.
+        exec: String,
+    },
+    /// The parent could not flush its standard output before a fork. The child would write the content of the buffer again.
+    Flush,
+    /// The command has [`Rest::Inherit`](crate::Rest::Inherit) and an [`Isolated`](crate::Isolated), whose thread has no
+    /// descriptors that a child could inherit.
+    NothingToInherit,
+    /// The process could not start the thread of an [`Isolated`](crate::Isolated).
+    Thread,
+    /// The thread of an [`Isolated`](crate::Isolated) could not get a descriptor table of its own.
+    PrivateTable,
+    /// The parent could not send the sources to the thread of an [`Isolated`](crate::Isolated).
+    SendFds,
+    /// This process is a forked copy of the one that made the [`Isolated`](crate::Isolated), and does not have its thread.
+    AfterFork,
+    /// The parent could not start a child: the system call of this launcher failed.
+    Launch(Launcher),
+    /// The signal mask of the launching thread could not be read or set. With other signals open, a child would run the handlers
+    /// of this process.
+    SignalMask,
+    /// A step failed in the child. Some steps have a variant of their own below.
+    Child(Step),
+    /// The child could not change to the working directory: its path, or `None` if the command names it by a descriptor.
+    WorkingDirectory(Option<PathBuf>),
+    /// The child did not find the program, or could not execute it. [`Error::path`](super::Error::path) says which file it could not execute.
+    Exec,
+    /// The child found the program's file, but could not execute its interpreter: the program that the first line of a script
+    /// names after `#!`, or the loader of an executable file.
+    Interpreter {
+        /// The file that needs the interpreter: the program's, or that of an interpreter which is itself a script.
+        script: PathBuf,
+        /// The interpreter, as the file names it. `None` if the parent could not find out: it may not read the file, or it has
+        /// another root than the child, or has found no fault with the interpreter.
+        interpreter: Option<PathBuf>,
+    },
+    /// A `pre_exec` hook returned an error.
+    Hook {
+        /// Which hook, in the order in which they were added, from 0.
+        index: usize,
+        /// The error's text, if it has no error number.
+        message: Option<String>,
+    },
+    /// A `pre_exec` hook panicked. The child has ended and been reaped.
+    HookPanicked {
+        /// Which hook, in the order in which they were added, from 0.
+        index: usize,
+    },
+    /// A `pre_exec` hook ended the child, or closed or replaced the library's descriptor. It has the status of the child.
+    HookEnded(ExitStatus),
+    /// The child ended before it executed the program or ran the function, in most cases since a signal killed it. It has the
+    /// status of the child.
+    Killed(ExitStatus),
+    /// The wait for the child failed.
+    Wait,
+    /// The parent could not send the signal to the child.
+    Signal,
+    /// The parent could not read the child's output.
+    Read,
+}
+
+/// One of the command's strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Text {
+    /// The program.
+    Program,
+    /// The argument of this index. `arg0` has the index 0.
+    Argument(usize),
+    /// The name or the value of an environment variable.
+    Variable,
+    /// The working directory.
+    WorkingDirectory,
+}

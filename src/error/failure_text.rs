@@ -1,0 +1,70 @@
+//! The text of each failure.
+
+use super::failure::{Failure, Text};
+use crate::escape::Escaped;
+use crate::platform::Launcher;
+use std::fmt;
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "{refusal}"),
+            Self::NulByte(text) => write!(f, "{text} has a NUL byte inside"),
+            Self::VariableName(name) if name.is_empty() => f.write_str("the name of an environment variable is empty"),
+            Self::VariableName(_) => f.write_str("the name of an environment variable has a `=` inside"),
+            Self::HookNeedsFork => {
+                f.write_str("a pre_exec hook needs the fork launcher, but Launcher::Clone was asked for")
+            }
+            Self::CloneUnavailable => {
+                f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
+            }
+            Self::Open { target, what } => write!(f, "cannot open {what} for descriptor {target}"),
+            Self::ParentOpen { what } => write!(f, "cannot open {what}"),
+            Self::NothingToInherit => f.write_str(
+                "Rest::Inherit has no meaning here: the isolated spawner's thread has no descriptors to inherit",
+            ),
+            Self::Thread => f.write_str("cannot start its thread"),
+            Self::PrivateTable => f.write_str("cannot give its thread a descriptor table of its own"),
+            Self::SendFds => f.write_str("cannot pass the descriptors to the isolated spawner"),
+            Self::AfterFork => {
+                f.write_str("this process is a forked copy, which does not have the isolated spawner's thread")
+            }
+            Self::CheckFd { fd } => write!(f, "cannot find out whether descriptor {fd} is open"),
+            Self::NotRestored { what, exec } => write!(f, "{exec}; and then cannot restore {what}"),
+            Self::Flush => f.write_str("cannot flush standard output"),
+            Self::SignalMask => f.write_str("cannot read or set the signal mask of the launching thread"),
+            Self::Launch(Launcher::Fork) => f.write_str("fork"),
+            Self::Launch(_) => f.write_str("clone"),
+            Self::Child(step) => write!(f, "cannot {step}"),
+            Self::WorkingDirectory(Some(path)) => write!(f, "working directory `{}`", Escaped::new(path)),
+            Self::WorkingDirectory(None) => f.write_str("working directory given as a descriptor"),
+            Self::Exec => f.write_str("exec"),
+            Self::Interpreter { script, interpreter: Some(interpreter) } => {
+                write!(f, "`{}` needs the interpreter `{}`", Escaped::new(script), Escaped::new(interpreter))
+            }
+            Self::Interpreter { script, interpreter: None } => {
+                write!(f, "`{}` needs an interpreter", Escaped::new(script))
+            }
+            Self::Hook { index, .. } => write!(f, "pre_exec hook {index}"),
+            Self::HookPanicked { index } => write!(f, "pre_exec hook {index} panicked"),
+            Self::HookEnded(status) => {
+                write!(f, "a pre_exec hook ended the child, or closed the library's descriptor: {status}")
+            }
+            Self::Killed(status) => write!(f, "the child was killed before it became the program: {status}"),
+            Self::Wait => f.write_str("wait"),
+            Self::Signal => f.write_str("signal"),
+            Self::Read => f.write_str("read"),
+        }
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program => f.write_str("the program's name"),
+            Self::Argument(index) => write!(f, "argument {index}"),
+            Self::Variable => f.write_str("an environment variable"),
+            Self::WorkingDirectory => f.write_str("the working directory"),
+        }
+    }
+}

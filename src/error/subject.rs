@@ -1,0 +1,44 @@
+//! The call that failed.
+
+use crate::escape::Escaped;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+/// The call that failed.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    Spawn(OsString),
+    Exec(OsString),
+    Run,
+    Isolate,
+    Environment,
+    Wait(u32),
+    Signal(u32),
+    Read(u32),
+}
+
+impl Subject {
+    /// The program, if the call is a spawn or an exec.
+    pub(super) fn program(&self) -> Option<&OsStr> {
+        match self {
+            Self::Spawn(program) | Self::Exec(program) => Some(program),
+            Self::Run | Self::Isolate | Self::Environment | Self::Wait(_) | Self::Signal(_) | Self::Read(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    /// The start of an error's text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawn(program) => write!(f, "cannot spawn `{}`: ", Escaped::new(program)),
+            Self::Exec(program) => write!(f, "cannot exec `{}`: ", Escaped::new(program)),
+            Self::Run => f.write_str("cannot run a function in a child: "),
+            Self::Isolate => f.write_str("cannot start an isolated spawner: "),
+            Self::Environment => f.write_str("cannot make an environment: "),
+            Self::Wait(pid) => write!(f, "cannot wait for process {pid}: "),
+            Self::Signal(pid) => write!(f, "cannot signal process {pid}: "),
+            Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),
+        }
+    }
+}
