@@ -1,4 +1,4 @@
-//! Prints names that are any bytes.
+//! Prints names that are any bytes, and lists of numbers.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
@@ -34,6 +34,17 @@ impl fmt::Display for Escaped<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Prints numbers with commas between them, or "none".
+pub(crate) struct Numbers<'a, T>(pub(crate) &'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Numbers<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else { return f.write_str("none") };
+        write!(f, "{first}")?;
+        others.iter().try_for_each(|number| write!(f, ", {number}"))
     }
 }
 

@@ -64,11 +64,14 @@ pub use self::child::{Child, Handle};
 pub use self::command::{Args, Command, Environment, FdMap, Lend, Slot, Stdio, Variables};
 pub use self::error::{Error, Failure, Result, Text};
 pub use self::isolated::Isolated;
-pub use self::plan::Rest;
+pub use self::plan::{Rest, Scheduler};
 #[doc(hidden)]
 pub use self::platform::Features;
 pub use self::platform::Launcher;
 pub use self::spawn::{Explanation, fork_run};
+pub use rustix::process::{Resource, Rlimit, Signal};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use rustix::thread::CpuSet;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

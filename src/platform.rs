@@ -6,7 +6,7 @@ use bitflags::bitflags;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Launcher {
-    /// Clone if it works and the command has no `pre_exec` hook; else fork.
+    /// Clone if it works and the command has no `pre_exec` hook and no other user or group; else fork.
     #[default]
     Auto,
     /// `clone3(2)` or `clone(2)` with shared memory, on Linux. The cost does not depend on the parent's memory. If it does not
@@ -37,5 +37,7 @@ bitflags! {
         const PIDFD = 1 << 6;
         /// `memfd_create(2)`. The fallback is a pipe.
         const MEMFD = 1 << 7;
+        /// `CLONE_INTO_CGROUP`. The fallback is a write to `cgroup.procs` in the child.
+        const INTO_CGROUP = 1 << 8;
     }
 }

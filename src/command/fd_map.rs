@@ -36,6 +36,8 @@ pub struct FdMap<'fd> {
     entries: Vec<MapEntry<'fd>>,
     pub(crate) rest: Rest,
     pub(crate) missing: Features,
+    /// The capacity that the spawn asks for each pipe.
+    pub(crate) pipe_capacity: Option<usize>,
 }
 
 /// One target and its source.
@@ -56,7 +58,7 @@ impl Default for FdMap<'_> {
 impl<'fd> FdMap<'fd> {
     /// Makes a map of 0, 1 and 2 as they are in the parent, and of no other descriptor.
     pub const fn new() -> Self {
-        Self { entries: Vec::new(), rest: Rest::Close, missing: Features::empty() }
+        Self { entries: Vec::new(), rest: Rest::Close, missing: Features::empty(), pipe_capacity: None }
     }
 
     /// Connects standard input. The last call counts. The default is to inherit it; for [`Command::output`] it is `/dev/null`.

@@ -1,5 +1,6 @@
 //! The builder: it holds what the caller wants, and makes no system call.
 
+mod attributes;
 mod builder;
 mod c_strings;
 mod debug;
@@ -7,6 +8,7 @@ mod environment;
 mod fd_map;
 mod hooks;
 mod lend;
+mod settings;
 mod slot;
 mod stdio;
 
@@ -17,6 +19,7 @@ pub(crate) use self::environment::EnvBlock;
 pub use self::environment::{Environment, Variables};
 pub use self::fd_map::FdMap;
 pub use self::lend::Lend;
+pub(crate) use self::settings::Settings;
 pub use self::slot::Slot;
 pub(crate) use self::slot::SlotKind;
 pub use self::stdio::Stdio;

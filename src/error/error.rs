@@ -58,9 +58,9 @@ impl Error {
     ///
     /// | number | failures |
     /// |---|---|
-    /// | `EBADF` | a target below zero or beyond the limit, a source that is not open, [`Stdio::same_as`] a target that is not open |
+    /// | `EBADF` | a target below zero or beyond the limit, a source that is not open, [`Stdio::same_as`] a target that is not open, a cgroup that is none |
     /// | `EMFILE` | no number is free to break a cycle |
-    /// | `EBUSY` | a target of an `exec` that is in use |
+    /// | `EBUSY` | a target of an `exec` that is in use, a frozen cgroup |
     /// | `EINVAL` | all other refused input, and the error of a hook that has only a text, as with `std::process` |
     /// | `EOPNOTSUPP` | [`Failure::CloneUnavailable`], [`Failure::AfterFork`] |
     /// | `ECANCELED` | the child ended before it executed the program, without an error of its own |
@@ -131,14 +131,17 @@ impl fmt::Display for Error {
             self.program().is_some_and(|program| !program.is_empty() && !program.as_encoded_bytes().contains(&b'/'));
         match (failure, errno) {
             (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
-            (Failure::Exec, _) if searched => match path {
-                Some(path) => write!(f, "`{}`: ", Escaped::new(path))?,
-                None => f.write_str("program not found in PATH: ")?,
+            // The kernel checks the limit at the exec after a change of the user.
+            (Failure::Exec, Some(Errno::AGAIN)) => f.write_str("the user's limit of processes (RLIMIT_NPROC): ")?,
+            (Failure::Exec, _) => match path {
+                Some(path) if Some(path.as_os_str()) != self.program() => write!(f, "`{}`: ", Escaped::new(path))?,
+                None if searched => f.write_str("program not found in PATH: ")?,
+                _ => {}
             },
             (Failure::Wait, Some(Errno::CHILD)) => {
                 return f.write_str("another part of this process has reaped it, or SIGCHLD is ignored");
             }
-            (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, _) => {}
+            (Failure::Wait | Failure::Signal | Failure::Read, _) => {}
             (Failure::Hook { message: Some(_), .. }, _) => {}
             _ => write!(f, "{failure}")?,
         }

@@ -11,7 +11,7 @@ use std::process::ExitStatus;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The library refused the map of descriptors. It has started no child.
+    /// The library refused the map of descriptors or an attribute. It has started no child.
     Refused(Refusal),
     /// A string has a NUL byte inside. For system calls a string ends at its first NUL.
     NulByte(Text),
@@ -19,6 +19,9 @@ pub enum Failure {
     VariableName(OsString),
     /// The command has `Launcher::Clone` and a `pre_exec` hook. A hook needs the copied memory of fork.
     HookNeedsFork,
+    /// The command has `Launcher::Clone` and another user or group than this process. Such a child that shares memory would make
+    /// this process undumpable for good.
+    CredentialsNeedFork,
     /// The command has `Launcher::Clone`, but the kernel refuses clone, or an emulator's clone does not share memory.
     CloneUnavailable,
     /// The parent could not open the source of a target.
@@ -38,6 +41,8 @@ pub enum Failure {
         /// The number in the parent.
         fd: RawFd,
     },
+    /// The parent could not find out its own user, group or parent.
+    CheckIds,
     /// After a failed [`Command::exec`](crate::Command::exec), something could not be put back as it was.
     NotRestored {
         /// What it is: "descriptor 10".
@@ -67,8 +72,19 @@ pub enum Failure {
     Child(Step),
     /// The child could not change to the working directory: its path, or `None` if the command names it by a descriptor.
     WorkingDirectory(Option<PathBuf>),
+    /// The child could not change its root directory to this path.
+    ChangeRoot(PathBuf),
+    /// The child could not set these supplementary groups.
+    Groups(Vec<u32>),
+    /// The child could not set these CPUs.
+    Affinity(Vec<usize>),
+    /// The program given as a descriptor is a script, whose interpreter could not open it: the descriptor closes at exec. Keep the
+    /// descriptor, or connect it.
+    ScriptByDescriptor,
     /// The child did not find the program, or could not execute it. [`Error::path`](super::Error::path) says which file it could not execute.
     Exec,
+    /// None of the candidates of [`Command::programs`](crate::Command::programs) exists, as far as the child may look.
+    Candidates,
     /// The child found the program's file, but could not execute its interpreter: the program that the first line of a script
     /// names after `#!`, or the loader of an executable file.
     Interpreter {
@@ -115,4 +131,6 @@ pub enum Text {
     Variable,
     /// The working directory.
     WorkingDirectory,
+    /// The root directory.
+    Root,
 }

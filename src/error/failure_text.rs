@@ -1,7 +1,7 @@
 //! The text of each failure.
 
 use super::failure::{Failure, Text};
-use crate::escape::Escaped;
+use crate::escape::{Escaped, Numbers};
 use crate::platform::Launcher;
 use std::fmt;
 
@@ -15,6 +15,10 @@ impl fmt::Display for Failure {
             Self::HookNeedsFork => {
                 f.write_str("a pre_exec hook needs the fork launcher, but Launcher::Clone was asked for")
             }
+            Self::CredentialsNeedFork => f.write_str(
+                "another user or group needs the fork launcher, but Launcher::Clone was asked for: a child that shares memory \
+                 would make this process undumpable for good",
+            ),
             Self::CloneUnavailable => {
                 f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
             }
@@ -30,6 +34,7 @@ impl fmt::Display for Failure {
                 f.write_str("this process is a forked copy, which does not have the isolated spawner's thread")
             }
             Self::CheckFd { fd } => write!(f, "cannot find out whether descriptor {fd} is open"),
+            Self::CheckIds => f.write_str("cannot find out the user, the group or the parent of this process"),
             Self::NotRestored { what, exec } => write!(f, "{exec}; and then cannot restore {what}"),
             Self::Flush => f.write_str("cannot flush standard output"),
             Self::SignalMask => f.write_str("cannot read or set the signal mask of the launching thread"),
@@ -38,6 +43,13 @@ impl fmt::Display for Failure {
             Self::Child(step) => write!(f, "cannot {step}"),
             Self::WorkingDirectory(Some(path)) => write!(f, "working directory `{}`", Escaped::new(path)),
             Self::WorkingDirectory(None) => f.write_str("working directory given as a descriptor"),
+            Self::ChangeRoot(path) => write!(f, "cannot change the root directory to `{}`", Escaped::new(path)),
+            Self::Groups(groups) => write!(f, "cannot set the supplementary groups to {}", Numbers(groups)),
+            Self::Affinity(cpus) => write!(f, "cannot set the CPUs to {}", Numbers(cpus)),
+            Self::ScriptByDescriptor => f.write_str(
+                "the program given as a descriptor is a script, and its interpreter cannot open it; keep or connect the descriptor",
+            ),
+            Self::Candidates => f.write_str("none of the candidates for the program can be executed"),
             Self::Exec => f.write_str("exec"),
             Self::Interpreter { script, interpreter: Some(interpreter) } => {
                 write!(f, "`{}` needs the interpreter `{}`", Escaped::new(script), Escaped::new(interpreter))
@@ -65,6 +77,7 @@ impl fmt::Display for Text {
             Self::Argument(index) => write!(f, "argument {index}"),
             Self::Variable => f.write_str("an environment variable"),
             Self::WorkingDirectory => f.write_str("the working directory"),
+            Self::Root => f.write_str("the root directory"),
         }
     }
 }

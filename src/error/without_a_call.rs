@@ -13,18 +13,34 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
             | Refusal::TargetBeyondLimit { .. }
             | Refusal::SourceNotOpen { .. }
             | Refusal::SourceSpent { .. }
-            | Refusal::SameAsNothing { .. } => Errno::BADF,
+            | Refusal::SameAsNothing { .. }
+            | Refusal::NotACgroup { .. } => Errno::BADF,
             Refusal::NoScratch { .. } => Errno::MFILE,
-            Refusal::TargetInUse { .. } => Errno::BUSY,
+            Refusal::TargetInUse { .. } | Refusal::FrozenCgroup { .. } => Errno::BUSY,
             Refusal::TargetTwice { .. }
             | Refusal::KeepCollides { .. }
             | Refusal::SameAsItself { .. }
             | Refusal::PipedWhere { .. }
-            | Refusal::InheritWhere { .. } => Errno::INVAL,
+            | Refusal::InheritWhere { .. }
+            | Refusal::SessionAndGroup
+            | Refusal::NegativeGroup { .. }
+            | Refusal::TerminalWithoutSession
+            | Refusal::ForegroundWithoutTerminal
+            | Refusal::OomScore { .. }
+            | Refusal::Priority { .. }
+            | Refusal::NoCpus
+            | Refusal::Umask { .. }
+            | Refusal::SoftAboveHard { .. }
+            | Refusal::NotAnId { .. }
+            | Refusal::TooManyGroups { .. }
+            | Refusal::CannotIgnore { .. }
+            | Refusal::NoPrograms
+            | Refusal::TwoPrograms => Errno::INVAL,
         },
         Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
+        | Failure::CredentialsNeedFork
         | Failure::NothingToInherit
         | Failure::Hook { .. } => Errno::INVAL,
         Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
@@ -41,6 +57,7 @@ pub(super) fn kind_without_a_call(failure: &Failure) -> io::ErrorKind {
         | Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
+        | Failure::CredentialsNeedFork
         | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
         Failure::CloneUnavailable | Failure::AfterFork => io::ErrorKind::Unsupported,
         _ => io::ErrorKind::Other,

@@ -65,23 +65,38 @@ impl Act {
     }
 }
 
+/// Which ways may be taken, and how far a search goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ways {
+    /// The kernel features that are not used.
+    pub(crate) missing: Features,
+    /// The hard limit of descriptors that bounds a search, if the process's own limit has been lowered since.
+    pub(crate) hard_limit: Option<u64>,
+}
+
+impl Ways {
+    /// All features.
+    pub(crate) const NONE: Self = Self { missing: Features::empty(), hard_limit: None };
+}
+
 /// Gives the thread a private descriptor table, without the descriptors from `first` on.
-pub(crate) fn unshare(first: RawFd, missing: Features) -> Result<(), Errno> {
+pub(crate) fn unshare(first: RawFd, ways: Ways) -> Result<(), Errno> {
     let flags = sys::CLOSE_RANGE_UNSHARE;
-    if !missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, flags).is_ok() {
+    if !ways.missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, flags).is_ok() {
         return Ok(());
     }
     sys::unshare_table()?;
-    close(first, RawFd::MAX, missing)
+    close(first, RawFd::MAX, ways)
 }
 
 /// Closes all descriptors from `first` to `last`.
-pub(crate) fn close(first: RawFd, last: RawFd, missing: Features) -> Result<(), Errno> {
-    act(Act::Close, first, last, missing)
+pub(crate) fn close(first: RawFd, last: RawFd, ways: Ways) -> Result<(), Errno> {
+    act(Act::Close, first, last, ways)
 }
 
 /// Acts on all descriptors from `first` to `last`, by the first way that is not `missing` and works.
-pub(crate) fn act(act: Act, first: RawFd, last: RawFd, missing: Features) -> Result<(), Errno> {
+pub(crate) fn act(act: Act, first: RawFd, last: RawFd, ways: Ways) -> Result<(), Errno> {
+    let Ways { missing, hard_limit } = ways;
     if !missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, last, act.flags()).is_ok() {
         return Ok(());
     }
@@ -94,7 +109,7 @@ pub(crate) fn act(act: Act, first: RawFd, last: RawFd, missing: Features) -> Res
     if missing.contains(Features::SEARCH) {
         return Err(Errno::NOSYS);
     }
-    search(first, last)?.try_for_each(|fd| act.on(fd).map(drop))
+    search(first, last, hard_limit.or_else(sys::hard_limit))?.try_for_each(|fd| act.on(fd).map(drop))
 }
 
 /// The ranges of all numbers that `keep` does not have: the first and the last number of each range.
@@ -159,8 +174,8 @@ fn search_end(hard_limit: Option<u64>) -> Option<u64> {
 ///
 /// `poll(2)` would test many with one call, but it takes a descriptor that was opened with `O_PATH` for closed, and on
 /// some systems devices too.
-fn search(first: RawFd, last: RawFd) -> Result<impl Iterator<Item = RawFd>, Errno> {
-    let bound = search_end(sys::hard_limit()).ok_or(Errno::NOSYS)?;
+fn search(first: RawFd, last: RawFd, hard_limit: Option<u64>) -> Result<impl Iterator<Item = RawFd>, Errno> {
+    let bound = search_end(hard_limit).ok_or(Errno::NOSYS)?;
     let end = u64::from(last.unsigned_abs()).saturating_add(1).min(bound);
     Ok((u64::from(first.unsigned_abs())..end).map(|number| number as RawFd))
 }
@@ -175,7 +190,7 @@ pub(crate) fn open_numbers(missing: Features) -> Result<Vec<RawFd>, Errno> {
     if missing.contains(Features::SEARCH) {
         return Err(Errno::NOSYS);
     }
-    Ok(search(0, RawFd::MAX)?.filter(|&number| close_on_exec(number) != Ok(None)).collect())
+    Ok(search(0, RawFd::MAX, sys::hard_limit())?.filter(|&number| close_on_exec(number) != Ok(None)).collect())
 }
 
 /// The numbers that `/proc` lists of the calling thread's table, without the one that reads the list. The main thread

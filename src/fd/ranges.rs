@@ -2,7 +2,6 @@
 #![allow(unsafe_code, reason = "only the caller of these functions can know which numbers may be closed")]
 
 use super::by_number::{self, Act};
-use crate::platform::Features;
 use crate::sys;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::sys::unshare_table;
@@ -114,7 +113,7 @@ pub unsafe fn close_ranges_except(keep: impl IntoIterator<Item = impl AsRawFd>, 
     let act = if flags.contains(CloseRange::CLOEXEC) { Act::SetCloseOnExec } else { Act::Close };
     // From the last gap to the first: a private copy then has few numbers left when the lower gaps are searched.
     for (first, last) in by_number::gaps(keep).into_iter().rev() {
-        by_number::act(act, first, last, Features::empty())?;
+        by_number::act(act, first, last, by_number::Ways::NONE)?;
     }
     Ok(())
 }
@@ -149,7 +148,7 @@ fn act_from(act: Act, first: RawFd) -> io::Result<()> {
     if first < 0 {
         return Err(Errno::INVAL.into());
     }
-    Ok(by_number::act(act, first, RawFd::MAX, Features::empty())?)
+    Ok(by_number::act(act, first, RawFd::MAX, by_number::Ways::NONE)?)
 }
 
 /// Gives the calling thread a private copy of its descriptor table.

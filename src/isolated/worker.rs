@@ -7,7 +7,6 @@ use super::job::{Job, JobPtr, JobSlot};
 use super::transfer::{JobHead, receive, receive_job, send, send_all};
 use crate::fd::by_number;
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
-use crate::platform::Features;
 use crate::sys;
 use rustix::io::Errno;
 use rustix::net::sockopt::Timeout;
@@ -155,7 +154,7 @@ fn serve(socket: &OwnedFd, slot: &JobSlot) {
 fn unshare_table(socket: RawFd) -> Result<OwnedFd, Errno> {
     sys::unshare_table()?;
     for (first, last) in by_number::gaps(vec![socket]).into_iter().rev() {
-        by_number::close(first, last, Features::empty())?;
+        by_number::close(first, last, by_number::Ways::NONE)?;
     }
     // SAFETY: the number is open in this thread's own table, and nothing else uses that table.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };

@@ -16,10 +16,10 @@ use super::image::Image;
 use super::release::Release;
 use super::report::{SharedReport, StepFailure};
 use crate::fd::by_number;
-use crate::plan::Step;
+use crate::plan::{Scheduler, Step};
 use crate::sys;
 use rustix::io::Errno;
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int};
 use std::os::fd::RawFd;
 
 /// The arguments of [`child_main`].
@@ -66,20 +66,41 @@ impl From<Errno> for StepError {
 
 fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), StepError> {
     let image = args.image;
-    let missing = image.missing;
+    let ways = by_number::Ways { missing: image.missing, hard_limit: image.hard_limit };
     match step {
-        Step::UnshareFiles { first } => by_number::unshare(first, missing)?,
-        Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, missing)?,
-        Step::Close { first, last } => by_number::close(first, last, missing)?,
-        Step::SetCloexec { first, last } => by_number::act(by_number::Act::SetCloseOnExec, first, last, missing)?,
+        Step::JoinCgroup { fd } => sys::join_cgroup(fd)?,
+        Step::UnshareFiles { first } => by_number::unshare(first, ways)?,
+        Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, ways)?,
+        Step::Close { first, last } => by_number::close(first, last, ways)?,
+        Step::SetCloexec { first, last } => by_number::act(by_number::Act::SetCloseOnExec, first, last, ways)?,
         Step::ClearCloexec { fd } => sys::clear_close_on_exec(fd)?,
         Step::Dup2 { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,
-        Step::DefaultSigpipe => sys::default_signal(libc::SIGPIPE)?,
+        Step::DefaultSignals { signals } => signals.numbers().try_for_each(default_signal)?,
+        Step::IgnoreSignals { signals } => signals.numbers().try_for_each(sys::ignore_signal)?,
+        Step::NewSession => sys::new_session()?,
+        Step::JoinGroup { group } => sys::set_process_group(0, group)?,
+        Step::ControllingTerminal { fd } => sys::set_controlling_terminal(fd)?,
+        Step::Foreground { fd } => become_foreground(fd)?,
+        Step::OomScoreAdj { value } => sys::set_oom_score_adj(value)?,
+        Step::Scheduler { scheduler } => sys::set_scheduler(policy(scheduler), scheduler.priority().into())?,
+        Step::Nice { increment } => sys::add_nice(increment)?,
+        Step::Affinity { cpus } => sys::set_affinity(image.list(cpus))?,
+        Step::Umask { mask } => sys::set_umask(mask).map(drop)?,
+        Step::Limit { resource, soft, hard } => sys::set_limit(resource as u32, soft, hard)?,
+        Step::SetGroups { groups } => sys::set_groups(image.list(groups), image.whose())?,
+        Step::SetGid { gid } => sys::set_gid(gid, image.whose())?,
+        // SAFETY: the string ends in a NUL. The kernel answers EFAULT to a null pointer.
+        Step::ChangeRoot { path } => unsafe { sys::change_root(image.string(path)) }?,
+        Step::SetUid { uid } => sys::set_uid(uid, image.whose())?,
         // SAFETY: the string ends in a NUL. The kernel answers EFAULT to a null pointer.
         Step::ChangeDirectory { path } => unsafe { sys::change_directory(image.string(path)) }?,
         Step::ChangeDirectoryTo { fd } => sys::change_directory_to(fd)?,
+        Step::ParentDeathSignal { signal } => sys::set_parent_death_signal(signal.as_raw())?,
+        Step::CheckParent { parent } => check_parent(parent)?,
+        Step::NoNewPrivs => sys::set_no_new_privs()?,
         Step::SignalMask => sys::set_signal_mask(&args.mask).map(drop)?,
+        Step::BlockSignals { signals } => sys::set_signal_mask(&sys::signal_set(signals.numbers())).map(drop)?,
         Step::Hooks => {
             let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, index));
             if !done {
@@ -94,9 +115,65 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
             }
             return Err(errno.into());
         }
+        Step::ExecFd { fd } => {
+            args.report.set_done();
+            return Err(exec_fd(image, fd).into());
+        }
         Step::Run => return Err(function::run(image, args.report, args.release).into()),
     }
     Ok(())
+}
+
+/// Gives a signal its default disposition. SIGKILL and SIGSTOP have no other, and the kernel refuses the call for them.
+fn default_signal(signal: c_int) -> Result<(), Errno> {
+    if [libc::SIGKILL, libc::SIGSTOP].contains(&signal) { Ok(()) } else { sys::default_signal(signal) }
+}
+
+/// Makes the process group the foreground group of a terminal. Else SIGTTOU would stop a process of another group for that. It is
+/// blocked in a child, but not in the calling process.
+fn become_foreground(fd: RawFd) -> Result<(), Errno> {
+    let before = sys::set_signal_mask(&sys::every_signal())?;
+    let result = sys::set_foreground(fd);
+    sys::set_signal_mask(&before)?;
+    result
+}
+
+/// The kernel's number of a scheduling policy.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn policy(scheduler: Scheduler) -> c_int {
+    match scheduler {
+        Scheduler::Other => libc::SCHED_OTHER,
+        Scheduler::Batch => libc::SCHED_BATCH,
+        Scheduler::Idle => libc::SCHED_IDLE,
+        Scheduler::Fifo(_) => libc::SCHED_FIFO,
+        Scheduler::RoundRobin(_) => libc::SCHED_RR,
+    }
+}
+
+/// Other systems set no policy.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn policy(_: Scheduler) -> c_int {
+    0
+}
+
+/// Fails with ESRCH if the parent has ended, so that another process has become the parent. 0 is a parent in another PID namespace.
+fn check_parent(parent: u32) -> Result<(), Errno> {
+    match sys::parent()? {
+        0 => Ok(()),
+        now if now == parent => Ok(()),
+        _ => Err(Errno::SRCH),
+    }
+}
+
+/// Executes the program that a descriptor refers to.
+fn exec_fd(image: &Image<'_>, fd: RawFd) -> Errno {
+    // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
+    unsafe { sys::exec_fd(fd, image.argv, environment(image)) }
+}
+
+/// The environment of the program. A hook may have changed one that the command inherits.
+fn environment(image: &Image<'_>) -> *const *const c_char {
+    if image.envp.is_null() { sys::environment() } else { image.envp }
 }
 
 /// Executes the program. Returns the error if that fails, and the index of the path whose error it is.
@@ -133,8 +210,6 @@ fn exec(image: &Image<'_>) -> (Errno, Option<usize>) {
 
 fn exec_path(image: &Image<'_>, index: usize) -> Errno {
     let Some(&path) = image.programs.get(index) else { return Errno::NOENT };
-    // A hook may have changed an environment that the command inherits.
-    let envp = if image.envp.is_null() { sys::environment() } else { image.envp };
     // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
-    unsafe { sys::exec(path as *const c_char, image.argv, envp) }
+    unsafe { sys::exec(path as *const c_char, image.argv, environment(image)) }
 }

@@ -2,10 +2,11 @@
 
 use super::hooks::HookList;
 use crate::command::CStrings;
-use crate::plan::{Step, StringId};
+use crate::plan::{NumbersId, Step, StringId};
 use crate::platform::Features;
 use crate::sys;
 use std::ffi::{CStr, OsStr, c_char};
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -15,6 +16,8 @@ pub(crate) struct Image<'a> {
     pub(crate) steps: &'a [Step],
     /// The strings that steps name.
     pub(crate) strings: &'a CStrings,
+    /// The numbers of the lists that steps name.
+    pub(crate) numbers: &'a [u32],
     /// The addresses of the program's paths, in the order in which the child tries them.
     pub(crate) programs: &'a [usize],
     /// Whether the paths come from a search of PATH.
@@ -30,12 +33,28 @@ pub(crate) struct Image<'a> {
     pub(crate) function: Option<*mut (dyn FnMut() -> i32 + 'a)>,
     /// The kernel features that the child must not use.
     pub(crate) missing: Features,
+    /// The directory of the cgroup in which the kernel makes the child.
+    pub(crate) cgroup: Option<RawFd>,
+    /// The hard limit of descriptors before the steps, if a step changes it. It bounds a search for what to close.
+    pub(crate) hard_limit: Option<u64>,
+    /// Whether the steps run in the calling process, whose other threads have ids, too.
+    pub(crate) in_place: bool,
 }
 
 impl Image<'_> {
     /// The address of a string that a step names; null if there is no such string.
     pub(super) fn string(&self, id: StringId) -> *const c_char {
         self.strings.pointer(id.index())
+    }
+
+    /// The list that a step names.
+    pub(super) fn list(&self, id: NumbersId) -> &[u32] {
+        id.list(self.numbers)
+    }
+
+    /// Whose ids the steps set.
+    pub(super) fn whose(&self) -> sys::Whose {
+        if self.in_place { sys::Whose::Processes } else { sys::Whose::Threads }
     }
 
     /// The path of the program that has this index. The parent calls this.

@@ -14,6 +14,26 @@ pub(crate) struct Mode {
     pub(crate) pidfd: bool,
 }
 
+/// What a command needs of its launcher.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Hooks need a copy of the parent's memory.
+    pub(crate) hooks: bool,
+    /// A change to another user or group, too: if such a child shares memory, the kernel makes the parent undumpable for good, and
+    /// the new user can stop the child and with it the parent's thread.
+    pub(crate) other_ids: bool,
+    pub(crate) cgroup: bool,
+    /// What becomes of the rest. An inherited one needs a copy of the table.
+    pub(crate) rest: Rest,
+}
+
+impl Needs {
+    /// Whether the child needs a copy of the parent's memory.
+    pub(crate) fn needs_copy(self) -> bool {
+        self.hooks || self.other_ids
+    }
+}
+
 /// How the process that executes the program is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -23,6 +43,8 @@ pub(crate) enum Method {
         clone3: bool,
         /// The child starts with the parent's own table.
         shared_table: bool,
+        /// The kernel makes the child in the command's cgroup, if it has one.
+        into_cgroup: bool,
     },
     /// A child with a copy of the parent's memory.
     Fork,
@@ -59,17 +81,21 @@ impl Mode {
 
 impl Method {
     /// The best method for a command's launcher, if these features are missing.
-    pub(crate) fn choose(launcher: Launcher, hooks: bool, rest: Rest, missing: Features) -> Result<Self, Failure> {
+    pub(crate) fn choose(launcher: Launcher, needs: Needs, missing: Features) -> Result<Self, Failure> {
+        let clone3 = !missing.contains(Features::CLONE3);
         let clone = Self::Clone {
-            clone3: !missing.contains(Features::CLONE3),
-            shared_table: !missing.contains(Features::SHARED_TABLE) && rest == Rest::Close,
+            clone3,
+            shared_table: !missing.contains(Features::SHARED_TABLE) && needs.rest == Rest::Close,
+            into_cgroup: needs.cgroup && clone3 && !missing.contains(Features::INTO_CGROUP),
         };
         match launcher {
-            Launcher::Clone if hooks => Err(Failure::HookNeedsFork),
+            Launcher::Clone if needs.hooks => Err(Failure::HookNeedsFork),
+            Launcher::Clone if needs.other_ids => Err(Failure::CredentialsNeedFork),
             Launcher::Clone if missing.contains(Features::CLONE) => Err(Failure::CloneUnavailable),
             Launcher::Clone => Ok(clone),
-            Launcher::Auto if !hooks && !missing.contains(Features::CLONE) => Ok(clone),
-            Launcher::Auto | Launcher::Fork => Ok(Self::Fork),
+            Launcher::Auto if needs.needs_copy() || missing.contains(Features::CLONE) => Ok(Self::Fork),
+            Launcher::Auto => Ok(clone),
+            Launcher::Fork => Ok(Self::Fork),
         }
     }
 
@@ -84,6 +110,7 @@ impl Method {
     /// The feature that is missing if the kernel refuses this method.
     pub(crate) fn feature(self) -> Features {
         match self {
+            Self::Clone { into_cgroup: true, .. } => Features::INTO_CGROUP,
             Self::Clone { clone3: true, .. } => Features::CLONE3,
             Self::Clone { clone3: false, .. } => Features::CLONE,
             Self::Fork | Self::InPlace => Features::empty(),
@@ -95,29 +122,54 @@ impl Method {
 mod tests {
     use super::*;
 
+    const PLAIN: Method = Method::Clone { clone3: true, shared_table: true, into_cgroup: false };
+
+    fn choose(launcher: Launcher, needs: Needs, missing: Features) -> Result<Method, Failure> {
+        Method::choose(launcher, needs, missing)
+    }
+
     #[test]
     fn methods_fall_back_one_feature_at_a_time() {
-        let auto = |missing| Method::choose(Launcher::Auto, false, Rest::Close, missing).unwrap();
-        assert_eq!(auto(Features::empty()), Method::Clone { clone3: true, shared_table: true });
-        assert_eq!(auto(Features::SHARED_TABLE), Method::Clone { clone3: true, shared_table: false });
-        assert_eq!(auto(Features::CLONE3), Method::Clone { clone3: false, shared_table: true });
-        let both = Features::CLONE3 | Features::SHARED_TABLE;
-        assert_eq!(auto(both), Method::Clone { clone3: false, shared_table: false });
+        let auto = |missing| choose(Launcher::Auto, Needs::default(), missing).unwrap();
+        let clone = |clone3, shared_table| Method::Clone { clone3, shared_table, into_cgroup: false };
+        assert_eq!(auto(Features::empty()), PLAIN);
+        assert_eq!(auto(Features::SHARED_TABLE), clone(true, false));
+        assert_eq!(auto(Features::CLONE3), clone(false, true));
+        assert_eq!(auto(Features::CLONE3 | Features::SHARED_TABLE), clone(false, false));
         assert_eq!(auto(Features::CLONE), Method::Fork);
     }
 
     #[test]
     fn an_inherited_rest_needs_a_copy_of_the_table() {
-        let method = Method::choose(Launcher::Clone, false, Rest::Inherit, Features::empty()).unwrap();
-        assert_eq!(method, Method::Clone { clone3: true, shared_table: false });
+        let needs = Needs { rest: Rest::Inherit, ..Needs::default() };
+        let method = choose(Launcher::Clone, needs, Features::empty()).unwrap();
+        assert_eq!(method, Method::Clone { clone3: true, shared_table: false, into_cgroup: false });
     }
 
     #[test]
-    fn hooks_need_fork_and_an_explicit_clone_never_becomes_a_fork() {
-        let choose = |launcher, hooks, missing| Method::choose(launcher, hooks, Rest::Close, missing);
-        assert_eq!(choose(Launcher::Auto, true, Features::empty()).unwrap(), Method::Fork);
-        assert_eq!(choose(Launcher::Fork, true, Features::empty()).unwrap(), Method::Fork);
-        assert!(matches!(choose(Launcher::Clone, true, Features::empty()), Err(Failure::HookNeedsFork)));
-        assert!(matches!(choose(Launcher::Clone, false, Features::CLONE), Err(Failure::CloneUnavailable)));
+    fn only_clone3_makes_a_child_in_a_cgroup() {
+        let needs = Needs { cgroup: true, ..Needs::default() };
+        let auto = |missing| choose(Launcher::Auto, needs, missing).unwrap();
+        let into = Method::Clone { clone3: true, shared_table: true, into_cgroup: true };
+        assert_eq!(auto(Features::empty()), into);
+        assert_eq!(into.feature(), Features::INTO_CGROUP);
+        assert_eq!(auto(Features::INTO_CGROUP), PLAIN);
+        assert_eq!(PLAIN.feature(), Features::CLONE3);
+        let clone = Method::Clone { clone3: false, shared_table: true, into_cgroup: false };
+        assert_eq!(auto(Features::CLONE3), clone);
+    }
+
+    #[test]
+    fn hooks_and_other_ids_need_fork_and_an_explicit_clone_never_becomes_a_fork() {
+        let hooks = Needs { hooks: true, ..Needs::default() };
+        let other_ids = Needs { other_ids: true, ..Needs::default() };
+        for needs in [hooks, other_ids] {
+            assert_eq!(choose(Launcher::Auto, needs, Features::empty()).unwrap(), Method::Fork);
+            assert_eq!(choose(Launcher::Fork, needs, Features::empty()).unwrap(), Method::Fork);
+        }
+        assert!(matches!(choose(Launcher::Clone, hooks, Features::empty()), Err(Failure::HookNeedsFork)));
+        assert!(matches!(choose(Launcher::Clone, other_ids, Features::empty()), Err(Failure::CredentialsNeedFork)));
+        let missing = choose(Launcher::Clone, Needs::default(), Features::CLONE);
+        assert!(matches!(missing, Err(Failure::CloneUnavailable)));
     }
 }

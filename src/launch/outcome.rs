@@ -134,7 +134,12 @@ fn problem(report: Report, image: &Image<'_>) -> Problem {
                     Failure::WorkingDirectory(image.strings.get(path.index()).map(OsStr::to_owned).map(PathBuf::from))
                 }
                 Step::ChangeDirectoryTo { .. } => Failure::WorkingDirectory(None),
-                Step::Exec => Failure::Exec,
+                Step::ChangeRoot { path } => {
+                    Failure::ChangeRoot(image.strings.get(path.index()).map(PathBuf::from).unwrap_or_default())
+                }
+                Step::SetGroups { groups } => Failure::Groups(image.list(groups).to_vec()),
+                Step::Affinity { cpus } => Failure::Affinity(cpus_of(image.list(cpus))),
+                Step::Exec | Step::ExecFd { .. } => Failure::Exec,
                 step => Failure::Child(step),
             };
             Problem { path: report.path.and_then(|index| image.program(index)), ..Problem::system(failure, errno) }
@@ -143,4 +148,18 @@ fn problem(report: Report, image: &Image<'_>) -> Problem {
         ChildError::HookText { index, text } => Failure::Hook { index, message: Some(text) }.into(),
         ChildError::HookPanicked { index } => Failure::HookPanicked { index }.into(),
     }
+}
+
+/// The CPUs of the kernel's mask: bits in words of the machine, which are halves here.
+pub(crate) fn cpus_of(mask: &[u32]) -> Vec<usize> {
+    let words = mask.chunks(size_of::<usize>() / size_of::<u32>()).map(|halves| {
+        let mut bytes = [0; size_of::<usize>()];
+        bytes.chunks_exact_mut(4).zip(halves).for_each(|(place, half)| place.copy_from_slice(&half.to_ne_bytes()));
+        usize::from_ne_bytes(bytes)
+    });
+    let bits = usize::BITS as usize;
+    words
+        .enumerate()
+        .flat_map(|(index, word)| (0..bits).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index * bits + bit))
+        .collect()
 }

@@ -76,6 +76,8 @@ pub(crate) fn known_missing() -> Features {
 
 /// Remembers that the kernel has refused a feature after the probe.
 pub(crate) fn remember_missing(feature: Features) {
+    // Whether the kernel can make a child in a cgroup depends on the cgroup.
+    let feature = feature.difference(Features::INTO_CGROUP);
     // If the probe has not run yet, it will find out.
     let remember = |known: u32| (known != UNKNOWN).then_some(known | feature.bits());
     let before = MISSING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, remember);
@@ -174,7 +176,7 @@ fn run_probe_child(
     stack: &Stack,
     child: extern "C" fn(*mut c_void) -> !,
 ) -> Result<(), Errno> {
-    let options = CloneOptions { clone3: findings.clone3, shared_table, pidfd: false };
+    let options = CloneOptions { clone3: findings.clone3, shared_table, pidfd: false, cgroup: None };
     // SAFETY: all signals are blocked, in the probe and so in its child. The children only make system calls and write
     // to atomics; each has a stack of its own.
     let (pid, _) = unsafe { clone(options, stack, child, std::ptr::from_ref(findings).cast_mut().cast()) }?;

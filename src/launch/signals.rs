@@ -1,5 +1,6 @@
 //! Signal masks and dispositions in the parent, during a launch.
 
+use crate::plan::SignalName;
 use crate::sys;
 use rustix::io::Errno;
 use std::ffi::c_int;
@@ -29,14 +30,32 @@ impl Drop for BlockedSignals {
     }
 }
 
-/// The old disposition of SIGPIPE.
-pub(crate) struct Sigpipe(libc::sigaction);
+/// The disposition that a signal had.
+pub(crate) struct SavedAction {
+    signal: c_int,
+    action: libc::sigaction,
+}
 
-impl Sigpipe {
+impl SavedAction {
+    /// The disposition of a signal as it is now.
+    pub(crate) fn of(signal: c_int) -> Result<Self, Errno> {
+        // SAFETY: all zeros is a valid value, and one action is written.
+        let (result, action) = unsafe {
+            let mut action = std::mem::zeroed();
+            (libc::sigaction(signal, std::ptr::null(), &raw mut action), action)
+        };
+        if result == 0 { Ok(Self { signal, action }) } else { Err(sys::last_error()) }
+    }
+
+    /// The name of the signal.
+    pub(crate) fn signal(&self) -> impl std::fmt::Display {
+        SignalName(self.signal)
+    }
+
     /// Puts the disposition back.
     pub(crate) fn restore(&self) -> Result<(), Errno> {
         // SAFETY: the signal had this action before.
-        match unsafe { libc::sigaction(libc::SIGPIPE, &raw const self.0, std::ptr::null_mut()) } {
+        match unsafe { libc::sigaction(self.signal, &raw const self.action, std::ptr::null_mut()) } {
             0 => Ok(()),
             _ => Err(sys::last_error()),
         }
@@ -47,22 +66,17 @@ extern "C" fn do_nothing(_: c_int) {}
 
 /// Replaces an ignored SIGPIPE by a handler that does nothing. For this process the two are the same, but exec gives a handled
 /// signal its default disposition. Returns `None` if SIGPIPE is not ignored.
-pub(crate) fn handle_ignored_sigpipe() -> Result<Option<Sigpipe>, Errno> {
-    // SAFETY: all zeros is a valid value; one action is written, and one is read whose handler does nothing.
-    unsafe {
-        let mut before: libc::sigaction = std::mem::zeroed();
-        if libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut before) != 0 {
-            return Err(sys::last_error());
-        }
-        if before.sa_sigaction != libc::SIG_IGN {
-            return Ok(None);
-        }
+pub(crate) fn handle_ignored_sigpipe() -> Result<Option<SavedAction>, Errno> {
+    let before = SavedAction::of(libc::SIGPIPE)?;
+    if before.action.sa_sigaction != libc::SIG_IGN {
+        return Ok(None);
+    }
+    // SAFETY: all zeros is a valid value, and one action is read whose handler does nothing.
+    let result = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = do_nothing as *const () as usize;
         action.sa_flags = libc::SA_RESTART;
-        if libc::sigaction(libc::SIGPIPE, &raw const action, std::ptr::null_mut()) != 0 {
-            return Err(sys::last_error());
-        }
-        Ok(Some(Sigpipe(before)))
-    }
+        libc::sigaction(libc::SIGPIPE, &raw const action, std::ptr::null_mut())
+    };
+    if result == 0 { Ok(Some(before)) } else { Err(sys::last_error()) }
 }

@@ -47,8 +47,9 @@ impl From<Failure> for LaunchError {
 pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, LaunchError> {
     match mode.method {
         Method::InPlace => Err(launch_in_place(image)),
-        Method::Clone { clone3, shared_table } => {
-            launch_clone(CloneOptions { clone3, shared_table, pidfd: mode.pidfd }, mode, image)
+        Method::Clone { clone3, shared_table, into_cgroup } => {
+            let cgroup = image.cgroup.filter(|_| into_cgroup);
+            launch_clone(CloneOptions { clone3, shared_table, pidfd: mode.pidfd, cgroup }, mode, image)
         }
         Method::Fork => Ok(launch_fork(image, errpipe)?),
     }

@@ -16,6 +16,8 @@ pub(super) struct CloneOptions {
     pub(super) shared_table: bool,
     /// The kernel makes a pidfd (`CLONE_PIDFD`).
     pub(super) pidfd: bool,
+    /// The directory of the cgroup in which the kernel makes the child (`CLONE_INTO_CGROUP`).
+    pub(super) cgroup: Option<RawFd>,
 }
 
 /// Clones a child that does its steps. Returns its pid and pidfd when it has executed or ended. If no number is free for the
@@ -51,6 +53,9 @@ const NO_PIDFD: RawFd = -1;
 /// Since Linux 5.5. libc's constant has a type that is too small for its value.
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 
+/// Since Linux 5.7.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
+
 /// Clones a child. Returns when it has executed or ended.
 ///
 /// Until exec, the end of the child sends no signal, so that no `wait(-1)` of another thread can reap it and no handler of
@@ -76,7 +81,10 @@ pub(super) unsafe fn clone(
     }
     let pid = if options.clone3 {
         let args = sys::CloneArgs {
-            flags: u64::from(flags.cast_unsigned()) | CLONE_CLEAR_SIGHAND,
+            flags: u64::from(flags.cast_unsigned())
+                | CLONE_CLEAR_SIGHAND
+                | options.cgroup.map_or(0, |_| CLONE_INTO_CGROUP),
+            cgroup: options.cgroup.map_or(0, |fd| u64::from(fd.unsigned_abs())),
             pidfd: (&raw mut pidfd) as u64,
             stack: stack.bottom() as u64,
             stack_size: stack.size() as u64,

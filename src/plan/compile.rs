@@ -83,10 +83,10 @@ impl Plan {
         if smallest < self.limit { Ok(smallest) } else { Err(refusal) }
     }
 
-    /// The library's descriptors that the closes spare. After hooks that is not the working directory: the child is there by then,
-    /// and a hook may have opened something else at its number.
+    /// The library's descriptors that the closes spare. After hooks those are not needed any more that only steps before the hooks
+    /// use, and a hook may have opened something else at their numbers.
     fn internal_after_hooks(&self) -> impl Iterator<Item = RawFd> {
-        let spared = |each: &&InternalFd| !self.hooks || each.role != Role::WorkingDirectory;
+        let spared = |each: &&InternalFd| !self.hooks || matches!(each.role, Role::Errpipe | Role::Program);
         self.internal_fds.iter().filter(spared).map(|each| each.fd)
     }
 

@@ -44,6 +44,12 @@ pub enum Role {
     Errpipe,
     /// The directory that the child changes to.
     WorkingDirectory,
+    /// The program's file.
+    Program,
+    /// The terminal that becomes the controlling terminal, or whose foreground the child becomes.
+    Terminal,
+    /// The `cgroup.procs` file of the cgroup that the child joins.
+    Cgroup,
 }
 
 impl std::fmt::Display for Role {
@@ -51,6 +57,9 @@ impl std::fmt::Display for Role {
         f.write_str(match self {
             Self::Errpipe => "the library's report of errors, until exec",
             Self::WorkingDirectory => "the working directory, until exec",
+            Self::Program => "the program, until exec",
+            Self::Terminal => "the terminal, until exec",
+            Self::Cgroup => "the cgroup, until exec",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Decisions about descriptors, as data. Nothing here makes a system call.
+//! Decisions about a child's descriptors and attributes, as data. Nothing here makes a system call.
 //!
 //! A spawn makes a [`Plan`] from the caller's [`FdMap`](crate::FdMap): what the child's descriptor table has to be.
 //! [`Plan::compile`] turns it into a list of [`Step`]s. [`Table`] is a model of a descriptor table: it runs the same steps
@@ -27,24 +27,32 @@
 //! # Ok::<(), fdspawn::plan::Refusal>(())
 //! ```
 
+mod attributes;
 mod check;
 mod compile;
 mod data;
+mod limit_names;
 mod mapping;
 mod model;
 mod order;
 mod refusal;
 mod renumber;
+mod scheduler;
+mod signals;
 mod step;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod transfer;
 
+pub(crate) use self::attributes::{Attributes, LastStep, ProgramMask, WorkingDirectory, check_groups};
 pub(crate) use self::check::{check, copy_same_as};
 pub(crate) use self::compile::Compiler;
 pub use self::data::{InternalFd, Plan, Rest, Role, Start};
 pub(crate) use self::mapping::NO_SOURCE;
 pub use self::mapping::{Mapping, Origin};
 pub use self::model::{NotOpen, Open, Table};
-pub(crate) use self::order::{Attributes, LastStep, WorkingDirectory, compile};
+pub(crate) use self::order::compile;
 pub use self::refusal::Refusal;
-pub use self::step::{Step, StringId};
+pub use self::scheduler::Scheduler;
+pub(crate) use self::signals::SignalName;
+pub use self::signals::Signals;
+pub use self::step::{NumbersId, Step, StringId};

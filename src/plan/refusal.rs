@@ -1,10 +1,13 @@
-//! `Refusal`: why the library refuses a map or a plan of descriptors.
+//! `Refusal`: why the library refuses a map or a plan of descriptors, or an attribute.
 
+use super::limit_names::{LimitValue, ResourceName};
+use super::signals::SignalName;
+use rustix::process::Resource;
 use std::fmt;
 use std::os::fd::RawFd;
 
-/// Why the library refuses a map or a plan of descriptors. It has started no child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why the library refuses a map or a plan of descriptors, or an attribute of the child. It has started no child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
     /// A target is below zero.
@@ -73,6 +76,74 @@ pub enum Refusal {
         /// The soft limit.
         limit: RawFd,
     },
+    /// The command has both a new session and a process group. The leader of a session leads a group, too, and cannot leave it.
+    SessionAndGroup,
+    /// The number of a process group is below zero.
+    NegativeGroup {
+        /// The number.
+        group: i32,
+    },
+    /// The command has a controlling terminal, but no new session. Only the leader of a session can get a controlling terminal.
+    TerminalWithoutSession,
+    /// The command puts the child in the foreground and has a new session, which has no terminal, and no controlling terminal.
+    ForegroundWithoutTerminal,
+    /// The descriptor of a cgroup is no directory of a cgroup file system, version 2.
+    NotACgroup {
+        /// The descriptor in the parent.
+        fd: RawFd,
+    },
+    /// The cgroup is frozen. A child in it would not run, and the parent would wait for it.
+    FrozenCgroup {
+        /// The descriptor in the parent.
+        fd: RawFd,
+    },
+    /// An `oom_score_adj` is not from -1000 to 1000.
+    OomScore {
+        /// The value.
+        value: i32,
+    },
+    /// The priority of a real-time scheduler is not from 1 to 99.
+    Priority {
+        /// The priority.
+        priority: u8,
+    },
+    /// The set of CPUs is empty.
+    NoCpus,
+    /// A umask has other bits than the nine of the permissions.
+    Umask {
+        /// The mask.
+        mask: u32,
+    },
+    /// A soft limit is above the hard limit.
+    SoftAboveHard {
+        /// The resource.
+        resource: Resource,
+        /// The soft limit; the highest value stands for no limit.
+        soft: u64,
+        /// The hard limit; the highest value stands for no limit.
+        hard: u64,
+    },
+    /// The highest value of an id is none: to the kernel it means "no change".
+    NotAnId {
+        /// The value.
+        id: u32,
+    },
+    /// There are more supplementary groups than the system takes.
+    TooManyGroups {
+        /// How many.
+        count: usize,
+        /// How many the system takes.
+        limit: usize,
+    },
+    /// No process can ignore this signal.
+    CannotIgnore {
+        /// The number of the signal.
+        signal: i32,
+    },
+    /// The list of programs is empty.
+    NoPrograms,
+    /// The command has both a program given by a descriptor and a list of programs.
+    TwoPrograms,
 }
 
 impl fmt::Display for Refusal {
@@ -116,6 +187,33 @@ impl fmt::Display for Refusal {
             ),
             Self::NoScratch { limit } => {
                 write!(f, "no number below the limit of open descriptors, {limit}, is free to break a cycle")
+            }
+            Self::SessionAndGroup => f.write_str("a new session and a process group exclude each other"),
+            Self::NegativeGroup { group } => write!(f, "process group {group} is below zero"),
+            Self::TerminalWithoutSession => f.write_str("a controlling terminal needs a new session (setsid)"),
+            Self::ForegroundWithoutTerminal => {
+                f.write_str("a new session has no foreground without a controlling terminal (controlling_terminal)")
+            }
+            Self::NotACgroup { fd } => write!(f, "descriptor {fd} is no directory of a cgroup, version 2"),
+            Self::FrozenCgroup { fd } => {
+                write!(f, "the cgroup of descriptor {fd} is frozen, so no child can run in it")
+            }
+            Self::OomScore { value } => write!(f, "oom_score_adj {value} is not from -1000 to 1000"),
+            Self::Priority { priority } => write!(f, "real-time priority {priority} is not from 1 to 99"),
+            Self::NoCpus => f.write_str("the set of CPUs is empty"),
+            Self::Umask { mask } => write!(f, "umask {mask:#o} has more than the nine bits of the permissions"),
+            Self::SoftAboveHard { resource, soft, hard } => {
+                let soft = LimitValue::of(soft);
+                write!(f, "the soft limit {soft} of {} is above the hard limit {hard}", ResourceName(resource))
+            }
+            Self::NotAnId { id } => write!(f, "{id} is no id of a user or a group"),
+            Self::TooManyGroups { count, limit } => {
+                write!(f, "{count} supplementary groups are more than the system takes, {limit}")
+            }
+            Self::CannotIgnore { signal } => write!(f, "no process can ignore {}", SignalName(signal)),
+            Self::NoPrograms => f.write_str("the list of programs is empty"),
+            Self::TwoPrograms => {
+                f.write_str("a program given as a descriptor and a list of programs exclude each other")
             }
         }
     }

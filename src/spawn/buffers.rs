@@ -16,6 +16,8 @@ pub(super) struct Buffers {
     pub(super) opened: Vec<OwnedFd>,
     /// The strings that steps name.
     pub(super) strings: CStrings,
+    /// The numbers of the lists that steps name.
+    pub(super) numbers: Vec<u32>,
     pub(super) argv: PtrArray,
     pub(super) programs: PtrArray,
     /// The paths of a search, to which `programs` points.
@@ -31,6 +33,7 @@ impl Buffers {
         self.steps.clear();
         self.opened.clear();
         self.strings.clear();
+        self.numbers.clear();
         self.paths.clear();
         self.environment.clear();
     }
@@ -40,7 +43,7 @@ impl Buffers {
         const SMALL: usize = 256 * 1024;
         let lists = self.steps.capacity() * size_of::<Step>() + self.opened.capacity() * size_of::<OwnedFd>();
         let strings = self.strings.size() + self.paths.size() + self.environment.size();
-        let arrays = self.argv.size() + self.programs.size();
+        let arrays = self.argv.size() + self.programs.size() + self.numbers.capacity() * size_of::<u32>();
         lists + strings + arrays + self.plan.size() + self.compiler.size() < SMALL
     }
 }

@@ -2,15 +2,16 @@
 
 use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::prepare::Prepared;
-use crate::command::{Command, Directory};
+use crate::command::{Command, Settings};
 use crate::error::{Failure, Problem};
 use crate::fd::standard::lock_stdio_numbers;
 use crate::fd::{by_number, close_on_exec, set_close_on_exec};
-use crate::launch::{Sigpipe, handle_ignored_sigpipe};
-use crate::plan::{Origin, Plan, Refusal, Rest, Step};
+use crate::launch::{SavedAction, handle_ignored_sigpipe};
+use crate::plan::{Origin, Plan, Refusal, Rest, Signals, Step};
 use crate::sys;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::Signal;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -41,7 +42,9 @@ pub(super) struct Changed {
     /// Targets that were free. This process holds each by a descriptor of the library's own.
     claimed: Vec<OwnedFd>,
     directory: Option<OwnedFd>,
-    sigpipe: Option<Sigpipe>,
+    /// The dispositions of signals, in the order of the changes.
+    actions: Vec<SavedAction>,
+    mask: Option<sys::SignalSet>,
 }
 
 impl Changed {
@@ -61,21 +64,44 @@ impl Changed {
                 Step::Dup2 { source, target, close_on_exec: false } => {
                     self.take_target(source, target, plan, targets)?
                 }
+                Step::ChangeDirectory { .. } | Step::ChangeDirectoryTo { .. } => self.save_directory(plan)?,
+                Step::DefaultSignals { signals } | Step::IgnoreSignals { signals } => {
+                    let failed = |errno| Problem::system(Failure::Child(*step), errno);
+                    for number in signals.numbers() {
+                        self.actions.push(SavedAction::of(number).map_err(failed)?);
+                    }
+                }
+                Step::BlockSignals { .. } => {
+                    let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
+                    self.mask = Some(mask);
+                }
                 _ => {}
             }
         }
         self.mark_rest(command, plan, targets)?;
-        if !matches!(command.directory, Directory::Inherit) {
-            let what = "the working directory";
-            let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
-            let here = rustix::fs::openat(CWD, c".", flags, Mode::empty()).map_err(cannot_open(what))?;
-            let here = outside_plan(here, plan).map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?;
-            // A call that changes nothing finds out whether the way back works.
-            rustix::process::fchdir(&here).map_err(cannot_open(what))?;
-            self.directory = Some(here);
+        self.reset_sigpipe(command)
+    }
+
+    /// Makes sure that exec gives SIGPIPE its default disposition, unless the command says otherwise.
+    fn reset_sigpipe(&mut self, command: &Command<'_>) -> Result<(), Problem> {
+        let Settings { plain, signals_untouched, .. } = &command.settings;
+        if *signals_untouched || plain.ignored_signals.contains(Signal::PIPE) {
+            return Ok(());
         }
-        self.sigpipe =
-            handle_ignored_sigpipe().map_err(|errno| Problem::system(Failure::Child(Step::DefaultSigpipe), errno))?;
+        let signals = Signals::of(&[Signal::PIPE]);
+        let failed = |errno| Problem::system(Failure::Child(Step::DefaultSignals { signals }), errno);
+        self.actions.extend(handle_ignored_sigpipe().map_err(failed)?);
+        Ok(())
+    }
+
+    fn save_directory(&mut self, plan: &Plan) -> Result<(), Problem> {
+        let what = "the working directory";
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
+        let here = rustix::fs::openat(CWD, c".", flags, Mode::empty()).map_err(cannot_open(what))?;
+        let here = outside_plan(here, plan).map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?;
+        // A call that changes nothing finds out whether the way back works.
+        rustix::process::fchdir(&here).map_err(cannot_open(what))?;
+        self.directory = Some(here);
         Ok(())
     }
 
@@ -157,8 +183,11 @@ impl Changed {
         if let Some(directory) = &self.directory {
             note(&|| "the working directory".to_owned(), again(|| rustix::process::fchdir(directory)));
         }
-        if let Some(sigpipe) = &self.sigpipe {
-            note(&|| "the disposition of SIGPIPE".to_owned(), again(|| sigpipe.restore()));
+        for action in self.actions.iter().rev() {
+            note(&|| format!("the disposition of {}", action.signal()), again(|| action.restore()));
+        }
+        if let Some(mask) = &self.mask {
+            note(&|| "the signal mask".to_owned(), again(|| sys::set_signal_mask(mask).map(drop)));
         }
         first
     }

@@ -1,10 +1,11 @@
 //! `Command::explain`: a spawn without the launch.
 
+use super::attributes::needs;
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::explanation::{Explained, Explanation};
 use super::prepare::prepare;
-use super::rows::rows;
+use super::rows::{rows, step_text};
 use super::via_isolated;
 use crate::command::Command;
 use crate::error::{Problem, Subject};
@@ -36,27 +37,28 @@ impl Command<'_> {
 
     fn explained(&self) -> Result<Explained, Problem> {
         let missing = self.fd_map.missing | known_missing();
-        let method = Method::choose(self.launcher, !self.hooks.is_empty(), self.fd_map.rest, missing)?;
+        let method = Method::choose(self.launcher, needs(self)?, missing)?;
         let mode = Mode { method, handle: true, pidfd: true };
-        let explained = |rows, steps, thread_mappings| Explained {
+        let explained = |rows, buffers: &mut Buffers, thread_mappings| Explained {
             launcher: method.launcher(),
             rest: self.fd_map.rest,
             rows,
             thread_mappings,
-            steps,
+            texts: buffers.steps.iter().map(|&step| step_text(step, buffers)).collect(),
+            steps: std::mem::take(&mut buffers.steps),
         };
         match self.isolated {
             None => with_buffers(|buffers| {
                 let prepared = prepare(self, &Defaults::INHERIT, mode, buffers)?;
-                let Buffers { plan, steps, .. } = prepared.buffers;
-                Ok(explained(rows(plan), std::mem::take(steps), None))
+                let rows = rows(&prepared.buffers.plan);
+                Ok(explained(rows, prepared.buffers, None))
             }),
             Some(isolated) => {
                 let show = |buffers: &mut Buffers, thread_plan: Plan| {
                     // The thread opens the library's own descriptors, so only its plan has them.
                     let mut all = rows(&buffers.plan);
                     all.extend(rows(&thread_plan).into_iter().filter(|row| row.target.is_none()));
-                    explained(all, std::mem::take(&mut buffers.steps), Some(thread_plan.mappings))
+                    explained(all, buffers, Some(thread_plan.mappings))
                 };
                 via_isolated::explain(isolated, self, &Defaults::INHERIT, mode, show)
             }

@@ -26,6 +26,8 @@ pub(super) struct Explained {
     /// target then have numbers of the thread's table.
     pub(super) thread_mappings: Option<Vec<Mapping>>,
     pub(super) steps: Vec<Step>,
+    /// The text of each step, with its operands.
+    pub(super) texts: Vec<String>,
 }
 
 impl Explanation {
@@ -63,7 +65,7 @@ impl Explanation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explained { launcher, rest, rows, thread_mappings, steps } = match &self.outcome {
+        let Explained { launcher, rest, rows, thread_mappings, texts, .. } = match &self.outcome {
             Ok(explained) => explained,
             Err(error) => return write!(f, "{error}"),
         };
@@ -105,8 +107,8 @@ impl fmt::Display for Explanation {
                 )?;
             }
         }
-        for (index, step) in steps.iter().enumerate() {
-            writeln!(f, "  {:>6}  {step}", index + 1)?;
+        for (index, text) in texts.iter().enumerate() {
+            writeln!(f, "  {:>6}  {text}", index + 1)?;
         }
         Ok(())
     }

@@ -97,7 +97,7 @@ fn start(map: &FdMap<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Res
     let mode = Mode { method: Method::Fork, handle: true, pidfd };
     let process = with_buffers(|buffers| {
         let mut prepared = prepare_function(map, mode, buffers)?;
-        trace(&prepared.buffers.plan, &prepared.buffers.steps);
+        trace(prepared.buffers);
 
         // This thread holds the lock over the fork, so that no other thread writes at that moment. The child releases its copy
         // of the lock before it calls the function.
@@ -128,6 +128,7 @@ fn image<'a>(map: &FdMap<'_>, prepared: &'a Prepared<'_>) -> Image<'a> {
     Image {
         steps: &buffers.steps,
         strings: &buffers.strings,
+        numbers: &[],
         programs: &[],
         searched: false,
         argv: std::ptr::null(),
@@ -136,5 +137,8 @@ fn image<'a>(map: &FdMap<'_>, prepared: &'a Prepared<'_>) -> Image<'a> {
         hooks: None,
         function: None,
         missing: missing_in_child(map.missing),
+        cgroup: None,
+        hard_limit: None,
+        in_place: false,
     }
 }

@@ -3,12 +3,13 @@
 //! The plan has them. Their numbers are ones that the plan does not decide about, so no target replaces them, and the child does
 //! not have to move them.
 
+use super::lent::Lent;
 use super::new_fds::{ABOVE_STDIO, NewNumbers, dup_outside_plan, null, pipe};
 use crate::error::{Failure, Problem};
-use crate::launch::{Errpipe, Mode};
+use crate::launch::{Errpipe, Method, Mode};
 use crate::plan::{InternalFd, Plan, Role};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// A hook may open descriptors, which get low numbers, and may use any number. So with hooks the errpipe gets a high number.
 const ABOVE_HOOKS: RawFd = 512;
@@ -17,21 +18,26 @@ const ABOVE_HOOKS: RawFd = 512;
 /// since an isolated thread has a table of its own.
 #[derive(Default)]
 pub(super) struct Internal {
-    pub(super) directory: Option<OwnedFd>,
+    /// Each is a duplicate that closes at exec.
+    pub(super) lent: Lent<OwnedFd>,
+    /// The directory of the cgroup in which the kernel makes the child. No step has it.
+    pub(super) into_cgroup: Option<RawFd>,
     pub(super) errpipe: Option<Errpipe>,
     scratch: Option<OwnedFd>,
 }
 
 impl Internal {
     /// Opens what this launch needs, and adds it to the plan.
-    pub(super) fn open(plan: &mut Plan, mode: Mode, directory: Option<impl AsFd>) -> Result<Self, Problem> {
+    pub(super) fn open(plan: &mut Plan, mode: Mode, mut lent: Lent<impl AsFd>) -> Result<Self, Problem> {
         let mut internal = Self::default();
-        if let Some(fd) = directory {
-            let duplicate = dup_outside_plan(fd, ABOVE_STDIO, |number| plan.decides(number))
-                .map_err(|error| Problem::io(Failure::WorkingDirectory(None), &error))?;
-            plan.internal_fds.push(InternalFd { fd: duplicate.as_raw_fd(), role: Role::WorkingDirectory });
-            internal.directory = Some(duplicate);
+        if matches!(mode.method, Method::Clone { into_cgroup: true, .. }) {
+            internal.into_cgroup = lent.cgroup.take().map(|fd| fd.as_fd().as_raw_fd());
         }
+        internal.lent = lent.try_map(|role, fd| {
+            let duplicate = duplicate(plan, role, fd.as_fd()).map_err(|error| Problem::io(failure(role), &error))?;
+            plan.internal_fds.push(InternalFd { fd: duplicate.as_raw_fd(), role });
+            Ok::<_, Problem>(duplicate)
+        })?;
         if mode.has_errpipe() {
             let pipe = errpipe(plan).map_err(cannot_open("a pipe for the report of errors"))?;
             plan.internal_fds.push(InternalFd { fd: pipe.writer.as_raw_fd(), role: Role::Errpipe });
@@ -45,6 +51,26 @@ impl Internal {
             internal.scratch = Some(scratch);
         }
         Ok(internal)
+    }
+}
+
+/// A duplicate of a descriptor that the child needs. No target has its number. The program is executed after the hooks, which use low
+/// numbers, so it gets a high one if there are hooks and if one is free.
+fn duplicate(plan: &Plan, role: Role, fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let above = |first| dup_outside_plan(fd, first, |number| plan.decides(number));
+    if plan.hooks && role == Role::Program {
+        return above(ABOVE_HOOKS).or_else(|_| above(ABOVE_STDIO));
+    }
+    above(ABOVE_STDIO)
+}
+
+fn failure(role: Role) -> Failure {
+    match role {
+        Role::WorkingDirectory => Failure::WorkingDirectory(None),
+        Role::Program => Failure::ParentOpen { what: "the program's descriptor for the child" },
+        Role::Terminal => Failure::ParentOpen { what: "the terminal's descriptor for the child" },
+        Role::Cgroup => Failure::ParentOpen { what: "the cgroup's descriptor for the child" },
+        Role::Errpipe => Failure::ParentOpen { what: "a pipe for the report of errors" },
     }
 }
 

@@ -3,6 +3,8 @@
 //! execve(2) has one error number for a missing file and for a file whose interpreter is missing. So the parent reads the file,
 //! after the failure only. What it finds is true if the child had the same root, and if the files have not changed meanwhile.
 
+use super::defaults::Defaults;
+use super::lent::program;
 use super::new_fds::NewNumbers;
 use crate::command::{Command, Directory};
 use crate::error::{Failure, Problem};
@@ -12,7 +14,7 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -25,21 +27,61 @@ const LONGEST_LINE: usize = 256;
 
 /// Turns a failure of exec into [`Failure::Interpreter`], if it is one.
 pub(super) fn diagnose(command: &Command<'_>, problem: Problem) -> Problem {
-    let (Failure::Exec, Some(errno), Some(path)) = (&problem.failure, problem.errno, &problem.path) else {
-        return problem;
+    let (Failure::Exec, Some(errno)) = (&problem.failure, problem.errno) else { return problem };
+    if let Some(program) = program(command) {
+        return diagnose_descriptor(command, program, problem);
+    }
+    let Some(path) = &problem.path else {
+        let failure = if command.settings.programs.is_some() { Failure::Candidates } else { Failure::Exec };
+        return Problem { failure, ..problem };
     };
     let is_missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
     if !is_missing && !matches!(errno, Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG | BAD_LOADER) {
         return problem;
     }
     let files = Files::of(&command.directory);
-    let failure = match files.bad_interpreter(path, errno) {
+    // The parent cannot look into another root.
+    let found = if command.settings.root.is_none() { files.bad_interpreter(path, errno) } else { None };
+    let failure = match found {
         Some((script, interpreter)) => Failure::Interpreter { script, interpreter: Some(interpreter) },
         // The child has seen the file, so it is not the file that is missing.
         None if is_missing => Failure::Interpreter { script: path.clone(), interpreter: None },
         None => return problem,
     };
     Problem { failure, ..problem }
+}
+
+/// The failure of a program given as a descriptor. The kernel has found the file, so a missing file is its interpreter, or the name
+/// `/dev/fd/N` by which an interpreter opens a script: the descriptor closes at exec, unless the program gets it.
+fn diagnose_descriptor(command: &Command<'_>, program: BorrowedFd<'_>, problem: Problem) -> Problem {
+    if problem.errno != Some(Errno::NOENT) {
+        return problem;
+    }
+    let number = program.as_raw_fd();
+    let stays_open = command
+        .fd_map
+        .entries(&Defaults::INHERIT.0)
+        .any(|(target, source)| source.mapping(target).is_ok_and(|mapping| mapping.source == number));
+    let failure = if !stays_open && is_script(program) != Some(false) {
+        Failure::ScriptByDescriptor
+    } else {
+        Failure::Interpreter { script: format!("/dev/fd/{number}").into(), interpreter: None }
+    };
+    Problem { failure, ..problem }
+}
+
+/// Whether a file begins with `#!`. `None` if this process cannot read it.
+fn is_script(program: BorrowedFd<'_>) -> Option<bool> {
+    let mut start = [0; 2];
+    let read = match rustix::io::pread(program, &mut start, 0) {
+        Ok(read) => read,
+        // Opened for its path only, or for execution only.
+        Err(_) => {
+            let _guard = lock_stdio_numbers();
+            File::open(format!("/proc/self/fd/{}", program.as_raw_fd())).ok()?.read_at(&mut start, 0).ok()?
+        }
+    };
+    Some(start[..read] == *b"#!")
 }
 
 /// The error of a loader that is no loader.

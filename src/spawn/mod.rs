@@ -1,6 +1,9 @@
 //! From a command to a child: resolves the sources, opens those that the parent does not have, and launches.
 
+mod attributes;
 mod buffers;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod cgroup;
 mod data;
 mod defaults;
 mod exec;
@@ -8,8 +11,10 @@ mod exec_changes;
 mod explain;
 mod explanation;
 mod fork_run;
+mod ids;
 mod internal;
 mod interpreter;
+mod lent;
 mod new_fds;
 mod open;
 mod prepare;

@@ -36,6 +36,16 @@ pub(super) fn pipe(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((numbers.dup_above_stdio(reader.into())?, numbers.dup_above_stdio(writer.into())?))
 }
 
+/// Asks for a capacity of a pipe, which the system may refuse.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn ask_for_capacity(pipe: &OwnedFd, bytes: usize) {
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, bytes);
+}
+
+/// Does nothing: other systems choose the capacity themselves.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn ask_for_capacity(_: &OwnedFd, _: usize) {}
+
 /// Opens a connected pair of stream sockets, with numbers above 2 and close-on-exec.
 pub(super) fn socket_pair(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;

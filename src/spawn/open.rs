@@ -20,11 +20,13 @@ pub(super) struct Opener<'a> {
     null: Option<RawFd>,
     stdio: NewNumbers,
     missing: Features,
+    pipe_capacity: Option<usize>,
 }
 
 impl<'a> Opener<'a> {
-    pub(super) fn new(opened: &'a mut Vec<OwnedFd>, missing: Features) -> Self {
-        Self { opened, ends: ParentEnds::default(), null: None, stdio: NewNumbers::default(), missing }
+    pub(super) fn new(opened: &'a mut Vec<OwnedFd>, map: &FdMap<'_>) -> Self {
+        let (missing, pipe_capacity) = (map.missing, map.pipe_capacity);
+        Self { opened, ends: ParentEnds::default(), null: None, stdio: NewNumbers::default(), missing, pipe_capacity }
     }
 
     /// Opens every source that the parent does not have, and sets its number in `mappings`.
@@ -108,7 +110,11 @@ impl<'a> Opener<'a> {
     }
 
     fn pipe(&mut self, target: RawFd) -> Result<(OwnedFd, OwnedFd), Problem> {
-        new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))
+        let ends = new_fds::pipe(&mut self.stdio).map_err(cannot_open(target, "a pipe"))?;
+        if let Some(bytes) = self.pipe_capacity {
+            new_fds::ask_for_capacity(&ends.1, bytes);
+        }
+        Ok(ends)
     }
 
     fn null(&mut self, target: RawFd) -> Result<RawFd, Problem> {

@@ -1,21 +1,24 @@
 //! What the parent does before the launch: builds the strings, opens the sources, compiles the steps.
 
+use super::attributes::attributes;
 use super::buffers::Buffers;
 use super::defaults::Defaults;
 use super::internal::Internal;
+use super::lent::{Lent, lent};
 use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::open::Opener;
 use super::resolve::{is_std_fd_free, resolve};
 use super::strings::{self, Strings};
 use crate::child::ParentEnds;
-use crate::command::{Command, Directory, Environment, FdMap};
+use crate::command::{Command, Environment, FdMap};
 use crate::error::{Failure, Problem};
 use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Errpipe, HookList, Image, Mode, known_missing};
-use crate::plan::{Attributes, LastStep, Mapping, WorkingDirectory, compile};
+use crate::plan::{Attributes, LastStep, Mapping, ProgramMask, Start, Step, compile};
 use crate::platform::Features;
 use crate::sys;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::process::Resource;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Everything that the launch needs. It owns the parent's ends and the library's own descriptors. The buffers own the sources that
 /// the parent has opened.
@@ -55,13 +58,13 @@ pub(super) fn prepare_function<'b>(
     let _guard = lock_stdio_numbers();
     let mut prepared = open_sources(map, &Defaults::INHERIT, mode, Strings::default(), buffers)?;
     let Prepared { buffers, ends, .. } = &mut prepared;
-    let internal = Internal::open(&mut buffers.plan, mode, None::<std::os::fd::BorrowedFd<'_>>)?;
+    let internal = Internal::open(&mut buffers.plan, mode, Lent::<OwnedFd>::default())?;
     let Buffers { plan, compiler, steps, .. } = &mut **buffers;
     // The child must not have these, and no exec closes them. With `Rest::Close` they are closed in any case.
     plan.closed.extend(plan.scratch);
     plan.closed.extend(internal.errpipe.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
     plan.closed.extend(ends.numbers());
-    let attributes = Attributes { signal_mask: true, last: LastStep::Run, ..Attributes::default() };
+    let attributes = Attributes { signal_mask: ProgramMask::Callers, last: LastStep::Run, ..Attributes::default() };
     compile(plan, &attributes, compiler, steps)?;
     prepared.take_internal(internal);
     Ok(prepared)
@@ -79,7 +82,7 @@ pub(super) fn open_sources<'b>(
     plan.rest = map.rest;
     plan.start = mode.start();
     resolve(map, defaults, plan)?;
-    let mut opener = Opener::new(opened, map.missing);
+    let mut opener = Opener::new(opened, map);
     opener.open_all(map, defaults, &mut plan.mappings)?;
     let std_fd_was_free = mode.pidfd && opener.std_fd_was_free().unwrap_or_else(|| is_std_fd_free(&plan.mappings));
     let ends = opener.ends;
@@ -111,13 +114,11 @@ fn move_off_targets(mappings: &mut [Mapping], opened: &mut [OwnedFd]) -> Result<
 impl Prepared<'_> {
     /// Opens what the library needs in the child, and compiles the steps.
     fn compile(&mut self, command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
-        let directory = match &command.directory {
-            Directory::Fd(fd) => Some(fd.as_fd()),
-            Directory::Inherit | Directory::Path(_) => None,
-        };
         let Buffers { plan, compiler, steps, .. } = &mut *self.buffers;
-        let internal = Internal::open(plan, mode, directory)?;
-        compile(plan, &attributes(mode, &self.strings, &internal), compiler, steps)?;
+        let lent = lent(command, mode, plan)?;
+        let internal = Internal::open(plan, mode, lent)?;
+        let attributes = attributes(command, mode, plan, &self.strings, &internal)?;
+        compile(plan, &attributes, compiler, steps)?;
         self.take_internal(internal);
         Ok(())
     }
@@ -125,22 +126,6 @@ impl Prepared<'_> {
     fn take_internal(&mut self, mut internal: Internal) {
         self.errpipe = internal.errpipe.take();
         self.internal = internal;
-    }
-}
-
-/// The attributes of a command's child.
-pub(super) fn attributes(mode: Mode, strings: &Strings, internal: &Internal) -> Attributes {
-    let is_child = mode != Mode::IN_PLACE;
-    Attributes {
-        default_handlers: mode.resets_handlers(),
-        default_sigpipe: is_child,
-        directory: match (&internal.directory, strings.directory) {
-            (Some(fd), _) => WorkingDirectory::Fd(fd.as_raw_fd()),
-            (None, Some(path)) => WorkingDirectory::Path(path),
-            (None, None) => WorkingDirectory::Inherit,
-        },
-        signal_mask: is_child,
-        last: LastStep::Exec,
     }
 }
 
@@ -156,6 +141,7 @@ pub(super) fn image<'a>(
     Image {
         steps: &buffers.steps,
         strings: &buffers.strings,
+        numbers: &buffers.numbers,
         programs: buffers.programs.as_slice(),
         searched: prepared.strings.searched,
         argv: buffers.argv.as_ptr(),
@@ -168,7 +154,18 @@ pub(super) fn image<'a>(
         hooks,
         function: None,
         missing: missing_in_child(command.fd_map.missing),
+        cgroup: prepared.internal.into_cgroup,
+        hard_limit: hard_limit_before(&buffers.steps),
+        in_place: buffers.plan.start == Start::InPlace,
     }
+}
+
+/// The hard limit of descriptors, if a step changes it and a later step closes descriptors, for which it must not be the bound.
+fn hard_limit_before(steps: &[Step]) -> Option<u64> {
+    let changes = |step: &Step| matches!(step, Step::Limit { resource: Resource::Nofile, .. });
+    let closes = |step: &Step| matches!(step, Step::Close { .. } | Step::CloseFrom { .. } | Step::SetCloexec { .. });
+    let after = steps.iter().skip_while(|step| !changes(step));
+    after.into_iter().any(closes).then(|| sys::hard_limit().unwrap_or(u64::MAX))
 }
 
 /// The features that the child must not use: those that a test takes away, and `close_range` if the kernel does not have it.

@@ -1,6 +1,9 @@
 //! The child's table in rows, for `explain` and for the trace.
 
-use crate::plan::{Origin, Plan, Role, Step};
+use super::buffers::Buffers;
+use crate::escape::{Escaped, Numbers};
+use crate::launch::cpus_of;
+use crate::plan::{Origin, Plan, Role, Step, StringId};
 use std::fmt;
 use std::os::fd::RawFd;
 
@@ -45,15 +48,27 @@ pub(super) fn rows(plan: &Plan) -> Vec<Row> {
     rows
 }
 
+/// The text of a step with its operands. Those that are strings or lists are in the buffers.
+pub(super) fn step_text(step: Step, buffers: &Buffers) -> String {
+    let path = |id: StringId| buffers.strings.get(id.index()).map(|path| Escaped::new(path).to_string());
+    match step {
+        Step::ChangeDirectory { path: id } => format!("{step} to `{}`", path(id).unwrap_or_default()),
+        Step::ChangeRoot { path: id } => format!("{step} to `{}`", path(id).unwrap_or_default()),
+        Step::SetGroups { groups } => format!("{step} to {}", Numbers(groups.list(&buffers.numbers))),
+        Step::Affinity { cpus } => format!("{step} to {}", Numbers(&cpus_of(cpus.list(&buffers.numbers)))),
+        step => step.to_string(),
+    }
+}
+
 /// Sends the plan and the steps to the subscriber of `tracing`. A subscriber may run any code, so call this without a lock.
-pub(super) fn trace(plan: &Plan, steps: &[Step]) {
+pub(super) fn trace(buffers: &Buffers) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
-    for Row { target, source, meaning } in rows(plan) {
+    for Row { target, source, meaning } in rows(&buffers.plan) {
         tracing::debug!(?target, ?source, origin = %meaning, "descriptor");
     }
-    for (index, step) in steps.iter().enumerate() {
-        tracing::debug!(index, %step, "step");
+    for (index, &step) in buffers.steps.iter().enumerate() {
+        tracing::debug!(index, step = %step_text(step, buffers), "step");
     }
 }

@@ -1,5 +1,6 @@
 //! `Command::spawn`, `status` and `output`.
 
+use super::attributes::needs;
 use super::buffers::with_buffers;
 use super::defaults::Defaults;
 use super::interpreter;
@@ -9,7 +10,7 @@ use super::via_isolated;
 use crate::child::{Child, ParentEnds, Process};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Result, Subject};
-use crate::launch::{self, HookList, LaunchError, Method, Mode};
+use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
 use std::process::{ExitStatus, Output};
@@ -111,9 +112,10 @@ impl Command<'_> {
         handle: bool,
     ) -> std::result::Result<(Process, ParentEnds, Launcher), Problem> {
         let pidfd = handle && !self.fd_map.missing.contains(Features::PIDFD);
+        let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
-            let mode = Mode { method: choose(self, refused)?, handle, pidfd };
+            let mode = Mode { method: choose(self, needs, refused)?, handle, pidfd };
             if !self.hooks.is_empty() {
                 flush_stdout()?;
             }
@@ -142,7 +144,7 @@ fn launch_in_caller(
 ) -> std::result::Result<(Process, ParentEnds), LaunchError> {
     with_buffers(|buffers| {
         let mut prepared = prepare(command, defaults, mode, buffers)?;
-        trace(&prepared.buffers.plan, &prepared.buffers.steps);
+        trace(prepared.buffers);
         // A pidfd that the kernel makes during the clone could get the number of a closed standard stream.
         let mode = Mode { pidfd: mode.pidfd && !prepared.std_fd_was_free, ..mode };
         let errpipe = prepared.errpipe.take();
@@ -154,9 +156,8 @@ fn launch_in_caller(
 }
 
 /// The method for the next attempt.
-fn choose(command: &Command<'_>, refused: Features) -> std::result::Result<Method, Problem> {
-    let hooks = !command.hooks.is_empty();
-    let may_clone = !hooks && command.launcher != Launcher::Fork;
+fn choose(command: &Command<'_>, needs: Needs, refused: Features) -> std::result::Result<Method, Problem> {
+    let may_clone = !needs.needs_copy() && command.launcher != Launcher::Fork;
     let missing = match may_clone.then(launch::missing) {
         Some(Ok(missing)) => missing,
         // The probe failed for want of memory, processes or descriptors. A clone would fail now, too.
@@ -167,7 +168,7 @@ fn choose(command: &Command<'_>, refused: Features) -> std::result::Result<Metho
         None => Features::empty(),
     };
     let missing = missing | refused | command.fd_map.missing;
-    Ok(Method::choose(command.launcher, hooks, command.fd_map.rest, missing)?)
+    Ok(Method::choose(command.launcher, needs, missing)?)
 }
 
 /// Writes what standard output has buffered, so that a hook that prints does not write it again. In the caller's thread, which may have

@@ -1,10 +1,14 @@
-//! The child's strings: arguments, environment and paths.
+//! The child's strings and lists: arguments, environment, paths, groups, CPUs.
 
 use super::buffers::Buffers;
-use super::search;
-use crate::command::{CStrings, Command, Directory, Environment};
+use super::ids::drops_groups;
+use super::{lent, search};
+use crate::command::{CStrings, Command, Directory, Environment, Settings};
 use crate::error::{Failure, Problem, Text};
-use crate::plan::StringId;
+use crate::plan::{NumbersId, Refusal, StringId, check_groups};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::thread::CpuSet;
+use std::ffi::OsStr;
 
 /// What the launch needs besides the strings in the buffers.
 #[derive(Default)]
@@ -13,8 +17,11 @@ pub(super) struct Strings {
     pub(super) searched: bool,
     /// The environment, if the command shares a prepared one.
     pub(super) shared_environment: Option<Environment>,
-    /// The working directory, if the command gives its path.
+    /// The working directory, if the command gives its path, or changes the root directory and gives none.
     pub(super) directory: Option<StringId>,
+    pub(super) root: Option<StringId>,
+    pub(super) groups: Option<NumbersId>,
+    pub(super) affinity: Option<NumbersId>,
 }
 
 /// Puts the child's strings into the buffers.
@@ -28,18 +35,49 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Stri
     if let Some(arg0) = &command.arg0 {
         refuse_nul(arg0, Text::Argument)?;
     }
-    let Buffers { argv, programs, paths, environment, strings, .. } = buffers;
-    let mut directory = None;
-    if let Directory::Path(path) = &command.directory {
-        refuse_nul(path, |_| Text::WorkingDirectory)?;
-        directory = Some(StringId::new(strings.len()));
-        strings.push(path.first());
+    let Buffers { argv, programs, paths, environment, strings, numbers, .. } = buffers;
+    let mut add = |string: &OsStr| {
+        strings.push(string);
+        StringId::new(strings.len() - 1)
+    };
+    let settings = &command.settings;
+    let mut root = None;
+    if let Some(path) = &settings.root {
+        refuse_nul(path, |_| Text::Root)?;
+        root = Some(add(path.first()));
     }
+    let directory = match &command.directory {
+        Directory::Path(path) => {
+            refuse_nul(path, |_| Text::WorkingDirectory)?;
+            Some(add(path.first()))
+        }
+        // A directory outside the new root would be a way out.
+        Directory::Inherit => root.map(|_| add("/".as_ref())),
+        Directory::Fd(_) => None,
+    };
+    let groups = match &settings.groups {
+        Some(groups) => {
+            check_groups(groups)?;
+            Some(list(numbers, groups.iter().copied()))
+        }
+        None if drops_groups(command)? => Some(list(numbers, [])),
+        None => None,
+    };
+    let affinity = affinity(settings, numbers)?;
     let shared_environment = command.environment.build(environment)?;
     let block = shared_environment.as_ref().map_or(&*environment, Environment::block);
     let program = command.get_program();
-    let searched = search::is_searched(program);
-    if searched {
+    let searched = settings.programs.is_some() || search::is_searched(program);
+    if let Some(candidates) = &settings.programs {
+        refuse_nul(candidates, |_| Text::Program)?;
+        if candidates.len() == 0 {
+            return Err(Refusal::NoPrograms.into());
+        }
+        if lent::program(command).is_some() {
+            return Err(Refusal::TwoPrograms.into());
+        }
+        programs.set([candidates]);
+    } else if searched {
         search::candidates(program, block.get("PATH".as_ref()), paths);
         programs.set([paths]);
     } else {
@@ -47,5 +85,35 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Stri
     }
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
     argv.set([arg0, &command.args]);
-    Ok(Strings { searched, shared_environment, directory })
+    Ok(Strings { searched, shared_environment, directory, root, groups, affinity })
+}
+
+/// Adds a list to the numbers of the launch.
+fn list(numbers: &mut Vec<u32>, list: impl IntoIterator<Item = u32>) -> NumbersId {
+    let start = numbers.len();
+    numbers.extend(list);
+    NumbersId::from(start, numbers)
+}
+
+/// The kernel's mask of the command's CPUs: bits in words of the machine.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn affinity(settings: &Settings<'_>, numbers: &mut Vec<u32>) -> Result<Option<NumbersId>, Problem> {
+    let Some(cpus) = &settings.linux.affinity else { return Ok(None) };
+    if cpus.count() == 0 {
+        return Err(Refusal::NoCpus.into());
+    }
+    const BITS: usize = usize::BITS as usize;
+    let words = (0..CpuSet::MAX_CPU / BITS)
+        .map(|word| (0..BITS).filter(|bit| cpus.is_set(word * BITS + bit)).fold(0_usize, |mask, bit| mask | 1 << bit));
+    let halves = words.flat_map(|word| {
+        let bytes = word.to_ne_bytes();
+        bytes.chunks_exact(4).map(|half| u32::from_ne_bytes(half.try_into().unwrap_or_default())).collect::<Vec<u32>>()
+    });
+    Ok(Some(list(numbers, halves)))
+}
+
+/// Other systems set no CPUs.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn affinity(_: &Settings<'_>, _: &mut Vec<u32>) -> Result<Option<NumbersId>, Problem> {
+    Ok(None)
 }

@@ -3,15 +3,17 @@
 //! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the sources' numbers in the thread's
 //! table. The steps are compiled from that copy.
 
+use super::attributes::attributes;
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::internal::Internal;
-use super::prepare::{Prepared, attributes, image, open_sources};
+use super::lent::{Lent, LentFd, lent};
+use super::prepare::{Prepared, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
 use super::strings;
 use crate::child::{ParentEnds, Process};
-use crate::command::{Command, Directory};
+use crate::command::Command;
 use crate::error::{Failure, Problem};
 use crate::isolated::Isolated;
 use crate::launch::{self, HookList, LaunchError, Mode};
@@ -20,19 +22,21 @@ use crate::sys;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 /// What the thread needs for one launch.
-struct Transfer<'b> {
+struct Transfer<'b, 'fd> {
     prepared: Prepared<'b>,
     /// The plan for the thread's table.
     plan: Plan,
-    /// The index of the working directory among the descriptors that the parent sends.
-    directory: Option<usize>,
+    /// The indexes of the descriptors for the library among those that the parent sends.
+    lent: Lent<usize>,
+    /// Those that the library has opened in the parent.
+    _opened: Lent<LentFd<'fd>>,
 }
 
-impl<'b> Transfer<'b> {
+impl<'b, 'fd> Transfer<'b, 'fd> {
     /// Does the part of the preparation that needs the parent's table. Also returns the numbers of the descriptors to send, in
     /// order. The caller holds the lock of 0 to 2.
     fn send(
-        command: &Command<'_>,
+        command: &Command<'fd>,
         defaults: &Defaults,
         mode: Mode,
         buffers: &'b mut Buffers,
@@ -43,22 +47,24 @@ impl<'b> Transfer<'b> {
         prepared.buffers.plan.limit = soft_limit();
         prepared.buffers.plan.hooks = !command.hooks.is_empty();
         let (plan, mut numbers) = prepared.buffers.plan.for_another_table();
-        let mut directory = None;
-        if let Directory::Fd(fd) = &command.directory {
-            directory = Some(numbers.len());
-            numbers.push(fd.as_raw_fd());
-        }
-        Ok((Self { prepared, plan, directory }, numbers))
+        let opened = lent(command, mode, &prepared.buffers.plan)?;
+        let lent = opened.as_ref().map(|fd| {
+            numbers.push(fd.as_fd().as_raw_fd());
+            numbers.len() - 1
+        });
+        Ok((Self { prepared, plan, lent, _opened: opened }, numbers))
     }
 
     /// Compiles the steps for the thread's table, with the descriptors that have arrived. The thread calls this.
-    fn receive(&mut self, received: &[OwnedFd], mode: Mode) -> Result<(), Problem> {
-        let Self { prepared, plan, directory } = self;
+    fn receive(&mut self, command: &Command<'_>, received: &[OwnedFd], mode: Mode) -> Result<(), Problem> {
+        let Self { prepared, plan, lent, .. } = self;
         plan.receive_sources(|index| received[index].as_raw_fd());
-        let directory = directory.and_then(|index| received.get(index)).map(AsFd::as_fd);
-        let mut internal = Internal::open(plan, mode, directory)?;
-        let Buffers { compiler, steps, .. } = &mut *prepared.buffers;
-        compile(plan, &attributes(mode, &prepared.strings, &internal), compiler, steps)?;
+        let lent = lent.as_ref().map(|&index| received[index].as_fd());
+        let mut internal = Internal::open(plan, mode, lent)?;
+        // The parent's plan has the sources that the caller knows.
+        let Buffers { plan: parents, compiler, steps, .. } = &mut *prepared.buffers;
+        let attributes = attributes(command, mode, parents, &prepared.strings, &internal)?;
+        compile(plan, &attributes, compiler, steps)?;
         prepared.errpipe = internal.errpipe.take();
         prepared.internal = internal;
         Ok(())
@@ -86,7 +92,7 @@ pub(super) fn launch_in_thread(
         let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
         let mut outcome = None;
         let mut job = |received: &[OwnedFd]| {
-            let launched = transfer.receive(received, mode).map_err(LaunchError::from).and_then(|()| {
+            let launched = transfer.receive(command, received, mode).map_err(LaunchError::from).and_then(|()| {
                 let errpipe = transfer.prepared.errpipe.take();
                 let hooks = HookList::new(&mut command.hooks);
                 launch::launch(mode, &image(command, &transfer.prepared, hooks, Some(mask)), errpipe)
@@ -101,7 +107,7 @@ pub(super) fn launch_in_thread(
         let pidfd = turn.run(&numbers, &mut job)?;
         drop(turn); // A subscriber may spawn by the same thread.
         let prepared = transfer.prepared;
-        trace(&prepared.buffers.plan, &prepared.buffers.steps);
+        trace(prepared.buffers);
         match outcome {
             Some(Ok(process)) => Ok((process.with_pidfd(pidfd), prepared.ends)),
             Some(Err(error)) => Err(error),
@@ -125,7 +131,7 @@ pub(super) fn explain<T>(
         let (mut transfer, numbers) = Transfer::send(command, defaults, mode, buffers)?;
         let mut outcome = None;
         let mut job = |received: &[OwnedFd]| {
-            outcome = Some(transfer.receive(received, mode));
+            outcome = Some(transfer.receive(command, received, mode));
             transfer.close_internal_fds();
             None
         };

@@ -104,7 +104,7 @@ fn the_picture_shows_each_kind_of_source() {
             |line: &&str| line.starts_with(&format!("       {target}  ")) && line.ends_with(&format!("  {text}"));
         assert_eq!(found.stdout.lines().filter(is_it).count(), 1, "{target}: {}", found.stdout);
     }
-    assert!(found.stdout.contains("  change the working directory\n"), "{}", found.stdout);
+    assert!(found.stdout.contains("  change the working directory to `.`\n"), "{}", found.stdout);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! System calls of Linux and Android.
 
+mod attributes;
 mod clone;
 mod descriptor;
 mod directory;
@@ -10,6 +11,11 @@ mod process;
 mod signal;
 mod syscall;
 
+pub(crate) use self::attributes::{
+    Whose, add_nice, change_root, group_ids, join_cgroup, new_session, parent, set_affinity, set_controlling_terminal,
+    set_foreground, set_gid, set_groups, set_limit, set_no_new_privs, set_oom_score_adj, set_parent_death_signal,
+    set_scheduler, set_uid, set_umask, user_ids,
+};
 pub(crate) use self::clone::{Clone3, CloneArgs, clone, clone3};
 pub(crate) use self::descriptor::{
     CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, clear_close_on_exec, close, close_range, duplicate, duplicate_above,
@@ -22,9 +28,9 @@ pub(crate) use self::futex::{
 pub(crate) use self::limit::{FILE_SIZE, OPEN_FILES, hard_limit, raise_limit, soft_limit};
 pub(crate) use self::lock::lock_range;
 pub(crate) use self::process::{
-    change_directory, change_directory_to, exec, exit, is_file_at, is_same_table, open_pidfd, session_of,
+    change_directory, change_directory_to, exec, exec_fd, exit, is_file_at, is_same_table, open_pidfd, session_of,
     set_process_group,
 };
 pub(crate) use self::signal::{
-    SignalSet, default_handlers, default_signal, every_signal, set_signal_mask, signal_mask,
+    SignalSet, default_handlers, default_signal, every_signal, ignore_signal, set_signal_mask, signal_mask, signal_set,
 };

@@ -34,6 +34,21 @@ pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp:
     }
 }
 
+/// Executes the program that a descriptor refers to (`execveat(2)` with `AT_EMPTY_PATH`). Returns only if that fails.
+///
+/// # Safety
+///
+/// `argv` and `envp` are arrays of NUL-terminated strings, and a null pointer ends each array.
+pub(crate) unsafe fn exec_fd(fd: RawFd, argv: *const *const c_char, envp: *const *const c_char) -> Errno {
+    let empty_path = libc::AT_EMPTY_PATH as usize;
+    let args = [fd as usize, c"".as_ptr() as usize, argv as usize, envp as usize, empty_path];
+    // SAFETY: as the caller promises; the path is an empty string.
+    match unsafe { call(libc::SYS_execveat, args) } {
+        Err(errno) => errno,
+        Ok(_) => Errno::NOEXEC,
+    }
+}
+
 /// Whether there is a file at a path, as far as this process may look.
 ///
 /// # Safety

@@ -45,8 +45,23 @@ pub(crate) const fn every_signal() -> SignalSet {
     [u64::MAX; LAST_SIGNAL as usize / 64]
 }
 
+/// The set of the signals with these numbers.
+pub(crate) fn signal_set(numbers: impl Iterator<Item = c_int>) -> SignalSet {
+    let mut set = SignalSet::default();
+    for number in numbers {
+        let index = (number - 1).cast_unsigned() as usize;
+        if let Some(word) = set.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+    set
+}
+
 /// Room for the kernel's `struct sigaction` of any architecture. The handler is the first word, on MIPS the second.
 type Action = [usize; 8];
+
+/// The index of the handler.
+const HANDLER: usize = if MIPS { 1 } else { 0 };
 
 /// `rt_sigaction(2)`.
 fn signal_action(signal: c_int, new: Option<&Action>, old: Option<&mut Action>) -> Result<(), Errno> {
@@ -62,13 +77,19 @@ pub(crate) fn default_signal(signal: c_int) -> Result<(), Errno> {
     signal_action(signal, Some(&[0; 8]), None)
 }
 
+/// Ignores a signal.
+pub(crate) fn ignore_signal(signal: c_int) -> Result<(), Errno> {
+    let mut action = [0; 8];
+    action[HANDLER] = libc::SIG_IGN;
+    signal_action(signal, Some(&action), None)
+}
+
 /// Gives each signal that has a handler its default disposition. Ignored signals stay ignored.
 pub(crate) fn default_handlers() -> Result<(), Errno> {
-    let handler = if MIPS { 1 } else { 0 };
     for signal in 1..=LAST_SIGNAL {
         let mut action = [0; 8];
         signal_action(signal, None, Some(&mut action))?;
-        if action[handler] != libc::SIG_DFL && action[handler] != libc::SIG_IGN {
+        if action[HANDLER] != libc::SIG_DFL && action[HANDLER] != libc::SIG_IGN {
             default_signal(signal)?;
         }
     }

@@ -27,6 +27,19 @@ pub(crate) fn every_signal() -> SignalSet {
     }
 }
 
+/// The set of the signals with these numbers.
+pub(crate) fn signal_set(numbers: impl Iterator<Item = c_int>) -> SignalSet {
+    // SAFETY: all zeros is a valid value, and the calls fill it. A number that the system does not have is an error without effect.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        numbers.for_each(|number| {
+            libc::sigaddset(&raw mut set, number);
+        });
+        set
+    }
+}
+
 /// Gives a signal its default disposition.
 pub(crate) fn default_signal(signal: c_int) -> Result<(), Errno> {
     // SAFETY: all zeros is a valid value; the handler is SIG_DFL.

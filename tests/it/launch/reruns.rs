@@ -146,7 +146,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 10] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 11] = [
     // They are reruns themselves.
     "launch::reruns::suite_",
     // They are not about launches, or launch in one way only.
@@ -156,6 +156,8 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 10] = [
     "launch::system_calls::",
     "launch::valgrind::",
     "spawn::fork_run::",
+    // A forked copy does not have the isolated thread.
+    "session_outside_the_pid_namespace",
     // They start isolated threads, and compare launches by these with launches by the caller.
     "isolated::",
     // `maps_with_holes` has moves of each kind, in a tenth of the time.

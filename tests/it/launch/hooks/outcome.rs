@@ -6,6 +6,7 @@ use crate::support::children;
 use crate::support::tools::skip;
 use fdspawn::{Failure, Launcher, Stdio};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 
 #[test]
 fn hook_may_execute_a_program_of_its_own() {
@@ -111,19 +112,24 @@ own_process! {
 own_process! {
     fn process_that_a_hook_has_forked_does_not_report_into_a_later_launch() {
         for _ in 0..20 {
+            let (reader, writer) = io::pipe().unwrap();
+            let (read, write) = (reader.as_raw_fd(), writer.as_raw_fd());
             let mut command = support::command("/no/such");
             // SAFETY: the hook makes system calls only. The process that goes on runs the other steps of the child.
             unsafe {
-                command.pre_exec(|| {
+                command.pre_exec(move || {
                     if libc::fork() > 0 {
                         libc::_exit(0);
                     }
-                    libc::usleep(5000);
+                    // It goes on when the spawn has returned: then the test closes its write end.
+                    libc::close(write);
+                    libc::read(read, [0_u8].as_mut_ptr().cast(), 1);
                     Ok(())
                 })
             };
             let error = command.spawn().unwrap_err();
             assert!(matches!(error.failure(), Failure::HookEnded(_)), "{error}");
+            drop(writer);
             for _ in 0..5 {
                 assert!(support::command("true").launcher(Launcher::Fork).status().unwrap().success());
             }

@@ -1,0 +1,553 @@
+//! The methods of `Command` for attributes: the properties of a child other than its descriptors.
+
+use super::builder::Command;
+use super::c_strings::CStrings;
+use super::lend::Lend;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::plan::Scheduler;
+use crate::plan::{ProgramMask, Signals};
+use rustix::process::{Resource, Rlimit, Signal};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::thread::CpuSet;
+use std::ffi::OsStr;
+use std::path::Path;
+
+/// Attributes: what the child is besides its descriptors. The child sets them itself, in one order, which `docs/design.md` shows; each
+/// method below says its place. If one fails, the spawn fails and names it with its operand, and no program runs.
+///
+/// Only [`Command::uid`] and [`Command::gid`] cost the clone launcher, if they change an id: see there.
+///
+/// [`Command::exec`] sets them in the calling process. After a failed exec those that were set before the failure stay set, other than
+/// dispositions of signals, the signal mask, the umask and the working directory.
+impl<'fd> Command<'fd> {
+    /// Sets the child's user: the real, the effective and the saved user id (`setresuid(2)`).
+    ///
+    /// The child sets it after the groups, the group and the root directory, since each of these needs a privilege that the change may
+    /// take away, and before it changes to the working directory, which it does with the rights of the new user.
+    ///
+    /// If this process is root (its effective user id is 0) and the command does not set the supplementary groups, the child drops
+    /// them all, as with `std::process`. A failure of that is an error.
+    ///
+    /// # Launcher
+    ///
+    /// If the id is not this process's own, a child that shares this process's memory would make this process undumpable for good, and
+    /// the new user could stop the child before exec, and with it the calling thread. So [`Launcher::Auto`] forks, and
+    /// [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]).
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` without the right (`CAP_SETUID`). The id 4,294,967,295 is none, and is refused. If the user has reached its limit of
+    /// processes (`RLIMIT_NPROC`), it is the exec that fails, with `EAGAIN`.
+    ///
+    /// [`Launcher::Auto`]: crate::Launcher::Auto
+    /// [`Launcher::Clone`]: crate::Launcher::Clone
+    /// [`Failure::CredentialsNeedFork`]: crate::Failure::CredentialsNeedFork
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// # let own = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self")?);
+    /// let output = Command::new("id").arg("-u").uid(own).output()?;
+    /// assert_eq!(output.stdout, format!("{own}\n").as_bytes());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "setuid")]
+    pub fn uid(&mut self, id: u32) -> &mut Self {
+        self.settings.plain.uid = Some(id);
+        self
+    }
+
+    /// Sets the child's group: the real, the effective and the saved group id (`setresgid(2)`).
+    ///
+    /// The child sets it after the supplementary groups and before the user. For the launcher and for errors see [`Command::uid`].
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// # let own = std::os::unix::fs::MetadataExt::gid(&std::fs::metadata("/proc/self")?);
+    /// let output = Command::new("id").arg("-g").gid(own).output()?;
+    /// assert_eq!(output.stdout, format!("{own}\n").as_bytes());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "setgid")]
+    pub fn gid(&mut self, id: u32) -> &mut Self {
+        self.settings.plain.gid = Some(id);
+        self
+    }
+
+    /// Sets the child's supplementary groups (`setgroups(2)`). An empty list removes them all.
+    ///
+    /// The child sets them before the group and the user.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` without the right (`CAP_SETGID`). More than 65,536 groups are refused.
+    ///
+    /// ```no_run
+    /// # use fdspawn::Command;
+    /// let status = Command::new("server").groups(&[44, 100]).gid(1000).uid(1000).status()?; // as root
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "setgroups")]
+    pub fn groups(&mut self, ids: &[u32]) -> &mut Self {
+        self.settings.groups = Some(ids.to_vec());
+        self
+    }
+
+    /// Moves the child into a process group (`setpgid(2)`); 0 makes a new one that has the child's process id.
+    ///
+    /// The child joins the group after its descriptors are in place, and before all other attributes. [`Command::spawn`] returns after
+    /// that. A process group and a new session exclude each other.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if no process of this session is in the group. A number below zero is refused.
+    ///
+    /// ```
+    /// # use fdspawn::{Command, Stdio};
+    /// let mut child = Command::new("sh").args(["-c", "ps -o pgid= -p $$ || echo $$"]).process_group(0).stdout(Stdio::piped()).spawn()?;
+    /// let id = child.id().to_string();
+    /// assert_eq!(String::from_utf8_lossy(&child.wait_with_output()?.stdout).trim(), id);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "setpgid")]
+    pub fn process_group(&mut self, group: i32) -> &mut Self {
+        self.settings.plain.process_group = Some(group);
+        self
+    }
+
+    /// Makes the child the leader of a new session and of a new process group (`setsid(2)`). The session has no controlling terminal
+    /// unless the command names one.
+    ///
+    /// The child does so after its descriptors are in place, and before all other attributes.
+    ///
+    /// ```
+    /// # use fdspawn::{Command, Stdio};
+    /// let mut child = Command::new("cut").args(["-d ", "-f6", "/proc/self/stat"]).setsid(true).stdout(Stdio::piped()).spawn()?;
+    /// let id = child.id().to_string();
+    /// assert_eq!(String::from_utf8_lossy(&child.wait_with_output()?.stdout).trim(), id);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn setsid(&mut self, setsid: bool) -> &mut Self {
+        self.settings.plain.setsid = setsid;
+        self
+    }
+
+    /// Makes a terminal the controlling terminal of the child's new session (`TIOCSCTTY`). The command borrows the descriptor. The program
+    /// does not get it, unless the command also connects it.
+    ///
+    /// The child does so after it has made its session, which [`Command::setsid`] has to ask for.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the terminal is that of another session, `ENOTTY` if the descriptor is no terminal.
+    ///
+    /// ```no_run
+    /// # use fdspawn::Command;
+    /// # let terminal: std::fs::File = todo!();
+    /// let mut shell = Command::new("bash");
+    /// shell.setsid(true).controlling_terminal(&terminal).stdin(&terminal).stdout(&terminal).stderr(&terminal);
+    /// let child = shell.spawn()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "TIOCSCTTY")]
+    pub fn controlling_terminal(&mut self, terminal: impl Lend<'fd>) -> &mut Self {
+        self.settings.controlling_terminal = Some(terminal.lend());
+        self
+    }
+
+    /// Makes the child's process group the foreground group of the terminal (`tcsetpgrp(3)`): of the command's controlling terminal, or of
+    /// this process's (`/dev/tty`).
+    ///
+    /// The child does so after it has joined its group. SIGTTOU, which a terminal sends to a process of the background for that, cannot
+    /// stop it. The caller gives its own group the terminal back when the child has ended.
+    ///
+    /// # Errors
+    ///
+    /// `ENXIO` if this process has no controlling terminal. A new session without a controlling terminal is refused.
+    ///
+    /// ```no_run
+    /// # use fdspawn::Command;
+    /// let mut child = Command::new("vi").process_group(0).foreground(true).spawn()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "tcsetpgrp")]
+    pub fn foreground(&mut self, foreground: bool) -> &mut Self {
+        self.settings.foreground = foreground;
+        self
+    }
+
+    /// Changes the child's root directory (`chroot(2)`). If the command sets no working directory, the child also changes to the new root:
+    /// a working directory outside would be a way out.
+    ///
+    /// The child does so after the groups and the group, and before the user and the working directory. Then the paths of the working
+    /// directory and of the program start at the new root. A directory given by [`Command::current_dir_fd`] may be outside.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` without the right (`CAP_SYS_CHROOT`): [`Failure::ChangeRoot`] has the path.
+    ///
+    /// [`Failure::ChangeRoot`]: crate::Failure::ChangeRoot
+    ///
+    /// ```no_run
+    /// # use fdspawn::Command;
+    /// let status = Command::new("/bin/server").chroot("/srv/jail").uid(1000).status()?; // as root
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn chroot(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+        self.settings.root = Some(CStrings::one(directory.as_ref().as_os_str()));
+        self
+    }
+
+    /// Sets the mask of permissions that the child's new files do not get (`umask(2)`), for example `0o077`. This process's mask does not
+    /// change.
+    ///
+    /// The child sets it after the terminal and the scheduling, and before the limits. More than the nine bits of the permissions are
+    /// refused.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let output = Command::new("sh").args(["-c", "umask"]).umask(0o027).output()?;
+    /// assert_eq!(output.stdout, b"0027\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn umask(&mut self, mask: impl Into<rustix::fs::Mode>) -> &mut Self {
+        #[allow(clippy::useless_conversion, reason = "the type differs between systems")]
+        let mask = u32::from(mask.into().as_raw_mode());
+        self.settings.plain.umask = Some(mask);
+        self
+    }
+
+    /// Sets a limit of the child (`setrlimit(2)`). `None` in a [`Rlimit`] is no limit. Can be called for several resources; the last call for a
+    /// resource counts.
+    ///
+    /// The child sets the limits in the order of the calls, after its descriptors are in place, so that `Resource::Nofile` can be below a
+    /// target, and before the groups and the user, since a higher hard limit needs a privilege. Hooks already run with the limits.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` for a hard limit above this process's, without the right (`CAP_SYS_RESOURCE`). A soft limit above the hard one is refused.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Resource, Rlimit};
+    ///
+    /// let limit = Rlimit { current: Some(64), maximum: Some(128) };
+    /// let output = Command::new("sh").args(["-c", "ulimit -Sn; ulimit -Hn"]).rlimit(Resource::Nofile, limit).output()?;
+    /// assert_eq!(output.stdout, b"64\n128\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "setrlimit")]
+    #[doc(alias = "ulimit")]
+    pub fn rlimit(&mut self, resource: Resource, limit: Rlimit) -> &mut Self {
+        self.settings.limits.retain(|(other, _)| *other != resource);
+        self.settings.limits.push((resource, limit));
+        self
+    }
+
+    /// Adds to the child's nice value, as `nice(2)` does: a higher value leaves more of the processor to others. The sum stays between -20
+    /// and 19.
+    ///
+    /// The child does so after it has set the scheduler, which resets the value.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES` for a lower value, without the right (`CAP_SYS_NICE` or `RLIMIT_NICE`).
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let own = Command::new("nice").output()?;
+    /// let nicer = Command::new("nice").nice(1).output()?;
+    /// let [own, nicer] = [own, nicer].map(|output| String::from_utf8_lossy(&output.stdout).trim().parse::<i32>().unwrap());
+    /// assert_eq!(nicer, (own + 1).min(19));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn nice(&mut self, increment: i32) -> &mut Self {
+        self.settings.plain.nice = Some(increment);
+        self
+    }
+
+    /// Gives signals their default dispositions in the child, also if this process ignores them. Adds to earlier calls.
+    ///
+    /// A signal for which this process has a handler gets its default in any case, and so does SIGPIPE, unless
+    /// [`Command::signals_untouched`] or [`Command::signal_ignore`] says otherwise. Other ignored signals stay ignored. The last call for a
+    /// signal counts.
+    ///
+    /// The child does so after its descriptors are in place, and before all other attributes.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Signal};
+    ///
+    /// let mut child = Command::new("sleep").arg("60").signal_default(&[Signal::INT, Signal::QUIT]).spawn()?;
+    /// child.kill()?;
+    /// child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "sigaction")]
+    pub fn signal_default(&mut self, signals: &[Signal]) -> &mut Self {
+        for &signal in signals {
+            self.settings.plain.default_signals.insert(signal);
+            self.settings.plain.ignored_signals.remove(signal);
+        }
+        self
+    }
+
+    /// Ignores signals in the child, as `nohup` does with SIGHUP. Adds to earlier calls; the last call for a signal counts.
+    ///
+    /// The child does so after it has given signals their defaults. SIGKILL and SIGSTOP are refused: no process can ignore them.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Signal};
+    ///
+    /// let output = Command::new("sh").args(["-c", "kill -HUP $$; echo alive"]).signal_ignore(&[Signal::HUP]).output()?;
+    /// assert_eq!(output.stdout, b"alive\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn signal_ignore(&mut self, signals: &[Signal]) -> &mut Self {
+        for &signal in signals {
+            self.settings.plain.ignored_signals.insert(signal);
+            self.settings.plain.default_signals.remove(signal);
+        }
+        self
+    }
+
+    /// Sets the program's signal mask: exactly these signals are blocked. The last call counts. Without a call, the program gets the mask
+    /// of the calling thread.
+    ///
+    /// The child sets it after all other attributes, and before the hooks. The kernel never blocks SIGKILL and SIGSTOP.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Signal};
+    ///
+    /// let output = Command::new("grep").args(["SigBlk", "/proc/self/status"]).signal_mask(&[Signal::HUP]).output()?;
+    /// assert_eq!(output.stdout, b"SigBlk:\t0000000000000001\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "sigprocmask")]
+    pub fn signal_mask(&mut self, blocked: &[Signal]) -> &mut Self {
+        self.settings.plain.signal_mask = ProgramMask::Blocked(Signals::of(blocked));
+        self
+    }
+
+    /// Leaves SIGPIPE as this process has it. Rust programs ignore it, and without this call the child gives it its default.
+    ///
+    /// [`Command::signal_default`] and [`Command::signal_ignore`] still count.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let mut command = Command::new("grep");
+    /// let output = command.args(["SigIgn", "/proc/self/status"]).signals_untouched().output()?;
+    /// let text = String::from_utf8_lossy(&output.stdout);
+    /// let ignored = u64::from_str_radix(text.trim_start_matches("SigIgn:").trim(), 16).unwrap();
+    /// assert_eq!(ignored & 1 << 12, 1 << 12); // signal 13
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn signals_untouched(&mut self) -> &mut Self {
+        self.settings.signals_untouched = true;
+        self
+    }
+
+    /// Lists candidates for the program. The child tries them in order, as they are: each is a path, absolute or relative to the child's
+    /// working directory, and none is looked up in `PATH`. The name that [`Command::new`] got stays argument 0, unless
+    /// [`Command::arg0`] sets it, and the name in errors.
+    ///
+    /// All is tried in one child, and hooks run once. The search ends at the first candidate that the child executes. The child goes on
+    /// after a candidate that does not exist (`ENOENT`, `ENOTDIR`, `ESTALE`, `ENODEV`, `ETIMEDOUT`) and after one that it may not use
+    /// (`EACCES`, `ELOOP`, `ENAMETOOLONG`). Any other error, such as `ENOEXEC`, `E2BIG` or `ETXTBSY`, ends the search and is the error of
+    /// the spawn. If no candidate is left, the error is that of the first one whose file exists; [`Error::path`] has it. If none exists,
+    /// it is the first of `EACCES`, `ELOOP` and `ENAMETOOLONG`, or else `ENOENT`. An empty list is refused.
+    ///
+    /// [`Error::path`]: crate::Error::path
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let output = Command::new("sh").programs(["/nope/sh", "/bin/sh"]).args(["-c", "echo $0"]).output()?;
+    /// assert_eq!(output.stdout, b"sh\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "execvp")]
+    pub fn programs<S: AsRef<OsStr>>(&mut self, paths: impl IntoIterator<Item = S>) -> &mut Self {
+        let mut programs = CStrings::default();
+        paths.into_iter().for_each(|path| programs.push(path.as_ref()));
+        self.settings.programs = Some(programs);
+        self
+    }
+}
+
+/// Attributes that only Linux has.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl<'fd> Command<'fd> {
+    /// Sets the child's scheduling policy (`sched_setscheduler(2)`). Linux only.
+    ///
+    /// The child sets it after the terminal, and before the nice value.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` for a real-time policy, without the right (`CAP_SYS_NICE` or `RLIMIT_RTPRIO`). A priority that is not from 1 to 99 is
+    /// refused.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Scheduler};
+    ///
+    /// let output = Command::new("cut").args(["-d ", "-f41", "/proc/self/stat"]).scheduler(Scheduler::Batch).output()?;
+    /// assert_eq!(output.stdout, b"3\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "sched_setscheduler")]
+    pub fn scheduler(&mut self, scheduler: Scheduler) -> &mut Self {
+        self.settings.plain.scheduler = Some(scheduler);
+        self
+    }
+
+    /// Sets the CPUs on which the child may run (`sched_setaffinity(2)`). Linux only.
+    ///
+    /// The child sets them after the nice value. The kernel takes those of the set that exist and that the cgroup allows.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the kernel takes none of the set: [`Failure::Affinity`] has it. An empty set is refused.
+    ///
+    /// [`Failure::Affinity`]: crate::Failure::Affinity
+    ///
+    /// ```
+    /// use fdspawn::{Command, CpuSet};
+    ///
+    /// let mut cpus = CpuSet::new();
+    /// cpus.set(0);
+    /// let output = Command::new("nproc").affinity(&cpus).env_remove("OMP_NUM_THREADS").output()?;
+    /// # // CPU 0 may be taken from this process.
+    /// # if output.status.success() {
+    /// assert_eq!(output.stdout, b"1\n");
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "sched_setaffinity")]
+    pub fn affinity(&mut self, cpus: &CpuSet) -> &mut Self {
+        self.settings.linux.affinity = Some(Box::new(*cpus));
+        self
+    }
+
+    /// Sets how likely the kernel kills the child if memory runs out (`/proc/self/oom_score_adj`): from -1000, never, to 1000, first. The
+    /// program's own children inherit it. Linux only.
+    ///
+    /// The child sets it after the terminal, and before the root directory, in which there may be no `/proc`.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES` for a value below the lowest one that was ever set, without the right (`CAP_SYS_RESOURCE`); `ENOENT` without `/proc`. A value
+    /// out of the range is refused.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let output = Command::new("cat").arg("/proc/self/oom_score_adj").oom_score_adj(1000).output()?;
+    /// assert_eq!(output.stdout, b"1000\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn oom_score_adj(&mut self, value: i32) -> &mut Self {
+        self.settings.plain.oom_score_adj = Some(value);
+        self
+    }
+
+    /// Makes sure that the program and its descendants never get a privilege from a file that they execute, such as a set-user-id
+    /// program (`PR_SET_NO_NEW_PRIVS`). It cannot be taken back. Linux only.
+    ///
+    /// The child does so after the user, the group and the parent-death signal, and before the signal mask.
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let output = Command::new("grep").args(["NoNewPrivs", "/proc/self/status"]).no_new_privs(true).output()?;
+    /// assert_eq!(output.stdout, b"NoNewPrivs:\t1\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn no_new_privs(&mut self, no_new_privs: bool) -> &mut Self {
+        self.settings.plain.no_new_privs = no_new_privs;
+        self
+    }
+
+    /// Makes the kernel send the child a signal when its parent ends (`PR_SET_PDEATHSIG`). Linux only.
+    ///
+    /// "Parent" means the **thread** that spawns: the kernel also sends the signal when that thread ends and the process lives on. Spawn from
+    /// a thread that lives long enough, or by an [`Isolated`](crate::Isolated), whose thread lives as long as it.
+    ///
+    /// The child sets it after the user and the group, whose change would clear it, and then checks that the process that has spawned it
+    /// still lives; the check can tell nothing if that process is in another PID namespace. The program loses the signal if it executes a
+    /// file with set-user-id, set-group-id or capabilities.
+    ///
+    /// For [`Command::exec`] it is the signal at the end of this process's own parent.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Signal};
+    ///
+    /// let mut child = Command::new("sleep").arg("60").parent_death_signal(Signal::KILL).spawn()?;
+    /// child.kill()?;
+    /// child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "PR_SET_PDEATHSIG")]
+    pub fn parent_death_signal(&mut self, signal: Signal) -> &mut Self {
+        self.settings.linux.parent_death_signal = Some(signal);
+        self
+    }
+
+    /// Starts the child in a cgroup, version 2. `directory` is a descriptor of the cgroup's directory, which the command borrows. Linux
+    /// only.
+    ///
+    /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. Where the kernel
+    /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step.
+    ///
+    /// # Errors
+    ///
+    /// A descriptor that is no directory of a cgroup is refused, and so is a frozen cgroup, in which the child would not run while this
+    /// process waits for it. If another process freezes the cgroup during the spawn, the spawn waits until it is thawed. `EACCES` without the
+    /// right to write `cgroup.procs` of the cgroup and of the nearest common ancestor, `EBUSY` if the cgroup has controllers enabled for its own
+    /// children.
+    ///
+    /// ```no_run
+    /// # use fdspawn::Command;
+    /// let cgroup = std::fs::File::open("/sys/fs/cgroup/jobs/1")?;
+    /// let child = Command::new("job").cgroup(&cgroup).spawn()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "CLONE_INTO_CGROUP")]
+    pub fn cgroup(&mut self, directory: impl Lend<'fd>) -> &mut Self {
+        self.settings.linux.cgroup = Some(directory.lend());
+        self
+    }
+
+    /// Executes the file that a descriptor refers to (`execveat(2)`), in place of a path. The command borrows the descriptor. The name that
+    /// [`Command::new`] got is argument 0, unless [`Command::arg0`] sets it, and the name in errors. Linux only.
+    ///
+    /// **Scripts.** The kernel gives a script to its interpreter as `/dev/fd/N`. The descriptor closes at exec, so the interpreter would not
+    /// find it, and the spawn fails ([`Failure::ScriptByDescriptor`]). If the command also keeps or connects the descriptor, the script runs,
+    /// and its interpreter has it open under the target's number.
+    ///
+    /// [`Failure::ScriptByDescriptor`]: crate::Failure::ScriptByDescriptor
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let program = std::fs::File::open("/bin/true")?;
+    /// assert!(Command::new("true").program_fd(&program).status()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "fexecve")]
+    #[doc(alias = "execveat")]
+    pub fn program_fd(&mut self, program: impl Lend<'fd>) -> &mut Self {
+        self.settings.linux.program = Some(program.lend());
+        self
+    }
+
+    /// Asks for a capacity, in bytes, of each pipe that a spawn of this command makes (`F_SETPIPE_SZ`). Linux only.
+    ///
+    /// It is best effort: the kernel rounds it up to a power of two of pages, and may refuse it; then the pipe stays as it is. Do not ask for
+    /// it by habit. All pipes of a user share a small budget (`/proc/sys/fs/pipe-user-pages-soft`, 64 MiB by default, which is 64 pipes of
+    /// 1 MiB). When it is spent, each new pipe of that user, in all of the user's programs, has only 8 KiB.
+    ///
+    /// ```
+    /// # use fdspawn::{Command, Stdio};
+    /// let mut child = Command::new("true").stdout(Stdio::piped()).pipe_capacity(256 * 1024).spawn()?;
+    /// child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "F_SETPIPE_SZ")]
+    pub fn pipe_capacity(&mut self, bytes: usize) -> &mut Self {
+        self.fd_map.pipe_capacity = Some(bytes);
+        self
+    }
+}

@@ -1,0 +1,121 @@
+//! `Signals`, a set of signals as plain data.
+
+use rustix::process::Signal;
+use std::ffi::c_int;
+use std::fmt;
+
+/// A set of signals. `Display` lists their names.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Signals(u128);
+
+impl Signals {
+    /// The empty set.
+    pub const NONE: Self = Self(0);
+
+    /// The set of these signals.
+    pub fn of(signals: &[Signal]) -> Self {
+        let mut set = Self::default();
+        signals.iter().for_each(|&signal| set.insert(signal));
+        set
+    }
+
+    /// Adds a signal.
+    pub fn insert(&mut self, signal: Signal) {
+        self.0 |= bit(signal.as_raw());
+    }
+
+    /// Removes a signal.
+    pub fn remove(&mut self, signal: Signal) {
+        self.0 &= !bit(signal.as_raw());
+    }
+
+    /// Whether the set has a signal.
+    pub fn contains(self, signal: Signal) -> bool {
+        self.0 & bit(signal.as_raw()) != 0
+    }
+
+    /// Whether the set has no signal.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The numbers of the signals, in order.
+    pub fn numbers(self) -> impl Iterator<Item = c_int> {
+        (1..=128).filter(move |&number| self.0 & bit(number) != 0)
+    }
+}
+
+/// Signal 1 is the lowest bit. No system has more than 128 signals.
+fn bit(number: c_int) -> u128 {
+    1_u128.checked_shl((number - 1).cast_unsigned()).unwrap_or(0)
+}
+
+impl std::ops::BitOr for Signals {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("no signal");
+        }
+        for (index, number) in self.numbers().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            SignalName(number).fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signals({self})")
+    }
+}
+
+/// The name of a signal, or "signal" and its number if it has no name.
+pub(crate) struct SignalName(pub(crate) c_int);
+
+impl fmt::Display for SignalName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.iter().find(|(number, _)| *number == self.0) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "signal {}", self.0),
+        }
+    }
+}
+
+macro_rules! names {
+    ($($name:ident),* $(,)?) => { &[$((libc::$name, stringify!($name))),*] };
+}
+
+/// The signals that all systems have.
+const NAMES: &[(c_int, &str)] = names![
+    SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE,
+    SIGALRM, SIGTERM, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ, SIGVTALRM,
+    SIGPROF, SIGWINCH, SIGIO, SIGSYS,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_has_the_signals_that_were_put_into_it() {
+        let mut set = Signals::of(&[Signal::TERM, Signal::HUP]);
+        set.insert(Signal::PIPE);
+        set.remove(Signal::HUP);
+        assert_eq!(set.numbers().collect::<Vec<_>>(), [libc::SIGPIPE, libc::SIGTERM]);
+        assert_eq!(set.to_string(), "SIGPIPE, SIGTERM");
+        assert!(set.contains(Signal::PIPE) && !set.contains(Signal::HUP) && !set.is_empty());
+        assert_eq!(Signals::default().to_string(), "no signal");
+        assert_eq!(SignalName(64).to_string(), "signal 64");
+        assert_eq!((bit(1), bit(128), bit(129), bit(0)), (1, 1 << 127, 0, 0));
+    }
+}

@@ -1,0 +1,96 @@
+//! From a command's settings to the attributes from which the child's steps are made.
+
+use super::ids::{cannot_tell_ids, changes_ids};
+use super::internal::Internal;
+use super::lent::{mapped, program};
+use super::strings::Strings;
+use crate::command::Command;
+use crate::error::Problem;
+use crate::launch::{Mode, Needs};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::plan::Start;
+use crate::plan::{Attributes, LastStep, Plan, ProgramMask, WorkingDirectory};
+use crate::sys;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::process::Signal;
+use std::os::fd::AsRawFd;
+
+/// What a command needs of its launcher.
+pub(super) fn needs(command: &Command<'_>) -> Result<Needs, Problem> {
+    Ok(Needs {
+        hooks: !command.hooks.is_empty(),
+        other_ids: changes_ids(command)?,
+        cgroup: has_cgroup(command),
+        rest: command.fd_map.rest,
+    })
+}
+
+/// The attributes of a command's child.
+pub(super) fn attributes<'a>(
+    command: &'a Command<'_>,
+    mode: Mode,
+    plan: &Plan,
+    strings: &Strings,
+    internal: &Internal,
+) -> Result<Attributes<'a>, Problem> {
+    let settings = &command.settings;
+    let is_child = mode != Mode::IN_PLACE;
+    let number = |fd: &Option<std::os::fd::OwnedFd>| fd.as_ref().map(AsRawFd::as_raw_fd);
+    let terminal = number(&internal.lent.terminal);
+    Ok(Attributes {
+        cgroup: number(&internal.lent.cgroup),
+        default_handlers: mode.resets_handlers(),
+        default_sigpipe: is_child && !settings.signals_untouched,
+        controlling_terminal: terminal.filter(|_| settings.controlling_terminal.is_some()),
+        // Without a terminal the plan refuses it; then no step has the number.
+        foreground: settings.foreground.then(|| terminal.unwrap_or(-1)),
+        affinity: strings.affinity,
+        limits: &settings.limits,
+        groups: strings.groups,
+        chroot: strings.root,
+        directory: match (number(&internal.lent.directory), strings.directory) {
+            (Some(fd), _) => WorkingDirectory::Fd(fd),
+            (None, Some(path)) => WorkingDirectory::Path(path),
+            (None, None) => WorkingDirectory::Inherit,
+        },
+        parent_death: parent_death(command, plan)?,
+        signal_mask: match settings.plain.signal_mask {
+            ProgramMask::Unchanged if is_child => ProgramMask::Callers,
+            mask => mask,
+        },
+        last: match (number(&internal.lent.program), program(command)) {
+            (Some(fd), _) => LastStep::ExecFd(fd),
+            (None, Some(fd)) => LastStep::ExecFd(mapped(plan, fd.as_raw_fd()).unwrap_or(-1)),
+            (None, None) => LastStep::Exec,
+        },
+        ..settings.plain
+    })
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn has_cgroup(command: &Command<'_>) -> bool {
+    command.settings.linux.cgroup.is_some()
+}
+
+/// The parent-death signal, and the process whose end the kernel tells: this one, or its parent if this one executes the program.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn parent_death(command: &Command<'_>, plan: &Plan) -> Result<Option<(Signal, u32)>, Problem> {
+    let Some(signal) = command.settings.linux.parent_death_signal else { return Ok(None) };
+    let parent = match plan.start {
+        Start::InPlace => sys::parent().map_err(cannot_tell_ids)?,
+        Start::Copied | Start::Shared => std::process::id(),
+    };
+    Ok(Some((signal, parent)))
+}
+
+/// Other systems have no cgroups.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn has_cgroup(_: &Command<'_>) -> bool {
+    false
+}
+
+/// Other systems have no such signal.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn parent_death(_: &Command<'_>, _: &Plan) -> Result<Option<(rustix::process::Signal, u32)>, Problem> {
+    Ok(None)
+}

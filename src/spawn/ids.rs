@@ -1,0 +1,29 @@
+//! What the ids of a command mean for this process's own.
+
+use crate::command::Command;
+use crate::error::{Failure, Problem};
+use crate::sys;
+use rustix::io::Errno;
+
+/// Whether the child gets a user or group id that this thread does not have.
+pub(super) fn changes_ids(command: &Command<'_>) -> Result<bool, Problem> {
+    let plain = &command.settings.plain;
+    let differs = |id: Option<u32>, own: fn() -> Result<[u32; 3], Errno>| match id {
+        Some(id) => own().map(|own| own != [id; 3]).map_err(cannot_tell_ids),
+        None => Ok(false),
+    };
+    Ok(differs(plain.uid, sys::user_ids)? || differs(plain.gid, sys::group_ids)?)
+}
+
+/// Whether the child drops the supplementary groups, which the command does not name: as with std, if root sets the user.
+pub(super) fn drops_groups(command: &Command<'_>) -> Result<bool, Problem> {
+    if command.settings.plain.uid.is_none() || command.settings.groups.is_some() {
+        return Ok(false);
+    }
+    let [_, effective, _] = sys::user_ids().map_err(cannot_tell_ids)?;
+    Ok(effective == 0)
+}
+
+pub(super) fn cannot_tell_ids(errno: Errno) -> Problem {
+    Problem::system(Failure::CheckIds, errno)
+}

@@ -1,0 +1,140 @@
+//! `Lent`: descriptors that steps of the child need and that the program does not get.
+
+use super::new_fds::NewNumbers;
+use crate::command::{Command, Directory};
+use crate::error::{Failure, Problem};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::launch::Method;
+use crate::launch::Mode;
+use crate::plan::{Plan, Role};
+use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// One value for each descriptor that the child may need: at first the descriptor, then what the stages of a launch make of it.
+#[derive(Debug)]
+pub(super) struct Lent<T> {
+    pub(super) directory: Option<T>,
+    pub(super) program: Option<T>,
+    pub(super) terminal: Option<T>,
+    pub(super) cgroup: Option<T>,
+}
+
+/// Who owns a descriptor.
+#[derive(Debug)]
+pub(super) enum LentFd<'a> {
+    Callers(BorrowedFd<'a>),
+    /// The library has opened it.
+    Own(OwnedFd),
+}
+
+impl AsFd for LentFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Callers(fd) => *fd,
+            Self::Own(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl<T> Default for Lent<T> {
+    fn default() -> Self {
+        Self { directory: None, program: None, terminal: None, cgroup: None }
+    }
+}
+
+impl<T> Lent<T> {
+    /// Makes another value of each one.
+    pub(super) fn try_map<U, E>(self, mut each: impl FnMut(Role, T) -> Result<U, E>) -> Result<Lent<U>, E> {
+        let mut map = |role, value: Option<T>| value.map(|value| each(role, value)).transpose();
+        Ok(Lent {
+            directory: map(Role::WorkingDirectory, self.directory)?,
+            program: map(Role::Program, self.program)?,
+            terminal: map(Role::Terminal, self.terminal)?,
+            cgroup: map(Role::Cgroup, self.cgroup)?,
+        })
+    }
+
+    /// Makes another value of each one.
+    pub(super) fn map<U>(self, mut each: impl FnMut(T) -> U) -> Lent<U> {
+        let Ok(mapped) = self.try_map(|_, value| Ok::<_, std::convert::Infallible>(each(value)));
+        mapped
+    }
+
+    pub(super) fn as_ref(&self) -> Lent<&T> {
+        let Self { directory, program, terminal, cgroup } = self;
+        Lent {
+            directory: directory.as_ref(),
+            program: program.as_ref(),
+            terminal: terminal.as_ref(),
+            cgroup: cgroup.as_ref(),
+        }
+    }
+}
+
+/// The descriptors that the steps of this command's child need. The plan has its mappings already, so what this opens does not pass for
+/// a descriptor of the caller.
+pub(super) fn lent<'a>(command: &Command<'a>, mode: Mode, plan: &Plan) -> Result<Lent<LentFd<'a>>, Problem> {
+    let directory = match &command.directory {
+        Directory::Fd(fd) => Some(LentFd::Callers(*fd)),
+        Directory::Inherit | Directory::Path(_) => None,
+    };
+    Ok(Lent {
+        directory,
+        program: program(command).filter(|fd| mapped(plan, fd.as_raw_fd()).is_none()).map(LentFd::Callers),
+        terminal: terminal(command)?,
+        cgroup: cgroup(command, mode)?,
+    })
+}
+
+/// The target that has this source, so that the program has the descriptor, too.
+pub(super) fn mapped(plan: &Plan, source: RawFd) -> Option<RawFd> {
+    plan.mappings.iter().find(|each| each.source == source).map(|each| each.target)
+}
+
+/// The terminal of the command, or this process's if the child becomes the foreground of that.
+fn terminal<'a>(command: &Command<'a>) -> Result<Option<LentFd<'a>>, Problem> {
+    let settings = &command.settings;
+    if let Some(fd) = settings.controlling_terminal {
+        return Ok(Some(LentFd::Callers(fd)));
+    }
+    // A new session has no terminal: the plan refuses that.
+    if !settings.foreground || settings.plain.setsid {
+        return Ok(None);
+    }
+    let cannot_open = Failure::ParentOpen { what: "the controlling terminal, /dev/tty" };
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let terminal = match openat(CWD, c"/dev/tty", flags, FileMode::empty()) {
+        Ok(fd) => fd,
+        Err(errno) => return Err(Problem::system(cannot_open, errno)),
+    };
+    let terminal = NewNumbers::default().dup_above_stdio(terminal).map_err(|error| Problem::io(cannot_open, &error))?;
+    Ok(Some(LentFd::Own(terminal)))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn program<'a>(command: &Command<'a>) -> Option<BorrowedFd<'a>> {
+    command.settings.linux.program
+}
+
+/// Other systems execute no descriptor.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn program<'a>(_: &Command<'a>) -> Option<BorrowedFd<'a>> {
+    None
+}
+
+/// The directory of the cgroup, if the kernel makes the child in it, or else its `cgroup.procs`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn cgroup<'a>(command: &Command<'a>, mode: Mode) -> Result<Option<LentFd<'a>>, Problem> {
+    let Some(directory) = command.settings.linux.cgroup else { return Ok(None) };
+    super::cgroup::check(directory)?;
+    if matches!(mode.method, Method::Clone { into_cgroup: true, .. }) {
+        return Ok(Some(LentFd::Callers(directory)));
+    }
+    super::cgroup::open_procs(directory).map(|fd| Some(LentFd::Own(fd)))
+}
+
+/// Other systems have no cgroups.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn cgroup<'a>(_: &Command<'a>, _: Mode) -> Result<Option<LentFd<'a>>, Problem> {
+    Ok(None)
+}
