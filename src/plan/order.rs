@@ -4,15 +4,20 @@
 //!
 //! An attribute is a property of a child other than its descriptors: a group, a user, a limit. To add one, add:
 //!
-//! 1. a method of [`Command`](crate::Command) in `command/builder.rs`, which sets a field of [`Attributes`];
-//! 2. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`: a path is a
-//!    [`StringId`], an index into the strings of the launch's image;
-//! 3. a line in [`compile`] below, at its place in the order;
-//! 4. its system call in `sys`, and an arm of `do_step` in `launch/child.rs` that calls it;
-//! 5. a row in the options of `examples/fdrun.rs`, a line in the plan of `tests/fault_table/entrances.rs`, and one in the list of the child's
-//!    steps in `docs/design.md`.
+//! 1. a field of `Attributes` in `plan/attributes.rs`, and to `check_attributes` there what no child can have, with its `Refusal`;
+//! 2. a method of [`Command`](crate::Command) in `command/attributes.rs`, which sets the field (`settings.plain`);
+//! 3. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`;
+//! 4. a line in [`compile`] below, at its place in the order;
+//! 5. its system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm of `do_step` in `launch/child.rs`;
+//! 6. a row in `examples/fdrun/options.rs`, a line in the attributes of `tests/fault_table/entrances.rs`, a test in
+//!    `tests/it/attributes`, and a line in the list of the child's steps in `docs/design.md`.
 //!
 //! Errors of the step then name its operands, and `explain` shows it, without more code.
+//!
+//! Only if an operand is no plain number there is more to do. A path or a list is a field of `Settings` in `command/settings.rs`; it goes
+//! into the buffers in `spawn/strings.rs`, the step has its [`StringId`](super::step::StringId) or [`NumbersId`](super::step::NumbersId),
+//! and `spawn/rows.rs` and `launch/outcome.rs` print it. A descriptor is a field of `Lent` in `spawn/lent.rs` with a `Role`, which keeps
+//! it clear of the targets.
 
 use super::attributes::{Attributes, LastStep, ProgramMask, WorkingDirectory, check_attributes};
 use super::compile::Compiler;

@@ -11,7 +11,7 @@ use crate::plan::{Origin, Plan, Refusal, Rest, Signals, Step};
 use crate::sys;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -45,6 +45,8 @@ pub(super) struct Changed {
     /// The dispositions of signals, in the order of the changes.
     actions: Vec<SavedAction>,
     mask: Option<sys::SignalSet>,
+    /// The soft and the hard limit of descriptors, if a step sets others.
+    limit: Option<[Option<u64>; 2]>,
 }
 
 impl Changed {
@@ -70,6 +72,9 @@ impl Changed {
                     for number in signals.numbers() {
                         self.actions.push(SavedAction::of(number).map_err(failed)?);
                     }
+                }
+                Step::Limit { resource: Resource::Nofile, .. } => {
+                    self.limit = Some([sys::soft_limit(sys::OPEN_FILES), sys::hard_limit()]);
                 }
                 Step::BlockSignals { .. } => {
                     let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
@@ -162,6 +167,14 @@ impl Changed {
                 first = Err((what(), errno));
             }
         };
+        // A target may be above a lowered limit. Without a privilege, the hard limit stays as it is now.
+        if let Some([soft, hard]) = self.limit {
+            let _ = sys::set_limit(sys::OPEN_FILES, soft, hard).or_else(|_| {
+                let now = sys::hard_limit();
+                let bound = |limit: Option<u64>| limit.unwrap_or(u64::MAX).min(now.unwrap_or(u64::MAX));
+                sys::set_limit(sys::OPEN_FILES, Some(bound(soft)), now)
+            });
+        }
         for (target, saved) in self.replaced.drain(..) {
             let what = || format!("descriptor {target}");
             match saved {
