@@ -1,6 +1,7 @@
 //! The child's environment: a base (the parent's environment, a prepared one, or none) and the command's changes to it.
 
 use super::c_strings::{CStrings, PtrArray};
+use crate::environ::{name_of, whole_environment};
 use crate::error::{Failure, Problem, Result, Subject, Text};
 use std::collections::{BTreeMap, btree_map};
 use std::ffi::{OsStr, OsString};
@@ -22,8 +23,15 @@ impl EnvBlock {
         self.pointers.set([&self.strings]);
     }
 
-    /// Adds the variables of this process, as copies: `set_var` in another thread may free `environ` itself.
+    /// Adds the entries of this process's environment, as copies: `set_var` in another thread may free `environ` itself.
     fn push_parents(&mut self, skip: impl Fn(&OsStr) -> bool) {
+        if let Some(strings) = whole_environment() {
+            strings
+                .iter()
+                .filter(|string| !name_of(string).is_some_and(&skip))
+                .for_each(|string| self.strings.push(string));
+            return;
+        }
         for (name, value) in std::env::vars_os() {
             if !skip(&name) {
                 self.strings.push_variable(name.as_bytes(), value.as_bytes());
@@ -51,14 +59,6 @@ impl EnvBlock {
             (name_of(string) == Some(name)).then_some(OsStr::from_bytes(value))
         })
     }
-}
-
-/// The name of a variable: what stands before the first `=`. A `=` at the start is part of the name, as std reads it. `None` if the
-/// string is no variable.
-fn name_of(string: &OsStr) -> Option<&OsStr> {
-    let bytes = string.as_bytes();
-    let length = 1 + bytes.get(1..)?.iter().position(|&byte| byte == b'=')?;
-    Some(OsStr::from_bytes(&bytes[..length]))
 }
 
 /// A prepared environment, which many commands can share: see [`Command::environment`].
