@@ -78,8 +78,10 @@ impl EnvBlock {
 pub struct Environment(Arc<EnvBlock>);
 
 impl Environment {
-    /// Copies the variables of this process as they are now, in their order. Strings without a `=` in the process's environment are
-    /// no variables: see [`Environment::from_strings`].
+    /// Copies the environment of this process as it is now, in its order. On Linux that includes entries without a `=`, as
+    /// [`Command::env`] says.
+    ///
+    /// [`Command::env`]: crate::Command::env
     #[doc(alias = "environ")]
     pub fn capture() -> Self {
         let mut block = EnvBlock::default();
@@ -91,8 +93,7 @@ impl Environment {
     /// Makes an environment of these strings, in their order. By convention each is `NAME=value`. The program gets others, too, as they
     /// are: without a `=`, or with the name of a string before.
     ///
-    /// Use it for entries that [`std::env::vars_os`] does not have, since it skips those without a `=`. This copies the
-    /// environment that this process was started with, on Linux:
+    /// This copies the environment that this process was started with, whatever it has changed since then, on Linux:
     ///
     /// ```
     /// use fdspawn::{Command, Environment};
@@ -130,12 +131,12 @@ impl Environment {
         self.0.get(name.as_ref())
     }
 
-    /// How many variables there are.
+    /// How many entries there are.
     pub fn len(&self) -> usize {
         self.0.strings.len()
     }
 
-    /// Whether there are no variables.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

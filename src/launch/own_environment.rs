@@ -56,7 +56,7 @@ pub(super) unsafe fn look(mut copy: *const *const c_char) -> Sight {
             return Sight::Different(hash);
         };
         let read = words_in_page(array);
-        let mut strings = Strings::new();
+        let mut strings = Expected::new();
         for &address in addresses.iter().take(read) {
             hash = hashed(hash, address);
             // SAFETY: the copy has not ended, or `is_same` is false.
@@ -100,8 +100,8 @@ fn hashed(hash: u64, word: usize) -> u64 {
     word.to_ne_bytes().iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
 }
 
-/// Strings to compare, of which one call of the kernel reads many.
-struct Strings {
+/// Expected to compare, of which one call of the kernel reads many.
+struct Expected {
     parts: [sys::MemoryPart; MANY],
     count: usize,
     /// What the parts have if they are the same.
@@ -109,7 +109,7 @@ struct Strings {
     length: usize,
 }
 
-impl Strings {
+impl Expected {
     fn new() -> Self {
         Self { parts: [sys::MemoryPart::default(); MANY], count: 0, expected: [0; SPACE], length: 0 }
     }
@@ -179,7 +179,7 @@ mod tests {
             let mut other = string.clone();
             *other.last_mut().unwrap() = b'y';
             let same = |expected: &[u8], count: usize| {
-                let mut strings = Strings::new();
+                let mut strings = Expected::new();
                 let added = (0..count).all(|_| strings.add(string.as_ptr() as usize, &string));
                 added && strings.add(string.as_ptr() as usize, expected) && strings.are_same()
             };
