@@ -49,6 +49,7 @@
 
 mod child;
 mod command;
+mod environ;
 mod error;
 mod escape;
 pub mod fd;

@@ -122,10 +122,15 @@ impl<'fd> Command<'fd> {
     /// Sets an environment variable of the child. If the name is empty or has a `=` inside, the spawn fails: the child would find
     /// another variable than this one, or none. (std passes such a string on.)
     ///
-    /// The child inherits this process's variables in their order, also those with the same name. It does not inherit strings without
-    /// a `=`, which are no variables: [`std::env::vars_os`] skips them, and only std can read the environment safely while other
-    /// threads may change it. [`Environment::from_strings`] passes such strings on. A command with a hook and without changes does so,
-    /// too: its child passes its own copy of the environment on, since the hook may have changed it.
+    /// The child inherits this process's variables in their order, also those with the same name.
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux the child also inherits the entries without a `=` that this process was started with. They are no variables:
+    /// [`std::env::vars_os`] skips them, and no name sets or removes them. If the process has such entries, each spawn reads the
+    /// environment by `process_vm_readv(2)` or from `/proc`, since only std can read it itself while other threads may change it. If
+    /// the kernel refuses both, the child does not inherit these entries, and an event of `tracing` says so once. On other systems no
+    /// child inherits them. [`Environment::from_strings`] passes such entries on everywhere.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
         self.environment.set(name.as_ref(), value.as_ref());
         self

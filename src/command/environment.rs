@@ -1,6 +1,7 @@
 //! The child's environment: a base (the parent's environment, a prepared one, or none) and the command's changes to it.
 
 use super::c_strings::{CStrings, PtrArray};
+use crate::environ::{name_of, whole_environment};
 use crate::error::{Failure, Problem, Result, Subject, Text};
 use std::collections::{BTreeMap, btree_map};
 use std::ffi::{OsStr, OsString};
@@ -22,8 +23,15 @@ impl EnvBlock {
         self.pointers.set([&self.strings]);
     }
 
-    /// Adds the variables of this process, as copies: `set_var` in another thread may free `environ` itself.
+    /// Adds the entries of this process's environment, as copies: `set_var` in another thread may free `environ` itself.
     fn push_parents(&mut self, skip: impl Fn(&OsStr) -> bool) {
+        if let Some(strings) = whole_environment() {
+            strings
+                .iter()
+                .filter(|string| !name_of(string).is_some_and(&skip))
+                .for_each(|string| self.strings.push(string));
+            return;
+        }
         for (name, value) in std::env::vars_os() {
             if !skip(&name) {
                 self.strings.push_variable(name.as_bytes(), value.as_bytes());
@@ -53,14 +61,6 @@ impl EnvBlock {
     }
 }
 
-/// The name of a variable: what stands before the first `=`. A `=` at the start is part of the name, as std reads it. `None` if the
-/// string is no variable.
-fn name_of(string: &OsStr) -> Option<&OsStr> {
-    let bytes = string.as_bytes();
-    let length = 1 + bytes.get(1..)?.iter().position(|&byte| byte == b'=')?;
-    Some(OsStr::from_bytes(&bytes[..length]))
-}
-
 /// A prepared environment, which many commands can share: see [`Command::environment`].
 ///
 /// It does not follow later changes of this process's environment. A clone shares the memory. `Debug` shows only the count of
@@ -78,8 +78,10 @@ fn name_of(string: &OsStr) -> Option<&OsStr> {
 pub struct Environment(Arc<EnvBlock>);
 
 impl Environment {
-    /// Copies the variables of this process as they are now, in their order. Strings without a `=` in the process's environment are
-    /// no variables: see [`Environment::from_strings`].
+    /// Copies the environment of this process as it is now, in its order. On Linux that includes entries without a `=`, as
+    /// [`Command::env`] says.
+    ///
+    /// [`Command::env`]: crate::Command::env
     #[doc(alias = "environ")]
     pub fn capture() -> Self {
         let mut block = EnvBlock::default();
@@ -91,8 +93,7 @@ impl Environment {
     /// Makes an environment of these strings, in their order. By convention each is `NAME=value`. The program gets others, too, as they
     /// are: without a `=`, or with the name of a string before.
     ///
-    /// Use it for entries that [`std::env::vars_os`] does not have, since it skips those without a `=`. This copies the
-    /// environment that this process was started with, on Linux:
+    /// This copies the environment that this process was started with, whatever it has changed since then, on Linux:
     ///
     /// ```
     /// use fdspawn::{Command, Environment};
@@ -130,12 +131,12 @@ impl Environment {
         self.0.get(name.as_ref())
     }
 
-    /// How many variables there are.
+    /// How many entries there are.
     pub fn len(&self) -> usize {
         self.0.strings.len()
     }
 
-    /// Whether there are no variables.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

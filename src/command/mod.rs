@@ -1,4 +1,4 @@
-//! The builder: it holds what the caller wants, and makes no system call.
+//! The builder: it holds what the caller wants. It makes no system call itself: `environ` does, for the parent's environment.
 
 mod attributes;
 mod builder;

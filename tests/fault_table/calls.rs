@@ -87,6 +87,7 @@ const NAMES: &[(&str, i64)] = &[
     ("pread64", libc::SYS_pread64),
     ("prlimit64", libc::SYS_prlimit64),
     ("process_madvise", libc::SYS_process_madvise),
+    ("process_vm_readv", libc::SYS_process_vm_readv),
     ("pwrite64", libc::SYS_pwrite64),
     ("read", libc::SYS_read),
     ("readlinkat", libc::SYS_readlinkat),

@@ -1,5 +1,6 @@
 //! `Command`, the builder: what a caller sets, and what the child gets of it.
 
 mod environment;
+pub mod odd_entries;
 mod ownership;
 mod stdio;

@@ -3,6 +3,7 @@
 mod closing;
 mod filters;
 mod hooks;
+mod hooks_environment;
 mod leaks;
 mod reruns;
 mod signals;

@@ -7,4 +7,4 @@ mod fork_run;
 mod forked_copy;
 mod parent_table;
 mod programs;
-mod tracing_events;
+pub mod tracing_events;

@@ -161,6 +161,7 @@ fn run(args: &[&str]) -> i32 {
                 assert!(status.unwrap().success());
             }
         }
+        ["pass-odd-entries-on", case] => crate::command::odd_entries::pass_on(case),
         ["launch-in-each-way", program] => launch_in_each_way(program),
         _ => panic!("no such helper: {args:?}"),
     }
