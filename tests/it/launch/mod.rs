@@ -2,6 +2,7 @@
 
 mod closing;
 mod filters;
+mod foreign_rules;
 mod hooks;
 mod leaks;
 mod reruns;
