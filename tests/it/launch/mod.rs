@@ -2,6 +2,7 @@
 
 mod closing;
 mod filters;
+mod foreign_rules;
 mod hooks;
 mod hooks_environment;
 mod leaks;
