@@ -37,7 +37,7 @@ impl Command<'_> {
     fn explained(&self) -> Result<Explained, Problem> {
         let missing = self.fd_map.missing | known_missing();
         let method = Method::choose(self.launcher, !self.hooks.is_empty(), self.fd_map.rest, missing)?;
-        let mode = Mode { method, handle: true, pidfd: true };
+        let mode = Mode { method, handle: true, pidfd: self.pidfd };
         let explained = |rows, steps, thread_mappings| Explained {
             launcher: method.launcher(),
             rest: self.fd_map.rest,
@@ -45,7 +45,7 @@ impl Command<'_> {
             thread_mappings,
             steps,
         };
-        match self.isolated {
+        match &self.isolated {
             None => with_buffers(|buffers| {
                 let prepared = prepare(self, &Defaults::INHERIT, mode, buffers)?;
                 let Buffers { plan, steps, .. } = prepared.buffers;

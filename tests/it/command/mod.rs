@@ -1,5 +1,7 @@
 //! `Command`, the builder: what a caller sets, and what the child gets of it.
 
+mod copy;
 mod environment;
+mod keep;
 mod ownership;
 mod stdio;
