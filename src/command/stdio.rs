@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// | `BorrowedFd`, a reference to any of these: *lent* | the library never closes it |
 /// | an `Arc` of any of these, or of another type that owns a descriptor (`AsFd`): *shared* | it is closed when its last owner is dropped; the command is one of the owners |
 ///
+/// [`Refusal::SourceSpent`]: crate::plan::Refusal::SourceSpent
+///
 /// ```
 /// use fdspawn::{Command, Stdio};
 /// use std::io::Read;
@@ -50,6 +52,8 @@ impl<'fd> Stdio<'fd> {
     ///
     /// If `source` is 0, 1 or 2 and closed, the child gets `/dev/null`. If any other number is closed, the spawn is refused
     /// ([`Refusal::SourceNotOpen`]). [`Stdio::borrow_raw`] refuses a closed 0, 1 or 2, too.
+    ///
+    /// [`Refusal::SourceNotOpen`]: crate::plan::Refusal::SourceNotOpen
     ///
     /// # Safety
     ///

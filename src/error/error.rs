@@ -95,7 +95,7 @@ impl Error {
         self.0.problem.errno.unwrap_or_else(|| errno_without_a_call(self.failure()))
     }
 
-    /// The program, if the error is of a spawn or an exec.
+    /// The program, if the error is of a spawn, an exec or a copy of a command.
     pub fn program(&self) -> Option<&OsStr> {
         self.0.subject.program()
     }

@@ -28,7 +28,12 @@ fn copy_has_everything_of_the_command_and_neither_follows_the_other() {
     for launcher in LAUNCHERS {
         let environment = Environment::from_pairs([("A", "1"), ("PATH", "/usr/bin:/bin")]).unwrap();
         let mut command = support::command("sh");
-        command.arg0("zeroth").args(["-c", "echo $0 $A $B $(pwd) $(cat <&5) $(cat /dev/fd/6) $1 >&7", "name", "one"]);
+        command.arg0("zeroth").args([
+            "-c",
+            "echo $0 $A $B $(pwd) $(cat <&5) $(: <&6 && echo shared) $1 >&7",
+            "name",
+            "one",
+        ]);
         command.launcher(launcher).environment(&environment).env("B", "2").current_dir_fd(&root);
         command.fd(5, Stdio::data("data")).fd(6, shared.clone()).keep(&source).stderr(Stdio::same_as(1)).pidfd(false);
         let seven = command.reader(7);

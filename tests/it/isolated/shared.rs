@@ -3,6 +3,7 @@
 use super::threads;
 use crate::own_process;
 use crate::support::LAUNCHERS;
+use crate::support::table::Table;
 use fdspawn::{Command, Isolated, Stdio};
 use std::sync::Arc;
 
@@ -36,6 +37,19 @@ own_process! {
         }
         while threads() > before {
             std::thread::yield_now(); // A joined thread may be in /proc for a moment.
+        }
+    }
+}
+
+own_process! {
+    fn child_of_an_isolated_thread_without_a_pidfd_costs_no_descriptor() {
+        let isolated = Isolated::new().unwrap();
+        let before = Table::current();
+        for launcher in LAUNCHERS {
+            let mut child = Command::new("true").launcher(launcher).isolated(&isolated).pidfd(false).spawn().unwrap();
+            assert!(child.pidfd().is_none());
+            assert_eq!(Table::current(), before);
+            assert!(child.wait().unwrap().success());
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::seccomp::refuse;
 use crate::support::sources::{memory, memory_at};
 use crate::support::{LAUNCHERS, helper};
-use fdspawn::{Command, Error, FdMap, Isolated, Launcher, Rest, Stage, Stdio, fork_run};
+use fdspawn::{Command, Error, FdMap, Launcher, Stage, Stdio, fork_run};
 
 fn stage(command: &mut Command<'_>) -> (Stage, i32) {
     of(command.spawn().unwrap_err())
@@ -52,14 +52,6 @@ own_process! {
             unsafe { libc::waitpid(child.id() as i32, std::ptr::null_mut(), 0) };
             assert_eq!(of(child.wait().unwrap_err()), (Stage::Running, libc::ECHILD));
         }
-    }
-}
-
-own_process! {
-    fn stage_of_an_inherited_rest_by_an_isolated_thread_is_the_parent() {
-        let isolated = Isolated::new().unwrap();
-        let error = Command::new("true").isolated(&isolated).rest(Rest::Inherit).spawn().unwrap_err();
-        assert_eq!(of(error), (Stage::Parent, libc::EINVAL));
     }
 }
 
