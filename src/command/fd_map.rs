@@ -140,8 +140,8 @@ impl<'fd> FdMap<'fd> {
 
     /// Gives the child a descriptor under the same number. Only the child clears close-on-exec.
     ///
-    /// It takes what [`Stdio`] takes: a reference lends the descriptor, an `Arc` shares it, and an owner moves it into the map. See
-    /// [`Kept`] for who closes it in the parent.
+    /// As for a [`Stdio`], a reference lends the descriptor, an `Arc` shares it, and an owner is moved into the map. See [`Kept`] for who
+    /// closes it in the parent.
     ///
     /// The same descriptor may be kept twice. If its number is also a target, the spawn fails ([`Refusal::KeepCollides`]).
     ///

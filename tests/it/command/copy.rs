@@ -2,7 +2,7 @@
 
 use crate::own_process;
 use crate::support;
-use crate::support::sources::memory;
+use crate::support::sources::{leaky, memory, memory_at};
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, helper};
 use fdspawn::{Command, Environment, Failure, Launcher, Rest, Slot, Stage, Stdio, plan::Refusal};
@@ -20,50 +20,51 @@ fn text(command: &mut Command<'_>, slot: Slot<PipeReader>) -> String {
     text
 }
 
-#[test]
-fn copy_has_everything_of_the_command_and_neither_follows_the_other() {
-    let directory = tempfile::tempdir().unwrap();
-    let (root, source) = (fs::File::open("/").unwrap(), memory("lent"));
-    let shared = Arc::new(memory("shared"));
-    for launcher in LAUNCHERS {
-        let environment = Environment::from_pairs([("A", "1"), ("PATH", "/usr/bin:/bin")]).unwrap();
-        let mut command = support::command("sh");
-        command.arg0("zeroth").args([
-            "-c",
-            "echo $0 $A $B $(pwd) $(cat <&5) $(: <&6 && echo shared) $1 >&7",
-            "name",
-            "one",
-        ]);
-        command.launcher(launcher).environment(&environment).env("B", "2").current_dir_fd(&root);
-        command.fd(5, Stdio::data("data")).fd(6, shared.clone()).keep(&source).stderr(Stdio::same_as(1)).pidfd(false);
-        let seven = command.reader(7);
-        let mut copy = command.try_clone().unwrap();
-        assert_eq!(format!("{copy:?}"), format!("{command:?}"));
-        assert_eq!(copy.explain().to_string(), command.explain().to_string());
-        let both = "name 1 2 / data shared one\n";
-        assert_eq!(text(&mut copy, seven), both);
-        assert_eq!(text(&mut command, seven), both, "the same slot finds the end of each one's children");
+own_process! {
+    fn copy_has_everything_of_the_command_and_neither_follows_the_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let (root, source) = (fs::File::open("/").unwrap(), memory_at(31, "lent", true));
+        let shared = Arc::new(memory("shared"));
+        for launcher in LAUNCHERS {
+            let environment = Environment::from_pairs([("A", "1"), ("PATH", "/usr/bin:/bin")]).unwrap();
+            let mut command = support::command("sh");
+            command.arg0("zeroth").args([
+                "-c",
+                "echo $0 $A $B $(pwd) $(cat <&5) $(: <&6 && echo shared) $1 >&7",
+                "name",
+                "one",
+            ]);
+            command.launcher(launcher).environment(&environment).env("B", "2").current_dir_fd(&root);
+            command.fd(5, Stdio::data("data")).fd(6, shared.clone()).keep(&source).stderr(Stdio::same_as(1)).pidfd(false);
+            let seven = command.reader(7);
+            let mut copy = command.try_clone().unwrap();
+            assert_eq!(format!("{copy:?}"), format!("{command:?}"));
+            assert_eq!(copy.explain().to_string(), command.explain().to_string());
+            let both = "name 1 2 / data shared one\n";
+            assert_eq!(text(&mut copy, seven), both);
+            assert_eq!(text(&mut command, seven), both, "the same slot finds the end of each one's children");
 
-        copy.env("B", "3").current_dir(directory.path()).fd(5, Stdio::data("other"));
-        assert_eq!(text(&mut command, seven), both);
-        let other = format!("name 1 3 {} other shared one\n", directory.path().display());
-        assert_eq!(text(&mut copy, seven), other);
-        drop(command);
-        assert_eq!(text(&mut copy, seven), other);
-        let mut child = copy.spawn().unwrap();
-        assert_eq!(child.launched_by(), launcher);
-        assert!(child.pidfd().is_none());
-        drop(child.take(seven));
-        child.wait().unwrap();
+            copy.env("B", "3").current_dir(directory.path()).fd(5, Stdio::data("other"));
+            assert_eq!(text(&mut command, seven), both);
+            let other = format!("name 1 3 {} other shared one\n", directory.path().display());
+            assert_eq!(text(&mut copy, seven), other);
+            drop(command);
+            assert_eq!(text(&mut copy, seven), other);
+            let mut child = copy.spawn().unwrap();
+            assert_eq!(child.launched_by(), launcher);
+            assert!(child.pidfd().is_none());
+            drop(child.take(seven));
+            child.wait().unwrap();
+        }
+        assert_eq!(Arc::strong_count(&shared), 1);
     }
-    assert_eq!(Arc::strong_count(&shared), 1);
 }
 
 own_process! {
     fn copy_closes_the_rest_and_names_what_is_no_standard_stream_as_the_command_does() {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("table");
-        let leak = crate::support::sources::leaky(memory("leak"));
+        let leak = leaky(memory("leak"));
         let null = std::os::unix::fs::MetadataExt::ino(&fs::metadata("/dev/null").unwrap());
         for launcher in LAUNCHERS {
             for &rest in support::rests() {

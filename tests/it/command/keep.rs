@@ -27,12 +27,12 @@ own_process! {
                 let mut command = helper("table");
                 command.arg(&out).launcher(launcher).keep(&one).keep(shared.clone()).keep(moved);
                 let explanation = command.explain().to_string();
-                for row in [
-                    "    31      31  kept\n",
-                    "    32      32  kept; shared: the parent closes it with its last owner\n",
-                    "    33      33  kept; moved: the parent closes it after the spawn\n",
+                for meaning in [
+                    "  kept\n",
+                    "  kept; shared: the parent closes it with its last owner\n",
+                    "  kept; moved: the parent closes it after the spawn\n",
                 ] {
-                    assert!(explanation.contains(row), "{explanation}");
+                    assert!(explanation.contains(meaning), "{explanation}");
                 }
                 let mut child = command.spawn().unwrap();
                 assert_eq!([31, 32, 33].map(is_open), [true, true, false], "as soon as the spawn has succeeded");
