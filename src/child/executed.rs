@@ -1,5 +1,6 @@
 //! Whether a child has executed a program, asked of the system.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::fd::standard::lock_stdio_numbers;
 use crate::sys;
 use rustix::io::Errno;

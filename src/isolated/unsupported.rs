@@ -1,9 +1,8 @@
 //! Replaces `spawner.rs` on systems whose threads cannot have descriptor tables of their own.
 
-use crate::error::{Error, Failure, Problem, Result, Subject};
+use crate::error::{Error, Failure, Result, Subject};
 use rustix::io::Errno;
 use std::convert::Infallible;
-use std::os::fd::{OwnedFd, RawFd};
 
 /// Launches children at the same cost however many descriptors the process has. Not on this system: [`Isolated::new`] fails.
 #[derive(Debug)]
@@ -19,20 +18,8 @@ impl Isolated {
         Err(Error::new(Subject::Isolate, Failure::PrivateTable, Some(Errno::NOSYS)))
     }
 
-    pub(crate) fn turn(&self) -> std::result::Result<Turn, Problem> {
-        match self.0 {}
-    }
-}
-
-/// Exclusive use of the thread. There is no thread on this system.
-pub(crate) struct Turn(Infallible);
-
-impl Turn {
-    pub(crate) fn run(
-        &mut self,
-        _: &[RawFd],
-        _: &mut dyn FnMut(&[OwnedFd]) -> Option<OwnedFd>,
-    ) -> std::result::Result<Option<OwnedFd>, Problem> {
+    /// No value of this type exists.
+    pub(crate) fn never(&self) -> ! {
         match self.0 {}
     }
 }

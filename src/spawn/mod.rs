@@ -18,6 +18,7 @@ mod rows;
 mod search;
 mod start;
 mod strings;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "via_isolated_unsupported.rs")]
 mod via_isolated;
 
 pub use self::explanation::Explanation;

@@ -70,7 +70,8 @@ pub(crate) unsafe fn set_robust_list(head: usize, size: usize) -> Result<(), Err
 
 /// Waits until another process wakes the futex, if `word` contains `expected`.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Duration) -> Result<(), Errno> {
-    let time = libc::timespec { tv_sec: timeout.as_secs() as libc::time_t, tv_nsec: timeout.subsec_nanos() as _ };
+    // SYS_futex reads a timespec of two words. With some C libraries, `libc::timespec` is larger on 32-bit systems.
+    let time = [timeout.as_secs() as c_long, timeout.subsec_nanos() as c_long];
     let address = std::ptr::from_ref(word) as usize;
     let operation = libc::FUTEX_WAIT as usize;
     // SAFETY: the kernel reads the word and one timespec.

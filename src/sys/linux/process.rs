@@ -77,12 +77,16 @@ pub(crate) fn session_of(pid: i32) -> Result<usize, Errno> {
 }
 
 /// Opens a pidfd for a child that has not been reaped. Only the parent calls this.
+#[cfg(target_os = "linux")]
 pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
-    if cfg!(target_os = "android") {
-        return Err(Errno::NOSYS); // A seccomp filter may kill the process for this call.
-    }
     pidfd_open(Pid::from_raw(pid).ok_or(Errno::INVAL)?, PidfdFlags::empty())
+}
+
+/// Fails: a seccomp filter of Android may kill the process for this call.
+#[cfg(target_os = "android")]
+pub(crate) fn open_pidfd(_: i32) -> Result<OwnedFd, Errno> {
+    Err(Errno::NOSYS)
 }
 
 /// Whether two threads, given by their ids, have the same descriptor table (`kcmp(2)` with `KCMP_FILES`).

@@ -21,7 +21,7 @@ const HEAVY: [&str; 18] = [
     "launch::closing::rest_is_closed_without_proc",
     "launch::closing::search_finds",
     "launch::filters::close_range_and_unshare_and_directories",
-    "launch::hooks::hook_that_executes_its_own_program_is_a_child_like_any_other_however_often",
+    "launch::hooks::outcome::hook_that_executes_its_own_program_is_a_child_like_any_other_however_often",
     "launch::leaks::ten_thousand_spawns",
     "launch::signals::signals_to_the_whole_group",
     "launch::traced::spawn_neither_waits",

@@ -1,0 +1,22 @@
+//! The options that set what the program starts with besides its descriptors: one function for each.
+//!
+//! A function reads the value of its option, and passes a change of the command to [`Request::change`]. fdrun makes the changes
+//! in the order of the command line, after it has read the whole of it.
+
+use crate::request::Request;
+use crate::values::{Parsed, split, wrong};
+use std::ffi::OsString;
+
+pub fn directory(request: &mut Request, value: OsString) -> Parsed {
+    request.change(|command| command.current_dir(value))
+}
+
+pub fn variable(request: &mut Request, value: OsString) -> Parsed {
+    let (name, value) = split(&value, b'=').ok_or_else(|| wrong("--env takes NAME=VALUE", &value))?;
+    let (name, value) = (name.to_owned(), value.to_owned());
+    request.change(|command| command.env(name, value))
+}
+
+pub fn name(request: &mut Request, value: OsString) -> Parsed {
+    request.change(|command| command.arg0(value))
+}

@@ -1,0 +1,102 @@
+//! What the command line asks for.
+
+use crate::values::{Parsed, wrong};
+use fdspawn::inspect::DescriptorTable;
+use fdspawn::{Command, Launcher, Rest, Stdio};
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// A change of the command that an option asks for.
+pub type Change = Box<dyn FnOnce(&mut Command<'static>)>;
+
+/// What the command line asks for. `options::parse` reads the whole command line before fdrun opens any file.
+pub struct Request {
+    pub program: OsString,
+    pub args: Vec<OsString>,
+    pub changes: Vec<Change>,
+    pub clear_env: bool,
+    pub connections: Vec<(RawFd, Source)>,
+    pub pipes: Vec<RawFd>,
+    pub rest: Rest,
+    pub launcher: Option<Launcher>,
+    /// The variables whose values go to descriptors.
+    pub moved_variables: Vec<OsString>,
+    pub exec: bool,
+    pub explain: bool,
+    pub table: bool,
+    pub help: bool,
+    /// The descriptors that were open when fdrun started.
+    pub open: DescriptorTable,
+}
+
+/// What a descriptor of the child is connected to.
+pub enum Source {
+    File(OpenOptions, PathBuf),
+    /// The content of the file; of standard input for `-`.
+    DataFrom(PathBuf),
+    /// The value of the variable.
+    Variable(OsString),
+    Ready(Stdio<'static>),
+}
+
+impl Request {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            program: OsString::new(),
+            args: Vec::new(),
+            changes: Vec::new(),
+            clear_env: false,
+            connections: Vec::new(),
+            pipes: Vec::new(),
+            rest: Rest::default(),
+            launcher: None,
+            moved_variables: Vec::new(),
+            exec: false,
+            explain: false,
+            table: false,
+            help: false,
+            // fdrun reads this table before it opens a descriptor, which could get a number that the command line
+            // names. Rust's runtime has already opened 0, 1 and 2 if they were closed.
+            open: DescriptorTable::current()?,
+        })
+    }
+
+    pub fn choose_launcher(&mut self, value: OsString) -> Parsed {
+        self.launcher = Some(match value.as_bytes() {
+            b"auto" => Launcher::Auto,
+            b"clone" => Launcher::Clone,
+            b"fork" => Launcher::Fork,
+            _ => return Err(wrong("--launcher takes auto, clone or fork", &value)),
+        });
+        Ok(())
+    }
+
+    /// Changes the command later, when fdrun builds it. This always succeeds, so that the function of an option can end
+    /// with it.
+    pub fn change<C>(&mut self, change: C) -> Parsed
+    where
+        C: for<'a> FnOnce(&'a mut Command<'static>) -> &'a mut Command<'static> + 'static,
+    {
+        self.changes.push(Box::new(|command| {
+            change(command);
+        }));
+        Ok(())
+    }
+
+    /// Refuses options that do not go together.
+    pub fn check(&self) -> Parsed {
+        let others = [
+            ("--pipe-from", !self.pipes.is_empty(), "fdrun would not be there to read the pipe"),
+            ("--launcher", self.launcher.is_some(), "no process is launched"),
+            ("--table", self.table, "fdrun would not be there to print the table"),
+        ];
+        match others.into_iter().find(|(_, is_given, _)| self.exec && *is_given) {
+            Some((option, _, reason)) => Err(format!("{option} does not go with --exec: {reason}").into()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The values of options.
+
+use std::error::Error;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// Whether the value of an option is valid.
+pub type Parsed = Result<(), Box<dyn Error>>;
+
+/// Splits the text at the first `separator`.
+pub fn split(text: &OsStr, separator: u8) -> Option<(&OsStr, &OsStr)> {
+    let bytes = text.as_bytes();
+    let index = bytes.iter().position(|&byte| byte == separator)?;
+    Some((OsStr::from_bytes(&bytes[..index]), OsStr::from_bytes(&bytes[index + 1..])))
+}
+
+/// The error of an option whose value breaks the rule.
+pub fn wrong(rule: &str, value: &OsStr) -> Box<dyn Error> {
+    format!("{rule}, not `{}`; see --help", value.display()).into()
+}

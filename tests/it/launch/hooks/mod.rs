@@ -1,0 +1,6 @@
+//! `pre_exec` hooks.
+
+mod descriptors;
+mod errors;
+mod outcome;
+mod process;
