@@ -11,7 +11,7 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Stage {
     /// In the parent, before the launch: the library has refused the command, or could not open or check what the child needs. There
-    /// is no child.
+    /// is no child. Also if a failed [`Command::exec`](crate::Command::exec) could not restore something ([`Failure::NotRestored`]).
     Parent,
     /// At the launch: the system has made no child, or the child was killed before it executed the program, without a report.
     Launch,

@@ -4,7 +4,7 @@ use crate::own_process;
 use crate::support;
 use crate::support::children;
 use crate::support::tools::skip;
-use fdspawn::{Failure, Launcher, Stdio};
+use fdspawn::{Command, Failure, Launcher, Stdio};
 use std::io::{self, Write};
 
 #[test]
@@ -142,7 +142,8 @@ own_process! {
             // SAFETY: only a number is passed.
             assert_eq!(unsafe { libc::getsid(0) }, 0, "the leader of the session is outside");
             for program in ["/no/such", "true"] {
-                let mut command = support::command(program);
+                // Not by an isolated thread, which a forked copy does not have.
+                let mut command = Command::new(program);
                 // SAFETY: the hook makes one system call.
                 unsafe {
                     command.launcher(fdspawn::Launcher::Fork).pre_exec(|| {
