@@ -103,7 +103,9 @@ impl<'fd> Command<'fd> {
     ///
     /// ```
     /// # use fdspawn::{Command, Stdio};
-    /// let mut child = Command::new("sh").args(["-c", "ps -o pgid= -p $$ || echo $$"]).process_group(0).stdout(Stdio::piped()).spawn()?;
+    /// let mut command = Command::new("cut");
+    /// command.args(["-d ", "-f5", "/proc/self/stat"]).process_group(0).stdout(Stdio::piped());
+    /// let mut child = command.spawn()?;
     /// let id = child.id().to_string();
     /// assert_eq!(String::from_utf8_lossy(&child.wait_with_output()?.stdout).trim(), id);
     /// # Ok::<(), std::io::Error>(())

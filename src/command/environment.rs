@@ -111,13 +111,53 @@ impl Environment {
     ///
     /// [`Failure::NulByte`], if a string has a NUL byte inside.
     pub fn from_strings<S: AsRef<OsStr>>(strings: impl IntoIterator<Item = S>) -> Result<Self> {
-        let mut block = EnvBlock::default();
-        for string in strings {
-            block.strings.push(string.as_ref());
+        let mut list = CStrings::default();
+        strings.into_iter().for_each(|string| list.push(string.as_ref()));
+        Self::of_strings(list)
+    }
+
+    /// Makes an environment of these pairs of a name and a value, in their order, also those with the same name. A copy of
+    /// this process's variables is `Environment::from_pairs(std::env::vars_os())`.
+    ///
+    /// A name may start with a `=`, as [`std::env::vars_os`] reads some of Windows' variables in Wine. ([`Command::env`] refuses such a
+    /// name.)
+    ///
+    /// [`Command::env`]: crate::Command::env
+    ///
+    /// # Errors
+    ///
+    /// - [`Failure::VariableName`], if a name is empty or has a `=` after its first byte: a program would read another name than this one.
+    /// - [`Failure::NulByte`], if a name or a value has a NUL byte inside.
+    ///
+    /// Both are `EINVAL`.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Environment};
+    ///
+    /// let environment = Environment::from_pairs([("B", "2"), ("A", "1")])?;
+    /// let output = Command::new("/usr/bin/env").environment(&environment).output()?;
+    /// assert_eq!(output.stdout, b"B=2\nA=1\n");
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn from_pairs<N: AsRef<OsStr>, V: AsRef<OsStr>>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
+        let mut strings = CStrings::default();
+        for (name, value) in pairs {
+            let (name, value) = (name.as_ref(), value.as_ref());
+            strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
+            let string = strings.get(strings.len() - 1).unwrap_or_default();
+            if name_of(string) != Some(name) {
+                return Err(Problem::from(Failure::VariableName(name.to_owned())).of(Subject::Environment));
+            }
         }
-        if block.strings.nul_inside().is_some() {
+        Self::of_strings(strings)
+    }
+
+    /// Refuses strings with a NUL inside.
+    fn of_strings(strings: CStrings) -> Result<Self> {
+        if strings.nul_inside().is_some() {
             return Err(Problem::from(Failure::NulByte(Text::Variable)).of(Subject::Environment));
         }
+        let mut block = EnvBlock { strings, pointers: PtrArray::default() };
         block.finish();
         Ok(Self(Arc::new(block)))
     }

@@ -19,6 +19,7 @@ impl fmt::Display for Failure {
                 "another user or group needs the fork launcher, but Launcher::Clone was asked for: a child that shares memory \
                  would make this process undumpable for good",
             ),
+            Self::HooksNotCopied => f.write_str("it has a pre_exec hook, which belongs to one command"),
             Self::CloneUnavailable => {
                 f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
             }
@@ -63,6 +64,7 @@ impl fmt::Display for Failure {
                 write!(f, "a pre_exec hook ended the child, or closed the library's descriptor: {status}")
             }
             Self::Killed(status) => write!(f, "the child was killed before it became the program: {status}"),
+            Self::Reaped(status) => write!(f, "it has been reaped: {status}"),
             Self::Wait => f.write_str("wait"),
             Self::Signal => f.write_str("signal"),
             Self::Read => f.write_str("read"),

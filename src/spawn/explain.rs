@@ -38,7 +38,7 @@ impl Command<'_> {
     fn explained(&self) -> Result<Explained, Problem> {
         let missing = self.fd_map.missing | known_missing();
         let method = Method::choose(self.launcher, needs(self)?, missing)?;
-        let mode = Mode { method, handle: true, pidfd: true };
+        let mode = Mode { method, handle: true, pidfd: self.pidfd };
         let explained = |rows, buffers: &mut Buffers, thread_mappings| Explained {
             launcher: method.launcher(),
             rest: self.fd_map.rest,
@@ -47,7 +47,7 @@ impl Command<'_> {
             texts: buffers.steps.iter().map(|&step| step_text(step, buffers)).collect(),
             steps: std::mem::take(&mut buffers.steps),
         };
-        match self.isolated {
+        match &self.isolated {
             None => with_buffers(|buffers| {
                 let prepared = prepare(self, &Defaults::INHERIT, mode, buffers)?;
                 let rows = rows(&prepared.buffers.plan);

@@ -111,7 +111,7 @@ impl Command<'_> {
         defaults: &Defaults,
         handle: bool,
     ) -> std::result::Result<(Process, ParentEnds, Launcher), Problem> {
-        let pidfd = handle && !self.fd_map.missing.contains(Features::PIDFD);
+        let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
         let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
@@ -119,8 +119,8 @@ impl Command<'_> {
             if !self.hooks.is_empty() {
                 flush_stdout()?;
             }
-            let result = match self.isolated {
-                Some(isolated) => via_isolated::launch_in_thread(isolated, self, defaults, mode),
+            let result = match self.isolated.clone() {
+                Some(isolated) => via_isolated::launch_in_thread(&isolated, self, defaults, mode),
                 None => launch_in_caller(self, defaults, mode),
             };
             match result {

@@ -153,6 +153,7 @@ fn run(args: &[&str]) -> i32 {
                 let pipe = fdspawn::Stdio::piped;
                 command.stdin(pipe()).stdout(pipe()).stderr(pipe());
             }
+            command.pidfd(what != "no-pidfd");
             for _ in 0..count.parse().unwrap() {
                 let status = match what {
                     "status" => command.status(),

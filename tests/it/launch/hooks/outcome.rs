@@ -149,7 +149,8 @@ own_process! {
             // SAFETY: only a number is passed.
             assert_eq!(unsafe { libc::getsid(0) }, 0, "the leader of the session is outside");
             for program in ["/no/such", "true"] {
-                let mut command = support::command(program);
+                // Not by an isolated thread, which a forked copy does not have.
+                let mut command = Command::new(program);
                 // SAFETY: the hook makes one system call.
                 unsafe {
                     command.launcher(fdspawn::Launcher::Fork).pre_exec(|| {
