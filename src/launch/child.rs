@@ -156,7 +156,7 @@ fn become_foreground(fd: RawFd) -> Result<(), Errno> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn policy(scheduler: Scheduler) -> c_int {
     match scheduler {
-        Scheduler::Other => libc::SCHED_OTHER,
+        Scheduler::Other => 0, // `SCHED_OTHER`, which libc does not name for Android.
         Scheduler::Batch => libc::SCHED_BATCH,
         Scheduler::Idle => libc::SCHED_IDLE,
         Scheduler::Fifo(_) => libc::SCHED_FIFO,

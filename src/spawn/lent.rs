@@ -53,7 +53,11 @@ impl<T> Lent<T> {
             cgroup: map(Role::Cgroup, self.cgroup)?,
         })
     }
+}
 
+/// What an isolated launch also needs.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl<T> Lent<T> {
     /// Makes another value of each one.
     pub(super) fn map<U>(self, mut each: impl FnMut(T) -> U) -> Lent<U> {
         let Ok(mapped) = self.try_map(|_, value| Ok::<_, std::convert::Infallible>(each(value)));
