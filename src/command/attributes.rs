@@ -211,9 +211,7 @@ impl<'fd> Command<'fd> {
     /// assert_eq!(output.stdout, b"0027\n");
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn umask(&mut self, mask: impl Into<rustix::fs::Mode>) -> &mut Self {
-        #[allow(clippy::useless_conversion, reason = "the type differs between systems")]
-        let mask = u32::from(mask.into().as_raw_mode());
+    pub fn umask(&mut self, mask: u32) -> &mut Self {
         self.settings.plain.umask = Some(mask);
         self
     }
