@@ -26,7 +26,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-#[path = "fdrun/attributes.rs"]
+#[path = "fdrun/attributes/mod.rs"]
 mod attributes;
 #[path = "fdrun/help.rs"]
 mod help;
@@ -44,6 +44,8 @@ mod signals;
 mod sources;
 #[path = "fdrun/table.rs"]
 mod table;
+#[path = "fdrun/terminal.rs"]
+mod terminal;
 #[path = "fdrun/values.rs"]
 mod values;
 
