@@ -20,8 +20,8 @@ pub fn text<'a>(options: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let next_line = format!("\n{:COLUMN$}", "");
     for (usage, help) in options {
         let usage = format!("  {usage}");
-        // A usage that reaches the column has a line of its own.
-        let start = if usage.len() < COLUMN { format!("{usage:COLUMN$}") } else { usage + &next_line };
+        // A usage that comes too near to the column has a line of its own.
+        let start = if usage.len() + 2 <= COLUMN { format!("{usage:COLUMN$}") } else { usage + &next_line };
         text += &format!("{start}{}\n", help.replace('\n', &next_line));
     }
     text + "\n" + END

@@ -1,4 +1,4 @@
-//! The parsers of values: pure functions. Their unit tests are in `tests/fdrun/parsers.rs`.
+//! The parsers of values: pure functions. Their unit tests are in `tests/fdrun/values.rs`.
 
 use fdspawn::Resource;
 #[cfg(any(target_os = "linux", target_os = "android"))]
