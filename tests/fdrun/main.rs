@@ -9,7 +9,6 @@ mod tools;
 mod attributes;
 mod descriptors;
 mod exec;
-
 mod pictures;
 mod pipes;
 mod secrets;

@@ -1,8 +1,10 @@
 //! Users, groups, privileges, and the signal at the parent's death.
 
 use super::{is_root, same};
-use crate::{LAUNCHERS, fdrun, outcome, run, run_with_file, tools};
+use crate::{LAUNCHERS, fdrun, outcome, run, run_with_file, script, tools};
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,6 +50,20 @@ fn a_file_is_opened_by_fdrun_and_not_by_the_new_user() {
     assert_eq!((found.code, found.stdout.as_str()), (Some(1), ""), "the path is opened again: {found:?}");
     let (_directory, found) = run_with_file("chmod 600 old; fdrun --uid nobody --fd 0=read:old -- cat");
     assert_eq!(found, outcome(0, "old\n", ""));
+}
+
+#[test]
+fn the_table_of_another_user_can_be_shown() {
+    if !is_root() {
+        return;
+    }
+    // The other user may not reach the directory of the build.
+    let directory = tempfile::tempdir_in("/tmp").unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = "cp \"$FDRUN\" ./fdrun; chmod 755 fdrun; ./fdrun";
+    let found = script(directory.path(), &format!("{copy} --uid nobody --fd 5=data:x --table </dev/null"));
+    assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{found:?}");
+    assert!(found.stdout.contains("\n       5  ") || found.stdout.contains("fdspawn-data"), "{}", found.stdout);
 }
 
 #[test]

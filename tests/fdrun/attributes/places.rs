@@ -53,8 +53,8 @@ fn the_program_starts_in_the_cgroup() {
 #[test]
 fn a_program_can_be_named_by_its_descriptor() {
     for way in WAYS {
-        let found = run(&format!("fdrun {way} --program-fd 3 -- name -c 'echo $0; ls /proc/$$/fd | wc -l' 3</bin/sh"));
-        assert_eq!(found, outcome(0, "name\n3\n", ""), "{way}");
+        let found = run(&format!("fdrun {way} --program-fd 3 -- name -c \"echo \\$0; $TABLE\" 3</bin/sh"));
+        assert_eq!(found, outcome(0, "name\n0 1 2\n", ""), "{way}");
     }
     let found = run("fdrun --program-fd 3 --table 3</bin/sh");
     assert_eq!(found.code, Some(125), "{found:?}");
