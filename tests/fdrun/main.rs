@@ -2,7 +2,11 @@
 
 #[path = "../built/mod.rs"]
 mod built;
+#[path = "../it/support/tools.rs"]
+mod tools;
 
+#[cfg(target_os = "linux")]
+mod attributes;
 mod descriptors;
 mod exec;
 mod pictures;
@@ -12,6 +16,7 @@ mod secrets;
 mod signals;
 mod statuses;
 mod strings;
+mod values;
 
 use std::fs;
 use std::path::{Path, PathBuf};
