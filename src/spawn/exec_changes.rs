@@ -45,6 +45,7 @@ pub(super) struct Changed {
     /// The dispositions of signals, in the order of the changes.
     actions: Vec<SavedAction>,
     mask: Option<sys::SignalSet>,
+    umask: Option<u32>,
 }
 
 impl Changed {
@@ -67,13 +68,19 @@ impl Changed {
                 Step::ChangeDirectory { .. } | Step::ChangeDirectoryTo { .. } => self.save_directory(plan)?,
                 Step::DefaultSignals { signals } | Step::IgnoreSignals { signals } => {
                     let failed = |errno| Problem::system(Failure::Child(*step), errno);
-                    for number in signals.numbers() {
+                    // The disposition of SIGKILL and of SIGSTOP never changes, and the kernel refuses to set it.
+                    for number in signals.numbers().filter(|number| ![libc::SIGKILL, libc::SIGSTOP].contains(number)) {
                         self.actions.push(SavedAction::of(number).map_err(failed)?);
                     }
                 }
                 Step::BlockSignals { .. } => {
                     let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
                     self.mask = Some(mask);
+                }
+                // The system tells the old umask only when it sets a new one.
+                Step::Umask { mask } => {
+                    let failed = |errno| Problem::system(Failure::Child(*step), errno);
+                    self.umask = Some(sys::set_umask(mask).map_err(failed)?);
                 }
                 _ => {}
             }
@@ -188,6 +195,9 @@ impl Changed {
         }
         if let Some(mask) = &self.mask {
             note(&|| "the signal mask".to_owned(), again(|| sys::set_signal_mask(mask).map(drop)));
+        }
+        if let Some(umask) = self.umask {
+            note(&|| "the umask".to_owned(), again(|| sys::set_umask(umask).map(drop)));
         }
         first
     }
