@@ -1,14 +1,14 @@
 //! Limits of resources.
 
 use crate::own_process;
-use crate::support::helper;
 use crate::support::seccomp::refuse_if;
 use crate::support::sources::{hard_limit, leaky, memory, memory_at};
-use crate::support::state::own;
+use crate::support::state::{State, own};
 use crate::support::table::Table;
-use crate::support::ways::{Attribute, WAYS, WAYS_WITH_HOOKS, output, refused, state, teller};
+use crate::support::ways::{Attribute, WAYS, WAYS_WITH_HOOKS, Way, isolated, output, refused, state, teller};
+use crate::support::{helper, helper::MARK, test_binary};
 use fdspawn::plan::Refusal;
-use fdspawn::{Features, Resource, Rest, Rlimit};
+use fdspawn::{Command, Features, Resource, Rest, Rlimit};
 use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition};
 
 const fn limit(current: u64, maximum: u64) -> Rlimit {
@@ -65,25 +65,54 @@ own_process! {
 own_process! {
     fn every_resource_can_be_set() {
         use Resource::*;
-        let resources = [As, Core, Cpu, Data, Fsize, Memlock, Nofile, Nproc, Rtprio, Stack];
+        let before = own();
+        let resources = [
+            (As, "limit as"),
+            (Core, "limit core"),
+            (Cpu, "limit cpu"),
+            (Data, "limit data"),
+            (Fsize, "limit fsize"),
+            (Memlock, "limit memlock"),
+            (Nofile, "limit nofile"),
+            (Nproc, "limit nproc"),
+            (Rtprio, "limit rtprio"),
+            (Stack, "limit stack"),
+        ];
         for way in WAYS {
             let mut command = teller();
-            for (index, resource) in (0..).zip(resources) {
-                command.rlimit(resource, limit((1 << 33) + index, (1 << 33) + index + 1));
+            let mut expected = Vec::new();
+            for (index, (resource, name)) in (0..).zip(resources) {
+                // A higher hard limit needs a right.
+                let hard: u64 = before.0.get(name).split(':').next_back().unwrap().parse().unwrap();
+                let hard = hard.min((1 << 33) + index);
+                command.rlimit(resource, limit(hard - hard / 8, hard));
+                expected.push((name, format!("{}:{hard}", hard - hard / 8)));
             }
-            command.rlimit(Nofile, limit(100, 200)).rlimit(Memlock, limit(0, 5));
             let found = state(way, command);
-            for (name, value) in [
-                ("limit as", "8589934592:8589934593"),
-                ("limit core", "8589934593:8589934594"),
-                ("limit cpu", "8589934594:8589934595"),
-                ("limit stack", "8589934601:8589934602"),
-                ("limit nofile", "100:200"),
-                ("limit memlock", "0:5"),
-            ] {
-                assert_eq!(found.get(name), value, "{way:?}");
-            }
+            let found: Vec<(&str, String)> =
+                resources.iter().map(|&(_, name)| (name, found.get(name).to_owned())).collect();
+            assert_eq!(found, expected, "{way:?}");
+            assert_eq!(State::current(), before.0, "{way:?}");
         }
+    }
+}
+
+own_process! {
+    fn higher_hard_limit_without_the_right_is_eperm() {
+        let attribute = Attribute {
+            set: &|command| { command.rlimit(Resource::Core, limit(5, 6)); },
+            step: "set RLIMIT_CORE to 5:6",
+            changes: &[],
+        };
+        let lower = || {
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: the process is a copy of the test's, which ends after this check.
+            unsafe {
+                libc::setrlimit(libc::RLIMIT_CORE, &raw const none) == 0
+                    && (libc::geteuid() != 0 || libc::setuid(65_534) == 0)
+            }
+        };
+        attribute.check_error(lower, "cannot set RLIMIT_CORE to 5:6: Operation not permitted");
     }
 }
 
@@ -108,14 +137,15 @@ own_process! {
         let file = memory("high");
         for way in WAYS {
             for rest in [Rest::Close, Rest::Inherit] {
-                if rest == Rest::Inherit && matches!(way, crate::support::ways::Way::Isolated(_)) {
+                if rest == Rest::Inherit && matches!(way, Way::Isolated(_)) {
                     continue;
                 }
+                isolated();
                 let before = own();
-                let mut command = helper("table-on");
-                command.arg("1").rest(rest).rlimit(Resource::Nofile, limit(3, 3)).fd(900, &file).fd(4, &file);
+                // Descriptor 3 is left for the loader of the program, and for the helper's list.
+                let mut command = Command::new(test_binary());
+                command.args([MARK, "table-on", "1"]).rest(rest).rlimit(Resource::Nofile, limit(5, 5)).fd(900, &file).fd(4, &file);
                 let table: Table = output(way, command).unwrap().parse().unwrap();
-                // The helper's list needs a number below the limit, so it may try each number.
                 assert_eq!(table.contents()[3..], [(4, "high"), (900, "high")], "{way:?}");
                 assert_eq!(own(), before);
             }
