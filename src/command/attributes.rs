@@ -18,7 +18,7 @@ use std::path::Path;
 /// Only [`Command::uid`] and [`Command::gid`] cost the clone launcher, if they change an id: see there.
 ///
 /// [`Command::exec`] sets them in the calling process. After a failed exec those that were set before the failure stay set, other than
-/// dispositions of signals, the signal mask and the working directory.
+/// dispositions of signals, the signal mask, the umask and the working directory.
 impl<'fd> Command<'fd> {
     /// Sets the child's user: the real, the effective and the saved user id (`setresuid(2)`).
     ///

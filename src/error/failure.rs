@@ -83,6 +83,11 @@ pub enum Failure {
     /// The program given as a descriptor is a script, whose interpreter could not open it: the descriptor closes at exec. Keep the
     /// descriptor, or connect it.
     ScriptByDescriptor,
+    /// The child could not execute the program given as a descriptor ([`Command::program_fd`](crate::Command::program_fd)).
+    ExecDescriptor {
+        /// The caller's number of the descriptor.
+        fd: RawFd,
+    },
     /// The child did not find the program, or could not execute it. [`Error::path`](super::Error::path) says which file it could not execute.
     Exec,
     /// None of the candidates of [`Command::programs`](crate::Command::programs) exists, as far as the child may look.

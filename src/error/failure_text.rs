@@ -51,6 +51,7 @@ impl fmt::Display for Failure {
                 "the program given as a descriptor is a script, and its interpreter cannot open it; keep or connect the descriptor",
             ),
             Self::Candidates => f.write_str("none of the candidates for the program can be executed"),
+            Self::ExecDescriptor { fd } => write!(f, "cannot exec the program of descriptor {fd}"),
             Self::Exec => f.write_str("exec"),
             Self::Interpreter { script, interpreter: Some(interpreter) } => {
                 write!(f, "`{}` needs the interpreter `{}`", Escaped::new(script), Escaped::new(interpreter))

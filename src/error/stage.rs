@@ -54,7 +54,11 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         Failure::ChangeRoot(_) | Failure::Groups(_) | Failure::Affinity(_) => Stage::Attribute,
         Failure::WorkingDirectory(_) => Stage::Directory,
         Failure::Hook { .. } | Failure::HookPanicked { .. } | Failure::HookEnded(_) => Stage::Hook,
-        Failure::Exec | Failure::Interpreter { .. } | Failure::Candidates | Failure::ScriptByDescriptor => Stage::Exec,
+        Failure::Exec
+        | Failure::ExecDescriptor { .. }
+        | Failure::Interpreter { .. }
+        | Failure::Candidates
+        | Failure::ScriptByDescriptor => Stage::Exec,
         Failure::Reaped(_) | Failure::Wait | Failure::Signal | Failure::Read => Stage::Running,
     }
 }
@@ -161,6 +165,7 @@ mod tests {
             (Failure::ChangeRoot(path()), attribute, libc::EIO),
             (Failure::Groups(vec![5]), attribute, libc::EIO),
             (Failure::Affinity(vec![5]), attribute, libc::EIO),
+            (Failure::ExecDescriptor { fd: 3 }, Stage::Exec, libc::EIO),
             (Failure::Candidates, Stage::Exec, libc::EIO),
             (Failure::ScriptByDescriptor, Stage::Exec, libc::EIO),
             step(Step::ExecFd { fd: 3 }, Stage::Exec),

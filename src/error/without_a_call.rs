@@ -66,6 +66,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::ChangeRoot(_)
         | Failure::Groups(_)
         | Failure::Affinity(_)
+        | Failure::ExecDescriptor { .. }
         | Failure::ScriptByDescriptor
         | Failure::Candidates
         | Failure::Exec

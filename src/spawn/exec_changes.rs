@@ -47,6 +47,7 @@ pub(super) struct Changed {
     mask: Option<sys::SignalSet>,
     /// The soft and the hard limit of descriptors, if a step sets others.
     limit: Option<[Option<u64>; 2]>,
+    umask: Option<u32>,
 }
 
 impl Changed {
@@ -69,7 +70,8 @@ impl Changed {
                 Step::ChangeDirectory { .. } | Step::ChangeDirectoryTo { .. } => self.save_directory(plan)?,
                 Step::DefaultSignals { signals } | Step::IgnoreSignals { signals } => {
                     let failed = |errno| Problem::system(Failure::Child(*step), errno);
-                    for number in signals.numbers() {
+                    // The disposition of SIGKILL and of SIGSTOP never changes, and the kernel refuses to set it.
+                    for number in signals.numbers().filter(|number| ![libc::SIGKILL, libc::SIGSTOP].contains(number)) {
                         self.actions.push(SavedAction::of(number).map_err(failed)?);
                     }
                 }
@@ -79,6 +81,11 @@ impl Changed {
                 Step::BlockSignals { .. } => {
                     let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
                     self.mask = Some(mask);
+                }
+                // The system tells the old umask only when it sets a new one.
+                Step::Umask { mask } => {
+                    let failed = |errno| Problem::system(Failure::Child(*step), errno);
+                    self.umask = Some(sys::set_umask(mask).map_err(failed)?);
                 }
                 _ => {}
             }
@@ -201,6 +208,9 @@ impl Changed {
         }
         if let Some(mask) = &self.mask {
             note(&|| "the signal mask".to_owned(), again(|| sys::set_signal_mask(mask).map(drop)));
+        }
+        if let Some(umask) = self.umask {
+            note(&|| "the umask".to_owned(), again(|| sys::set_umask(umask).map(drop)));
         }
         first
     }

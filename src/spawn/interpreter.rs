@@ -54,10 +54,13 @@ pub(super) fn diagnose(command: &Command<'_>, problem: Problem) -> Problem {
 /// The failure of a program given as a descriptor. The kernel has found the file, so a missing file is its interpreter, or the name
 /// `/dev/fd/N` by which an interpreter opens a script: the descriptor closes at exec, unless the program gets it.
 fn diagnose_descriptor(command: &Command<'_>, program: BorrowedFd<'_>, problem: Problem) -> Problem {
-    if problem.errno != Some(Errno::NOENT) {
-        return problem;
-    }
     let number = program.as_raw_fd();
+    match problem.errno {
+        Some(Errno::NOENT) => {}
+        // The arguments or the user's limit are at fault, and not the file.
+        Some(Errno::TOOBIG | Errno::AGAIN) => return problem,
+        _ => return Problem { failure: Failure::ExecDescriptor { fd: number }, ..problem },
+    }
     let map = &command.fd_map;
     let mut mappings =
         map.entries(&Defaults::INHERIT.0).map(|(target, source)| source.mapping(target, map.not_inherited));

@@ -56,7 +56,7 @@ fn write_all(fd: RawFd, bytes: &[u8]) -> Result<(), Errno> {
 }
 
 /// The decimal digits of a number, without memory from the heap.
-fn decimal(value: i32, buffer: &mut [u8; 12]) -> &[u8] {
+pub(super) fn decimal(value: i32, buffer: &mut [u8; 12]) -> &[u8] {
     let mut rest = value.unsigned_abs();
     let mut start = buffer.len();
     loop {

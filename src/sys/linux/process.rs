@@ -1,5 +1,7 @@
 //! Processes: working directory, exec, exit, wait, pidfds.
 
+use super::attributes::decimal;
+use super::descriptor::close;
 use super::syscall::call;
 use rustix::io::Errno;
 use std::ffi::{c_char, c_int};
@@ -34,7 +36,8 @@ pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp:
     }
 }
 
-/// Executes the program that a descriptor refers to (`execveat(2)` with `AT_EMPTY_PATH`). Returns only if that fails.
+/// Executes the program that a descriptor refers to (`execveat(2)` with `AT_EMPTY_PATH`), or the descriptor's path in `/proc` where an
+/// emulator or a filter does not know that call. Returns only if that fails.
 ///
 /// # Safety
 ///
@@ -44,9 +47,64 @@ pub(crate) unsafe fn exec_fd(fd: RawFd, argv: *const *const c_char, envp: *const
     let args = [fd as usize, c"".as_ptr() as usize, argv as usize, envp as usize, empty_path];
     // SAFETY: as the caller promises; the path is an empty string.
     match unsafe { call(libc::SYS_execveat, args) } {
+        // SAFETY: as the caller promises.
+        Err(Errno::NOSYS) => unsafe { exec_path_of_fd(fd, argv, envp) },
         Err(errno) => errno,
         Ok(_) => Errno::NOEXEC,
     }
+}
+
+/// Executes `/proc/self/fd/N`. Returns ENOSYS if there is no such path.
+///
+/// The kernel gives a script to its interpreter by that path, and the interpreter cannot open the path of a descriptor that closes at
+/// exec. `execveat(2)` answers ENOENT to such a script, and so does this function, before the interpreter runs.
+///
+/// # Safety
+///
+/// As for [`exec_fd`].
+unsafe fn exec_path_of_fd(fd: RawFd, argv: *const *const c_char, envp: *const *const c_char) -> Errno {
+    const DIRECTORY: &[u8] = b"/proc/self/fd/";
+    let mut digits = [0; 12];
+    let digits = decimal(fd, &mut digits);
+    let mut path = [0_u8; 32]; // The zeros after the digits end the string.
+    path[..DIRECTORY.len()].copy_from_slice(DIRECTORY);
+    path[DIRECTORY.len()..DIRECTORY.len() + digits.len()].copy_from_slice(digits);
+    let path = path.as_ptr().cast::<c_char>();
+    // SAFETY: the string ends in a NUL.
+    if closes_at_exec(fd) && unsafe { is_script_at(path) } {
+        return Errno::NOENT;
+    }
+    // SAFETY: the string ends in a NUL, and the rest is as the caller promises.
+    match unsafe { exec(path, argv, envp) } {
+        // SAFETY: the string ends in a NUL.
+        Errno::NOENT if !unsafe { is_file_at(path) } => Errno::NOSYS,
+        errno => errno,
+    }
+}
+
+/// Whether a descriptor closes at exec.
+fn closes_at_exec(fd: RawFd) -> bool {
+    // SAFETY: only numbers are passed.
+    let flags = unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_GETFD as usize, 0]) };
+    flags.is_ok_and(|flags| flags & libc::FD_CLOEXEC as usize != 0)
+}
+
+/// Whether the file at a path begins with `#!`. The function opens it at a free number for a moment. It takes a file that this process
+/// cannot read for no script, since no interpreter could read it either.
+///
+/// # Safety
+///
+/// `path` is a NUL-terminated string.
+unsafe fn is_script_at(path: *const c_char) -> bool {
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+    // SAFETY: as the caller promises.
+    let opened = unsafe { call(libc::SYS_openat, [libc::AT_FDCWD as usize, path as usize, flags as usize, 0]) };
+    let Ok(fd) = opened else { return false };
+    let mut start = [0_u8; 2];
+    // SAFETY: the kernel writes at most two bytes.
+    let read = unsafe { call(libc::SYS_read, [fd, start.as_mut_ptr() as usize, start.len()]) };
+    let _ = close(fd as RawFd); // The descriptor was opened only to read, so its close has nothing to report.
+    read == Ok(2) && start == *b"#!"
 }
 
 /// Whether there is a file at a path, as far as this process may look.

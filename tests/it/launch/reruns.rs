@@ -105,6 +105,7 @@ fn suite_passes_where_clone3_answers_eperm() {
     // With this answer glibc starts no thread, and so libtest would run no test. Each test that has a process of its
     // own installs the filter there instead, for its thread.
     let starts_threads = [
+        "attributes::",
         "of_another_thread",
         "however_many_spawns",
         "signals_to_the_whole",
@@ -148,7 +149,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 11] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 12] = [
     // They are reruns themselves.
     "launch::reruns::suite_",
     // They are not about launches, or launch in one way only.
@@ -162,6 +163,8 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 11] = [
     "session_outside_the_pid_namespace",
     // They start isolated threads, and compare launches by these with launches by the caller.
     "isolated::",
+    // They launch in each way themselves.
+    "attributes::",
     // `maps_with_holes` has moves of each kind, in a tenth of the time.
     "maps_of_five_targets",
     // These signals go to the calling thread only. Those of `signals_to_the_whole_group` go to all threads.

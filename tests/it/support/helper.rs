@@ -62,6 +62,7 @@ fn run(args: &[&str]) -> i32 {
             unsafe { libc::close(numbers.last().unwrap().parse().unwrap()) };
             std::fs::write(out, numbers.join(" ")).unwrap();
         }
+        ["state"] => write_to(1, super::state::State::current().to_string().as_bytes()),
         ["signals", out] => std::fs::write(out, signals()).unwrap(),
         ["environment", out] => {
             let mut text = Vec::new();

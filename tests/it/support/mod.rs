@@ -9,10 +9,12 @@ pub mod random;
 pub mod running;
 pub mod seccomp;
 pub mod sources;
+pub mod state;
 pub mod supervised;
 pub mod table;
 pub mod tiny;
 pub mod tools;
+pub mod ways;
 
 use fdspawn::{Command, Launcher, Rest};
 use std::ffi::OsStr;
