@@ -6,6 +6,7 @@
 
 mod support;
 
+mod attributes;
 mod child;
 mod command;
 mod fd;

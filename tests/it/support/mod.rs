@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod cgroup;
 pub mod forked;
 pub mod fuse;
 pub mod helper;
@@ -9,8 +10,10 @@ pub mod random;
 pub mod running;
 pub mod seccomp;
 pub mod sources;
+pub mod state;
 pub mod supervised;
 pub mod table;
+pub mod terminal;
 pub mod tiny;
 pub mod tools;
 
