@@ -196,15 +196,17 @@ own_process! {
         let Some(cgroup) = Cgroup::new() else { return };
         let directory = cgroup.open();
         let fd = directory.as_raw_fd();
-        // A threaded cgroup takes no process from outside its domain.
-        let inner = cgroup.path("inner");
-        std::fs::create_dir(&inner).unwrap();
-        std::fs::write(inner.join("cgroup.type"), "threaded").unwrap();
-        let threaded = File::open(&inner).unwrap();
+        // A cgroup takes no process if one beside it is threaded.
+        let [threaded, invalid] = ["threaded", "invalid"].map(|name| cgroup.path(name));
+        for inner in [&threaded, &invalid] {
+            std::fs::create_dir(inner).unwrap();
+        }
+        std::fs::write(threaded.join("cgroup.type"), "threaded").unwrap();
+        let inner = File::open(&invalid).unwrap();
         let before = State::now();
         for launcher in LAUNCHERS {
-            let error = command("true").launcher(launcher).cgroup(&threaded).spawn().unwrap_err();
-            let fd = threaded.as_raw_fd();
+            let error = command("true").launcher(launcher).cgroup(&inner).spawn().unwrap_err();
+            let fd = inner.as_raw_fd();
             let text = format!("cannot spawn `true`: cannot join the cgroup of descriptor {fd}: Operation not supported");
             assert_eq!(error.to_string(), text);
             assert_eq!(State::now(), before);
@@ -220,7 +222,8 @@ own_process! {
             }
         });
         assert_eq!(status, 0);
-        std::fs::remove_dir(&inner).unwrap();
+        std::fs::remove_dir(&threaded).unwrap();
+        std::fs::remove_dir(&invalid).unwrap();
         drop(cgroup);
         let before = State::now();
         for launcher in LAUNCHERS {
