@@ -76,14 +76,13 @@ own_process! {
 
 own_process! {
     fn group_of_the_child_becomes_the_foreground_even_if_the_parents_is_in_the_background() {
-        let terminal = Terminal::new();
         let isolated = Isolated::new().unwrap();
-        terminal.take();
+        let terminal = Terminal::new().take();
         let before = State::now();
         for action in [libc::SIG_DFL, libc::SIG_IGN] {
             // SAFETY: the disposition is this process's own.
             unsafe { libc::signal(libc::SIGTTOU, action) };
-            let before = (action == libc::SIG_IGN).then(State::now).unwrap_or(State::now());
+            let before = State::now();
             for launcher in LAUNCHERS {
                 // At first this process's group is the foreground. Later it is one of the background, and the kernel would stop a
                 // process of it that does the same.

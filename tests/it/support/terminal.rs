@@ -47,13 +47,15 @@ impl Terminal {
         unsafe { libc::tcgetpgrp(self.slave.as_raw_fd()) }
     }
 
-    /// Makes this process, which is a test's own, the leader of a session that has this terminal.
-    pub fn take(&self) {
+    /// Makes this process, which is a test's own, the leader of a session that has this terminal. The terminal stays until the process
+    /// ends: its end would send the process SIGHUP.
+    pub fn take(self) -> &'static Self {
         // SAFETY: only numbers are passed.
         unsafe {
             assert!(libc::setsid() > 0, "{}", std::io::Error::last_os_error());
             assert_eq!(libc::ioctl(self.slave.as_raw_fd(), libc::TIOCSCTTY, 0), 0);
         }
         assert_eq!(self.foreground(), std::process::id().cast_signed());
+        Box::leak(Box::new(self))
     }
 }
