@@ -43,6 +43,13 @@ pub enum Failure {
         /// The number in the parent.
         fd: RawFd,
     },
+    /// The parent could not open or read a file of the command's cgroup.
+    Cgroup {
+        /// The descriptor of the cgroup's directory in the parent.
+        fd: RawFd,
+        /// The name of the file.
+        file: &'static str,
+    },
     /// The parent could not find out its own user, group or parent.
     CheckIds,
     /// After a failed [`Command::exec`](crate::Command::exec), something could not be put back as it was.

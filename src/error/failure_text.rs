@@ -35,6 +35,7 @@ impl fmt::Display for Failure {
                 f.write_str("this process is a forked copy, which does not have the isolated spawner's thread")
             }
             Self::CheckFd { fd } => write!(f, "cannot find out whether descriptor {fd} is open"),
+            Self::Cgroup { fd, file } => write!(f, "cannot open {file} of the cgroup of descriptor {fd}"),
             Self::CheckIds => f.write_str("cannot find out the user, the group or the parent of this process"),
             Self::NotRestored { what, exec } => write!(f, "{exec}; and then cannot restore {what}"),
             Self::Flush => f.write_str("cannot flush standard output"),

@@ -39,6 +39,7 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::CredentialsNeedFork
         | Failure::HooksNotCopied
         | Failure::CheckIds
+        | Failure::Cgroup { .. }
         | Failure::Open { .. }
         | Failure::ParentOpen { .. }
         | Failure::CheckFd { .. }

@@ -54,6 +54,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::ParentOpen { .. }
         | Failure::CheckFd { .. }
         | Failure::CheckIds
+        | Failure::Cgroup { .. }
         | Failure::NotRestored { .. }
         | Failure::Flush
         | Failure::Thread

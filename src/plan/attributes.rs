@@ -77,7 +77,7 @@ pub(crate) enum LastStep {
 }
 
 /// The id that means "no change" to the kernel.
-const NO_ID: u32 = u32::MAX;
+pub(crate) const NO_ID: u32 = u32::MAX;
 
 /// How many supplementary groups Linux takes (`NGROUPS_MAX`). Other systems take fewer, and say so.
 const MOST_GROUPS: usize = 65_536;

@@ -4,6 +4,7 @@ use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::exec_changes::{Changed, Targets};
 use super::interpreter;
+use super::lent;
 use super::prepare::{image, prepare};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Subject};
@@ -75,7 +76,7 @@ impl Command<'_> {
             LaunchError::Failed(problem) => problem,
             LaunchError::Missing(_) => Failure::Exec.into(), // Does not occur: a launch in place needs no feature.
         });
-        interpreter::diagnose(self, problem).of(subject)
+        interpreter::diagnose(self, lent::with_callers_number(self, problem)).of(subject)
     }
 
     fn replace(&mut self, buffers: &mut Buffers, targets: Targets) -> LaunchError {

@@ -4,6 +4,7 @@ use super::attributes::needs;
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::explanation::{Explained, Explanation};
+use super::lent;
 use super::prepare::prepare;
 use super::rows::{rows, step_text};
 use super::via_isolated;
@@ -41,6 +42,7 @@ impl Command<'_> {
         let mode = Mode { method, handle: true, pidfd: self.pidfd };
         let explained = |rows, buffers: &mut Buffers, thread_mappings| Explained {
             launcher: method.launcher(),
+            cgroup: lent::cgroup_of(self, mode),
             rest: self.fd_map.rest,
             rows,
             thread_mappings,

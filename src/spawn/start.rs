@@ -4,6 +4,7 @@ use super::attributes::needs;
 use super::buffers::with_buffers;
 use super::defaults::Defaults;
 use super::interpreter;
+use super::lent;
 use super::prepare::{image, prepare};
 use super::rows::trace;
 use super::via_isolated;
@@ -97,7 +98,7 @@ impl Command<'_> {
                 Ok(Child::new(process, ends, launcher))
             }
             Err(problem) => {
-                let problem = interpreter::diagnose(self, problem);
+                let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));
                 let error = problem.of(Subject::Spawn(self.get_program().to_owned()));
                 tracing::debug!(%error, "spawn failed");
                 Err(error)

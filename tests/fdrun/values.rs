@@ -10,10 +10,10 @@ use parsers::{limit, mask, signal};
 fn masks_are_octal() {
     let cases = [("0", 0), ("22", 0o22), ("022", 0o22), ("0777", 0o777), ("777", 0o777)];
     for (text, expected) in cases {
-        assert_eq!(mask::<u32>(text), Some(expected), "{text}");
+        assert_eq!(mask(text), Some(expected), "{text}");
     }
     for text in ["", "8", "1000", "+22", "-1", "0x12", "u=rwx", " 22", "77777777777777"] {
-        assert_eq!(mask::<u32>(text), None, "{text}");
+        assert_eq!(mask(text), None, "{text}");
     }
 }
 
