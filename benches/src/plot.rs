@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn each_case_has_a_colour_of_its_own() {
-        for work in [Work::Status, Work::Pipes, Work::Mapped] {
+        for work in [Work::Status, Work::Pipes, Work::Mapped, Work::Attributes] {
             for case in cases(work, CaseSet::Isolated) {
                 assert!(COLOURS.iter().any(|(name, _)| *name == case.name), "{}", case.name);
             }
