@@ -4,7 +4,7 @@ use super::c_strings::CStrings;
 use super::environment::{Changes, Environment, Variables};
 use super::fd_map::FdMap;
 use super::lend::Lend;
-use super::settings::Settings;
+use super::settings::LazySettings;
 use super::slot::Slot;
 use super::stdio::Stdio;
 use crate::isolated::Isolated;
@@ -55,7 +55,7 @@ pub struct Command<'fd> {
     pub(crate) launcher: Launcher,
     pub(crate) isolated: Option<&'fd Isolated>,
     pub(crate) hooks: Vec<Hook>,
-    pub(crate) settings: Settings<'fd>,
+    pub(crate) settings: LazySettings<'fd>,
 }
 
 /// A function that runs in the forked child before exec.
@@ -95,7 +95,7 @@ impl<'fd> Command<'fd> {
             launcher: Launcher::default(),
             isolated: None,
             hooks: Vec::new(),
-            settings: Settings::default(),
+            settings: LazySettings::default(),
         }
     }
 
