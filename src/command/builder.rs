@@ -6,7 +6,7 @@ use super::fd_map::FdMap;
 use super::isolated_ref::IsolatedRef;
 use super::kept::Kept;
 use super::lend::Lend;
-use super::settings::Settings;
+use super::settings::LazySettings;
 use super::slot::Slot;
 use super::stdio::Stdio;
 use crate::plan::Rest;
@@ -58,7 +58,7 @@ pub struct Command<'fd> {
     pub(crate) pidfd: bool,
     pub(crate) isolated: Option<IsolatedRef<'fd>>,
     pub(crate) hooks: Vec<Hook>,
-    pub(crate) settings: Settings<'fd>,
+    pub(crate) settings: LazySettings<'fd>,
 }
 
 /// A function that runs in the forked child before exec.
@@ -99,7 +99,7 @@ impl<'fd> Command<'fd> {
             pidfd: true,
             isolated: None,
             hooks: Vec::new(),
-            settings: Settings::default(),
+            settings: LazySettings::default(),
         }
     }
 

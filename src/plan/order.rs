@@ -37,50 +37,56 @@ pub(crate) fn compile(
     check_attributes(attributes, plan.start)?;
     let a = attributes;
     // First, so that the cgroup's limits hold for all that the child does.
-    steps.extend(a.cgroup.map(|fd| Step::JoinCgroup { fd }));
+    add(steps, a.cgroup.map(|fd| Step::JoinCgroup { fd }));
     // Descriptors come early, so that a lowered limit or a dropped privilege cannot make their steps fail.
     compiler.descriptors(plan, steps)?;
-    steps.extend(a.default_handlers.then_some(Step::DefaultHandlers));
+    add(steps, a.default_handlers.then_some(Step::DefaultHandlers));
     let [default, ignored] = dispositions(a);
-    steps.extend((!default.is_empty()).then_some(Step::DefaultSignals { signals: default }));
-    steps.extend((!ignored.is_empty()).then_some(Step::IgnoreSignals { signals: ignored }));
-    steps.extend(a.setsid.then_some(Step::NewSession));
-    steps.extend(a.process_group.map(|group| Step::JoinGroup { group }));
-    steps.extend(a.controlling_terminal.map(|fd| Step::ControllingTerminal { fd }));
-    steps.extend(a.foreground.map(|fd| Step::Foreground { fd }));
+    add(steps, (!default.is_empty()).then_some(Step::DefaultSignals { signals: default }));
+    add(steps, (!ignored.is_empty()).then_some(Step::IgnoreSignals { signals: ignored }));
+    add(steps, a.setsid.then_some(Step::NewSession));
+    add(steps, a.process_group.map(|group| Step::JoinGroup { group }));
+    add(steps, a.controlling_terminal.map(|fd| Step::ControllingTerminal { fd }));
+    add(steps, a.foreground.map(|fd| Step::Foreground { fd }));
     // The child needs its privileges, and the files of /proc, for these.
-    steps.extend(a.oom_score_adj.map(|value| Step::OomScoreAdj { value }));
+    add(steps, a.oom_score_adj.map(|value| Step::OomScoreAdj { value }));
     // A change of the scheduler resets the nice value.
-    steps.extend(a.scheduler.map(|scheduler| Step::Scheduler { scheduler }));
-    steps.extend(a.nice.map(|increment| Step::Nice { increment }));
-    steps.extend(a.affinity.map(|cpus| Step::Affinity { cpus }));
-    steps.extend(a.umask.map(|mask| Step::Umask { mask }));
+    add(steps, a.scheduler.map(|scheduler| Step::Scheduler { scheduler }));
+    add(steps, a.nice.map(|increment| Step::Nice { increment }));
+    add(steps, a.affinity.map(|cpus| Step::Affinity { cpus }));
+    add(steps, a.umask.map(|mask| Step::Umask { mask }));
     steps.extend(a.limits.iter().map(|&(resource, limit)| {
         let (soft, hard) = (limit.current, limit.maximum);
         Step::Limit { resource, soft, hard }
     }));
     // Each of these takes away the right to the ones before it.
-    steps.extend(a.groups.map(|groups| Step::SetGroups { groups }));
-    steps.extend(a.gid.map(|gid| Step::SetGid { gid }));
-    steps.extend(a.chroot.map(|path| Step::ChangeRoot { path }));
-    steps.extend(a.uid.map(|uid| Step::SetUid { uid }));
+    add(steps, a.groups.map(|groups| Step::SetGroups { groups }));
+    add(steps, a.gid.map(|gid| Step::SetGid { gid }));
+    add(steps, a.chroot.map(|path| Step::ChangeRoot { path }));
+    add(steps, a.uid.map(|uid| Step::SetUid { uid }));
     // With the rights of the new user, and inside the new root.
-    steps.extend(match a.directory {
-        WorkingDirectory::Inherit => None,
-        WorkingDirectory::Path(path) => Some(Step::ChangeDirectory { path }),
-        WorkingDirectory::Fd(fd) => Some(Step::ChangeDirectoryTo { fd }),
-    });
+    add(
+        steps,
+        match a.directory {
+            WorkingDirectory::Inherit => None,
+            WorkingDirectory::Path(path) => Some(Step::ChangeDirectory { path }),
+            WorkingDirectory::Fd(fd) => Some(Step::ChangeDirectoryTo { fd }),
+        },
+    );
     // A change of the user clears the signal. A parent that has died before the step is found by the check.
     if let Some((signal, parent)) = a.parent_death {
         steps.extend([Step::ParentDeathSignal { signal }, Step::CheckParent { parent }]);
     }
-    steps.extend(a.no_new_privs.then_some(Step::NoNewPrivs));
+    add(steps, a.no_new_privs.then_some(Step::NoNewPrivs));
     // No handler of the parent is left by now, so a pending signal can do no harm.
-    steps.extend(match a.signal_mask {
-        ProgramMask::Unchanged => None,
-        ProgramMask::Callers => Some(Step::SignalMask),
-        ProgramMask::Blocked(signals) => Some(Step::BlockSignals { signals }),
-    });
+    add(
+        steps,
+        match a.signal_mask {
+            ProgramMask::Unchanged => None,
+            ProgramMask::Callers => Some(Step::SignalMask),
+            ProgramMask::Blocked(signals) => Some(Step::BlockSignals { signals }),
+        },
+    );
     // Hooks come late, so that no later step undoes what they change. What they open is closed after them.
     if plan.hooks {
         steps.push(Step::Hooks);
@@ -92,6 +98,14 @@ pub(crate) fn compile(
         LastStep::Run => Step::Run,
     });
     Ok(())
+}
+
+/// Adds a step, if there is one. It looks only at that, which takes fewer instructions than `Vec::extend`.
+#[inline(always)]
+fn add(steps: &mut Vec<Step>, step: Option<Step>) {
+    if let Some(step) = step {
+        steps.push(step);
+    }
 }
 
 /// The signals that get their default dispositions, and those that are ignored.

@@ -36,7 +36,7 @@ pub(super) fn attributes<'a>(
     strings: &Strings,
     internal: &Internal,
 ) -> Result<Attributes<'a>, Problem> {
-    let settings = &command.settings;
+    let settings = &*command.settings;
     let is_child = mode != Mode::IN_PLACE;
     let number = |fd: &Option<std::os::fd::OwnedFd>| fd.as_ref().map(AsRawFd::as_raw_fd);
     let terminal = number(&internal.lent.terminal);

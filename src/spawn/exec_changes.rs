@@ -96,7 +96,7 @@ impl Changed {
 
     /// Makes sure that exec gives SIGPIPE its default disposition, unless the command says otherwise.
     fn reset_sigpipe(&mut self, command: &Command<'_>) -> Result<(), Problem> {
-        let Settings { plain, signals_untouched, .. } = &command.settings;
+        let Settings { plain, signals_untouched, .. } = &*command.settings;
         if *signals_untouched || plain.ignored_signals.contains(Signal::PIPE) {
             return Ok(());
         }

@@ -97,7 +97,7 @@ pub(super) fn mapped(plan: &Plan, source: RawFd) -> Option<RawFd> {
 
 /// The terminal of the command, or this process's if the child becomes the foreground of that.
 fn terminal<'a>(command: &Command<'a>) -> Result<Option<LentFd<'a>>, Problem> {
-    let settings = &command.settings;
+    let settings = &*command.settings;
     if let Some(fd) = settings.controlling_terminal {
         return Ok(Some(LentFd::Callers(fd)));
     }
