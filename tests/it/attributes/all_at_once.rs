@@ -4,7 +4,7 @@ use crate::own_process;
 use crate::support::LAUNCHERS;
 use crate::support::cgroup::Cgroup;
 use crate::support::forked::status_of;
-use crate::support::parent_parent_state::{ParentState, field, is_root, words};
+use crate::support::parent_state::{ParentState, field, is_root, words};
 use crate::support::seccomp::{refuse, refuse_if};
 use crate::support::terminal::Terminal;
 use fdspawn::{Command, CpuSet, Isolated, Launcher, Resource, Rlimit, Scheduler, Signal, Stdio};

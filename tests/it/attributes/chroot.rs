@@ -1,7 +1,7 @@
 //! The root directory of a child.
 
 use crate::own_process;
-use crate::support::parent_parent_state::{ParentState, is_root};
+use crate::support::parent_state::{ParentState, is_root};
 use crate::support::tools::has;
 use crate::support::{LAUNCHERS, command};
 use fdspawn::{Command, Failure, Launcher};

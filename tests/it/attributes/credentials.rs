@@ -1,7 +1,7 @@
 //! The user, the group and the supplementary groups of a child, and that privileges are dropped rightly.
 
 use crate::own_process;
-use crate::support::parent_parent_state::{ParentState, is_root, words};
+use crate::support::parent_state::{ParentState, is_root, words};
 use crate::support::running::Running;
 use crate::support::{LAUNCHERS, command};
 use fdspawn::plan::Refusal;

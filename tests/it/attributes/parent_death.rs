@@ -2,7 +2,7 @@
 
 use crate::own_process;
 use crate::support::forked::{Forked, status_of};
-use crate::support::parent_parent_state::{ParentState, is_root, words};
+use crate::support::parent_state::{ParentState, is_root, words};
 use crate::support::tools::skip;
 use crate::support::{LAUNCHERS, command, helper, supervised};
 use fdspawn::{Command, Isolated, Launcher, Signal};

@@ -2,7 +2,7 @@
 
 use crate::own_process;
 use crate::support::exhaustive;
-use crate::support::parent_parent_state::{ParentState, field, is_root};
+use crate::support::parent_state::{ParentState, field, is_root};
 use crate::support::tools::skip;
 use fdspawn::{Command, Launcher};
 use std::fs::{read_dir, read_to_string};

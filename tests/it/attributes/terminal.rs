@@ -1,7 +1,7 @@
 //! The controlling terminal of a child, and its foreground process group.
 
 use crate::own_process;
-use crate::support::parent_parent_state::{ParentState, field};
+use crate::support::parent_state::{ParentState, field};
 use crate::support::sources::memory;
 use crate::support::terminal::Terminal;
 use crate::support::{LAUNCHERS, command, helper};
