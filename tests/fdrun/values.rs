@@ -10,10 +10,10 @@ use parsers::{limit, mask, signal};
 fn masks_are_octal() {
     let cases = [("0", 0), ("22", 0o22), ("022", 0o22), ("0777", 0o777), ("777", 0o777)];
     for (text, expected) in cases {
-        assert_eq!(mask::<u32>(text), Some(expected), "{text}");
+        assert_eq!(mask(text), Some(expected), "{text}");
     }
     for text in ["", "8", "1000", "+22", "-1", "0x12", "u=rwx", " 22", "77777777777777"] {
-        assert_eq!(mask::<u32>(text), None, "{text}");
+        assert_eq!(mask(text), None, "{text}");
     }
 }
 
@@ -61,7 +61,7 @@ fn signals_have_names_and_numbers() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn real_time_signals_are_counted_from_both_ends() {
     let (least, most) = (libc::SIGRTMIN(), libc::SIGRTMAX());
     let cases = [("RTMIN", least), ("rtmin+2", least + 2), ("SIGRTMAX", most), ("RTMAX-3", most - 3)];
@@ -71,7 +71,7 @@ fn real_time_signals_are_counted_from_both_ends() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn lists_of_cpus_have_ranges_and_strides() {
     let cases: [(&str, &[usize]); 6] = [
         ("0", &[0]),
@@ -92,7 +92,7 @@ fn lists_of_cpus_have_ranges_and_strides() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn real_time_schedulers_have_priorities() {
     use fdspawn::Scheduler::{Batch, Fifo, Idle, Other, RoundRobin};
     let cases = [("other", Other), ("batch", Batch), ("idle", Idle), ("fifo:1", Fifo(1)), ("rr:99", RoundRobin(99))];

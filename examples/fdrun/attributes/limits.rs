@@ -4,13 +4,12 @@ use super::parsers;
 use crate::request::Request;
 use crate::values::{Parsed, parsed};
 use fdspawn::Rlimit;
-use rustix::fs::Mode;
 use rustix::process::getrlimit;
 use std::ffi::OsString;
 
 pub fn umask(request: &mut Request, value: OsString) -> Parsed {
     let mask = parsed("--umask takes an octal number up to 777", &value, parsers::mask)?;
-    request.change(move |command| command.umask(Mode::from_raw_mode(mask)))
+    request.change(move |command| command.umask(mask))
 }
 
 /// A bound that the value leaves out stays as it is for fdrun.

@@ -6,9 +6,8 @@ use fdspawn::{CpuSet, Scheduler};
 use std::ffi::c_int;
 
 /// An octal number, as `umask` takes it.
-pub fn mask<M: TryFrom<u32>>(text: &str) -> Option<M> {
-    let mask = u32::from_str_radix(digits(text)?, 8).ok().filter(|mask| *mask <= 0o777)?;
-    M::try_from(mask).ok()
+pub fn mask(text: &str) -> Option<u32> {
+    u32::from_str_radix(digits(text)?, 8).ok().filter(|mask| *mask <= 0o777)
 }
 
 /// One bound of a limit: `None` keeps the bound as it is, `Some(None)` is no limit.
