@@ -57,7 +57,8 @@ make the terminal that is descriptor N of fdrun the controlling
 terminal; with --setsid";
 pub const FOREGROUND: &str = "\
 let the process group of PROGRAM be the foreground of the
-terminal, until PROGRAM ends";
+terminal, until PROGRAM ends. With --pgrp, ^Z stops PROGRAM
+and not fdrun";
 pub const UMASK: &str = "\
 the octal MASK; files that fdrun creates are made with its own";
 pub const RLIMIT: &str = "\

@@ -2,6 +2,7 @@
 
 #[path = "../built/mod.rs"]
 mod built;
+#[cfg(target_os = "linux")]
 #[path = "../it/support/tools.rs"]
 mod tools;
 

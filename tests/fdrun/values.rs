@@ -61,7 +61,7 @@ fn signals_have_names_and_numbers() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn real_time_signals_are_counted_from_both_ends() {
     let (least, most) = (libc::SIGRTMIN(), libc::SIGRTMAX());
     let cases = [("RTMIN", least), ("rtmin+2", least + 2), ("SIGRTMAX", most), ("RTMAX-3", most - 3)];
@@ -71,7 +71,7 @@ fn real_time_signals_are_counted_from_both_ends() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn lists_of_cpus_have_ranges_and_strides() {
     let cases: [(&str, &[usize]); 6] = [
         ("0", &[0]),
@@ -92,7 +92,7 @@ fn lists_of_cpus_have_ranges_and_strides() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn real_time_schedulers_have_priorities() {
     use fdspawn::Scheduler::{Batch, Fifo, Idle, Other, RoundRobin};
     let cases = [("other", Other), ("batch", Batch), ("idle", Idle), ("fifo:1", Fifo(1)), ("rr:99", RoundRobin(99))];

@@ -117,6 +117,8 @@ fn explain_shows_each_attribute() {
         ("--pgrp 7", "join process group 7"),
         ("--setsid", "make a new session"),
         ("--setsid --ctty 0", "the controlling terminal"),
+        ("--setsid --ctty 0 --foreground", "become the foreground of the terminal"),
+        ("--program-fd 3 3</bin/sh", "exec the program of descriptor"),
         ("--umask 27", "set the umask to 027"),
         ("--rlimit core=5:7", "RLIMIT_CORE"),
         ("--nice 5", "nice"),
