@@ -2,7 +2,7 @@
 
 use super::drain::drain;
 use super::pipes::{Handle, ParentEnds};
-use super::process::{Process, WaitError};
+use super::spawned::{Spawned, WaitError};
 use crate::command::Slot;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::platform::Launcher;
@@ -36,12 +36,12 @@ pub struct Child {
     pub stderr: Option<PipeReader>,
     /// The ends of slots that the caller has not taken.
     ends: ParentEnds,
-    process: Process,
+    process: Spawned,
     launcher: Launcher,
 }
 
 impl Child {
-    pub(crate) fn new(process: Process, mut ends: ParentEnds, launcher: Launcher) -> Self {
+    pub(crate) fn new(process: Spawned, mut ends: ParentEnds, launcher: Launcher) -> Self {
         let (stdin, stdout, stderr) = (ends.stdin.take(), ends.stdout.take(), ends.stderr.take());
         Self { stdin, stdout, stderr, ends, process, launcher }
     }

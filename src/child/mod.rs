@@ -5,10 +5,10 @@ mod child;
 mod drain;
 mod executed;
 mod pipes;
-mod process;
 mod reap;
+mod spawned;
 
 pub use self::child::Child;
 pub use self::pipes::Handle;
 pub(crate) use self::pipes::{ParentEnd, ParentEnds};
-pub(crate) use self::process::Process;
+pub(crate) use self::spawned::Spawned;

@@ -3,7 +3,7 @@
 use super::image::Image;
 use super::pause::pause;
 use super::report::{ChildError, Received, Report, SharedReport};
-use crate::child::Process;
+use crate::child::Spawned;
 use crate::error::{Failure, Problem};
 use crate::plan::Step;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ pub(super) fn in_place(report: &SharedReport, image: &Image<'_>) -> Problem {
 }
 
 /// What a child has reported that shared the parent's memory. After an error, the child is reaped.
-pub(super) fn report_of_clone(process: &mut Process, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
+pub(super) fn report_of_clone(process: &mut Spawned, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
     match report.receive().report {
         None => Ok(()),
         Some(report) => {
@@ -29,7 +29,7 @@ pub(super) fn report_of_clone(process: &mut Process, report: &SharedReport, imag
 }
 
 /// What has become of a forked child that has executed, has ended or runs its function. After an error, the child is reaped.
-pub(super) fn forked_child(process: &mut Process, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
+pub(super) fn forked_child(process: &mut Spawned, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
     let received = report.receive();
     if let Some(report) = received.report {
         let _ = process.reap(); // The report counts, and not the status.
@@ -52,7 +52,7 @@ fn killed(status: ExitStatus, received: &Received, image: &Image<'_>) -> Failure
 }
 
 /// Waits until a child that has released the parent begins with its function. If it ends before, reaps it and returns its status.
-fn runs_function(process: &mut Process, report: &SharedReport) -> Result<(), ExitStatus> {
+fn runs_function(process: &mut Spawned, report: &SharedReport) -> Result<(), ExitStatus> {
     let mut time = Duration::from_micros(20);
     while !report.receive().done {
         let has_ended = process.has_ended().unwrap_or_else(|| !matches!(process.try_wait(), Ok(None)));
@@ -73,7 +73,7 @@ fn runs_function(process: &mut Process, report: &SharedReport) -> Result<(), Exi
 /// `None` if it has been reaped already.
 ///
 /// The kernel releases the parent a moment before the child has executed, and a moment before a child that ends can be reaped.
-fn has_executed(process: &mut Process, done: bool) -> Result<(), Option<ExitStatus>> {
+fn has_executed(process: &mut Spawned, done: bool) -> Result<(), Option<ExitStatus>> {
     /// An end does not take longer, so a child that lives on after this time has executed.
     const LONGEST_END: Duration = Duration::from_secs(2);
     /// The rest of an exec takes less, so for this time one quick question and a yield are enough. On one processor the child goes on

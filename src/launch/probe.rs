@@ -16,7 +16,7 @@
 use super::signals::BlockedSignals;
 use super::stack::{STACK_SIZE, Stack};
 use super::vfork::{CloneOptions, clone};
-use crate::child::Process;
+use crate::child::Spawned;
 use crate::platform::Features;
 use crate::sys;
 use rustix::io::Errno;
@@ -180,7 +180,7 @@ fn run_probe_child(
     // SAFETY: all signals are blocked, in the probe and so in its child. The children only make system calls and write
     // to atomics; each has a stack of its own.
     let (pid, _) = unsafe { clone(options, stack, child, std::ptr::from_ref(findings).cast_mut().cast()) }?;
-    let _ = Process::cloned(pid, None).reap();
+    let _ = Spawned::cloned(pid, None).reap();
     Ok(())
 }
 

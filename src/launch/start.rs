@@ -12,7 +12,7 @@ use super::release::wait_for_release;
 use super::report::SharedReport;
 use super::signals::BlockedSignals;
 use super::vfork::{CloneOptions, clone_child};
-use crate::child::Process;
+use crate::child::Spawned;
 use crate::error::{Failure, Problem};
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::platform::{Features, Launcher};
@@ -44,7 +44,7 @@ impl From<Failure> for LaunchError {
 /// the child and returns the error.
 ///
 /// With [`Method::InPlace`] the calling process executes the program, and the function returns only if that fails.
-pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, LaunchError> {
+pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Spawned, LaunchError> {
     match mode.method {
         Method::InPlace => Err(launch_in_place(image)),
         Method::Clone { clone3, shared_table, into_cgroup } => {
@@ -62,7 +62,7 @@ fn launch_in_place(image: &Image<'_>) -> LaunchError {
 }
 
 /// The kernel lets the calling thread go on when the child has executed or ended.
-fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<Process, LaunchError> {
+fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<Spawned, LaunchError> {
     let report = SharedReport::new();
     let result = {
         let blocked = BlockedSignals::all().map_err(cannot_block)?;
@@ -75,7 +75,7 @@ fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<
         Err(errno) if is_refusal(errno) => return Err(LaunchError::Missing(mode.method.feature())),
         Err(errno) => return Err(Problem::system(Failure::Launch(mode.method.launcher()), errno).into()),
     };
-    let mut process = Process::cloned(pid, pidfd);
+    let mut process = Spawned::cloned(pid, pidfd);
     report_of_clone(&mut process, &report, image)?;
     if mode.handle {
         process.verify_exec().map_err(Failure::Killed)?;
@@ -83,7 +83,7 @@ fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<
     Ok(process)
 }
 
-fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, Problem> {
+fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Spawned, Problem> {
     let fork_failed = |errno: Errno| Problem::system(Failure::Launch(Launcher::Fork), errno);
     let writer = errpipe.as_ref().map(|errpipe| errpipe.writer.as_raw_fd());
     // A child that runs a function keeps the page, and so does a process that a hook has forked: it may go on with the steps.
@@ -97,7 +97,7 @@ fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Process, P
             // SAFETY: all signals are blocked, and the steps are made for a child.
             unsafe { fork(&args) }
         };
-        let mut process = Process::new(result.map_err(fork_failed)?, None);
+        let mut process = Spawned::new(result.map_err(fork_failed)?, None);
         wait_for_release(&content.release, errpipe, || {
             process.has_ended() == Some(true) || process.has_executed() == Some(true)
         });
@@ -112,7 +112,7 @@ fn cannot_block(errno: Errno) -> Problem {
 }
 
 /// Opens a pidfd for the process, if it has none and the caller wants one.
-pub(crate) fn with_pidfd(process: Process, wanted: bool) -> Process {
+pub(crate) fn with_pidfd(process: Spawned, wanted: bool) -> Spawned {
     if !wanted || process.pidfd().is_some() {
         return process;
     }
@@ -121,7 +121,7 @@ pub(crate) fn with_pidfd(process: Process, wanted: bool) -> Process {
 }
 
 /// Opens a pidfd for a child that exists already. `None` if the system has no pidfds or no number is free.
-fn open_pidfd(process: &Process) -> Option<OwnedFd> {
+fn open_pidfd(process: &Spawned) -> Option<OwnedFd> {
     let _guard = lock_stdio_numbers();
     let pidfd = dup_above_stdio(sys::open_pidfd(process.id().cast_signed()).ok()?).ok()?;
     // If SIGCHLD is ignored, the kernel reaps children itself, and may have given the pid to another process.

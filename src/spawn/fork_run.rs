@@ -3,7 +3,7 @@
 use super::buffers::with_buffers;
 use super::prepare::{Prepared, missing_in_child, prepare_function};
 use super::rows::trace;
-use crate::child::{Child, ParentEnds, Process};
+use crate::child::{Child, ParentEnds, Spawned};
 use crate::command::FdMap;
 use crate::error::{Failure, Problem, Result, Subject};
 use crate::launch::{Image, LaunchError, Method, Mode, launch, with_pidfd};
@@ -92,7 +92,7 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(map: &mut FdMap<'_>, mut function: F) 
     }
 }
 
-fn start(map: &FdMap<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<(Process, ParentEnds), Problem> {
+fn start(map: &FdMap<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Result<(Spawned, ParentEnds), Problem> {
     let pidfd = !map.missing.contains(Features::PIDFD);
     let mode = Mode { method: Method::Fork, handle: true, pidfd };
     let process = with_buffers(|buffers| {

@@ -8,7 +8,7 @@ use super::lent;
 use super::prepare::{image, prepare};
 use super::rows::trace;
 use super::via_isolated;
-use crate::child::{Child, ParentEnds, Process};
+use crate::child::{Child, ParentEnds, Spawned};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
@@ -111,7 +111,7 @@ impl Command<'_> {
         &mut self,
         defaults: &Defaults,
         handle: bool,
-    ) -> std::result::Result<(Process, ParentEnds, Launcher), Problem> {
+    ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
         let needs = needs(self)?;
         let mut refused = Features::empty();
@@ -142,7 +142,7 @@ fn launch_in_caller(
     command: &mut Command<'_>,
     defaults: &Defaults,
     mode: Mode,
-) -> std::result::Result<(Process, ParentEnds), LaunchError> {
+) -> std::result::Result<(Spawned, ParentEnds), LaunchError> {
     with_buffers(|buffers| {
         let mut prepared = prepare(command, defaults, mode, buffers)?;
         trace(prepared.buffers);

@@ -12,7 +12,7 @@ use super::prepare::{Prepared, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
 use super::strings::{self, Strings};
-use crate::child::{ParentEnds, Process};
+use crate::child::{ParentEnds, Spawned};
 use crate::command::Command;
 use crate::error::{Failure, Problem};
 use crate::isolated::Isolated;
@@ -83,7 +83,7 @@ pub(super) fn launch_in_thread(
     command: &mut Command<'_>,
     defaults: &Defaults,
     mode: Mode,
-) -> Result<(Process, ParentEnds), LaunchError> {
+) -> Result<(Spawned, ParentEnds), LaunchError> {
     refuse_inherited_rest(command)?;
     with_buffers(|buffers| {
         let strings = strings::build(command, buffers)?; // Without the thread's turn, since it may send an event.
@@ -101,7 +101,7 @@ pub(super) fn launch_in_thread(
             transfer.close_internal_fds();
             // The pidfd is in the thread's table. The thread sends it to the caller.
             let mut launched = launched.map(|process| launch::with_pidfd(process, mode.pidfd));
-            let pidfd = launched.as_mut().ok().and_then(Process::take_pidfd);
+            let pidfd = launched.as_mut().ok().and_then(Spawned::take_pidfd);
             outcome = Some(launched);
             pidfd
         };

@@ -2,7 +2,7 @@
 
 use super::buffers::Buffers;
 use super::defaults::Defaults;
-use crate::child::{ParentEnds, Process};
+use crate::child::{ParentEnds, Spawned};
 use crate::command::Command;
 use crate::error::Problem;
 use crate::isolated::Isolated;
@@ -15,7 +15,7 @@ pub(super) fn launch_in_thread(
     _: &mut Command<'_>,
     _: &Defaults,
     _: Mode,
-) -> Result<(Process, ParentEnds), LaunchError> {
+) -> Result<(Spawned, ParentEnds), LaunchError> {
     isolated.never()
 }
 

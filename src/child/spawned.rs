@@ -1,4 +1,4 @@
-//! `Process`: waits for a child, reaps it, and sends it signals.
+//! `Spawned`: waits for a child, reaps it, and sends it signals.
 
 use super::executed::{has_executed, is_known_to_have_executed};
 use super::reap::{Block, Counted, is_child, wait};
@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// A child process, reaped at most once.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub(crate) struct Spawned {
     pid: i32,
     pidfd: Option<OwnedFd>,
     /// Whether the child is known to have executed its program. If not, the wait for its end finds out.
@@ -22,7 +22,7 @@ pub(crate) struct Process {
     /// be held by a thread that the copy does not have.
     forks: u32,
     /// The status, after the child has been reaped. A thread that holds the lock and finds no status may use the pid: no other
-    /// thread can reap the child through this `Process` meanwhile.
+    /// thread can reap the child through this `Spawned` meanwhile.
     status: Mutex<Option<ExitStatus>>,
 }
 
@@ -40,7 +40,7 @@ impl From<Errno> for WaitError {
     }
 }
 
-impl Process {
+impl Spawned {
     /// A child that has executed its program.
     pub(crate) fn new(pid: i32, pidfd: Option<OwnedFd>) -> Self {
         Self { pid, pidfd, has_executed: true, forks: sys::forks(), status: Mutex::new(None) }
