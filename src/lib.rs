@@ -61,7 +61,7 @@ mod platform;
 mod spawn;
 mod sys;
 
-pub use self::child::{Child, Handle};
+pub use self::child::{Change, Child, Handle, Process, Usage};
 pub use self::command::{Args, Command, Environment, FdMap, IsolatedRef, Kept, Lend, Slot, Stdio, Variables};
 pub use self::error::{Error, Failure, Result, Stage, Text};
 pub use self::isolated::Isolated;

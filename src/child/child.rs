@@ -1,16 +1,21 @@
 //! `Child`, a started child and the parent's ends of its pipes and sockets.
 
-use super::drain::drain;
+use super::at_once::{drain_and_wait, end_of};
+use super::change::Change;
 use super::pipes::{Handle, ParentEnds};
-use super::spawned::{Spawned, WaitError};
+use super::process::{Process, end_of_shared, send, send_to_group, wait_error, wait_until};
+use super::reap::Reaped;
+use super::spawned::Spawned;
+use super::usage::Usage;
 use crate::command::Slot;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::platform::Launcher;
-use rustix::io::Errno;
 use rustix::process::Signal;
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::{ExitStatus, Output};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A started child, and the parent's ends of its pipes and sockets.
 ///
@@ -36,14 +41,14 @@ pub struct Child {
     pub stderr: Option<PipeReader>,
     /// The ends of slots that the caller has not taken.
     ends: ParentEnds,
-    process: Spawned,
+    process: Arc<Spawned>,
     launcher: Launcher,
 }
 
 impl Child {
     pub(crate) fn new(process: Spawned, mut ends: ParentEnds, launcher: Launcher) -> Self {
         let (stdin, stdout, stderr) = (ends.stdin.take(), ends.stdout.take(), ends.stderr.take());
-        Self { stdin, stdout, stderr, ends, process, launcher }
+        Self { stdin, stdout, stderr, ends, process: Arc::new(process), launcher }
     }
 
     /// Takes the parent's end that a slot stands for. The caller owns it. `None` if the caller has taken it before, or if the
@@ -74,16 +79,45 @@ impl Child {
     /// Closes the parent's end of standard input, waits until the child ends, and reaps it (`waitid(2)`). A second call returns
     /// the same status.
     ///
+    /// If other threads have a [`Process`] of the child, they may wait at the same time.
+    ///
     /// # Errors
     ///
-    /// `ECHILD` if another part of this process has reaped the child, or if SIGCHLD is ignored, so that the kernel has.
+    /// `ECHILD` if another part of this process has reaped the child, or if SIGCHLD is ignored, so that the kernel has. From Linux 6.15 on
+    /// the kernel still tells the status then, by the pidfd, and it is no error.
     pub fn wait(&mut self) -> Result<ExitStatus> {
+        self.wait_for_end().map(|reaped| reaped.status)
+    }
+
+    /// [`Child::wait`], which also tells what the child has used. The usage is `None` if another part of this process has reaped the child.
+    ///
+    /// Each wait keeps the usage, so this can be called after the child has been reaped by another call.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`].
+    ///
+    /// ```
+    /// let mut child = fdspawn::Command::new("true").spawn()?;
+    /// let (status, usage) = child.wait_usage()?;
+    /// assert!(status.success());
+    /// let usage = usage.expect("no other code reaps the child");
+    /// assert!(usage.max_rss > 0 && usage.minor_faults > 0);
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[doc(alias = "getrusage")]
+    #[doc(alias = "wait4")]
+    pub fn wait_usage(&mut self) -> Result<(ExitStatus, Option<Usage>)> {
+        self.wait_for_end().map(|reaped| (reaped.status, reaped.usage))
+    }
+
+    fn wait_for_end(&mut self) -> Result<Reaped> {
         drop(self.stdin.take());
-        let result = self.process.wait();
-        result.map_err(|error| match error {
-            WaitError::System(errno) => self.error(Subject::Wait, Failure::Wait, errno),
-            WaitError::KilledBeforeExec(status) => Error::new(Subject::Wait(self.id()), Failure::Killed(status), None),
-        })
+        match Arc::get_mut(&mut self.process) {
+            Some(spawned) => end_of(spawned),
+            // Another thread may reap the child meanwhile.
+            None => end_of_shared(&self.process),
+        }
     }
 
     /// Returns the child's status and reaps the child, if it has ended; `None` while it runs. It does not wait.
@@ -92,7 +126,94 @@ impl Child {
     ///
     /// Those of [`Child::wait`].
     pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
-        self.process.try_wait().map_err(|errno| self.error(Subject::Wait, Failure::Wait, errno))
+        let spawned = &*self.process;
+        let reaped = spawned.try_wait().map_err(|errno| wait_error(spawned, errno))?;
+        Ok(reaped.map(|reaped| reaped.status))
+    }
+
+    /// Waits until the child ends, at most for this time, and reaps it. `None` if it still runs then; the child goes on, and can be waited
+    /// for again.
+    ///
+    /// It does not close standard input, and reads no output. A child that waits for the end of its input, or that has filled a pipe, does
+    /// not end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`].
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux one `poll(2)` of the pidfd waits. Without a pidfd (see [`Child::pidfd`]), the call asks again after 0.5 to 16 ms, in growing
+    /// steps, and so it does if the child has ended while another process traces it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut child = fdspawn::Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.wait_timeout(Duration::from_millis(10))?, None);
+    /// child.kill()?;
+    /// assert!(child.wait_timeout(Duration::from_secs(60))?.is_some());
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
+        // A time beyond the clock's end is as good as none.
+        self.wait_at_most(Instant::now().checked_add(time))
+    }
+
+    /// [`Child::wait_timeout`], until a point in time.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`].
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// let child = fdspawn::Command::new("true").spawn()?;
+    /// assert!(child.wait_deadline(deadline)?.is_some_and(|status| status.success()));
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn wait_deadline(&self, deadline: Instant) -> Result<Option<ExitStatus>> {
+        self.wait_at_most(Some(deadline))
+    }
+
+    fn wait_at_most(&self, deadline: Option<Instant>) -> Result<Option<ExitStatus>> {
+        Ok(wait_until(&self.process, deadline)?.map(|reaped| reaped.status))
+    }
+
+    /// Waits until the child ends, is stopped by a signal, or continues. It reaps a child that has ended, and tells each stop and each
+    /// continuation once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`].
+    ///
+    /// # Platform notes
+    ///
+    /// Linux only; other systems tell only the end.
+    ///
+    /// ```
+    /// use fdspawn::{Change, Command, Signal};
+    ///
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// child.signal(Signal::STOP)?;
+    /// assert_eq!(child.wait_change()?, Change::Stopped(Signal::STOP));
+    /// child.signal(Signal::CONT)?;
+    /// assert_eq!(child.wait_change()?, Change::Continued);
+    /// child.kill()?;
+    /// assert!(matches!(child.wait_change()?, Change::Ended(_)));
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[doc(alias = "WUNTRACED")]
+    pub fn wait_change(&self) -> Result<Change> {
+        let spawned = &*self.process;
+        spawned.wait_change().map_err(|errno| wait_error(spawned, errno))
+    }
+
+    /// A second handle of the child, for other threads: see [`Process`].
+    pub fn process(&self) -> Process {
+        Process(Arc::clone(&self.process))
     }
 
     /// Kills the child (SIGKILL), and does not wait for its end. If the child has been reaped, this does nothing.
@@ -101,7 +222,49 @@ impl Child {
     ///
     /// `EPERM` if the child runs as another user, to which this process may not send signals.
     pub fn kill(&self) -> Result<()> {
-        self.process.signal(Signal::KILL).map_err(|errno| self.error(Subject::Signal, Failure::Signal, errno))
+        self.signal(Signal::KILL).map(drop)
+    }
+
+    /// Sends a signal to the child. Returns false, and sends nothing, if the child has been reaped: the number may be another process's.
+    ///
+    /// A child that has ended and has not been reaped takes a signal without an effect.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the child runs as another user, to which this process may not send signals.
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux `pidfd_send_signal(2)` sends it, which cannot reach another process even if other code of this process has reaped the child.
+    pub fn signal(&self, signal: Signal) -> Result<bool> {
+        send(&self.process, signal)
+    }
+
+    /// Sends a signal to all processes of the group that the child leads: those that it has started, and that have not moved to other groups
+    /// or sessions. The child leads a group if the command has [`Command::process_group`] 0 or [`Command::setsid`].
+    ///
+    /// Returns false if the group has no process any more. After the child has been reaped, only its pidfd names the group without doubt
+    /// (Linux 6.9 or later); without that the call sends nothing, and returns false.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NoGroup`] if the child leads no group, [`Failure::OwnGroup`] if this process is in it, and `EPERM` if no process of the
+    /// group takes a signal of this process.
+    ///
+    /// [`Command::process_group`]: crate::Command::process_group
+    /// [`Command::setsid`]: crate::Command::setsid
+    ///
+    /// ```
+    /// use fdspawn::{Command, Signal};
+    ///
+    /// let mut child = Command::new("sh").args(["-c", "sleep 60 & sleep 60"]).process_group(0).spawn()?;
+    /// assert!(child.signal_group(Signal::TERM)?); // the shell and both sleeps
+    /// child.wait()?;
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[doc(alias = "killpg")]
+    pub fn signal_group(&self, signal: Signal) -> Result<bool> {
+        send_to_group(&self.process, signal)
     }
 
     /// Closes the parent's end of standard input and those of slots that the caller has not taken, reads standard output and
@@ -116,10 +279,8 @@ impl Child {
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
         self.ends.slots.clear();
-        let drained = drain([self.stdout.take(), self.stderr.take()]);
-        let status = self.wait()?;
-        let [stdout, stderr] = drained.map_err(|errno| self.error(Subject::Read, Failure::Read, errno))?;
-        Ok(Output { status, stdout, stderr })
+        let pipes = [self.stdout.take(), self.stderr.take()];
+        drain_and_wait(self.id(), pipes, || self.wait())
     }
 
     /// Gives the process away without reaping it: its process id, and its pidfd if it has one.
@@ -152,10 +313,10 @@ impl Child {
     /// ```
     pub fn into_parts(self) -> Result<(u32, Option<OwnedFd>)> {
         let pid = self.id();
-        self.process.into_parts().map_err(|status| Error::new(Subject::GiveAway(pid), Failure::Reaped(status), None))
-    }
-
-    fn error(&self, subject: fn(u32) -> Subject, failure: Failure, errno: Errno) -> Error {
-        Error::new(subject(self.id()), failure, Some(errno))
+        // The other handles would use a pid that the caller may reap.
+        let Some(spawned) = Arc::into_inner(self.process) else {
+            return Err(Error::new(Subject::GiveAway(pid), Failure::Shared, None));
+        };
+        spawned.into_parts().map_err(|status| Error::new(Subject::GiveAway(pid), Failure::Reaped(status), None))
     }
 }

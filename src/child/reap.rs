@@ -1,7 +1,10 @@
 //! The calls that wait for a child: `waitid(2)`, and `wait4(2)` if the kernel or a filter refuses that.
 
+use super::usage::Usage;
+use crate::sys;
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions, waitpid};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::process::Pid;
 use std::os::fd::BorrowedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -22,6 +25,14 @@ pub(super) enum Block {
     Never,
 }
 
+/// What the kernel tells of a child that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reaped {
+    pub(crate) status: ExitStatus,
+    /// `None` if another part of the process has reaped the child.
+    pub(crate) usage: Option<Usage>,
+}
+
 /// Waits for a child once, and reaps it if it has ended.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn wait(
@@ -29,51 +40,37 @@ pub(super) fn wait(
     pidfd: Option<BorrowedFd<'_>>,
     counted: Counted,
     block: Block,
-) -> Result<Option<ExitStatus>, Errno> {
-    use rustix::process::{WaitId, WaitIdOptions, waitid};
-    let pid = Pid::from_raw(pid).ok_or(Errno::CHILD)?;
-    let mut options = WaitIdOptions::EXITED;
+) -> Result<Option<Reaped>, Errno> {
+    let mut options = libc::WEXITED;
     if counted == Counted::All {
-        options |= WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+        options |= libc::__WALL;
     }
-    options.set(WaitIdOptions::NOHANG, block == Block::Never);
-    #[cfg(target_os = "linux")]
+    if block == Block::Never {
+        options |= libc::WNOHANG;
+    }
+    let reaped = |ended: Option<(i32, sys::RawUsage)>| {
+        ended.map(|(status, usage)| Reaped { status: ExitStatus::from_raw(status), usage: Some(usage.into()) })
+    };
     if let Some(pidfd) = pidfd {
-        match waitid(WaitId::PidFd(pidfd), options) {
+        match sys::wait_by_pidfd(pidfd, options) {
             Err(errno) if is_refusal(errno) => {} // EINVAL: Linux before 5.4
-            result => return result.map(|status| status.map(|status| exit_status(&status))),
+            result => return result.map(reaped),
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = pidfd;
-    match waitid(WaitId::Pid(pid), options) {
+    match sys::wait_by_pid(pid, options) {
         Err(errno) if is_refusal(errno) => {} // EINVAL: Linux before 4.7 has no __WALL here.
-        result => return result.map(|status| status.map(|status| exit_status(&status))),
+        result => return result.map(reaped),
     }
-    wait4(pid, counted, block)
+    // This call counts children that have ended without a flag for that.
+    sys::wait4(pid, options & !libc::WEXITED).map(reaped)
 }
 
 /// Waits for a child once, and reaps it if it has ended.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn wait(
-    pid: i32,
-    _: Option<BorrowedFd<'_>>,
-    counted: Counted,
-    block: Block,
-) -> Result<Option<ExitStatus>, Errno> {
-    wait4(Pid::from_raw(pid).ok_or(Errno::CHILD)?, counted, block)
-}
-
-fn wait4(pid: Pid, counted: Counted, block: Block) -> Result<Option<ExitStatus>, Errno> {
-    let mut options = WaitOptions::empty();
-    options.set(WaitOptions::NOHANG, block == Block::Never);
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if counted == Counted::All {
-        options |= WaitOptions::from_bits_retain(libc::__WALL.cast_unsigned());
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = counted;
-    waitpid(Some(pid), options).map(|ended| ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw())))
+pub(super) fn wait(pid: i32, _: Option<BorrowedFd<'_>>, _: Counted, block: Block) -> Result<Option<Reaped>, Errno> {
+    let options = if block == Block::Never { libc::WNOHANG } else { 0 };
+    let ended = sys::wait4(pid, options)?;
+    Ok(ended.map(|(status, usage)| Reaped { status: ExitStatus::from_raw(status), usage: Some(usage.into()) }))
 }
 
 /// Whether a child that a wait counts exists, without reaping it. `Some(true)` if it has ended.
@@ -115,14 +112,14 @@ pub(super) fn is_refusal(errno: Errno) -> bool {
     !matches!(errno, Errno::CHILD | Errno::INTR)
 }
 
-/// The status in the encoding of `wait(2)`.
+/// The status of a child that has been reaped elsewhere, if the kernel still knows it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn exit_status(status: &rustix::process::WaitIdStatus) -> ExitStatus {
-    const CORE_DUMPED: i32 = 0x80;
-    ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => (code & 0xff) << 8,
-        (None, Some(signal)) if status.dumped() => signal | CORE_DUMPED,
-        (None, Some(signal)) => signal,
-        (None, None) => 0,
-    })
+pub(super) fn status_after_reap(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
+    sys::status_after_reap(pidfd).map(ExitStatus::from_raw)
+}
+
+/// This system forgets a child that has been reaped.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn status_after_reap(_: BorrowedFd<'_>) -> Option<ExitStatus> {
+    None
 }

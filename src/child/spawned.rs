@@ -1,7 +1,7 @@
 //! `Spawned`: waits for a child, reaps it, and sends it signals.
 
 use super::executed::{has_executed, is_known_to_have_executed};
-use super::reap::{Block, Counted, is_child, wait};
+use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, peek};
 use crate::sys;
@@ -21,9 +21,9 @@ pub(crate) struct Spawned {
     /// How many forks had made this process when it made the child. In a forked copy the child is not a child, and the lock may
     /// be held by a thread that the copy does not have.
     forks: u32,
-    /// The status, after the child has been reaped. A thread that holds the lock and finds no status may use the pid: no other
-    /// thread can reap the child through this `Spawned` meanwhile.
-    status: Mutex<Option<ExitStatus>>,
+    /// The status, after the child has been reaped. A thread that holds the lock and finds none may use the pid: no other thread can
+    /// reap the child through this `Spawned` meanwhile.
+    reaped: Mutex<Option<Reaped>>,
 }
 
 /// Why a wait has no status of a program.
@@ -43,7 +43,7 @@ impl From<Errno> for WaitError {
 impl Spawned {
     /// A child that has executed its program.
     pub(crate) fn new(pid: i32, pidfd: Option<OwnedFd>) -> Self {
-        Self { pid, pidfd, has_executed: true, forks: sys::forks(), status: Mutex::new(None) }
+        Self { pid, pidfd, has_executed: true, forks: sys::forks(), reaped: Mutex::new(None) }
     }
 
     /// A child of the clone launcher, which may have been killed before exec.
@@ -65,9 +65,9 @@ impl Spawned {
     /// The process id and the pidfd, if the child has not been reaped; else its status.
     pub(crate) fn into_parts(self) -> Result<(u32, Option<OwnedFd>), ExitStatus> {
         let pid = self.id();
-        match self.status.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match self.reaped.into_inner().unwrap_or_else(PoisonError::into_inner) {
             None => Ok((pid, self.pidfd)),
-            Some(status) => Err(status),
+            Some(reaped) => Err(reaped.status),
         }
     }
 
@@ -80,37 +80,37 @@ impl Spawned {
     }
 
     /// Waits until the child ends, and reaps it. The borrow is exclusive, so the wait need not hold the lock.
-    pub(crate) fn wait(&mut self) -> Result<ExitStatus, WaitError> {
+    pub(crate) fn wait(&mut self) -> Result<Reaped, WaitError> {
         if self.is_in_copy() {
             return Err(Errno::CHILD.into());
         }
-        if let Some(status) = *self.status.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(status);
+        if let Some(reaped) = *self.reaped.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(reaped);
         }
         let counted = if self.has_executed { Counted::All } else { Counted::Executed };
         match self.wait_for_end(counted) {
-            Ok(status) => {
-                *self.status.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(status);
-                Ok(status)
+            Ok(reaped) => {
+                *self.reaped.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(reaped);
+                Ok(reaped)
             }
             Err(Errno::CHILD) if !self.has_executed => match self.wait_for_end(Counted::All) {
-                Ok(status) => Err(WaitError::KilledBeforeExec(status)),
+                Ok(reaped) => Err(WaitError::KilledBeforeExec(reaped.status)),
                 // Another part of the process has reaped it, or the kernel, if SIGCHLD is ignored.
                 Err(errno) => Err(errno.into()),
             },
-            Err(errno) => Err(errno.into()),
+            Err(errno) => Ok(self.reaped_by_others(errno)?),
         }
     }
 
     /// Waits for the end of a child that is not to execute any more, and reaps it.
     pub(crate) fn reap(&mut self) -> Result<ExitStatus, Errno> {
-        self.wait_for_end(Counted::All)
+        self.wait_for_end(Counted::All).map(|reaped| reaped.status)
     }
 
-    fn wait_for_end(&self, counted: Counted) -> Result<ExitStatus, Errno> {
+    fn wait_for_end(&self, counted: Counted) -> Result<Reaped, Errno> {
         loop {
             match wait(self.pid, self.pidfd(), counted, Block::UntilEnd) {
-                Ok(Some(status)) => return Ok(status),
+                Ok(Some(reaped)) => return Ok(reaped),
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
             }
@@ -118,37 +118,52 @@ impl Spawned {
     }
 
     /// Reaps the child if it has ended.
-    pub(crate) fn try_wait(&self) -> Result<Option<ExitStatus>, Errno> {
+    pub(crate) fn try_wait(&self) -> Result<Option<Reaped>, Errno> {
         if self.is_in_copy() {
             return Err(Errno::CHILD);
         }
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        if status.is_none() {
-            *status = wait(self.pid, self.pidfd(), Counted::All, Block::Never)?;
+        let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if reaped.is_none() {
+            *reaped = match wait(self.pid, self.pidfd(), Counted::All, Block::Never) {
+                Ok(ended) => ended,
+                Err(errno) => Some(self.reaped_by_others(errno)?),
+            };
         }
-        Ok(*status)
+        Ok(*reaped)
     }
 
-    /// Sends a signal. If the child has been reaped, it does nothing, since the pid may be another process's.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Errno> {
+    /// What the kernel still knows of a child that another part of the process, or the kernel itself, has reaped.
+    fn reaped_by_others(&self, errno: Errno) -> Result<Reaped, Errno> {
+        let status = if errno == Errno::CHILD { self.pidfd().and_then(status_after_reap) } else { None };
+        status.map(|status| Reaped { status, usage: None }).ok_or(errno)
+    }
+
+    /// Calls a function with the pid, which no other process can get meanwhile. `None` if the child has been reaped.
+    pub(crate) fn with_pid<T>(&self, act: impl FnOnce(i32) -> T) -> Option<T> {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        reaped.is_none().then(|| act(self.pid))
+    }
+
+    /// Sends a signal, and returns true. If the child has been reaped, it does nothing, since the pid may be another process's.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<bool, Errno> {
         if self.is_in_copy() {
             return Err(Errno::CHILD);
         }
-        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        if status.is_some() {
-            return Ok(());
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if reaped.is_some() {
+            return Ok(false);
         }
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
             match rustix::process::pidfd_send_signal(pidfd, signal) {
-                Err(Errno::SRCH) => return Ok(()), // Another part of this process has reaped the child.
-                Ok(()) => return Ok(()),
+                Err(Errno::SRCH) => return Ok(false), // Another part of this process has reaped the child.
+                Ok(()) => return Ok(true),
                 Err(_) => {} // A seccomp filter may refuse this call and allow kill(2).
             }
         }
         match Pid::from_raw(self.pid) {
-            Some(pid) => kill_process(pid, signal),
-            None => Ok(()),
+            Some(pid) => kill_process(pid, signal).map(|()| true),
+            None => Ok(false),
         }
     }
 
@@ -165,7 +180,7 @@ impl Spawned {
             Err(Errno::CHILD) => false,
             Err(errno) if is_refusal(errno) => match wait(self.pid, None, Counted::Executed, Block::Never) {
                 Ok(status) => {
-                    self.status = Mutex::new(status);
+                    self.reaped = Mutex::new(status);
                     true
                 }
                 Err(Errno::CHILD) => false,
@@ -176,7 +191,7 @@ impl Spawned {
         };
         if !is_program {
             match self.wait_for_end(Counted::All) {
-                Ok(status) => return Err(status),
+                Ok(reaped) => return Err(reaped.status),
                 // Only a child that sends SIGCHLD is reaped by the kernel itself or by a wait of another part of the process.
                 Err(Errno::CHILD) => {}
                 Err(_) => return Err(ExitStatus::default()),
@@ -230,7 +245,7 @@ impl Spawned {
     }
 
     /// Whether the calling process is a forked copy of the one that made the child.
-    fn is_in_copy(&self) -> bool {
+    pub(crate) fn is_in_copy(&self) -> bool {
         self.forks != sys::forks()
     }
 }

@@ -131,6 +131,13 @@ pub enum Failure {
     Wait,
     /// The parent could not send the signal to the child.
     Signal,
+    /// Other handles of the child exist ([`Process`](crate::Process)), so it cannot be given away.
+    Shared,
+    /// The child does not lead the process group that it is in, so the group is not its own. Start it with
+    /// [`Command::process_group`](crate::Command::process_group) 0 or [`Command::setsid`](crate::Command::setsid).
+    NoGroup,
+    /// This process is itself in the process group that should be signalled.
+    OwnGroup,
     /// The parent could not read the child's output.
     Read,
 }

@@ -69,6 +69,9 @@ impl fmt::Display for Failure {
             Self::Reaped(status) => write!(f, "it has been reaped: {status}"),
             Self::Wait => f.write_str("wait"),
             Self::Signal => f.write_str("signal"),
+            Self::Shared => f.write_str("a Process of the child exists, which may wait for it or signal it"),
+            Self::NoGroup => f.write_str("the child leads no process group of its own (process_group(0) or setsid)"),
+            Self::OwnGroup => f.write_str("this process is in the group itself"),
             Self::Read => f.write_str("read"),
         }
     }

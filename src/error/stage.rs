@@ -60,7 +60,13 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::Interpreter { .. }
         | Failure::Candidates
         | Failure::ScriptByDescriptor => Stage::Exec,
-        Failure::Reaped(_) | Failure::Wait | Failure::Signal | Failure::Read => Stage::Running,
+        Failure::Reaped(_)
+        | Failure::Wait
+        | Failure::Signal
+        | Failure::Shared
+        | Failure::NoGroup
+        | Failure::OwnGroup
+        | Failure::Read => Stage::Running,
     }
 }
 
@@ -185,6 +191,9 @@ mod tests {
             (Failure::Reaped(status), Stage::Running, libc::ECHILD),
             (Failure::Wait, Stage::Running, libc::EIO),
             (Failure::Signal, Stage::Running, libc::EIO),
+            (Failure::Shared, Stage::Running, libc::EBUSY),
+            (Failure::NoGroup, Stage::Running, libc::EINVAL),
+            (Failure::OwnGroup, Stage::Running, libc::EINVAL),
             (Failure::Read, Stage::Running, libc::EIO),
         ]
     }

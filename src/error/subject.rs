@@ -16,6 +16,7 @@ pub(crate) enum Subject {
     GiveAway(u32),
     Wait(u32),
     Signal(u32),
+    SignalGroup(u32),
     Read(u32),
 }
 
@@ -25,7 +26,7 @@ impl Subject {
         match self {
             Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) => Some(program),
             Self::Run | Self::Isolate | Self::Environment => None,
-            Self::GiveAway(_) | Self::Wait(_) | Self::Signal(_) | Self::Read(_) => None,
+            Self::GiveAway(_) | Self::Wait(_) | Self::Signal(_) | Self::SignalGroup(_) | Self::Read(_) => None,
         }
     }
 }
@@ -43,6 +44,7 @@ impl fmt::Display for Subject {
             Self::GiveAway(pid) => write!(f, "cannot give process {pid} away: "),
             Self::Wait(pid) => write!(f, "cannot wait for process {pid}: "),
             Self::Signal(pid) => write!(f, "cannot signal process {pid}: "),
+            Self::SignalGroup(pid) => write!(f, "cannot signal the group of process {pid}: "),
             Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),
         }
     }

@@ -45,10 +45,13 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::CredentialsNeedFork
         | Failure::HooksNotCopied
         | Failure::NothingToInherit
+        | Failure::NoGroup
+        | Failure::OwnGroup
         | Failure::Hook { .. } => Errno::INVAL,
         Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
         Failure::Reaped(_) => Errno::CHILD,
+        Failure::Shared => Errno::BUSY,
         // Each has the number of its system call. If std returned an error without a number, it is this one.
         Failure::Open { .. }
         | Failure::ParentOpen { .. }

@@ -3,7 +3,7 @@
 use super::image::Image;
 use super::pause::pause;
 use super::report::{ChildError, Received, Report, SharedReport};
-use crate::child::Spawned;
+use crate::child::{Reaped, Spawned};
 use crate::error::{Failure, Problem};
 use crate::plan::Step;
 use std::ffi::OsStr;
@@ -58,10 +58,8 @@ fn runs_function(process: &mut Spawned, report: &SharedReport) -> Result<(), Exi
         let has_ended = process.has_ended().unwrap_or_else(|| !matches!(process.try_wait(), Ok(None)));
         // It may have begun and ended since.
         if has_ended && !report.receive().done {
-            return Err(process
-                .reap()
-                .or_else(|_| process.try_wait().map(Option::unwrap_or_default))
-                .unwrap_or_default());
+            let status = process.reap().ok().or_else(|| process.try_wait().ok().flatten().map(|reaped| reaped.status));
+            return Err(status.unwrap_or_default());
         }
         pause(time);
         time = (time * 2).min(Duration::from_millis(5));
@@ -101,8 +99,8 @@ fn has_executed(process: &mut Spawned, done: bool) -> Result<(), Option<ExitStat
             // The system tells only that it has ended. A child that was to execute, and could not, has reported why; so it has executed
             // if it has exited. (`try_wait` keeps the status for the caller.)
             (None, Some(true)) => match process.try_wait() {
-                Ok(Some(status)) if status.signal().is_none() && done => return Ok(()),
-                status => return Err(status.ok().flatten()),
+                Ok(Some(reaped)) if reaped.status.signal().is_none() && done => return Ok(()),
+                reaped => return Err(reaped.ok().flatten().map(|reaped| reaped.status)),
             },
             (_, Some(true)) => return Err(process.reap().ok()),
             (Some(false), Some(false)) => {}
@@ -114,8 +112,10 @@ fn has_executed(process: &mut Spawned, done: bool) -> Result<(), Option<ExitStat
                 Ok(None) if start.elapsed() > LONGEST_END => return Ok(()),
                 Ok(None) => {}
                 // Only a program exits with a status: a child that could not execute has reported why.
-                Ok(Some(status)) if status.signal().is_none() && done && has_executed.is_none() => return Ok(()),
-                Ok(status) => return Err(status),
+                Ok(Some(Reaped { status, .. })) if status.signal().is_none() && done && has_executed.is_none() => {
+                    return Ok(());
+                }
+                Ok(reaped) => return Err(reaped.map(|reaped| reaped.status)),
                 Err(_) => return Err(None),
             },
         }

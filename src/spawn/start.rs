@@ -8,7 +8,7 @@ use super::lent;
 use super::prepare::{image, prepare};
 use super::rows::trace;
 use super::via_isolated;
-use crate::child::{Child, ParentEnds, Spawned};
+use crate::child::{Child, ParentEnds, Spawned, output_of, status_of};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
@@ -42,7 +42,8 @@ impl Command<'_> {
     #[doc(alias = "posix_spawn")]
     #[doc(alias = "vfork")]
     pub fn spawn(&mut self) -> Result<Child> {
-        self.start(&Defaults::INHERIT, true)
+        let (spawned, ends, launcher) = self.start(&Defaults::INHERIT, true)?;
+        Ok(Child::new(spawned, ends, launcher))
     }
 
     /// Starts the child and waits for its end. The child inherits 0, 1 and 2 unless the command connects them.
@@ -51,8 +52,8 @@ impl Command<'_> {
     ///
     /// Those of [`Command::spawn`] and [`Child::wait`].
     pub fn status(&mut self) -> Result<ExitStatus> {
-        let status = self.start(&Defaults::INHERIT, false)?.wait();
-        status.map_err(|error| self.killed_before_exec(error))
+        let (spawned, ends, _) = self.start(&Defaults::INHERIT, false)?;
+        status_of(spawned, ends).map_err(|error| self.killed_before_exec(error))
     }
 
     /// Starts the child, reads its output, and waits for its end. Unless the command connects them, standard input is
@@ -69,8 +70,8 @@ impl Command<'_> {
     /// # Ok::<(), fdspawn::Error>(())
     /// ```
     pub fn output(&mut self) -> Result<Output> {
-        let output = self.start(&Defaults::OUTPUT, false)?.wait_with_output();
-        output.map_err(|error| self.killed_before_exec(error))
+        let (spawned, ends, _) = self.start(&Defaults::OUTPUT, false)?;
+        output_of(spawned, ends).map_err(|error| self.killed_before_exec(error))
     }
 
     /// The error of a wait that has found that the child was killed before exec is one of the spawn.
@@ -82,7 +83,7 @@ impl Command<'_> {
     }
 
     /// Starts the child. `handle` says whether the caller gets the child. If not, the library waits for its end.
-    fn start(&mut self, defaults: &Defaults, handle: bool) -> Result<Child> {
+    fn start(&mut self, defaults: &Defaults, handle: bool) -> Result<(Spawned, ParentEnds, Launcher)> {
         let span = tracing::debug_span!(
             "spawn",
             program = ?self.get_program(),
@@ -95,7 +96,7 @@ impl Command<'_> {
                 self.fd_map.close_moved();
                 span.record("pid", process.id());
                 span.record("launcher", tracing::field::debug(launcher));
-                Ok(Child::new(process, ends, launcher))
+                Ok((process, ends, launcher))
             }
             Err(problem) => {
                 let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));

@@ -16,6 +16,7 @@ mod range_state;
 mod socket;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unix;
+mod usage;
 
 pub(crate) use self::environment::environment;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -30,3 +31,4 @@ pub(crate) use self::socket::tcp_state;
 pub(crate) use self::socket::{SocketName, local_name, peer_name};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;
+pub(crate) use self::usage::RawUsage;

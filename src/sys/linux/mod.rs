@@ -11,6 +11,7 @@ mod memory;
 mod process;
 mod signal;
 mod syscall;
+mod wait;
 
 pub(crate) use self::attributes::{
     Whose, add_nice, change_root, group_ids, join_cgroup, new_session, parent, set_affinity, set_controlling_terminal,
@@ -30,9 +31,10 @@ pub(crate) use self::limit::{FILE_SIZE, OPEN_FILES, hard_limit, raise_limit, sof
 pub(crate) use self::lock::lock_range;
 pub(crate) use self::memory::{MemoryPart, read_own_memory};
 pub(crate) use self::process::{
-    change_directory, change_directory_to, exec, exec_fd, exit, is_file_at, is_same_table, open_pidfd, session_of,
-    set_process_group,
+    change_directory, change_directory_to, exec, exec_fd, exit, group_of, is_file_at, is_same_table, open_pidfd,
+    session_of, set_process_group, signal_group,
 };
 pub(crate) use self::signal::{
     SignalSet, default_handlers, default_signal, every_signal, ignore_signal, set_signal_mask, signal_mask, signal_set,
 };
+pub(crate) use self::wait::{signal_group_by_pidfd, status_after_reap, wait_by_pid, wait_by_pidfd, wait4};

@@ -149,6 +149,19 @@ pub(crate) fn session_of(pid: i32) -> Result<usize, Errno> {
     unsafe { call(libc::SYS_getsid, [pid as usize]) }
 }
 
+/// The process group of a process, or of this one if `pid` is 0 (`getpgid(2)`). It is 0 if its leader is outside this process's PID
+/// namespace.
+pub(crate) fn group_of(pid: i32) -> Result<i32, Errno> {
+    // SAFETY: only a number is passed.
+    unsafe { call(libc::SYS_getpgid, [pid as usize]) }.map(|group| group as i32)
+}
+
+/// Sends a signal to all processes of a process group (`kill(2)`).
+pub(crate) fn signal_group(group: i32, signal: c_int) -> Result<(), Errno> {
+    // SAFETY: only numbers are passed. The group is above 1, so its negative number is not one that stands for others.
+    unsafe { call(libc::SYS_kill, [group.saturating_neg() as usize, signal as usize]) }.map(drop)
+}
+
 /// Opens a pidfd for a child that has not been reaped. Only the parent calls this.
 #[cfg(target_os = "linux")]
 pub(crate) fn open_pidfd(pid: i32) -> Result<OwnedFd, Errno> {

@@ -2,6 +2,7 @@
 
 use super::checked::checked;
 use crate::sys::errno::last_error;
+use crate::sys::usage::RawUsage;
 use rustix::io::Errno;
 use std::ffi::{c_char, c_int};
 use std::os::fd::{OwnedFd, RawFd};
@@ -61,7 +62,31 @@ pub(crate) fn session_of(pid: i32) -> Result<i32, Errno> {
     checked(unsafe { libc::getsid(pid) })
 }
 
+/// The process group of a process, or of this one if `pid` is 0 (`getpgid(2)`).
+pub(crate) fn group_of(pid: i32) -> Result<i32, Errno> {
+    // SAFETY: only a number is passed.
+    checked(unsafe { libc::getpgid(pid) })
+}
+
+/// Sends a signal to all processes of a process group (`killpg(2)`).
+pub(crate) fn signal_group(group: i32, signal: c_int) -> Result<(), Errno> {
+    // SAFETY: only numbers are passed.
+    checked(unsafe { libc::killpg(group, signal) }).map(drop)
+}
+
 /// Fails: these systems have no pidfds, or none that waitid(2) accepts.
 pub(crate) fn open_pidfd(_: i32) -> Result<OwnedFd, Errno> {
     Err(Errno::NOSYS)
+}
+
+/// `wait4(2)` for the child that has this process id. Returns its status, or `None` while it runs.
+pub(crate) fn wait4(pid: i32, options: c_int) -> Result<Option<(c_int, RawUsage)>, Errno> {
+    let mut status = 0;
+    // SAFETY: all zeros is a valid value; the system writes one number and one structure.
+    let (result, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::wait4(pid, &raw mut status, options, &raw mut usage), usage)
+    };
+    let ended = checked(result)?;
+    Ok((ended != 0).then(|| (status, usage.into())))
 }

@@ -1,0 +1,57 @@
+//! Waits for a child that stops or continues.
+
+use super::spawned::Spawned;
+use rustix::io::Errno;
+use rustix::process::Signal;
+use std::process::ExitStatus;
+
+/// What has become of a child, from [`Child::wait_change`](crate::Child::wait_change).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// It has ended, and has been reaped.
+    Ended(ExitStatus),
+    /// A signal has stopped it.
+    Stopped(Signal),
+    /// SIGCONT has continued it.
+    Continued,
+}
+
+impl Spawned {
+    /// Waits until the child ends, stops or continues. It tells each stop and each continuation once.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn wait_change(&self) -> Result<Change, Errno> {
+        use crate::sys;
+        use std::os::unix::process::ExitStatusExt;
+        use std::time::Duration;
+        let every = libc::WSTOPPED | libc::WCONTINUED | libc::__WALL;
+        let mut pause = Duration::from_micros(500);
+        loop {
+            if let Some(reaped) = self.try_wait()? {
+                return Ok(Change::Ended(reaped.status));
+            }
+            let asked = self.with_pid(|pid| sys::wait_by_pid(pid, every | libc::WNOHANG));
+            match asked.transpose()?.flatten().map(|(status, _)| ExitStatus::from_raw(status)) {
+                Some(status) if status.continued() => return Ok(Change::Continued),
+                Some(status) => {
+                    let signal = status.stopped_signal().and_then(Signal::from_named_raw);
+                    return Ok(Change::Stopped(signal.unwrap_or(Signal::STOP)));
+                }
+                None => {}
+            }
+            // This call changes nothing, so the answer counts above only. A pidfd cannot refer to another process.
+            let waited = self.pidfd().map(|pidfd| sys::wait_by_pidfd(pidfd, every | libc::WEXITED | libc::WNOWAIT));
+            if !matches!(waited, Some(Ok(_) | Err(Errno::INTR | Errno::CHILD))) {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(16));
+            }
+        }
+    }
+
+    /// Waits until the child ends: the library does not look for stops on this system.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn wait_change(&self) -> Result<Change, Errno> {
+        let reaped = self.wait_until(None)?;
+        reaped.map(|reaped| Change::Ended(reaped.status)).ok_or(Errno::CHILD)
+    }
+}

@@ -1,0 +1,143 @@
+//! `Process`, a handle of a child for any thread.
+
+use super::group::GroupError;
+use super::reap::Reaped;
+use super::spawned::Spawned;
+use super::usage::Usage;
+use crate::error::{Error, Failure, Result, Subject};
+use rustix::io::Errno;
+use rustix::process::Signal;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A second handle of a child, from [`Child::process`]: for other threads, to wait for it, to signal it or to end it, while any thread
+/// waits for it or reads its output.
+///
+/// All handles of a child share one state. The child is reaped once, by whichever wait comes first; the others get the same status. A
+/// signal never reaches another process: after the child has been reaped, it is not sent. A drop does nothing to the child.
+///
+/// ```
+/// use fdspawn::{Command, Signal};
+/// use std::time::Duration;
+///
+/// let mut child = Command::new("sleep").arg("60").spawn()?;
+/// let process = child.process();
+/// let other = std::thread::spawn(move || process.signal(Signal::TERM));
+/// let status = child.wait()?; // returns at once when the other thread has sent its signal
+/// assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(Signal::TERM.as_raw()));
+/// assert!(other.join().expect("no panic")?);
+/// # Ok::<(), fdspawn::Error>(())
+/// ```
+///
+/// [`Child::process`]: crate::Child::process
+#[derive(Clone, Debug)]
+pub struct Process(pub(super) Arc<Spawned>);
+
+impl Process {
+    /// The process id. After the child has been reaped, the kernel may give the number to another process.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits until the child ends, and reaps it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`](crate::Child::wait).
+    pub fn wait(&self) -> Result<ExitStatus> {
+        end_of_shared(&self.0).map(|reaped| reaped.status)
+    }
+
+    /// See [`Child::try_wait`](crate::Child::try_wait).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`](crate::Child::wait).
+    pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
+        self.0.try_wait().map(status).map_err(|errno| wait_error(&self.0, errno))
+    }
+
+    /// See [`Child::wait_timeout`](crate::Child::wait_timeout).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`](crate::Child::wait).
+    pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
+        // A time beyond the clock's end is as good as none.
+        wait_until(&self.0, Instant::now().checked_add(time)).map(status)
+    }
+
+    /// See [`Child::wait_deadline`](crate::Child::wait_deadline).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`](crate::Child::wait).
+    pub fn wait_deadline(&self, deadline: Instant) -> Result<Option<ExitStatus>> {
+        wait_until(&self.0, Some(deadline)).map(status)
+    }
+
+    /// See [`Child::wait_usage`](crate::Child::wait_usage).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::wait`](crate::Child::wait).
+    pub fn wait_usage(&self) -> Result<(ExitStatus, Option<Usage>)> {
+        end_of_shared(&self.0).map(|reaped| (reaped.status, reaped.usage))
+    }
+
+    /// See [`Child::signal`](crate::Child::signal).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::signal`](crate::Child::signal).
+    pub fn signal(&self, signal: Signal) -> Result<bool> {
+        send(&self.0, signal)
+    }
+
+    /// See [`Child::signal_group`](crate::Child::signal_group).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::signal_group`](crate::Child::signal_group).
+    pub fn signal_group(&self, signal: Signal) -> Result<bool> {
+        send_to_group(&self.0, signal)
+    }
+}
+
+fn status(reaped: Option<Reaped>) -> Option<ExitStatus> {
+    reaped.map(|reaped| reaped.status)
+}
+
+/// The error of a wait.
+pub(super) fn wait_error(spawned: &Spawned, errno: Errno) -> Error {
+    Error::new(Subject::Wait(spawned.id()), Failure::Wait, Some(errno))
+}
+
+/// Waits until the child ends, as several threads may.
+pub(super) fn end_of_shared(spawned: &Spawned) -> Result<Reaped> {
+    // Without a deadline the wait ends with the child only.
+    wait_until(spawned, None)?.ok_or_else(|| wait_error(spawned, Errno::CHILD))
+}
+
+/// Waits until the child ends or the deadline comes.
+pub(super) fn wait_until(spawned: &Spawned, deadline: Option<Instant>) -> Result<Option<Reaped>> {
+    spawned.wait_until(deadline).map_err(|errno| wait_error(spawned, errno))
+}
+
+/// Sends a signal to the child.
+pub(super) fn send(spawned: &Spawned, signal: Signal) -> Result<bool> {
+    spawned.signal(signal).map_err(|errno| Error::new(Subject::Signal(spawned.id()), Failure::Signal, Some(errno)))
+}
+
+/// Sends a signal to the group that the child leads.
+pub(super) fn send_to_group(spawned: &Spawned, signal: Signal) -> Result<bool> {
+    spawned.signal_group(signal).map_err(|error| {
+        let (failure, errno) = match error {
+            GroupError::System(errno) => (Failure::Signal, Some(errno)),
+            GroupError::NoLeader => (Failure::NoGroup, None),
+            GroupError::OwnGroup => (Failure::OwnGroup, None),
+        };
+        Error::new(Subject::SignalGroup(spawned.id()), failure, errno)
+    })
+}

@@ -1,0 +1,48 @@
+//! Waits with a deadline, by any number of threads at the same time.
+
+use super::reap::Reaped;
+use super::spawned::Spawned;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// The first and the longest time between two questions, if nothing tells when the child ends.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(16));
+
+impl Spawned {
+    /// Waits until the child ends, and reaps it. `None` if the deadline comes first; without one it waits as long as it takes.
+    ///
+    /// A pidfd is readable when the child has ended. Without one, or if the child has ended and cannot be reaped yet since another process
+    /// traces it, this asks again and again, with pauses that grow.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Result<Option<Reaped>, Errno> {
+        if let Some(pidfd) = self.pidfd() {
+            poll_until(pidfd, deadline);
+        }
+        let mut pause = PAUSES.0;
+        loop {
+            if let Some(reaped) = self.try_wait()? {
+                return Ok(Some(reaped));
+            }
+            let left = deadline.map_or(pause, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+}
+
+/// Waits until a pidfd is readable or the deadline has come. Also returns if the system refuses the call.
+fn poll_until(pidfd: BorrowedFd<'_>, deadline: Option<Instant>) {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // A time that the system cannot express is as good as none.
+        let time = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], time.as_ref()) {
+            Err(Errno::INTR) => {}
+            _ => return,
+        }
+    }
+}
