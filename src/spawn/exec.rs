@@ -23,7 +23,8 @@ impl Command<'_> {
     /// **The rest.** With [`Rest::Close`], close-on-exec is set of all descriptors that are open and that the map does not name. If another
     /// thread opens a descriptor without close-on-exec after that, the program gets it: only a spawn can exclude that.
     ///
-    /// **After a failure** the targets, the working directory and the disposition of SIGPIPE are as they were. Close-on-exec stays set of
+    /// **After a failure** the targets, the working directory, the umask, the signal mask and the dispositions of signals are as they
+    /// were. Other attributes that were set before the failure stay set. Close-on-exec stays set of
     /// the rest: another thread may have closed such a number meanwhile and opened it again, so it is not cleared. What hooks have done
     /// stays. Until `exec` returns, other threads see the changes.
     ///

@@ -3,7 +3,7 @@
 //! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the sources' numbers in the thread's
 //! table. The steps are compiled from that copy.
 
-use super::attributes::attributes;
+use super::attributes::{attributes, check};
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::internal::Internal;
@@ -41,6 +41,7 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         mode: Mode,
         buffers: &'b mut Buffers,
     ) -> Result<(Self, Vec<RawFd>), Problem> {
+        check(command, mode)?;
         let strings = strings::build(command, buffers)?;
         let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
         prepared.std_fd_was_free = false; // The thread's table has no standard streams.
