@@ -91,7 +91,7 @@ own_process! {
             set: &|command| {
                 command.signal_mask(&[Signal::TERM]).signal_mask(&[]);
             },
-            step: "block no signal, and no other signal",
+            step: "block no signal",
             changes: &[("blocked", "")],
         };
         last.check();
