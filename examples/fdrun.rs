@@ -4,12 +4,13 @@
 //! fdrun [OPTION]... [--] PROGRAM [ARG]...
 //! ```
 //!
-//! `fdrun --help` lists the options. Five examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
+//! `fdrun --help` lists the options. Six examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
 //!
 //! ```text
 //! fdrun --fd 5=data:hello --fd 7=append:audit.log -- sh -c 'read word <&5; echo "got $word" >&7'
 //! fdrun --fd 1=parent:2 --fd 2=parent:1 --pipe-from 3 -- sh -c 'echo to stderr; echo a line to fdrun >&3'
 //! PASSWORD=hush fdrun --exec --fd 5=env:PASSWORD -- sh -c 'read secret <&5'
+//! fdrun --uid nobody --no-new-privs --rlimit nofile=64: --nice 5 -- id
 //! fdrun --explain --keep 3 --fd 4=same:3 -- cat 3</etc/hosts
 //! fdrun --table --fd 5=data:hello --fd 0=null
 //! ```
@@ -26,7 +27,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-#[path = "fdrun/attributes.rs"]
+#[path = "fdrun/attributes/mod.rs"]
 mod attributes;
 #[path = "fdrun/help.rs"]
 mod help;
@@ -44,6 +45,8 @@ mod signals;
 mod sources;
 #[path = "fdrun/table.rs"]
 mod table;
+#[path = "fdrun/terminal.rs"]
+mod terminal;
 #[path = "fdrun/values.rs"]
 mod values;
 

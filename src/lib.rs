@@ -49,6 +49,7 @@
 
 mod child;
 mod command;
+mod environ;
 mod error;
 mod escape;
 pub mod fd;
@@ -61,8 +62,8 @@ mod spawn;
 mod sys;
 
 pub use self::child::{Child, Handle};
-pub use self::command::{Args, Command, Environment, FdMap, Lend, Slot, Stdio, Variables};
-pub use self::error::{Error, Failure, Result, Text};
+pub use self::command::{Args, Command, Environment, FdMap, IsolatedRef, Kept, Lend, Slot, Stdio, Variables};
+pub use self::error::{Error, Failure, Result, Stage, Text};
 pub use self::isolated::Isolated;
 pub use self::plan::{Rest, Scheduler};
 #[doc(hidden)]

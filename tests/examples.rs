@@ -138,6 +138,36 @@ fn leaks_and_their_holders_are_found() {
 }
 
 #[test]
+fn runtime_gets_a_pid_or_an_error_number_and_a_stage() {
+    prints(
+        "runtime",
+        "\
+argv                 \"zeroth one\", exit status 7
+env                  \"1 2\", exit status 0
+cwd, by fork         \"/usr\", exit status 0
+no standard stream   \"nothing\", exit status 0
+fds_to_keep          \"kept\", exit status 0
+umask, group         \"0027\\nleader\", exit status 0
+candidates           \"found\", exit status 0
+no such user         (22, \"parent\")
+a closed one         (9, \"parent\")
+no such program      (2, \"exec\")
+no such directory    (2, \"directory\")
+a NUL inside         (22, \"parent\")
+",
+    );
+}
+
+#[test]
+fn fork_exec_of_the_example_has_at_most_80_lines() {
+    let text = include_str!("../examples/runtime.rs");
+    let start = text.find("unsafe fn fork_exec").expect("the example has the function");
+    let end = text.find("impl<'a> Arguments").expect("and after it the defaults of its arguments");
+    let lines = text[start..end].lines().count();
+    assert!((20..=80).contains(&lines), "{lines} lines");
+}
+
+#[test]
 fn lock_lives_as_long_as_its_last_holder() {
     prints(
         "lock_of_the_last_holder",

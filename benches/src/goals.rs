@@ -1,6 +1,6 @@
 //! The goals for the library's speed, and whether a run has met them.
 
-use crate::cases::{ISOLATED, LIBRARY, RAW, SHARED_ENVIRONMENT};
+use crate::cases::{ISOLATED, LIBRARY, RAW, SAME_WORK, SHARED_ENVIRONMENT};
 use crate::results::{Outcome, Results, Verdict};
 
 /// A quantity, and its upper bound.
@@ -81,6 +81,12 @@ const GOALS: &[Goal] = &[
         part: "processors",
         quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "2"), to: CaseAt(RAW, "2") },
         most: 1.12,
+    },
+    Goal {
+        text: "status() with six attributes, divided by a raw launch with the same calls",
+        part: "attributes",
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "0"), to: CaseAt(SAME_WORK, "0") },
+        most: 1.15,
     },
     Goal {
         text: "spawns that fail with ETXTBSY while 8 threads write programs and spawn them",

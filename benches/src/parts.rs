@@ -32,6 +32,9 @@ pub enum Work {
     Pipes,
     /// As `Status`, with `State::mapped` descriptors mapped to 3 and up, and all other descriptors closed.
     Mapped,
+    /// As `Status`, with a session of its own, a umask, two limits, a nice value, and the default disposition of a
+    /// signal.
+    Attributes,
 }
 
 /// Which cases do the work.
@@ -173,7 +176,7 @@ pub const PARTS: &[Part] = &[
         name: "descriptors",
         title: "status() by the parent's open descriptors",
         axis: "open descriptors of the parent",
-        seconds: 25,
+        seconds: 21,
         remark: Some(MANY_DESCRIPTORS),
         subject: Subject::Times { work: Work::Status, points: DESCRIPTORS, set: CaseSet::Isolated },
     },
@@ -181,7 +184,7 @@ pub const PARTS: &[Part] = &[
         name: "descriptors-pipes",
         title: "Three pipes and two mapped descriptors, by the parent's open descriptors",
         axis: "open descriptors of the parent",
-        seconds: 25,
+        seconds: 21,
         remark: Some(MANY_DESCRIPTORS),
         subject: Subject::Times { work: Work::Pipes, points: DESCRIPTORS, set: CaseSet::Isolated },
     },
@@ -211,6 +214,18 @@ pub const PARTS: &[Part] = &[
         subject: Subject::Times {
             work: Work::Status,
             points: &[at("30", State { variables: 30, ..PLAIN }), at("1,000", State { variables: 1_000, ..PLAIN })],
+            set: CaseSet::Peers,
+        },
+    },
+    Part {
+        name: "attributes",
+        title: "status() with attributes: a session, a umask, two limits, a nice value, a signal disposition",
+        axis: "memory that the parent has written to",
+        seconds: 12,
+        remark: None,
+        subject: Subject::Times {
+            work: Work::Attributes,
+            points: &[at("0", PLAIN), at("1 GiB", State { memory: 1 << 10, ..PLAIN })],
             set: CaseSet::Peers,
         },
     },

@@ -1,7 +1,8 @@
 //! The plots: one SVG file for each part.
 
 use crate::cases::{
-    COMMAND_FDS, DUCT, FORK, ISOLATED, LIBRARY, POSIX_SPAWN, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, SUBPROCESS,
+    COMMAND_FDS, DUCT, FORK, ISOLATED, LIBRARY, POSIX_SPAWN, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC,
+    SUBPROCESS,
 };
 use crate::parts::find;
 use crate::report::{grouped, microseconds};
@@ -33,6 +34,7 @@ const COLOURS: &[(&str, RGBColor)] = &[
     (ISOLATED, RGBColor(150, 40, 27)),
     (FORK, RGBColor(230, 159, 0)),
     (STD, RGBColor(0, 114, 178)),
+    (STD_PRE_EXEC, RGBColor(0, 64, 112)),
     (COMMAND_FDS, RGBColor(120, 94, 160)),
     (SUBPROCESS, RGBColor(86, 180, 233)),
     (DUCT, RGBColor(0, 158, 115)),
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn each_case_has_a_colour_of_its_own() {
-        for work in [Work::Status, Work::Pipes, Work::Mapped] {
+        for work in [Work::Status, Work::Pipes, Work::Mapped, Work::Attributes] {
             for case in cases(work, CaseSet::Isolated) {
                 assert!(COLOURS.iter().any(|(name, _)| *name == case.name), "{}", case.name);
             }

@@ -20,8 +20,8 @@ pub fn text<'a>(options: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let next_line = format!("\n{:COLUMN$}", "");
     for (usage, help) in options {
         let usage = format!("  {usage}");
-        // A usage that reaches the column has a line of its own.
-        let start = if usage.len() < COLUMN { format!("{usage:COLUMN$}") } else { usage + &next_line };
+        // A usage that comes too near to the column has a line of its own.
+        let start = if usage.len() + 2 <= COLUMN { format!("{usage:COLUMN$}") } else { usage + &next_line };
         text += &format!("{start}{}\n", help.replace('\n', &next_line));
     }
     text + "\n" + END
@@ -49,6 +49,50 @@ to standard error as `N: line`";
 pub const INHERIT_REST: &str = "let PROGRAM inherit the other descriptors without close-on-exec";
 pub const CWD: &str = "start in DIR; PATHs are still relative to fdrun's directory";
 pub const ARG0: &str = "pass NAME as argv[0] of PROGRAM";
+pub const GROUPS: &str = "\
+have these supplementary groups; an empty list removes all.
+--uid alone removes them too, if fdrun runs as root";
+pub const CTTY: &str = "\
+make the terminal that is descriptor N of fdrun the controlling
+terminal; with --setsid";
+pub const FOREGROUND: &str = "\
+let the process group of PROGRAM be the foreground of the
+terminal, until PROGRAM ends. With --pgrp, ^Z stops PROGRAM
+and not fdrun";
+pub const UMASK: &str = "\
+the octal MASK; files that fdrun creates are made with its own";
+pub const RLIMIT: &str = "\
+set a limit as prlimit(1) does: nofile=64:128 the soft and the
+hard one, nofile=64 both, nofile=64: or nofile=:128 only one.
+A number or `unlimited`. The resources are as, core, cpu, data,
+fsize, locks, memlock, msgqueue, nice, nofile, nproc, rss,
+rtprio, rttime, sigpending and stack";
+pub const CHROOT: &str = "\
+start with DIR as the root directory; PATHs still start at
+fdrun's own";
+pub const DEFAULT_SIGNAL: &str = "\
+reset the signals to their defaults and unblock them; all
+without a list. SIGNAL is a name, such as INT or SIGINT, or a
+number";
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub const SCHEDULER: &str = "\
+other, batch, idle, fifo:PRIORITY or rr:PRIORITY";
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub const OOM_SCORE_ADJ: &str = "\
+from -1000, never kill PROGRAM if memory runs out, to 1000,
+kill it first";
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub const PROGRAM_FD: &str = "\
+execute the file that is descriptor N of fdrun; PROGRAM is only
+its name. Not with --table";
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub const PDEATHSIG: &str = "\
+send PROGRAM the signal when fdrun ends; with --exec, when the
+parent of fdrun ends. `keep` takes the one that fdrun has,
+`clear` none";
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub const NO_NEW_PRIVS: &str = "\
+let no file that PROGRAM executes add a privilege";
 pub const EXEC: &str = "\
 execute PROGRAM in the process of fdrun, so that no process stands
 between; not with --pipe-from, --launcher or --table";

@@ -16,12 +16,18 @@ enum Action {
     Flag(fn(&mut Request)),
     /// For an option with a value.
     Takes(fn(&mut Request, OsString) -> Parsed),
+    /// For an option that may have a value, after a `=`.
+    May(fn(&mut Request, Option<OsString>) -> Parsed),
 }
 
-use Action::{Flag, Takes};
+use Action::{Flag, May, Takes};
 
 /// All options, in the order of `--help`. A new option is one more row. Its function is in the file that the comment names.
-const OPTIONS: &[Row] = &[
+fn options() -> impl Iterator<Item = &'static Row> {
+    [DESCRIPTORS, STRINGS, ATTRIBUTES, LINUX, TASKS].into_iter().flatten()
+}
+
+const DESCRIPTORS: &[Row] = &[
     // The child's descriptors: `sources.rs`.
     Row("--fd N=SPEC", help::FD, Takes(sources::connect)),
     Row("--keep N", "descriptor N of fdrun, under the same number", Takes(sources::keep)),
@@ -29,11 +35,58 @@ const OPTIONS: &[Row] = &[
     Row("--inherit-rest", help::INHERIT_REST, Flag(|request| request.rest = Rest::Inherit)),
     // How fdrun makes the child: `request.rs`.
     Row("--launcher NAME", "auto, clone or fork", Takes(Request::choose_launcher)),
-    // What the program starts with besides descriptors: `attributes.rs`.
+];
+
+const STRINGS: &[Row] = &[
+    // The program's directory, environment and arguments: `attributes/mod.rs` and `attributes/places.rs`.
     Row("--cwd DIR", help::CWD, Takes(attributes::directory)),
     Row("--env NAME=VALUE", "set a variable", Takes(attributes::variable)),
     Row("--clear-env", "pass no variables but those of --env", Flag(|request| request.clear_env = true)),
     Row("--arg0 NAME", help::ARG0, Takes(attributes::name)),
+];
+
+const ATTRIBUTES: &[Row] = &[
+    // Users and groups: `attributes/ids.rs`.
+    Row("--uid USER", "run as the user, by name or number", Takes(attributes::user)),
+    Row("--gid GROUP", "run with the group, by name or number", Takes(attributes::group)),
+    Row("--groups GROUP,...", help::GROUPS, Takes(attributes::groups)),
+    // Sessions and terminals: `attributes/sessions.rs`.
+    Row("--pgrp GROUP", "join the process group; 0 makes a new one", Takes(attributes::process_group)),
+    Row("--setsid", "make a new session", Flag(attributes::session)),
+    Row("--ctty N", help::CTTY, Takes(attributes::terminal)),
+    Row("--foreground", help::FOREGROUND, Flag(|request| request.foreground = true)),
+    // Limits: `attributes/limits.rs`.
+    Row("--umask MASK", help::UMASK, Takes(attributes::umask)),
+    Row("--rlimit RESOURCE=LIMIT", help::RLIMIT, Takes(attributes::limit)),
+    // The processors and the memory: `attributes/scheduling.rs`.
+    Row("--nice N", "add N to the nice value", Takes(attributes::nice)),
+    // Directories: `attributes/places.rs`.
+    Row("--chroot DIR", help::CHROOT, Takes(attributes::root)),
+    // Signals: `attributes/signal_lists.rs`.
+    Row("--default-signal[=SIGNAL,...]", help::DEFAULT_SIGNAL, May(attributes::default_signals)),
+    Row("--ignore-signal[=SIGNAL,...]", "ignore the signals; all without a list", May(attributes::ignored_signals)),
+    Row("--block-signal[=SIGNAL,...]", "block the signals; all without a list", May(attributes::blocked_signals)),
+];
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const LINUX: &[Row] = &[];
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LINUX: &[Row] = &[
+    // The processors and the memory: `attributes/scheduling.rs`.
+    Row("--affinity CPU,...", "run only on these CPUs, such as 0,2-5", Takes(attributes::affinity)),
+    Row("--scheduler POLICY", help::SCHEDULER, Takes(attributes::scheduler)),
+    Row("--oom-score-adj N", help::OOM_SCORE_ADJ, Takes(attributes::oom_score_adj)),
+    // Directories, and the program by its descriptor: `attributes/places.rs`.
+    Row("--cgroup DIR", "start in the cgroup, version 2, of this directory", Takes(attributes::cgroup)),
+    Row("--program-fd N", help::PROGRAM_FD, Takes(attributes::program)),
+    // Signals: `attributes/signal_lists.rs`.
+    Row("--pdeathsig SIGNAL", help::PDEATHSIG, Takes(attributes::parent_death_signal)),
+    // Privileges: `attributes/ids.rs`.
+    Row("--no-new-privs", help::NO_NEW_PRIVS, Flag(attributes::no_new_privs)),
+];
+
+const TASKS: &[Row] = &[
     // What fdrun does: `run.rs`.
     Row("--exec", help::EXEC, Flag(|request| request.exec = true)),
     Row("--explain", help::EXPLAIN, Flag(|request| request.explain = true)),
@@ -43,7 +96,7 @@ const OPTIONS: &[Row] = &[
 
 /// The text of `--help`.
 pub fn help() -> String {
-    help::text(OPTIONS.iter().map(|Row(usage, help, _)| (*usage, *help)))
+    help::text(options().map(|Row(usage, help, _)| (*usage, *help)))
 }
 
 /// Reads the command line.
@@ -51,7 +104,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Request, Box<dyn Error>> {
     let mut request = Request::new()?;
     while let Some(argument) = parser.next()? {
         let row = match argument {
-            Long(name) => OPTIONS.iter().find(|Row(usage, ..)| usage[2..].split(' ').next() == Some(name)),
+            Long(name) => options().find(|Row(usage, ..)| usage[2..].split([' ', '[']).next() == Some(name)),
             Value(program) => {
                 let args = parser.raw_args()?.collect();
                 return Ok(Request { program, args, ..request });
@@ -61,6 +114,7 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Request, Box<dyn Error>> {
         match row {
             Some(Row(_, _, Flag(action))) => action(&mut request),
             Some(Row(_, _, Takes(action))) => action(&mut request, parser.value()?)?,
+            Some(Row(_, _, May(action))) => action(&mut request, parser.optional_value())?,
             None => return Err(argument.unexpected().into()),
         }
         if request.help {

@@ -2,7 +2,7 @@
 
 use crate::values::{Parsed, wrong};
 use fdspawn::inspect::DescriptorTable;
-use fdspawn::{Command, Launcher, Rest, Stdio};
+use fdspawn::{Command, Launcher, Rest, Signal, Stdio};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
@@ -25,6 +25,16 @@ pub struct Request {
     pub launcher: Option<Launcher>,
     /// The variables whose values go to descriptors.
     pub moved_variables: Vec<OsString>,
+    /// The signals that the program is to have blocked. `None` leaves fdrun's own mask.
+    pub blocked: Option<Vec<Signal>>,
+    /// The signal at the death of the program's parent. `Some(None)` is no signal, `None` leaves what the launcher leaves.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub parent_death: Option<Option<Signal>>,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub cgroup: Option<PathBuf>,
+    /// Whether a descriptor replaces the path of the program.
+    pub has_program_fd: bool,
+    pub foreground: bool,
     pub exec: bool,
     pub explain: bool,
     pub table: bool,
@@ -55,6 +65,13 @@ impl Request {
             rest: Rest::default(),
             launcher: None,
             moved_variables: Vec::new(),
+            blocked: None,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            parent_death: None,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            cgroup: None,
+            has_program_fd: false,
+            foreground: false,
             exec: false,
             explain: false,
             table: false,
@@ -75,15 +92,23 @@ impl Request {
         Ok(())
     }
 
-    /// Changes the command later, when fdrun builds it. This always succeeds, so that the function of an option can end
-    /// with it.
-    pub fn change<C>(&mut self, change: C) -> Parsed
+    /// Changes the command later, when fdrun builds it.
+    pub fn set<C>(&mut self, change: C)
     where
         C: for<'a> FnOnce(&'a mut Command<'static>) -> &'a mut Command<'static> + 'static,
     {
         self.changes.push(Box::new(|command| {
             change(command);
         }));
+    }
+
+    /// The same as [`Request::set`]. This always succeeds, so that the function of an option can end
+    /// with it.
+    pub fn change<C>(&mut self, change: C) -> Parsed
+    where
+        C: for<'a> FnOnce(&'a mut Command<'static>) -> &'a mut Command<'static> + 'static,
+    {
+        self.set(change);
         Ok(())
     }
 
@@ -94,6 +119,9 @@ impl Request {
             ("--launcher", self.launcher.is_some(), "no process is launched"),
             ("--table", self.table, "fdrun would not be there to print the table"),
         ];
+        if self.table && self.has_program_fd {
+            return Err("--program-fd does not go with --table: fdrun is the program that prints the table".into());
+        }
         match others.into_iter().find(|(_, is_given, _)| self.exec && *is_given) {
             Some((option, _, reason)) => Err(format!("{option} does not go with --exec: {reason}").into()),
             None => Ok(()),

@@ -1,13 +1,13 @@
 //! The run itself: fdrun builds the command, and explains, executes or starts it.
 
 use crate::request::Request;
-use crate::{lines, signals, sources, table};
+use crate::{lines, signals, sources, table, terminal};
 use fdspawn::{Command, Launcher, Slot};
 use std::error::Error;
 use std::io::{self, PipeReader, Write};
 use std::os::fd::RawFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 /// Builds the command, and does with it what the command line asks for.
@@ -26,6 +26,24 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     for change in request.changes {
         change(&mut command);
     }
+    command.foreground(request.foreground);
+    if let Some(blocked) = &request.blocked {
+        command.signal_mask(blocked);
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        match request.parent_death {
+            Some(Some(signal)) => {
+                command.parent_death_signal(signal);
+            }
+            // A new process starts without one. With --exec, it is this process that has one.
+            Some(None) if request.exec && !request.explain => signals::clear_parent_death_signal(),
+            _ => {}
+        }
+        if let Some(path) = request.cgroup {
+            command.cgroup(sources::cgroup(path)?);
+        }
+    }
     for (target, source) in request.connections {
         command.fd(target, sources::open(source, target, request.explain)?);
     }
@@ -42,7 +60,12 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     if request.exec {
         return Err(replace(command).into());
     }
-    run_child(command, pipes)
+    let terminal = request.foreground.then(terminal::Foreground::now).flatten();
+    let ended = run_child(command, pipes);
+    if let Some(terminal) = terminal {
+        terminal.restore();
+    }
+    end(ended?)
 }
 
 /// Executes the program in this process. Returns the error if that fails.
@@ -53,8 +76,8 @@ fn replace(mut command: Command<'_>) -> fdspawn::Error {
     unsafe { command.exec_any_target() }
 }
 
-/// Starts the program, passes signals on to it, and ends as the program does.
-fn run_child(mut command: Command<'_>, pipes: Vec<(RawFd, Slot<PipeReader>)>) -> Result<ExitCode, Box<dyn Error>> {
+/// Starts the program, passes signals on to it, and reads its pipes until it has ended.
+fn run_child(mut command: Command<'_>, pipes: Vec<(RawFd, Slot<PipeReader>)>) -> Result<ExitStatus, Box<dyn Error>> {
     // Not earlier: a signal has to end an fdrun that waits for a writer of a FIFO, or for the end of its standard input.
     signals::note_signals();
     let mut child = command.spawn()?;
@@ -77,11 +100,16 @@ fn run_child(mut command: Command<'_>, pipes: Vec<(RawFd, Slot<PipeReader>)>) ->
         blocked.end_by_signals();
         let _ = ends.recv();
     }
-    let signal = ended.status.signal();
+    Ok(ended.status)
+}
+
+/// Ends as the program has ended.
+fn end(status: ExitStatus) -> Result<ExitCode, Box<dyn Error>> {
+    let signal = status.signal();
     if let Some(signal) = signal {
         signals::end_by(signal);
     }
-    let code = ended.status.code().or(signal.map(|signal| 128 + signal));
+    let code = status.code().or(signal.map(|signal| 128 + signal));
     Ok(ExitCode::from(u8::try_from(code.expect("a child that has ended has a status or a signal"))?))
 }
 

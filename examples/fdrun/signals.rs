@@ -153,6 +153,34 @@ pub fn end_by(signal: c_int) {
     unsafe { libc::raise(signal) };
 }
 
+/// Ignores the signal from now on.
+pub fn ignore(signal: c_int) {
+    set_handler(signal, libc::SIG_IGN, 0);
+}
+
+/// Whether this thread blocks the signal.
+pub fn is_blocked(signal: c_int) -> bool {
+    let blocked = change_mask(libc::SIG_BLOCK, &empty_set());
+    // SAFETY: the set is initialized.
+    unsafe { libc::sigismember(&raw const blocked, signal) == 1 }
+}
+
+/// The signal that fdrun gets at the death of its own parent.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn own_parent_death_signal() -> Option<c_int> {
+    let mut signal: c_int = 0;
+    // SAFETY: the call writes one number.
+    unsafe { libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) };
+    (signal != 0).then_some(signal)
+}
+
+/// From now on, the death of its own parent sends fdrun no signal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn clear_parent_death_signal() {
+    // SAFETY: only numbers are passed.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0, 0, 0, 0) };
+}
+
 fn is_ignored(signal: c_int) -> bool {
     // SAFETY: all zeros is a valid value, and one action is written.
     unsafe {

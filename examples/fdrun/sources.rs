@@ -1,7 +1,7 @@
 //! The options that connect descriptors of the child, and the sources of these descriptors.
 
 use crate::request::{Request, Source};
-use crate::values::{Parsed, split, wrong};
+use crate::values::{Parsed, parsed, split, wrong};
 use fdspawn::Stdio;
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::plan::Refusal;
@@ -10,7 +10,7 @@ use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ fn connection(text: &OsStr, open: &DescriptorTable) -> Result<(RawFd, Source), B
 
 /// The descriptor `source` of fdrun, if it was open when fdrun started.
 ///
-/// This is the only place where fdrun uses a descriptor by its number alone. The number comes from the command line, and the
+/// Only here and in [`lent`], fdrun uses a descriptor by its number alone. The number comes from the command line, and the
 /// descriptor from the process that started fdrun. No part of fdrun owns it, so it stays open until the spawn or the exec.
 fn parents(source: RawFd, target: RawFd, open: &DescriptorTable) -> Result<Stdio<'static>, Refusal> {
     match open.get(source) {
@@ -69,6 +69,24 @@ fn parents(source: RawFd, target: RawFd, open: &DescriptorTable) -> Result<Stdio
         Some(_) => Ok(unsafe { Stdio::inherit_from(source) }),
         None => Err(Refusal::SourceNotOpen { target, source }),
     }
+}
+
+/// The descriptor of fdrun whose number is the value of an option, for an attribute of the child. The same as in [`parents`] holds.
+pub fn lent(option: &str, value: &OsStr, open: &DescriptorTable) -> Result<BorrowedFd<'static>, Box<dyn Error>> {
+    let rule = format!("{option} takes the number of a descriptor of fdrun");
+    let number = parsed(&rule, value, |text| text.parse().ok())?;
+    match open.get(number) {
+        // SAFETY: the number was open when fdrun started, and fdrun closes no descriptor that it was started with.
+        Some(_) => Ok(unsafe { BorrowedFd::borrow_raw(number) }),
+        None => Err(format!("descriptor {number}, the value of {option}, is not open in fdrun").into()),
+    }
+}
+
+/// Opens the directory of a cgroup. It stays open as long as fdrun runs.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn cgroup(path: PathBuf) -> Result<&'static File, Box<dyn Error>> {
+    let opened = File::open(&path).map_err(|error| format!("cannot open the cgroup `{}`: {error}", path.display()))?;
+    Ok(Box::leak(Box::new(opened)))
 }
 
 /// Opens or reads the source of a descriptor.

@@ -5,7 +5,7 @@ use fdspawn::inspect::DescriptorTable;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
 /// If this variable is set, fdrun writes its own descriptor table to the descriptor whose number is the value.
 const SHOW_AT: &str = "FDRUN_SHOW_TABLE_AT";
@@ -29,11 +29,14 @@ pub fn print(mut command: Command<'_>) -> Result<(), Box<dyn Error>> {
 
 /// In a child of `print`: writes the descriptor table to the pipe, and exits.
 pub fn show_own() {
-    let Some(number) = std::env::var(SHOW_AT).ok().and_then(|number| number.parse().ok()) else { return };
+    let number = std::env::var(SHOW_AT).ok().and_then(|number| number.parse().ok());
+    let Some(number) = number.filter(|number: &RawFd| *number >= 0) else { return };
     let shown = DescriptorTable::current().and_then(|mut table| {
         table.retain(|entry| entry.number() != number);
-        // This opens the pipe by its path: a `File` that owned the descriptor itself would close it.
-        File::options().write(true).open(format!("/dev/fd/{number}"))?.write_all(table.to_string().as_bytes())
+        // The path of the pipe would not do: with --uid, the user may not open it.
+        // SAFETY: `print` has connected the number to its pipe, and this process does not close it.
+        let pipe = unsafe { BorrowedFd::borrow_raw(number) };
+        File::from(pipe.try_clone_to_owned()?).write_all(table.to_string().as_bytes())
     });
     std::process::exit(if shown.is_ok() { 0 } else { 1 });
 }

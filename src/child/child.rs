@@ -9,7 +9,7 @@ use crate::platform::Launcher;
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::io::{PipeReader, PipeWriter};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::{ExitStatus, Output};
 
 /// A started child, and the parent's ends of its pipes and sockets.
@@ -120,6 +120,39 @@ impl Child {
         let status = self.wait()?;
         let [stdout, stderr] = drained.map_err(|errno| self.error(Subject::Read, Failure::Read, errno))?;
         Ok(Output { status, stdout, stderr })
+    }
+
+    /// Gives the process away without reaping it: its process id, and its pidfd if it has one.
+    ///
+    /// Use it if other code waits for all children of the process, such as the event loop of a language's runtime. From now on the caller
+    /// reaps the child, by `waitid(2)` or `waitpid(2)`; the library neither waits for it nor signals it. Until it has been
+    /// reaped, the kernel gives its process id to no other process. The caller owns the pidfd, which has close-on-exec set.
+    ///
+    /// It closes the parent's ends that the caller has not taken: `stdin`, `stdout`, `stderr`, and those of slots.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Reaped`] (`ECHILD`), with the status, if [`Child::wait`] or [`Child::try_wait`] has reaped the child: the process id may be
+    /// another process's. (If other code of the process has reaped it, or SIGCHLD is ignored, the library does not know it.)
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux the child is one that `waitid(2)` finds without `__WALL`, under each launcher: `spawn` returns only after exec.
+    ///
+    /// ```
+    /// use fdspawn::Command;
+    /// use rustix::process::{Pid, WaitOptions, waitpid};
+    ///
+    /// let (pid, pidfd) = Command::new("sh").args(["-c", "exit 7"]).spawn()?.into_parts()?;
+    /// let pid = Pid::from_raw(pid.cast_signed()).expect("not zero");
+    /// let (_, status) = waitpid(Some(pid), WaitOptions::empty())?.expect("ended");
+    /// assert_eq!(status.exit_status(), Some(7));
+    /// drop(pidfd);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn into_parts(self) -> Result<(u32, Option<OwnedFd>)> {
+        let pid = self.id();
+        self.process.into_parts().map_err(|status| Error::new(Subject::GiveAway(pid), Failure::Reaped(status), None))
     }
 
     fn error(&self, subject: fn(u32) -> Subject, failure: Failure, errno: Errno) -> Error {

@@ -62,6 +62,15 @@ impl Process {
         self.pidfd.take()
     }
 
+    /// The process id and the pidfd, if the child has not been reaped; else its status.
+    pub(crate) fn into_parts(self) -> Result<(u32, Option<OwnedFd>), ExitStatus> {
+        let pid = self.id();
+        match self.status.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok((pid, self.pidfd)),
+            Some(status) => Err(status),
+        }
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.pid.unsigned_abs()
     }

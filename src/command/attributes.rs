@@ -103,7 +103,9 @@ impl<'fd> Command<'fd> {
     ///
     /// ```
     /// # use fdspawn::{Command, Stdio};
-    /// let mut child = Command::new("sh").args(["-c", "ps -o pgid= -p $$ || echo $$"]).process_group(0).stdout(Stdio::piped()).spawn()?;
+    /// let mut command = Command::new("cut");
+    /// command.args(["-d ", "-f5", "/proc/self/stat"]).process_group(0).stdout(Stdio::piped());
+    /// let mut child = command.spawn()?;
     /// let id = child.id().to_string();
     /// assert_eq!(String::from_utf8_lossy(&child.wait_with_output()?.stdout).trim(), id);
     /// # Ok::<(), std::io::Error>(())
@@ -209,9 +211,7 @@ impl<'fd> Command<'fd> {
     /// assert_eq!(output.stdout, b"0027\n");
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn umask(&mut self, mask: impl Into<rustix::fs::Mode>) -> &mut Self {
-        #[allow(clippy::useless_conversion, reason = "the type differs between systems")]
-        let mask = u32::from(mask.into().as_raw_mode());
+    pub fn umask(&mut self, mask: u32) -> &mut Self {
         self.settings.plain.umask = Some(mask);
         self
     }

@@ -3,11 +3,12 @@
 use super::c_strings::CStrings;
 use super::environment::{Changes, Environment, Variables};
 use super::fd_map::FdMap;
+use super::isolated_ref::IsolatedRef;
+use super::kept::Kept;
 use super::lend::Lend;
-use super::settings::Settings;
+use super::settings::LazySettings;
 use super::slot::Slot;
 use super::stdio::Stdio;
-use crate::isolated::Isolated;
 use crate::plan::Rest;
 use crate::platform::{Features, Launcher};
 use std::ffi::OsStr;
@@ -53,9 +54,11 @@ pub struct Command<'fd> {
     pub(crate) directory: Directory<'fd>,
     pub(crate) fd_map: FdMap<'fd>,
     pub(crate) launcher: Launcher,
-    pub(crate) isolated: Option<&'fd Isolated>,
+    /// Whether the child's handle has a pidfd.
+    pub(crate) pidfd: bool,
+    pub(crate) isolated: Option<IsolatedRef<'fd>>,
     pub(crate) hooks: Vec<Hook>,
-    pub(crate) settings: Settings<'fd>,
+    pub(crate) settings: LazySettings<'fd>,
 }
 
 /// A function that runs in the forked child before exec.
@@ -93,9 +96,10 @@ impl<'fd> Command<'fd> {
             directory: Directory::default(),
             fd_map: FdMap::default(),
             launcher: Launcher::default(),
+            pidfd: true,
             isolated: None,
             hooks: Vec::new(),
-            settings: Settings::default(),
+            settings: LazySettings::default(),
         }
     }
 
@@ -122,10 +126,15 @@ impl<'fd> Command<'fd> {
     /// Sets an environment variable of the child. If the name is empty or has a `=` inside, the spawn fails: the child would find
     /// another variable than this one, or none. (std passes such a string on.)
     ///
-    /// The child inherits this process's variables in their order, also those with the same name. It does not inherit strings without
-    /// a `=`, which are no variables: [`std::env::vars_os`] skips them, and only std can read the environment safely while other
-    /// threads may change it. [`Environment::from_strings`] passes such strings on. A command with a hook and without changes does so,
-    /// too: its child passes its own copy of the environment on, since the hook may have changed it.
+    /// The child inherits this process's variables in their order, also those with the same name.
+    ///
+    /// # Platform notes
+    ///
+    /// On Linux the child also inherits the entries without a `=` that this process was started with. They are no variables:
+    /// [`std::env::vars_os`] skips them, and no name sets or removes them. If the process has such entries, each spawn reads the
+    /// environment by `process_vm_readv(2)` or from `/proc`, since only std can read it itself while other threads may change it. If
+    /// the kernel refuses both, the child does not inherit these entries, and an event of `tracing` says so once. On other systems no
+    /// child inherits them. [`Environment::from_strings`] passes such entries on everywhere.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
         self.environment.set(name.as_ref(), value.as_ref());
         self
@@ -257,9 +266,17 @@ impl<'fd> Command<'fd> {
         self.fd_map.socket(target)
     }
 
-    /// Lends a descriptor, which has the same number in the child: see [`FdMap::keep`].
-    pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
+    /// Gives the child a descriptor under the same number: see [`FdMap::keep`]. A reference lends it, an `Arc` shares it, and an owner
+    /// is moved into the command.
+    pub fn keep(&mut self, fd: impl Into<Kept<'fd>>) -> &mut Self {
         self.fd_map.keep(fd);
+        self
+    }
+
+    /// Names those of 0, 1 and 2 that are no standard streams of this process, so that the child does not inherit them: see
+    /// [`FdMap::not_inherited`].
+    pub fn not_inherited(&mut self, numbers: impl IntoIterator<Item = RawFd>) -> &mut Self {
+        self.fd_map.not_inherited(numbers);
         self
     }
 
@@ -281,10 +298,51 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Launches the child from a thread that has a descriptor table of its own: see [`Isolated`]. It has no effect on
-    /// [`Command::exec`].
-    pub fn isolated(&mut self, isolated: &'fd Isolated) -> &mut Self {
-        self.isolated = Some(isolated);
+    /// Says whether the [`Child`] has a pidfd, if the system has pidfds. The default is yes.
+    ///
+    /// Without one, the process has one descriptor less for each child, and makes one system call less. What is lost: `poll(2)` cannot
+    /// wait for the child's end, and `wait` and `kill` name the child by its process id. If another part of the process reaps the child,
+    /// the kernel may give that id to another process, to which `kill` would then send its signal.
+    ///
+    /// [`Command::status`] and [`Command::output`] make no pidfd in any case.
+    ///
+    /// [`Child`]: crate::Child
+    ///
+    /// ```
+    /// # use fdspawn::Command;
+    /// let mut child = Command::new("true").pidfd(false).spawn()?;
+    /// assert!(child.pidfd().is_none());
+    /// assert!(child.wait()?.success());
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[doc(alias = "CLONE_PIDFD")]
+    pub fn pidfd(&mut self, pidfd: bool) -> &mut Self {
+        self.pidfd = pidfd;
+        self
+    }
+
+    /// Launches the child from a thread that has a descriptor table of its own: see [`Isolated`]. A reference lends it, and an `Arc` makes
+    /// the command one of its owners. It has no effect on [`Command::exec`].
+    ///
+    /// ```
+    /// use fdspawn::{Command, Isolated};
+    /// use std::sync::Arc;
+    ///
+    /// fn command(isolated: &Arc<Isolated>) -> Command<'static> {
+    ///     let mut command = Command::new("true");
+    ///     command.isolated(isolated.clone());
+    ///     command
+    /// }
+    /// let isolated = Arc::new(Isolated::new()?);
+    /// let mut command = command(&isolated);
+    /// let thread = std::thread::spawn(move || command.status());
+    /// assert!(thread.join().expect("no panic")?.success());
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    ///
+    /// [`Isolated`]: crate::Isolated
+    pub fn isolated(&mut self, isolated: impl Into<IsolatedRef<'fd>>) -> &mut Self {
+        self.isolated = Some(isolated.into());
         self
     }
 

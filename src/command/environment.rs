@@ -1,6 +1,7 @@
 //! The child's environment: a base (the parent's environment, a prepared one, or none) and the command's changes to it.
 
 use super::c_strings::{CStrings, PtrArray};
+use crate::environ::{name_of, whole_environment};
 use crate::error::{Failure, Problem, Result, Subject, Text};
 use std::collections::{BTreeMap, btree_map};
 use std::ffi::{OsStr, OsString};
@@ -22,8 +23,15 @@ impl EnvBlock {
         self.pointers.set([&self.strings]);
     }
 
-    /// Adds the variables of this process, as copies: `set_var` in another thread may free `environ` itself.
+    /// Adds the entries of this process's environment, as copies: `set_var` in another thread may free `environ` itself.
     fn push_parents(&mut self, skip: impl Fn(&OsStr) -> bool) {
+        if let Some(strings) = whole_environment() {
+            strings
+                .iter()
+                .filter(|string| !name_of(string).is_some_and(&skip))
+                .for_each(|string| self.strings.push(string));
+            return;
+        }
         for (name, value) in std::env::vars_os() {
             if !skip(&name) {
                 self.strings.push_variable(name.as_bytes(), value.as_bytes());
@@ -53,14 +61,6 @@ impl EnvBlock {
     }
 }
 
-/// The name of a variable: what stands before the first `=`. A `=` at the start is part of the name, as std reads it. `None` if the
-/// string is no variable.
-fn name_of(string: &OsStr) -> Option<&OsStr> {
-    let bytes = string.as_bytes();
-    let length = 1 + bytes.get(1..)?.iter().position(|&byte| byte == b'=')?;
-    Some(OsStr::from_bytes(&bytes[..length]))
-}
-
 /// A prepared environment, which many commands can share: see [`Command::environment`].
 ///
 /// It does not follow later changes of this process's environment. A clone shares the memory. `Debug` shows only the count of
@@ -78,8 +78,10 @@ fn name_of(string: &OsStr) -> Option<&OsStr> {
 pub struct Environment(Arc<EnvBlock>);
 
 impl Environment {
-    /// Copies the variables of this process as they are now, in their order. Strings without a `=` in the process's environment are
-    /// no variables: see [`Environment::from_strings`].
+    /// Copies the environment of this process as it is now, in its order. On Linux that includes entries without a `=`, as
+    /// [`Command::env`] says.
+    ///
+    /// [`Command::env`]: crate::Command::env
     #[doc(alias = "environ")]
     pub fn capture() -> Self {
         let mut block = EnvBlock::default();
@@ -91,8 +93,7 @@ impl Environment {
     /// Makes an environment of these strings, in their order. By convention each is `NAME=value`. The program gets others, too, as they
     /// are: without a `=`, or with the name of a string before.
     ///
-    /// Use it for entries that [`std::env::vars_os`] does not have, since it skips those without a `=`. This copies the
-    /// environment that this process was started with, on Linux:
+    /// This copies the environment that this process was started with, whatever it has changed since then, on Linux:
     ///
     /// ```
     /// use fdspawn::{Command, Environment};
@@ -110,13 +111,53 @@ impl Environment {
     ///
     /// [`Failure::NulByte`], if a string has a NUL byte inside.
     pub fn from_strings<S: AsRef<OsStr>>(strings: impl IntoIterator<Item = S>) -> Result<Self> {
-        let mut block = EnvBlock::default();
-        for string in strings {
-            block.strings.push(string.as_ref());
+        let mut list = CStrings::default();
+        strings.into_iter().for_each(|string| list.push(string.as_ref()));
+        Self::of_strings(list)
+    }
+
+    /// Makes an environment of these pairs of a name and a value, in their order, also those with the same name. A copy of
+    /// this process's variables is `Environment::from_pairs(std::env::vars_os())`.
+    ///
+    /// A name may start with a `=`, as [`std::env::vars_os`] reads some of Windows' variables in Wine. ([`Command::env`] refuses such a
+    /// name.)
+    ///
+    /// [`Command::env`]: crate::Command::env
+    ///
+    /// # Errors
+    ///
+    /// - [`Failure::VariableName`], if a name is empty or has a `=` after its first byte: a program would read another name than this one.
+    /// - [`Failure::NulByte`], if a name or a value has a NUL byte inside.
+    ///
+    /// Both are `EINVAL`.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Environment};
+    ///
+    /// let environment = Environment::from_pairs([("B", "2"), ("A", "1")])?;
+    /// let output = Command::new("/usr/bin/env").environment(&environment).output()?;
+    /// assert_eq!(output.stdout, b"B=2\nA=1\n");
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn from_pairs<N: AsRef<OsStr>, V: AsRef<OsStr>>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
+        let mut strings = CStrings::default();
+        for (name, value) in pairs {
+            let (name, value) = (name.as_ref(), value.as_ref());
+            strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
+            let string = strings.get(strings.len() - 1).unwrap_or_default();
+            if name_of(string) != Some(name) {
+                return Err(Problem::from(Failure::VariableName(name.to_owned())).of(Subject::Environment));
+            }
         }
-        if block.strings.nul_inside().is_some() {
+        Self::of_strings(strings)
+    }
+
+    /// Refuses strings with a NUL inside.
+    fn of_strings(strings: CStrings) -> Result<Self> {
+        if strings.nul_inside().is_some() {
             return Err(Problem::from(Failure::NulByte(Text::Variable)).of(Subject::Environment));
         }
+        let mut block = EnvBlock { strings, pointers: PtrArray::default() };
         block.finish();
         Ok(Self(Arc::new(block)))
     }
@@ -130,12 +171,12 @@ impl Environment {
         self.0.get(name.as_ref())
     }
 
-    /// How many variables there are.
+    /// How many entries there are.
     pub fn len(&self) -> usize {
         self.0.strings.len()
     }
 
-    /// Whether there are no variables.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,12 +1,14 @@
 //! What the caller wants the child's descriptors to be.
 
-use super::lend::Lend;
+use super::kept::Kept;
+use super::not_inherited::NotInherited;
 use super::slot::{Slot, SlotKind};
-use super::stdio::{Given, Opened, Source, Stdio};
-use crate::plan::Rest;
+use super::source::{Given, Opened, Source};
+use super::stdio::Stdio;
+use crate::plan::{Refusal, Rest};
 use crate::platform::Features;
 use std::io::{PipeReader, PipeWriter};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
 
 /// A map of a child's descriptors: 0, 1 and 2, any other targets, the keep list, and what becomes of the rest.
@@ -35,6 +37,7 @@ pub struct FdMap<'fd> {
     /// Sorted by target; entries of one target are in the order of the calls.
     entries: Vec<MapEntry<'fd>>,
     pub(crate) rest: Rest,
+    pub(crate) not_inherited: NotInherited,
     pub(crate) missing: Features,
     /// The capacity that the spawn asks for each pipe.
     pub(crate) pipe_capacity: Option<usize>,
@@ -58,7 +61,13 @@ impl Default for FdMap<'_> {
 impl<'fd> FdMap<'fd> {
     /// Makes a map of 0, 1 and 2 as they are in the parent, and of no other descriptor.
     pub const fn new() -> Self {
-        Self { entries: Vec::new(), rest: Rest::Close, missing: Features::empty(), pipe_capacity: None }
+        Self {
+            entries: Vec::new(),
+            rest: Rest::Close,
+            not_inherited: NotInherited::NONE,
+            missing: Features::empty(),
+            pipe_capacity: None,
+        }
     }
 
     /// Connects standard input. The last call counts. The default is to inherit it; for [`Command::output`] it is `/dev/null`.
@@ -137,19 +146,68 @@ impl<'fd> FdMap<'fd> {
         slot
     }
 
-    /// Lends a descriptor, which has the same number in the child. Only the child clears close-on-exec.
+    /// Gives the child a descriptor under the same number. Only the child clears close-on-exec.
+    ///
+    /// As for a [`Stdio`], a reference lends the descriptor, an `Arc` shares it, and an owner is moved into the map. See [`Kept`] for who
+    /// closes it in the parent.
     ///
     /// The same descriptor may be kept twice. If its number is also a target, the spawn fails ([`Refusal::KeepCollides`]).
     ///
+    /// ```
+    /// use fdspawn::Command;
+    /// use std::os::fd::AsRawFd;
+    ///
+    /// let (reader, writer) = std::io::pipe()?;
+    /// let mut command = Command::new("sh");
+    /// command.arg("-c").arg(format!("echo text >&{}", writer.as_raw_fd())).keep(writer); // moved
+    /// let mut child = command.spawn()?;
+    /// assert_eq!(std::io::read_to_string(reader)?, "text\n"); // ends, since the spawn has closed the writer here
+    /// assert!(child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// [`Refusal::KeepCollides`]: crate::plan::Refusal::KeepCollides
-    pub fn keep(&mut self, fd: impl Lend<'fd>) -> &mut Self {
-        let fd = fd.lend();
-        let target = fd.as_raw_fd();
-        let is_kept =
-            |entry: &MapEntry<'_>| entry.target == target && matches!(entry.source, Source::Given(Given::Kept(_)));
-        if !self.entries.iter().any(is_kept) {
-            self.insert(MapEntry { target, source: Source::Given(Given::Kept(fd)), is_replaceable: false });
+    pub fn keep(&mut self, fd: impl Into<Kept<'fd>>) -> &mut Self {
+        let Kept(fd) = fd.into();
+        let (target, _) = fd.number_and_origin(0);
+        // A descriptor that an earlier spawn has closed may have had the same number.
+        self.entries.retain(|entry| entry.target != target || !matches!(entry.source, Source::Spent));
+        let is_kept = |entry: &&mut MapEntry<'_>| {
+            entry.target == target && matches!(&entry.source, Source::Given(given) if given.is_kept())
+        };
+        match self.entries.iter_mut().find(is_kept) {
+            // An owner that the map has stays the owner.
+            Some(_) if matches!(fd, Given::Kept(_)) => {}
+            Some(entry) => entry.source = Source::Given(fd),
+            None => self.insert(MapEntry { target, source: Source::Given(fd), is_replaceable: false }),
         }
+        self
+    }
+
+    /// Names those of 0, 1 and 2 that are no standard streams of this process, so that the child does not inherit them.
+    ///
+    /// A process that was started with a closed 0 has opened some file of its own there: a database, the socket of an event loop. If the
+    /// child would inherit such a number as a standard stream, by default or by [`Stdio::inherit`], it gets `/dev/null` instead, as it does
+    /// if the number is closed. A source that the command names itself is not concerned: [`Stdio::inherit_from`], a lent
+    /// descriptor, or [`std::io::stdin`]. The numbers of several calls add up.
+    ///
+    /// It is for a runtime that knows what it has at 0 to 2 and starts programs for others. The library cannot know it: see
+    /// [`inspect`](crate::inspect) for what a number refers to.
+    ///
+    /// The spawn fails if a number is not 0, 1 or 2 ([`Refusal::NotInheritedWhere`]). With [`Rest::Close`] no child inherits another number,
+    /// and with [`Rest::Inherit`] use [`Stdio::closed`].
+    ///
+    /// [`Refusal::NotInheritedWhere`]: crate::plan::Refusal::NotInheritedWhere
+    ///
+    /// ```
+    /// use fdspawn::Command;
+    ///
+    /// let mut command = Command::new("cat"); // would wait for our standard input
+    /// assert!(command.not_inherited([0]).status()?.success());
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn not_inherited(&mut self, numbers: impl IntoIterator<Item = RawFd>) -> &mut Self {
+        numbers.into_iter().for_each(|number| self.not_inherited.add(number));
         self
     }
 
@@ -169,10 +227,23 @@ impl<'fd> FdMap<'fd> {
     /// Closes the descriptors that were moved into the map, since the child has them now.
     pub(crate) fn close_moved(&mut self) {
         for entry in &mut self.entries {
-            if let Source::Given(Given::Moved(_)) = entry.source {
+            if matches!(&entry.source, Source::Given(given) if given.is_moved()) {
                 entry.source = Source::Spent;
+                // Also a kept one: the caller may give its number another source.
+                entry.is_replaceable = true;
             }
         }
+    }
+
+    /// The same map for a second command. It fails if a descriptor was moved into this one.
+    pub(super) fn copy(&self) -> Result<Self, Refusal> {
+        let copy = |entry: &MapEntry<'fd>| {
+            let MapEntry { target, ref source, is_replaceable } = *entry;
+            Ok(MapEntry { target, source: source.copy(target)?, is_replaceable })
+        };
+        let Self { ref entries, rest, not_inherited, missing, pipe_capacity } = *self;
+        let entries = entries.iter().map(copy).collect::<Result<_, _>>()?;
+        Ok(Self { entries, rest, not_inherited, missing, pipe_capacity })
     }
 
     /// All targets with their sources, sorted by target. If the map does not name 0, 1 or 2, it gets its source from `defaults`.
@@ -265,7 +336,7 @@ mod tests {
         }
         let targets: Vec<RawFd> = map.entries(&DEFAULTS).map(|(target, _)| target).collect();
         let mut expected = vec![0, 1, 2];
-        expected.extend(files.iter().map(AsRawFd::as_raw_fd));
+        expected.extend(files.iter().map(std::os::fd::AsRawFd::as_raw_fd));
         expected.sort_unstable();
         assert_eq!(targets, expected);
     }

@@ -14,6 +14,10 @@ impl Command<'_> {
     ///
     /// Signals are already as the program gets them, so the program keeps what the function changes of them. If the command inherits
     /// the environment without changes, the program also gets what the function changes of that; the search in PATH does not use it.
+    /// On Linux the child reads its environment by `process_vm_readv(2)` before and after the hooks. If they have not changed it, the
+    /// program gets the copy that the parent made before the fork: another thread of the parent may have been in `set_var` at the fork,
+    /// and left a broken environment to the child. If the kernel refuses that call, the program gets the child's own environment.
+    ///
     /// The function may execute a program itself: then that is the child. If the function returns an error, the spawn fails with
     /// that error and its text.
     ///

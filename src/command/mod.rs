@@ -1,15 +1,20 @@
-//! The builder: it holds what the caller wants, and makes no system call.
+//! The builder: it holds what the caller wants. It makes no system call itself: `environ` does, for the parent's environment.
 
 mod attributes;
 mod builder;
 mod c_strings;
+mod copy;
 mod debug;
 mod environment;
 mod fd_map;
 mod hooks;
+mod isolated_ref;
+mod kept;
 mod lend;
+mod not_inherited;
 mod settings;
 mod slot;
+mod source;
 mod stdio;
 
 pub use self::builder::{Args, Command};
@@ -18,9 +23,11 @@ pub(crate) use self::c_strings::{CStrings, PtrArray};
 pub(crate) use self::environment::EnvBlock;
 pub use self::environment::{Environment, Variables};
 pub use self::fd_map::FdMap;
+pub use self::isolated_ref::IsolatedRef;
+pub use self::kept::Kept;
 pub use self::lend::Lend;
 pub(crate) use self::settings::Settings;
 pub use self::slot::Slot;
 pub(crate) use self::slot::SlotKind;
+pub(crate) use self::source::{Opened, Source};
 pub use self::stdio::Stdio;
-pub(crate) use self::stdio::{Opened, Source};

@@ -1,15 +1,36 @@
-//! `Settings`: the attributes of a command.
+//! `Settings`: the attributes of a command, and `LazySettings`, which has memory for them only if the command sets one.
 
 use super::c_strings::CStrings;
 use crate::plan::Attributes;
 use rustix::process::{Resource, Rlimit};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::{process::Signal, thread::CpuSet};
+use std::ops::{Deref, DerefMut};
 use std::os::fd::BorrowedFd;
+
+/// The settings of a command. They are in a box of their own, which the first change makes: most commands set no attribute, and the
+/// value of such a command stays small.
+#[derive(Clone, Default)]
+pub(crate) struct LazySettings<'fd>(Option<Box<Settings<'fd>>>);
+
+impl<'fd> Deref for LazySettings<'fd> {
+    type Target = Settings<'fd>;
+
+    fn deref(&self) -> &Settings<'fd> {
+        static NONE: Settings<'static> = Settings::NONE;
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for LazySettings<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.0.get_or_insert_with(|| Box::new(Settings::NONE))
+    }
+}
 
 /// The attributes of a command. Those that are plain data are in the form in which the child's steps are made from them; the spawn
 /// adds the others.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Settings<'fd> {
     pub(crate) plain: Attributes<'static>,
     /// Each resource once.
@@ -27,10 +48,26 @@ pub(crate) struct Settings<'fd> {
 
 /// The attributes that only Linux has.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct LinuxSettings<'fd> {
     pub(crate) affinity: Option<Box<CpuSet>>,
     pub(crate) cgroup: Option<BorrowedFd<'fd>>,
     pub(crate) parent_death_signal: Option<Signal>,
     pub(crate) program: Option<BorrowedFd<'fd>>,
+}
+
+impl Settings<'_> {
+    /// The settings of a command that sets no attribute.
+    const NONE: Self = Self {
+        plain: Attributes::NONE,
+        limits: Vec::new(),
+        groups: None,
+        root: None,
+        controlling_terminal: None,
+        foreground: false,
+        signals_untouched: false,
+        programs: None,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        linux: LinuxSettings { affinity: None, cgroup: None, parent_death_signal: None, program: None },
+    };
 }

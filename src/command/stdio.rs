@@ -1,12 +1,7 @@
 //! `Stdio`: what a descriptor of the child is connected to.
 
-use super::slot::SlotKind;
-use crate::plan::{Mapping, NO_SOURCE, Origin, Refusal};
-use std::fs::File;
-use std::io::{PipeReader, PipeWriter};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use super::source::{Given, Opened, Shared, Source, each_owner};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::sync::Arc;
 
 /// What a descriptor of the child is connected to: `std::process::Stdio` with a lifetime and more kinds.
@@ -17,7 +12,9 @@ use std::sync::Arc;
 /// |---|---|
 /// | `OwnedFd`, `File`, a pipe end, a socket: *moved* | the command closes it as soon as a spawn has succeeded; a second spawn fails ([`Refusal::SourceSpent`]) |
 /// | `BorrowedFd`, a reference to any of these: *lent* | the library never closes it |
-/// | `Arc<OwnedFd>`: *shared* | it is closed when its last owner is dropped; the command is one of the owners |
+/// | an `Arc` of any of these, or of another type that owns a descriptor (`AsFd`): *shared* | it is closed when its last owner is dropped; the command is one of the owners |
+///
+/// [`Refusal::SourceSpent`]: crate::plan::Refusal::SourceSpent
 ///
 /// ```
 /// use fdspawn::{Command, Stdio};
@@ -35,104 +32,14 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Stdio<'fd>(pub(super) Source<'fd>);
 
-/// A source, by what the parent has to do for it.
-#[derive(Debug)]
-pub(crate) enum Source<'fd> {
-    /// The parent has the descriptor already.
-    Given(Given<'fd>),
-    /// The library opens the descriptor for each spawn.
-    Opened(Opened),
-    /// The source of another target.
-    SameAs(RawFd),
-    /// No source: the target is closed in the child.
-    Closed,
-    /// A descriptor that was moved into the command. An earlier spawn has closed it.
-    Spent,
-}
-
-/// A descriptor that the parent has already.
-#[derive(Debug)]
-pub(crate) enum Given<'fd> {
-    /// The descriptor that has the target's number.
-    Inherit,
-    /// The descriptor that has this number.
-    InheritFrom(RawFd),
-    Moved(OwnedFd),
-    Shared(Arc<OwnedFd>),
-    Lent(BorrowedFd<'fd>),
-    /// Lent by the keep list, so that the target has its number.
-    Kept(BorrowedFd<'fd>),
-}
-
-/// What the library opens for each spawn.
-#[derive(Debug)]
-pub(crate) enum Opened {
-    Null,
-    Data(Vec<u8>),
-    /// A pipe at 0, 1 or 2. The target determines its direction.
-    Piped,
-    Slot {
-        kind: SlotKind,
-        id: u64,
-    },
-}
-
-impl Source<'_> {
-    pub(crate) const INHERIT: Source<'static> = Source::Given(Given::Inherit);
-    pub(crate) const NULL: Source<'static> = Source::Opened(Opened::Null);
-    pub(crate) const PIPED: Source<'static> = Source::Opened(Opened::Piped);
-
-    /// The entry of the child's table for this source. If the parent has not opened the source yet, its number is [`NO_SOURCE`].
-    pub(crate) fn mapping(&self, target: RawFd) -> Result<Mapping, Refusal> {
-        let (source, origin) = match self {
-            Self::Given(Given::Inherit) if !(0..=2).contains(&target) => return Err(Refusal::InheritWhere { target }),
-            Self::Given(given) => given.number_and_origin(target),
-            Self::Opened(opened) => (NO_SOURCE, opened.origin(target)?),
-            Self::SameAs(other) => (NO_SOURCE, Origin::SameAs(*other)),
-            Self::Closed => (NO_SOURCE, Origin::Closed),
-            Self::Spent => return Err(Refusal::SourceSpent { target }),
-        };
-        Ok(Mapping { target, source, close_on_exec: false, origin })
-    }
-}
-
-impl Given<'_> {
-    fn number_and_origin(&self, target: RawFd) -> (RawFd, Origin) {
-        match self {
-            Self::Inherit => (target, Origin::Inherited),
-            Self::InheritFrom(number) => (*number, Origin::Inherited),
-            Self::Moved(fd) => (fd.as_raw_fd(), Origin::Moved),
-            Self::Shared(fd) => (fd.as_raw_fd(), Origin::Shared),
-            Self::Lent(fd) => (fd.as_raw_fd(), Origin::Lent),
-            Self::Kept(fd) => (fd.as_raw_fd(), Origin::Kept),
-        }
-    }
-}
-
-impl Opened {
-    fn origin(&self, target: RawFd) -> Result<Origin, Refusal> {
-        match self {
-            Self::Null => Ok(Origin::Null),
-            Self::Data(bytes) => Ok(Origin::Data { bytes: bytes.len() }),
-            Self::Piped => match target {
-                0 => Ok(Origin::WrittenByParent),
-                1 | 2 => Ok(Origin::ReadByParent),
-                _ => Err(Refusal::PipedWhere { target }),
-            },
-            Self::Slot { kind: SlotKind::Reader, .. } => Ok(Origin::ReadByParent),
-            Self::Slot { kind: SlotKind::Writer, .. } => Ok(Origin::WrittenByParent),
-            Self::Slot { kind: SlotKind::Socket, .. } => Ok(Origin::Socket),
-        }
-    }
-}
-
 impl<'fd> Stdio<'fd> {
     /// The parent's descriptor of the same number, for 0, 1 and 2. Close-on-exec is cleared in the child.
     ///
-    /// If it is closed in the parent, the child gets `/dev/null` there, so that the child's next open does not get that number.
-    /// For any other target the spawn is refused ([`Refusal::InheritWhere`]): another number may belong to any part of the process.
-    /// Lend such a descriptor, or keep it.
+    /// If it is closed in the parent, or named by [`Command::not_inherited`], the child gets `/dev/null` there, so that the child's next
+    /// open does not get that number. For any other target the spawn is refused ([`Refusal::InheritWhere`]): another number may belong to
+    /// any part of the process. Lend such a descriptor, or keep it.
     ///
+    /// [`Command::not_inherited`]: crate::Command::not_inherited
     /// [`Refusal::InheritWhere`]: crate::plan::Refusal::InheritWhere
     pub const fn inherit() -> Self {
         Self(Source::INHERIT)
@@ -144,7 +51,9 @@ impl<'fd> Stdio<'fd> {
     /// standard streams there are safe conversions from [`std::io::Stdin`], `Stdout` and `Stderr`.
     ///
     /// If `source` is 0, 1 or 2 and closed, the child gets `/dev/null`. If any other number is closed, the spawn is refused
-    /// ([`Refusal::SourceNotOpen`]).
+    /// ([`Refusal::SourceNotOpen`]). [`Stdio::borrow_raw`] refuses a closed 0, 1 or 2, too.
+    ///
+    /// [`Refusal::SourceNotOpen`]: crate::plan::Refusal::SourceNotOpen
     ///
     /// # Safety
     ///
@@ -162,6 +71,43 @@ impl<'fd> Stdio<'fd> {
     #[allow(unsafe_code, reason = "only the caller knows who owns the number")]
     pub const unsafe fn inherit_from(source: RawFd) -> Self {
         Self(Source::Given(Given::InheritFrom(source)))
+    }
+
+    /// The parent's descriptor `number`, for any target. It has to be open: if it is closed at the spawn, the spawn is refused
+    /// ([`Refusal::SourceNotOpen`], `EBADF`), also for 0, 1 and 2.
+    ///
+    /// Use it if you know only the number and the child must not start without that descriptor: in a language's runtime, whose programs
+    /// name descriptors by number. [`Stdio::inherit_from`] differs for a closed 0, 1 or 2: there the child gets `/dev/null`.
+    ///
+    /// The descriptor is *lent*: it stays open in the parent, with its flags. Only the child's duplicate has no close-on-exec.
+    ///
+    /// [`Refusal::SourceNotOpen`]: crate::plan::Refusal::SourceNotOpen
+    ///
+    /// # Safety
+    ///
+    /// As for [`BorrowedFd::borrow_raw`], the caller has the right to use the descriptor: its owner permits that the child gets it, and does
+    /// not close it during a spawn. Other than there, the number may be closed, or -1; this library checks that at each spawn. But if
+    /// other code closes the number before a spawn, and opens another file that gets it, then the child gets that file.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Failure, Stdio, plan::Refusal};
+    /// use std::os::fd::AsRawFd;
+    ///
+    /// let file = std::fs::File::open("/dev/null")?;
+    /// // SAFETY: `file` is open for as long as the command is used.
+    /// let source = unsafe { Stdio::borrow_raw(file.as_raw_fd()) };
+    /// assert!(Command::new("true").fd(7, source).status()?.success());
+    ///
+    /// // SAFETY: -1 is no descriptor.
+    /// let closed = unsafe { Stdio::borrow_raw(-1) };
+    /// let error = Command::new("true").stdin(closed).spawn().unwrap_err();
+    /// assert!(matches!(error.failure(), Failure::Refused(Refusal::SourceNotOpen { target: 0, source: -1 })));
+    /// assert_eq!(std::io::Error::from(error).to_string(), "Bad file descriptor (os error 9)");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[allow(unsafe_code, reason = "only the caller knows who owns the number")]
+    pub const unsafe fn borrow_raw(number: RawFd) -> Self {
+        Self(Source::Given(Given::LentByNumber(number)))
     }
 
     /// `/dev/null`, for reading and writing.
@@ -227,10 +173,22 @@ impl<'fd, T: AsFd> From<&'fd T> for Stdio<'fd> {
     }
 }
 
-impl From<Arc<OwnedFd>> for Stdio<'_> {
-    /// Shares the descriptor: the command is one of its owners, and can be spawned many times.
-    fn from(fd: Arc<OwnedFd>) -> Self {
-        Self(Source::Given(Given::Shared(fd)))
+impl<T: AsFd + Send + Sync + 'static> From<Arc<T>> for Stdio<'_> {
+    /// Shares the descriptor of any owner, such as `Arc<File>`, `Arc<OwnedFd>` or `Arc<TcpStream>`: the command is one of its owners,
+    /// and can be spawned many times. The descriptor stays open in this process until the last owner is dropped.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Stdio};
+    /// use std::sync::Arc;
+    ///
+    /// let log = Arc::new(std::fs::File::options().write(true).open("/dev/null")?);
+    /// let mut command = Command::new("true"); // borrows nothing, so another thread or a struct can own it
+    /// command.stdout(log.clone()).stderr(log.clone());
+    /// assert!(command.status()?.success() && command.status()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    fn from(owner: Arc<T>) -> Self {
+        Self(Source::Given(Given::Shared(Shared::new(owner))))
     }
 }
 
@@ -245,21 +203,7 @@ macro_rules! moved {
     )*};
 }
 
-moved!(
-    OwnedFd,
-    File,
-    PipeReader,
-    PipeWriter,
-    UnixStream,
-    UnixDatagram,
-    UnixListener,
-    TcpStream,
-    TcpListener,
-    UdpSocket,
-    std::process::ChildStdin,
-    std::process::ChildStdout,
-    std::process::ChildStderr,
-);
+each_owner!(moved);
 
 macro_rules! standard {
     ($($stream:ty),*) => {$(

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::problem::{Problem, Reason};
+use super::stage::{Stage, stage_of};
 use super::subject::Subject;
 use super::without_a_call::{errno_without_a_call, kind_without_a_call};
 use crate::escape::Escaped;
@@ -51,6 +52,24 @@ impl Error {
         &self.0.problem.failure
     }
 
+    /// Where the error has happened: in the parent, in one of the child's steps, or after the start.
+    ///
+    /// It is a coarse view of [`Error::failure`], for callers that hand errors on as a pair of an error number and a word, such as a
+    /// language's runtime.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Stage};
+    ///
+    /// let error = Command::new("true").current_dir("/nope").spawn().unwrap_err();
+    /// assert_eq!((error.raw_os_error(), error.stage()), (Some(2), Stage::Directory));
+    /// let error = Command::new("/nope").spawn().unwrap_err();
+    /// assert_eq!((error.raw_os_error(), error.stage()), (Some(2), Stage::Exec));
+    /// assert_eq!(error.stage().to_string(), "exec");
+    /// ```
+    pub fn stage(&self) -> Stage {
+        stage_of(self.failure())
+    }
+
     /// The error number, as `errno` has it. It is never `None`.
     ///
     /// If a system call failed, it is the number that the call returned. Other failures have the number that a system call has for the
@@ -61,6 +80,7 @@ impl Error {
     /// | `EBADF` | a target below zero or beyond the limit, a source that is not open, [`Stdio::same_as`] a target that is not open, a cgroup that is none |
     /// | `EMFILE` | no number is free to break a cycle |
     /// | `EBUSY` | a target of an `exec` that is in use, a frozen cgroup |
+    /// | `ECHILD` | [`Failure::Reaped`] |
     /// | `EINVAL` | all other refused input, and the error of a hook that has only a text, as with `std::process` |
     /// | `EOPNOTSUPP` | [`Failure::CloneUnavailable`], [`Failure::AfterFork`] |
     /// | `ECANCELED` | the child ended before it executed the program, without an error of its own |
@@ -75,7 +95,7 @@ impl Error {
         self.0.problem.errno.unwrap_or_else(|| errno_without_a_call(self.failure()))
     }
 
-    /// The program, if the error is of a spawn or an exec.
+    /// The program, if the error is of a spawn, an exec or a copy of a command.
     pub fn program(&self) -> Option<&OsStr> {
         self.0.subject.program()
     }

@@ -24,6 +24,8 @@ pub enum Failure {
     CredentialsNeedFork,
     /// The command has `Launcher::Clone`, but the kernel refuses clone, or an emulator's clone does not share memory.
     CloneUnavailable,
+    /// The command has a `pre_exec` hook. A hook belongs to one command, so a copy of the command cannot have it.
+    HooksNotCopied,
     /// The parent could not open the source of a target.
     Open {
         /// The number in the child.
@@ -40,6 +42,13 @@ pub enum Failure {
     CheckFd {
         /// The number in the parent.
         fd: RawFd,
+    },
+    /// The parent could not open or read a file of the command's cgroup.
+    Cgroup {
+        /// The descriptor of the cgroup's directory in the parent.
+        fd: RawFd,
+        /// The name of the file.
+        file: &'static str,
     },
     /// The parent could not find out its own user, group or parent.
     CheckIds,
@@ -116,6 +125,8 @@ pub enum Failure {
     /// The child ended before it executed the program or ran the function, in most cases since a signal killed it. It has the
     /// status of the child.
     Killed(ExitStatus),
+    /// The child has been reaped, so its process id may be another process's. It has the status of the child.
+    Reaped(ExitStatus),
     /// The wait for the child failed.
     Wait,
     /// The parent could not send the signal to the child.

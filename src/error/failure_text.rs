@@ -19,6 +19,7 @@ impl fmt::Display for Failure {
                 "another user or group needs the fork launcher, but Launcher::Clone was asked for: a child that shares memory \
                  would make this process undumpable for good",
             ),
+            Self::HooksNotCopied => f.write_str("it has a pre_exec hook, which belongs to one command"),
             Self::CloneUnavailable => {
                 f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
             }
@@ -34,6 +35,7 @@ impl fmt::Display for Failure {
                 f.write_str("this process is a forked copy, which does not have the isolated spawner's thread")
             }
             Self::CheckFd { fd } => write!(f, "cannot find out whether descriptor {fd} is open"),
+            Self::Cgroup { fd, file } => write!(f, "cannot open {file} of the cgroup of descriptor {fd}"),
             Self::CheckIds => f.write_str("cannot find out the user, the group or the parent of this process"),
             Self::NotRestored { what, exec } => write!(f, "{exec}; and then cannot restore {what}"),
             Self::Flush => f.write_str("cannot flush standard output"),
@@ -64,6 +66,7 @@ impl fmt::Display for Failure {
                 write!(f, "a pre_exec hook ended the child, or closed the library's descriptor: {status}")
             }
             Self::Killed(status) => write!(f, "the child was killed before it became the program: {status}"),
+            Self::Reaped(status) => write!(f, "it has been reaped: {status}"),
             Self::Wait => f.write_str("wait"),
             Self::Signal => f.write_str("signal"),
             Self::Read => f.write_str("read"),

@@ -9,9 +9,11 @@ use std::fmt;
 pub(crate) enum Subject {
     Spawn(OsString),
     Exec(OsString),
+    Copy(OsString),
     Run,
     Isolate,
     Environment,
+    GiveAway(u32),
     Wait(u32),
     Signal(u32),
     Read(u32),
@@ -21,8 +23,9 @@ impl Subject {
     /// The program, if the call is a spawn or an exec.
     pub(super) fn program(&self) -> Option<&OsStr> {
         match self {
-            Self::Spawn(program) | Self::Exec(program) => Some(program),
-            Self::Run | Self::Isolate | Self::Environment | Self::Wait(_) | Self::Signal(_) | Self::Read(_) => None,
+            Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) => Some(program),
+            Self::Run | Self::Isolate | Self::Environment => None,
+            Self::GiveAway(_) | Self::Wait(_) | Self::Signal(_) | Self::Read(_) => None,
         }
     }
 }
@@ -33,9 +36,11 @@ impl fmt::Display for Subject {
         match self {
             Self::Spawn(program) => write!(f, "cannot spawn `{}`: ", Escaped::new(program)),
             Self::Exec(program) => write!(f, "cannot exec `{}`: ", Escaped::new(program)),
+            Self::Copy(program) => write!(f, "cannot copy the command `{}`: ", Escaped::new(program)),
             Self::Run => f.write_str("cannot run a function in a child: "),
             Self::Isolate => f.write_str("cannot start an isolated spawner: "),
             Self::Environment => f.write_str("cannot make an environment: "),
+            Self::GiveAway(pid) => write!(f, "cannot give process {pid} away: "),
             Self::Wait(pid) => write!(f, "cannot wait for process {pid}: "),
             Self::Signal(pid) => write!(f, "cannot signal process {pid}: "),
             Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),

@@ -35,18 +35,46 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
             | Refusal::TooManyGroups { .. }
             | Refusal::CannotIgnore { .. }
             | Refusal::NoPrograms
-            | Refusal::TwoPrograms => Errno::INVAL,
+            | Refusal::TwoPrograms
+            | Refusal::NotInheritedWhere { .. }
+            | Refusal::SourceMoved { .. } => Errno::INVAL,
         },
         Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
+        | Failure::HooksNotCopied
         | Failure::NothingToInherit
         | Failure::Hook { .. } => Errno::INVAL,
         Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
-        // Each has the number of its system call.
-        _ => Errno::IO,
+        Failure::Reaped(_) => Errno::CHILD,
+        // Each has the number of its system call. If std returned an error without a number, it is this one.
+        Failure::Open { .. }
+        | Failure::ParentOpen { .. }
+        | Failure::CheckFd { .. }
+        | Failure::CheckIds
+        | Failure::Cgroup { .. }
+        | Failure::NotRestored { .. }
+        | Failure::Flush
+        | Failure::Thread
+        | Failure::PrivateTable
+        | Failure::SendFds
+        | Failure::Launch(_)
+        | Failure::SignalMask
+        | Failure::Child(_)
+        | Failure::WorkingDirectory(_)
+        | Failure::ChangeRoot(_)
+        | Failure::Groups(_)
+        | Failure::Affinity(_)
+        | Failure::ExecDescriptor { .. }
+        | Failure::ScriptByDescriptor
+        | Failure::Candidates
+        | Failure::Exec
+        | Failure::Interpreter { .. }
+        | Failure::Wait
+        | Failure::Signal
+        | Failure::Read => Errno::IO,
     }
 }
 
@@ -58,6 +86,7 @@ pub(super) fn kind_without_a_call(failure: &Failure) -> io::ErrorKind {
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
+        | Failure::HooksNotCopied
         | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
         Failure::CloneUnavailable | Failure::AfterFork => io::ErrorKind::Unsupported,
         _ => io::ErrorKind::Other,

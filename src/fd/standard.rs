@@ -42,9 +42,11 @@ impl Drop for Holds {
 thread_local! {
     /// Whether this thread has the lock or waits for it, so that a handler that forks in a signal must not wait for it: the thread's
     /// own copy has the lock, and drops it.
+    #[allow(clippy::missing_const_for_thread_local, reason = "it is const, which clippy does not see on all systems")]
     static HOLDS: Cell<bool> = const { Cell::new(false) };
 
     /// The lock of this thread while it forks, and how many handlers have run.
+    #[allow(clippy::missing_const_for_thread_local, reason = "it is const, which clippy does not see on all systems")]
     static FORKING: RefCell<(u32, Option<MutexGuard<'static, ()>>)> = const { RefCell::new((0, None)) };
 }
 

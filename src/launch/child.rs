@@ -13,6 +13,7 @@
 use super::function;
 use super::hooks;
 use super::image::Image;
+use super::own_environment::{is_changed, look};
 use super::release::Release;
 use super::report::{SharedReport, StepFailure};
 use crate::fd::by_number;
@@ -42,8 +43,9 @@ pub(super) fn child_main(args: &ChildArgs<'_, '_>) -> ! {
 /// Does the steps. The last one does not return. So this function returns only after a step has failed, and after it has sent
 /// the error to the parent.
 pub(super) fn run_steps(args: &ChildArgs<'_, '_>) {
+    let mut envp = args.image.envp;
     for (index, step) in args.image.steps.iter().enumerate() {
-        match do_step(args, *step, index) {
+        match do_step(args, *step, index, &mut envp) {
             Ok(()) => {}
             Err(StepError::System(errno)) => return args.report.set(index, StepFailure::System(errno)),
             Err(StepError::Reported) => return,
@@ -64,7 +66,13 @@ impl From<Errno> for StepError {
     }
 }
 
-fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), StepError> {
+/// Does one step. `envp` is the environment of the program.
+fn do_step(
+    args: &ChildArgs<'_, '_>,
+    step: Step,
+    index: usize,
+    envp: &mut *const *const c_char,
+) -> Result<(), StepError> {
     let image = args.image;
     let ways = by_number::Ways { missing: image.missing, hard_limit: image.hard_limit };
     match step {
@@ -102,14 +110,20 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
         Step::SignalMask => sys::set_signal_mask(&args.mask).map(drop)?,
         Step::BlockSignals { signals } => sys::set_signal_mask(&sys::signal_set(signals.numbers())).map(drop)?,
         Step::Hooks => {
+            // SAFETY: the parent has prepared the array.
+            let look = || image.hooks_change_environment.then(|| unsafe { look(image.envp) });
+            let before = look();
             let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, index));
             if !done {
                 return Err(StepError::Reported);
             }
+            if before.zip(look()).is_some_and(|(before, after)| is_changed(before, after)) {
+                *envp = sys::environment();
+            }
         }
         Step::Exec => {
             args.report.set_done();
-            let (errno, path) = exec(image);
+            let (errno, path) = exec(image, *envp);
             if let Some(index) = path {
                 args.report.set_path(index);
             }
@@ -117,7 +131,7 @@ fn do_step(args: &ChildArgs<'_, '_>, step: Step, index: usize) -> Result<(), Ste
         }
         Step::ExecFd { fd } => {
             args.report.set_done();
-            return Err(exec_fd(image, fd).into());
+            return Err(exec_fd(image, fd, *envp).into());
         }
         Step::Run => return Err(function::run(image, args.report, args.release).into()),
     }
@@ -142,7 +156,7 @@ fn become_foreground(fd: RawFd) -> Result<(), Errno> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn policy(scheduler: Scheduler) -> c_int {
     match scheduler {
-        Scheduler::Other => libc::SCHED_OTHER,
+        Scheduler::Other => 0, // `SCHED_OTHER`, which libc does not name for Android.
         Scheduler::Batch => libc::SCHED_BATCH,
         Scheduler::Idle => libc::SCHED_IDLE,
         Scheduler::Fifo(_) => libc::SCHED_FIFO,
@@ -166,14 +180,9 @@ fn check_parent(parent: u32) -> Result<(), Errno> {
 }
 
 /// Executes the program that a descriptor refers to.
-fn exec_fd(image: &Image<'_>, fd: RawFd) -> Errno {
-    // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
-    unsafe { sys::exec_fd(fd, image.argv, environment(image)) }
-}
-
-/// The environment of the program. A hook may have changed one that the command inherits.
-fn environment(image: &Image<'_>) -> *const *const c_char {
-    if image.envp.is_null() { sys::environment() } else { image.envp }
+fn exec_fd(image: &Image<'_>, fd: RawFd, envp: *const *const c_char) -> Errno {
+    // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer, or the array is libc's.
+    unsafe { sys::exec_fd(fd, image.argv, envp) }
 }
 
 /// Executes the program. Returns the error if that fails, and the index of the path whose error it is.
@@ -183,10 +192,10 @@ fn environment(image: &Image<'_>) -> *const *const c_char {
 ///
 /// If all paths fail, the error is that of the first path with a file: it is no program that this process can execute, or its
 /// interpreter is missing, which is ENOENT, too. If no path has a file, it is the first error that does not say so.
-fn exec(image: &Image<'_>) -> (Errno, Option<usize>) {
+fn exec(image: &Image<'_>, envp: *const *const c_char) -> (Errno, Option<usize>) {
     let mut kept = (Errno::NOENT, None);
     for index in 0..image.programs.len() {
-        match exec_path(image, index) {
+        match exec_path(image, index, envp) {
             errno @ (Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT) => {
                 if !image.searched {
                     kept.0 = errno;
@@ -203,13 +212,13 @@ fn exec(image: &Image<'_>) -> (Errno, Option<usize>) {
     // SAFETY: the parent has prepared the strings.
     match image.programs.iter().position(|&path| unsafe { sys::is_file_at(path as *const c_char) }) {
         // The search has not kept this path's error, so ask for it again.
-        Some(index) => (exec_path(image, index), Some(index)),
+        Some(index) => (exec_path(image, index, envp), Some(index)),
         None => kept,
     }
 }
 
-fn exec_path(image: &Image<'_>, index: usize) -> Errno {
+fn exec_path(image: &Image<'_>, index: usize, envp: *const *const c_char) -> Errno {
     let Some(&path) = image.programs.get(index) else { return Errno::NOENT };
-    // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer.
-    unsafe { sys::exec(path as *const c_char, image.argv, environment(image)) }
+    // SAFETY: the parent has prepared the strings and the arrays, which end in a null pointer, or the array is libc's.
+    unsafe { sys::exec(path as *const c_char, image.argv, envp) }
 }

@@ -24,8 +24,10 @@ pub(crate) struct Image<'a> {
     pub(crate) searched: bool,
     /// Ended by a null pointer.
     pub(crate) argv: *const *const c_char,
-    /// Ended by a null pointer. It is null itself for the environment that the child has after its hooks.
+    /// Ended by a null pointer.
     pub(crate) envp: *const *const c_char,
+    /// Whether the program gets the child's own environment in place of `envp`, if the hooks have changed that.
+    pub(crate) hooks_change_environment: bool,
     /// The signal mask of the program; `None` for the mask of the thread that launches.
     pub(crate) mask: Option<sys::SignalSet>,
     pub(crate) hooks: Option<HookList>,

@@ -2,7 +2,7 @@
 
 use super::child::ChildArgs;
 use rustix::io::Errno;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 
 /// How to clone. No code reads it on these systems.
 #[expect(dead_code, reason = "the launch code that all systems share makes one")]
@@ -10,6 +10,7 @@ pub(super) struct CloneOptions {
     pub(super) clone3: bool,
     pub(super) shared_table: bool,
     pub(super) pidfd: bool,
+    pub(super) cgroup: Option<RawFd>,
 }
 
 /// Always fails. No mode uses it on these systems.

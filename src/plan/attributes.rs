@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 use std::os::fd::RawFd;
 
 /// What the child does besides making its descriptor table. The child's steps are made from it by `compile` in `order.rs`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attributes<'a> {
     /// The descriptor of a `cgroup.procs` file, to which the child writes if the kernel has not put it into the cgroup.
     pub(crate) cgroup: Option<RawFd>,
@@ -42,6 +42,42 @@ pub(crate) struct Attributes<'a> {
     pub(crate) no_new_privs: bool,
     pub(crate) signal_mask: ProgramMask,
     pub(crate) last: LastStep,
+}
+
+impl Attributes<'_> {
+    /// Nothing besides the descriptors.
+    pub(crate) const NONE: Self = Self {
+        cgroup: None,
+        default_handlers: false,
+        default_sigpipe: false,
+        default_signals: Signals::NONE,
+        ignored_signals: Signals::NONE,
+        setsid: false,
+        process_group: None,
+        controlling_terminal: None,
+        foreground: None,
+        oom_score_adj: None,
+        scheduler: None,
+        nice: None,
+        affinity: None,
+        umask: None,
+        limits: &[],
+        groups: None,
+        gid: None,
+        chroot: None,
+        uid: None,
+        directory: WorkingDirectory::Inherit,
+        parent_death: None,
+        no_new_privs: false,
+        signal_mask: ProgramMask::Unchanged,
+        last: LastStep::Exec,
+    };
+}
+
+impl Default for Attributes<'_> {
+    fn default() -> Self {
+        Self::NONE
+    }
 }
 
 /// The child's working directory.
@@ -77,7 +113,7 @@ pub(crate) enum LastStep {
 }
 
 /// The id that means "no change" to the kernel.
-const NO_ID: u32 = u32::MAX;
+pub(crate) const NO_ID: u32 = u32::MAX;
 
 /// How many supplementary groups Linux takes (`NGROUPS_MAX`). Other systems take fewer, and say so.
 const MOST_GROUPS: usize = 65_536;

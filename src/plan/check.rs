@@ -12,7 +12,7 @@ pub(crate) fn check(mappings: &mut [Mapping]) -> Result<(), Refusal> {
     for &mapping in &*mappings {
         let Mapping { target, origin, .. } = mapping;
         if let Some(last) = last.filter(|last| last.target == target) {
-            let is_kept = origin == Origin::Kept || last.origin == Origin::Kept;
+            let is_kept = origin.is_kept() || last.origin.is_kept();
             return Err(if is_kept { Refusal::KeepCollides { target } } else { Refusal::TargetTwice { target } });
         }
         has_same_as |= matches!(origin, Origin::SameAs(_));
@@ -102,6 +102,8 @@ mod tests {
             (&[(4, GIVEN), (4, Origin::Closed)], Refusal::TargetTwice { target: 4 }),
             (&[(4, GIVEN), (4, Origin::Kept)], Refusal::KeepCollides { target: 4 }),
             (&[(4, Origin::Kept), (4, Origin::Closed)], Refusal::KeepCollides { target: 4 }),
+            (&[(4, Origin::KeptMoved), (4, GIVEN)], Refusal::KeepCollides { target: 4 }),
+            (&[(4, GIVEN), (4, Origin::KeptShared)], Refusal::KeepCollides { target: 4 }),
             (&[(4, Origin::SameAs(4))], Refusal::SameAsItself { target: 4 }),
             (&[(3, Origin::SameAs(4)), (4, Origin::SameAs(3))], Refusal::SameAsItself { target: 3 }),
             (

@@ -40,6 +40,9 @@ pub enum Origin {
     Inherited,
     /// `/dev/null`, in place of a standard stream that is closed in the parent. The library opens and closes it.
     ClosedInParent,
+    /// `/dev/null`, in place of a number that is no standard stream of the parent
+    /// ([`Command::not_inherited`](crate::Command::not_inherited)). The library opens and closes it.
+    NotInherited,
     /// `/dev/null`. The library opens and closes it.
     Null,
     /// The write end of a pipe that the parent reads. The library closes it in the parent.
@@ -59,12 +62,23 @@ pub enum Origin {
     Moved,
     /// A descriptor that the command shares. Its last owner closes it in the parent.
     Shared,
-    /// A descriptor of the keep list. It stays open in the parent.
+    /// A descriptor of the keep list that the command borrows. It stays open in the parent.
     Kept,
+    /// A descriptor of the keep list that the command owns. A successful spawn closes it in the parent.
+    KeptMoved,
+    /// A descriptor of the keep list that the command shares. Its last owner closes it in the parent.
+    KeptShared,
     /// The source of this other target.
     SameAs(RawFd),
     /// No source: the target is closed in the child.
     Closed,
+}
+
+impl Origin {
+    /// Whether the descriptor belongs to the keep list.
+    pub(super) fn is_kept(self) -> bool {
+        matches!(self, Self::Kept | Self::KeptMoved | Self::KeptShared)
+    }
 }
 
 impl fmt::Display for Origin {
@@ -72,6 +86,7 @@ impl fmt::Display for Origin {
         match *self {
             Self::Inherited => f.write_str("inherited"),
             Self::ClosedInParent => f.write_str("/dev/null, since it is closed in the parent"),
+            Self::NotInherited => f.write_str("/dev/null, since the parent's is not inherited"),
             Self::Null => f.write_str("/dev/null"),
             Self::ReadByParent => f.write_str("pipe: the child writes, the parent reads"),
             Self::WrittenByParent => f.write_str("pipe: the parent writes, the child reads"),
@@ -82,6 +97,8 @@ impl fmt::Display for Origin {
             Self::Moved => f.write_str("moved: the parent closes it after the spawn"),
             Self::Shared => f.write_str("shared: the parent closes it with its last owner"),
             Self::Kept => f.write_str("kept"),
+            Self::KeptMoved => f.write_str("kept; moved: the parent closes it after the spawn"),
+            Self::KeptShared => f.write_str("kept; shared: the parent closes it with its last owner"),
             Self::SameAs(target) => write!(f, "the same as {target}"),
             Self::Closed => f.write_str("closed"),
         }

@@ -4,15 +4,20 @@
 //!
 //! An attribute is a property of a child other than its descriptors: a group, a user, a limit. To add one, add:
 //!
-//! 1. a method of [`Command`](crate::Command) in `command/builder.rs`, which sets a field of [`Attributes`];
-//! 2. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`: a path is a
-//!    [`StringId`], an index into the strings of the launch's image;
-//! 3. a line in [`compile`] below, at its place in the order;
-//! 4. its system call in `sys`, and an arm of `do_step` in `launch/child.rs` that calls it;
-//! 5. a row in the options of `examples/fdrun.rs`, a line in the plan of `tests/fault_table/entrances.rs`, and one in the list of the child's
-//!    steps in `docs/design.md`.
+//! 1. a field of `Attributes` in `plan/attributes.rs`, and to `check_attributes` there what no child can have, with its `Refusal`;
+//! 2. a method of [`Command`](crate::Command) in `command/attributes.rs`, which sets the field (`settings.plain`);
+//! 3. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`;
+//! 4. a line in [`compile`] below, at its place in the order;
+//! 5. its system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm of `do_step` in `launch/child.rs`;
+//! 6. a row in `examples/fdrun/options.rs`, a line in the attributes of `tests/fault_table/entrances.rs`, a test in
+//!    `tests/it/attributes`, and a line in the list of the child's steps in `docs/design.md`.
 //!
 //! Errors of the step then name its operands, and `explain` shows it, without more code.
+//!
+//! Only if an operand is no plain number there is more to do. A path or a list is a field of `Settings` in `command/settings.rs`; it goes
+//! into the buffers in `spawn/strings.rs`, the step has its [`StringId`](super::step::StringId) or [`NumbersId`](super::step::NumbersId),
+//! and `spawn/rows.rs` and `launch/outcome.rs` print it. A descriptor is a field of `Lent` in `spawn/lent.rs` with a `Role`, which keeps
+//! it clear of the targets.
 
 use super::attributes::{Attributes, LastStep, ProgramMask, WorkingDirectory};
 use super::compile::Compiler;
@@ -31,50 +36,56 @@ pub(crate) fn compile(
 ) -> Result<(), Refusal> {
     let a = attributes;
     // First, so that the cgroup's limits hold for all that the child does.
-    steps.extend(a.cgroup.map(|fd| Step::JoinCgroup { fd }));
+    add(steps, a.cgroup.map(|fd| Step::JoinCgroup { fd }));
     // Descriptors come early, so that a lowered limit or a dropped privilege cannot make their steps fail.
     compiler.descriptors(plan, steps)?;
-    steps.extend(a.default_handlers.then_some(Step::DefaultHandlers));
+    add(steps, a.default_handlers.then_some(Step::DefaultHandlers));
     let [default, ignored] = dispositions(a);
-    steps.extend((!default.is_empty()).then_some(Step::DefaultSignals { signals: default }));
-    steps.extend((!ignored.is_empty()).then_some(Step::IgnoreSignals { signals: ignored }));
-    steps.extend(a.setsid.then_some(Step::NewSession));
-    steps.extend(a.process_group.map(|group| Step::JoinGroup { group }));
-    steps.extend(a.controlling_terminal.map(|fd| Step::ControllingTerminal { fd }));
-    steps.extend(a.foreground.map(|fd| Step::Foreground { fd }));
+    add(steps, (!default.is_empty()).then_some(Step::DefaultSignals { signals: default }));
+    add(steps, (!ignored.is_empty()).then_some(Step::IgnoreSignals { signals: ignored }));
+    add(steps, a.setsid.then_some(Step::NewSession));
+    add(steps, a.process_group.map(|group| Step::JoinGroup { group }));
+    add(steps, a.controlling_terminal.map(|fd| Step::ControllingTerminal { fd }));
+    add(steps, a.foreground.map(|fd| Step::Foreground { fd }));
     // The child needs its privileges, and the files of /proc, for these.
-    steps.extend(a.oom_score_adj.map(|value| Step::OomScoreAdj { value }));
+    add(steps, a.oom_score_adj.map(|value| Step::OomScoreAdj { value }));
     // A change of the scheduler resets the nice value.
-    steps.extend(a.scheduler.map(|scheduler| Step::Scheduler { scheduler }));
-    steps.extend(a.nice.map(|increment| Step::Nice { increment }));
-    steps.extend(a.affinity.map(|cpus| Step::Affinity { cpus }));
-    steps.extend(a.umask.map(|mask| Step::Umask { mask }));
+    add(steps, a.scheduler.map(|scheduler| Step::Scheduler { scheduler }));
+    add(steps, a.nice.map(|increment| Step::Nice { increment }));
+    add(steps, a.affinity.map(|cpus| Step::Affinity { cpus }));
+    add(steps, a.umask.map(|mask| Step::Umask { mask }));
     steps.extend(a.limits.iter().map(|&(resource, limit)| {
         let (soft, hard) = (limit.current, limit.maximum);
         Step::Limit { resource, soft, hard }
     }));
     // Each of these takes away the right to the ones before it.
-    steps.extend(a.groups.map(|groups| Step::SetGroups { groups }));
-    steps.extend(a.gid.map(|gid| Step::SetGid { gid }));
-    steps.extend(a.chroot.map(|path| Step::ChangeRoot { path }));
-    steps.extend(a.uid.map(|uid| Step::SetUid { uid }));
+    add(steps, a.groups.map(|groups| Step::SetGroups { groups }));
+    add(steps, a.gid.map(|gid| Step::SetGid { gid }));
+    add(steps, a.chroot.map(|path| Step::ChangeRoot { path }));
+    add(steps, a.uid.map(|uid| Step::SetUid { uid }));
     // With the rights of the new user, and inside the new root.
-    steps.extend(match a.directory {
-        WorkingDirectory::Inherit => None,
-        WorkingDirectory::Path(path) => Some(Step::ChangeDirectory { path }),
-        WorkingDirectory::Fd(fd) => Some(Step::ChangeDirectoryTo { fd }),
-    });
+    add(
+        steps,
+        match a.directory {
+            WorkingDirectory::Inherit => None,
+            WorkingDirectory::Path(path) => Some(Step::ChangeDirectory { path }),
+            WorkingDirectory::Fd(fd) => Some(Step::ChangeDirectoryTo { fd }),
+        },
+    );
     // A change of the user clears the signal. A parent that has died before the step is found by the check.
     if let Some((signal, parent)) = a.parent_death {
         steps.extend([Step::ParentDeathSignal { signal }, Step::CheckParent { parent }]);
     }
-    steps.extend(a.no_new_privs.then_some(Step::NoNewPrivs));
+    add(steps, a.no_new_privs.then_some(Step::NoNewPrivs));
     // No handler of the parent is left by now, so a pending signal can do no harm.
-    steps.extend(match a.signal_mask {
-        ProgramMask::Unchanged => None,
-        ProgramMask::Callers => Some(Step::SignalMask),
-        ProgramMask::Blocked(signals) => Some(Step::BlockSignals { signals }),
-    });
+    add(
+        steps,
+        match a.signal_mask {
+            ProgramMask::Unchanged => None,
+            ProgramMask::Callers => Some(Step::SignalMask),
+            ProgramMask::Blocked(signals) => Some(Step::BlockSignals { signals }),
+        },
+    );
     // Hooks come late, so that no later step undoes what they change. What they open is closed after them.
     if plan.hooks {
         steps.push(Step::Hooks);
@@ -86,6 +97,14 @@ pub(crate) fn compile(
         LastStep::Run => Step::Run,
     });
     Ok(())
+}
+
+/// Adds a step, if there is one. It looks only at that, which takes fewer instructions than `Vec::extend`.
+#[inline(always)]
+fn add(steps: &mut Vec<Step>, step: Option<Step>) {
+    if let Some(step) = step {
+        steps.push(step);
+    }
 }
 
 /// The signals that get their default dispositions, and those that are ignored.

@@ -44,6 +44,11 @@ pub enum Refusal {
         /// The number in the child.
         target: RawFd,
     },
+    /// The source of a target was moved into a command, so that no copy of the command can have it.
+    SourceMoved {
+        /// The number in the child.
+        target: RawFd,
+    },
     /// `Stdio::same_as` names a number that the map does not have, or that is closed in the child.
     SameAsNothing {
         /// The number in the child.
@@ -70,6 +75,11 @@ pub enum Refusal {
     InheritWhere {
         /// The number.
         target: RawFd,
+    },
+    /// `Command::not_inherited` got a number other than 0, 1 and 2. No child inherits such a number as a standard stream.
+    NotInheritedWhere {
+        /// The number.
+        number: RawFd,
     },
     /// The targets form a cycle, which needs one more number, and no number below the limit is free.
     NoScratch {
@@ -168,6 +178,9 @@ impl fmt::Display for Refusal {
                 "an earlier spawn has closed the source of target {target}, which was moved into the command; lend it (a \
                  reference) or share it (an Arc) to spawn again"
             ),
+            Self::SourceMoved { target } => {
+                write!(f, "the source of target {target} was moved into it; lend it (a reference) or share it (an Arc)")
+            }
             Self::SameAsNothing { target, same_as } => {
                 write!(f, "target {target} is to be the same as {same_as}, which is not open in the child")
             }
@@ -184,6 +197,11 @@ impl fmt::Display for Refusal {
                 f,
                 "target {target} cannot be inherited by its number alone; lend the descriptor (a reference, or \
                  Command::keep), or use the unsafe Stdio::inherit_from"
+            ),
+            Self::NotInheritedWhere { number } => write!(
+                f,
+                "descriptor {number} is no standard stream, so Command::not_inherited does not apply to it; use \
+                 Stdio::closed, or Rest::Close"
             ),
             Self::NoScratch { limit } => {
                 write!(f, "no number below the limit of open descriptors, {limit}, is free to break a cycle")

@@ -41,7 +41,13 @@ impl Signals {
 
     /// The numbers of the signals, in order.
     pub fn numbers(self) -> impl Iterator<Item = c_int> {
-        (1..=128).filter(move |&number| self.0 & bit(number) != 0)
+        let mut left = self.0;
+        // The child reads the set in each spawn: one turn for each signal of the set, not for each number.
+        std::iter::from_fn(move || {
+            let lowest = (left != 0).then(|| left.trailing_zeros().cast_signed())?;
+            left &= left - 1;
+            Some(lowest + 1)
+        })
     }
 }
 
@@ -116,6 +122,8 @@ mod tests {
         assert!(set.contains(Signal::PIPE) && !set.contains(Signal::HUP) && !set.is_empty());
         assert_eq!(Signals::default().to_string(), "no signal");
         assert_eq!(SignalName(64).to_string(), "signal 64");
+        assert_eq!(Signals(1 | 1 << 64 | 1 << 127).numbers().collect::<Vec<_>>(), [1, 65, 128]);
+        assert_eq!(Signals::NONE.numbers().count(), 0);
         assert_eq!((bit(1), bit(128), bit(129), bit(0)), (1, 1 << 127, 0, 0));
     }
 }

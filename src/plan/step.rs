@@ -223,7 +223,7 @@ impl NumbersId {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::JoinCgroup { .. } => f.write_str("join the cgroup"),
+            Self::JoinCgroup { fd } => write!(f, "join the cgroup of descriptor {fd}"),
             Self::UnshareFiles { first } => write!(f, "take a private table, without {first} and above"),
             Self::CloseFrom { first } => write!(f, "close {first} and above"),
             Self::Close { first, last } if first == last => write!(f, "close {first}"),

@@ -1,6 +1,8 @@
 //! From a command's settings to the attributes from which the child's steps are made.
 
-use super::ids::{cannot_tell_ids, changes_ids};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::ids::cannot_tell_ids;
+use super::ids::changes_ids;
 use super::internal::Internal;
 use super::lent::{mapped, program};
 use super::strings::Strings;
@@ -10,6 +12,7 @@ use crate::launch::{Mode, Needs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::plan::Start;
 use crate::plan::{Attributes, LastStep, Plan, ProgramMask, WorkingDirectory, check_attributes};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::process::Signal;
@@ -46,7 +49,7 @@ pub(super) fn attributes<'a>(
     strings: &Strings,
     internal: &Internal,
 ) -> Result<Attributes<'a>, Problem> {
-    let settings = &command.settings;
+    let settings = &*command.settings;
     let is_child = mode != Mode::IN_PLACE;
     let number = |fd: &Option<std::os::fd::OwnedFd>| fd.as_ref().map(AsRawFd::as_raw_fd);
     let terminal = number(&internal.lent.terminal);

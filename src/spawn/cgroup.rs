@@ -25,28 +25,27 @@ pub(super) fn check(directory: BorrowedFd<'_>) -> Result<(), Problem> {
         Err(Errno::NOTDIR) => return Err(Refusal::NotACgroup { fd }.into()),
         // The root cgroup has no such file, and cannot be frozen.
         Err(Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(cannot_open("cgroup.events")(errno)),
+        Err(errno) => return Err(Problem::system(failure(directory, "cgroup.events"), errno)),
     };
     let mut text = String::new();
     let read = File::from(events).read_to_string(&mut text);
-    read.map_err(|error| Problem::io(Failure::ParentOpen { what: "cgroup.events" }, &error))?;
+    read.map_err(|error| Problem::io(failure(directory, "cgroup.events"), &error))?;
     if is_frozen(&text) { Err(Refusal::FrozenCgroup { fd }.into()) } else { Ok(()) }
 }
 
 /// Opens the file to which the child writes to join the cgroup.
 pub(super) fn open_procs(directory: BorrowedFd<'_>) -> Result<OwnedFd, Problem> {
-    let procs = open(directory, c"cgroup.procs", OFlags::WRONLY).map_err(cannot_open("cgroup.procs"))?;
-    NewNumbers::default()
-        .dup_above_stdio(procs)
-        .map_err(|error| Problem::io(Failure::ParentOpen { what: "cgroup.procs" }, &error))
+    let failed = || failure(directory, "cgroup.procs");
+    let procs = open(directory, c"cgroup.procs", OFlags::WRONLY).map_err(|errno| Problem::system(failed(), errno))?;
+    NewNumbers::default().dup_above_stdio(procs).map_err(|error| Problem::io(failed(), &error))
 }
 
 fn open(directory: BorrowedFd<'_>, name: &std::ffi::CStr, access: OFlags) -> Result<OwnedFd, Errno> {
     openat(directory, name, access | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn cannot_open(what: &'static str) -> impl Fn(Errno) -> Problem {
-    move |errno| Problem::system(Failure::ParentOpen { what }, errno)
+fn failure(directory: BorrowedFd<'_>, file: &'static str) -> Failure {
+    Failure::Cgroup { fd: directory.as_raw_fd(), file }
 }
 
 /// Whether `cgroup.events` says that the cgroup, or one above it, is frozen.

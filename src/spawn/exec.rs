@@ -4,6 +4,7 @@ use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::exec_changes::{Changed, Targets};
 use super::interpreter;
+use super::lent;
 use super::prepare::{image, prepare};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Subject};
@@ -23,8 +24,8 @@ impl Command<'_> {
     /// **The rest.** With [`Rest::Close`], close-on-exec is set of all descriptors that are open and that the map does not name. If another
     /// thread opens a descriptor without close-on-exec after that, the program gets it: only a spawn can exclude that.
     ///
-    /// **After a failure** the targets, the working directory, the umask, the signal mask and the dispositions of signals are as they
-    /// were. Other attributes that were set before the failure stay set. Close-on-exec stays set of
+    /// **After a failure** the targets, the working directory, the umask, the signal mask and the dispositions of signals are as they were. Other
+    /// attributes that were set before the failure stay set: no call gives back a user or a limit. Close-on-exec stays set of
     /// the rest: another thread may have closed such a number meanwhile and opened it again, so it is not cleared. What hooks have done
     /// stays. Until `exec` returns, other threads see the changes.
     ///
@@ -75,7 +76,7 @@ impl Command<'_> {
             LaunchError::Failed(problem) => problem,
             LaunchError::Missing(_) => Failure::Exec.into(), // Does not occur: a launch in place needs no feature.
         });
-        interpreter::diagnose(self, problem).of(subject)
+        interpreter::diagnose(self, lent::with_callers_number(self, problem)).of(subject)
     }
 
     fn replace(&mut self, buffers: &mut Buffers, targets: Targets) -> LaunchError {

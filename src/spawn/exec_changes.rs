@@ -11,7 +11,7 @@ use crate::plan::{Origin, Plan, Refusal, Rest, Signals, Step};
 use crate::sys;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -45,6 +45,8 @@ pub(super) struct Changed {
     /// The dispositions of signals, in the order of the changes.
     actions: Vec<SavedAction>,
     mask: Option<sys::SignalSet>,
+    /// The soft and the hard limit of descriptors, if a step sets others.
+    limit: Option<[Option<u64>; 2]>,
     umask: Option<u32>,
 }
 
@@ -73,6 +75,9 @@ impl Changed {
                         self.actions.push(SavedAction::of(number).map_err(failed)?);
                     }
                 }
+                Step::Limit { resource: Resource::Nofile, .. } => {
+                    self.limit = Some([sys::soft_limit(sys::OPEN_FILES), sys::hard_limit()]);
+                }
                 Step::BlockSignals { .. } => {
                     let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
                     self.mask = Some(mask);
@@ -91,7 +96,7 @@ impl Changed {
 
     /// Makes sure that exec gives SIGPIPE its default disposition, unless the command says otherwise.
     fn reset_sigpipe(&mut self, command: &Command<'_>) -> Result<(), Problem> {
-        let Settings { plain, signals_untouched, .. } = &command.settings;
+        let Settings { plain, signals_untouched, .. } = &*command.settings;
         if *signals_untouched || plain.ignored_signals.contains(Signal::PIPE) {
             return Ok(());
         }
@@ -169,6 +174,14 @@ impl Changed {
                 first = Err((what(), errno));
             }
         };
+        // A target may be above a lowered limit. Without a privilege, the hard limit stays as it is now.
+        if let Some([soft, hard]) = self.limit {
+            let _ = sys::set_limit(sys::OPEN_FILES, soft, hard).or_else(|_| {
+                let now = sys::hard_limit();
+                let bound = |limit: Option<u64>| limit.unwrap_or(u64::MAX).min(now.unwrap_or(u64::MAX));
+                sys::set_limit(sys::OPEN_FILES, Some(bound(soft)), now)
+            });
+        }
         for (target, saved) in self.replaced.drain(..) {
             let what = || format!("descriptor {target}");
             match saved {

@@ -4,6 +4,7 @@ use super::attributes::needs;
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::explanation::{Explained, Explanation};
+use super::lent;
 use super::prepare::prepare;
 use super::rows::{rows, step_text};
 use super::via_isolated;
@@ -38,16 +39,17 @@ impl Command<'_> {
     fn explained(&self) -> Result<Explained, Problem> {
         let missing = self.fd_map.missing | known_missing();
         let method = Method::choose(self.launcher, needs(self)?, missing)?;
-        let mode = Mode { method, handle: true, pidfd: true };
+        let mode = Mode { method, handle: true, pidfd: self.pidfd };
         let explained = |rows, buffers: &mut Buffers, thread_mappings| Explained {
             launcher: method.launcher(),
+            cgroup: lent::cgroup_of(self, mode),
             rest: self.fd_map.rest,
             rows,
             thread_mappings,
             texts: buffers.steps.iter().map(|&step| step_text(step, buffers)).collect(),
             steps: std::mem::take(&mut buffers.steps),
         };
-        match self.isolated {
+        match &self.isolated {
             None => with_buffers(|buffers| {
                 let prepared = prepare(self, &Defaults::INHERIT, mode, buffers)?;
                 let rows = rows(&prepared.buffers.plan);

@@ -20,6 +20,8 @@ pub struct Explanation {
 #[derive(Debug)]
 pub(super) struct Explained {
     pub(super) launcher: Launcher,
+    /// The descriptor of the cgroup in which the kernel makes the child. The child has no step for that.
+    pub(super) cgroup: Option<RawFd>,
     pub(super) rest: Rest,
     pub(super) rows: Vec<Row>,
     /// If an isolated thread launches the child: each target, and the number of its source in the thread's table. Rows without a
@@ -65,7 +67,7 @@ impl Explanation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Explained { launcher, rest, rows, thread_mappings, texts, .. } = match &self.outcome {
+        let Explained { launcher, cgroup, rest, rows, thread_mappings, texts, .. } = match &self.outcome {
             Ok(explained) => explained,
             Err(error) => return write!(f, "{error}"),
         };
@@ -78,6 +80,7 @@ impl fmt::Display for Explanation {
             Launcher::Clone => "clone",
             Launcher::Fork => "fork",
         };
+        let cgroup = cgroup.map_or(String::new(), |fd| format!(" into the cgroup of descriptor {fd}"));
         writeln!(f, "descriptors of `{}`; all others are {rest}", self.program)?;
         let number = |number: Option<RawFd>| number.map_or("-".to_owned(), |number| number.to_string());
         match thread_mappings {
@@ -86,7 +89,7 @@ impl fmt::Display for Explanation {
                 for Row { target, source, meaning } in rows {
                     writeln!(f, "  {:>6}  {:>6}  {meaning}", number(*target), number(*source))?;
                 }
-                writeln!(f, "steps in the child, launched by {launcher}")?;
+                writeln!(f, "steps in the child, launched by {launcher}{cgroup}")?;
             }
             Some(thread_mappings) => {
                 writeln!(f, "  {:>6}  {:>6}  {:>6}  what it is", "target", "source", "thread")?;
@@ -103,7 +106,7 @@ impl fmt::Display for Explanation {
                 }
                 writeln!(
                     f,
-                    "steps in the child, launched by {launcher} from an isolated thread, with the numbers of its table"
+                    "steps in the child, launched by {launcher}{cgroup} from an isolated thread, with the numbers of its table"
                 )?;
             }
         }

@@ -133,6 +133,7 @@ fn image<'a>(map: &FdMap<'_>, prepared: &'a Prepared<'_>) -> Image<'a> {
         searched: false,
         argv: std::ptr::null(),
         envp: std::ptr::null(),
+        hooks_change_environment: false,
         mask: None,
         hooks: None,
         function: None,

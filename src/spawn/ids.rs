@@ -2,15 +2,17 @@
 
 use crate::command::Command;
 use crate::error::{Failure, Problem};
+use crate::plan::NO_ID;
 use crate::sys;
 use rustix::io::Errno;
 
 /// Whether the child gets a user or group id that this thread does not have.
 pub(super) fn changes_ids(command: &Command<'_>) -> Result<bool, Problem> {
     let plain = &command.settings.plain;
-    let differs = |id: Option<u32>, own: fn() -> Result<[u32; 3], Errno>| match id {
-        Some(id) => own().map(|own| own != [id; 3]).map_err(cannot_tell_ids),
-        None => Ok(false),
+    let differs = |id: Option<u32>, own: fn() -> Result<[u32; 4], Errno>| match id {
+        // The plan refuses it, by any launcher.
+        Some(NO_ID) | None => Ok(false),
+        Some(id) => own().map(|own| own != [id; 4]).map_err(cannot_tell_ids),
     };
     Ok(differs(plain.uid, sys::user_ids)? || differs(plain.gid, sys::group_ids)?)
 }
@@ -20,7 +22,7 @@ pub(super) fn drops_groups(command: &Command<'_>) -> Result<bool, Problem> {
     if command.settings.plain.uid.is_none() || command.settings.groups.is_some() {
         return Ok(false);
     }
-    let [_, effective, _] = sys::user_ids().map_err(cannot_tell_ids)?;
+    let [_, effective, ..] = sys::user_ids().map_err(cannot_tell_ids)?;
     Ok(effective == 0)
 }
 

@@ -61,10 +61,10 @@ fn diagnose_descriptor(command: &Command<'_>, program: BorrowedFd<'_>, problem: 
         Some(Errno::TOOBIG | Errno::AGAIN) => return problem,
         _ => return Problem { failure: Failure::ExecDescriptor { fd: number }, ..problem },
     }
-    let stays_open = command
-        .fd_map
-        .entries(&Defaults::INHERIT.0)
-        .any(|(target, source)| source.mapping(target).is_ok_and(|mapping| mapping.source == number));
+    let map = &command.fd_map;
+    let mut mappings =
+        map.entries(&Defaults::INHERIT.0).map(|(target, source)| source.mapping(target, map.not_inherited));
+    let stays_open = mappings.any(|mapping| mapping.is_ok_and(|mapping| mapping.source == number));
     let failure = if !stays_open && is_script(program) != Some(false) {
         Failure::ScriptByDescriptor
     } else {

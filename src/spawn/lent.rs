@@ -6,7 +6,7 @@ use crate::error::{Failure, Problem};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::launch::Method;
 use crate::launch::Mode;
-use crate::plan::{Plan, Role};
+use crate::plan::{Plan, Role, Step};
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -53,7 +53,11 @@ impl<T> Lent<T> {
             cgroup: map(Role::Cgroup, self.cgroup)?,
         })
     }
+}
 
+/// What an isolated launch also needs.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl<T> Lent<T> {
     /// Makes another value of each one.
     pub(super) fn map<U>(self, mut each: impl FnMut(T) -> U) -> Lent<U> {
         let Ok(mapped) = self.try_map(|_, value| Ok::<_, std::convert::Infallible>(each(value)));
@@ -93,7 +97,7 @@ pub(super) fn mapped(plan: &Plan, source: RawFd) -> Option<RawFd> {
 
 /// The terminal of the command, or this process's if the child becomes the foreground of that.
 fn terminal<'a>(command: &Command<'a>) -> Result<Option<LentFd<'a>>, Problem> {
-    let settings = &command.settings;
+    let settings = &*command.settings;
     if let Some(fd) = settings.controlling_terminal {
         return Ok(Some(LentFd::Callers(fd)));
     }
@@ -120,6 +124,36 @@ pub(super) fn program<'a>(command: &Command<'a>) -> Option<BorrowedFd<'a>> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn program<'a>(_: &Command<'a>) -> Option<BorrowedFd<'a>> {
     None
+}
+
+/// The number of the cgroup's directory, if the kernel makes the child in it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn cgroup_of(command: &Command<'_>, mode: Mode) -> Option<RawFd> {
+    let directory = command.settings.linux.cgroup.map(|fd| fd.as_raw_fd());
+    directory.filter(|_| matches!(mode.method, Method::Clone { into_cgroup: true, .. }))
+}
+
+/// Other systems have no cgroups.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn cgroup_of(_: &Command<'_>, _: Mode) -> Option<RawFd> {
+    None
+}
+
+/// The failure of a step that has a descriptor of the library, with the number of the caller's descriptor in its place.
+pub(super) fn with_callers_number(command: &Command<'_>, mut problem: Problem) -> Problem {
+    if let Failure::Child(step) = &mut problem.failure {
+        let terminal = command.settings.controlling_terminal;
+        let callers = match step {
+            Step::ControllingTerminal { fd } | Step::Foreground { fd } => terminal.map(|callers| (fd, callers)),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Step::JoinCgroup { fd } => command.settings.linux.cgroup.map(|callers| (fd, callers)),
+            _ => None,
+        };
+        if let Some((fd, callers)) = callers {
+            *fd = callers.as_raw_fd();
+        }
+    }
+    problem
 }
 
 /// The directory of the cgroup, if the kernel makes the child in it, or else its `cgroup.procs`.

@@ -42,7 +42,7 @@ impl<'a> Opener<'a> {
             if mapping.source == NO_SOURCE {
                 mapping.source = match source {
                     Source::Opened(opened) => self.open(target, opened)?,
-                    // A standard stream that is closed in the parent.
+                    // A standard stream that is closed in the parent or not to be inherited.
                     Source::Given(_) => self.null(target)?,
                     Source::SameAs(_) | Source::Closed | Source::Spent => continue,
                 };

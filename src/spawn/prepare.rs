@@ -146,11 +146,8 @@ pub(super) fn image<'a>(
         programs: buffers.programs.as_slice(),
         searched: prepared.strings.searched,
         argv: buffers.argv.as_ptr(),
-        envp: if hooks.is_some() && command.environment.is_inherited() {
-            std::ptr::null()
-        } else {
-            environment.pointers().as_ptr()
-        },
+        envp: environment.pointers().as_ptr(),
+        hooks_change_environment: hooks.is_some() && command.environment.is_inherited(),
         mask,
         hooks,
         function: None,

@@ -13,8 +13,9 @@ use std::os::fd::RawFd;
 /// This comes before the parent opens anything. Else a new pipe could get the number 3, and the check would take it for the 3
 /// that the caller wants to inherit.
 pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> Result<(), Problem> {
+    map.not_inherited.check()?;
     for (target, source) in map.entries(&defaults.0) {
-        plan.mappings.push(source.mapping(target)?);
+        plan.mappings.push(source.mapping(target, map.not_inherited)?);
     }
     check(&mut plan.mappings)?;
     let Plan { mappings, closed, .. } = plan;

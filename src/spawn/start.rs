@@ -4,6 +4,7 @@ use super::attributes::needs;
 use super::buffers::with_buffers;
 use super::defaults::Defaults;
 use super::interpreter;
+use super::lent;
 use super::prepare::{image, prepare};
 use super::rows::trace;
 use super::via_isolated;
@@ -97,7 +98,7 @@ impl Command<'_> {
                 Ok(Child::new(process, ends, launcher))
             }
             Err(problem) => {
-                let problem = interpreter::diagnose(self, problem);
+                let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));
                 let error = problem.of(Subject::Spawn(self.get_program().to_owned()));
                 tracing::debug!(%error, "spawn failed");
                 Err(error)
@@ -111,7 +112,7 @@ impl Command<'_> {
         defaults: &Defaults,
         handle: bool,
     ) -> std::result::Result<(Process, ParentEnds, Launcher), Problem> {
-        let pidfd = handle && !self.fd_map.missing.contains(Features::PIDFD);
+        let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
         let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
@@ -119,8 +120,8 @@ impl Command<'_> {
             if !self.hooks.is_empty() {
                 flush_stdout()?;
             }
-            let result = match self.isolated {
-                Some(isolated) => via_isolated::launch_in_thread(isolated, self, defaults, mode),
+            let result = match self.isolated.clone() {
+                Some(isolated) => via_isolated::launch_in_thread(&isolated, self, defaults, mode),
                 None => launch_in_caller(self, defaults, mode),
             };
             match result {

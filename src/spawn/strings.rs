@@ -40,7 +40,7 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Stri
         strings.push(string);
         StringId::new(strings.len() - 1)
     };
-    let settings = &command.settings;
+    let settings = &*command.settings;
     let mut root = None;
     if let Some(path) = &settings.root {
         refuse_nul(path, |_| Text::Root)?;

@@ -11,7 +11,7 @@ use super::lent::{Lent, LentFd, lent};
 use super::prepare::{Prepared, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
-use super::strings;
+use super::strings::{self, Strings};
 use crate::child::{ParentEnds, Process};
 use crate::command::Command;
 use crate::error::{Failure, Problem};
@@ -39,10 +39,9 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         command: &Command<'fd>,
         defaults: &Defaults,
         mode: Mode,
+        strings: Strings,
         buffers: &'b mut Buffers,
     ) -> Result<(Self, Vec<RawFd>), Problem> {
-        check(command, mode)?;
-        let strings = strings::build(command, buffers)?;
         let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
         prepared.std_fd_was_free = false; // The thread's table has no standard streams.
         prepared.buffers.plan.limit = soft_limit();
@@ -86,9 +85,11 @@ pub(super) fn launch_in_thread(
     mode: Mode,
 ) -> Result<(Process, ParentEnds), LaunchError> {
     refuse_inherited_rest(command)?;
-    let mut turn = isolated.turn()?;
     with_buffers(|buffers| {
-        let (mut transfer, numbers) = Transfer::send(command, defaults, mode, buffers)?;
+        check(command, mode)?;
+        let strings = strings::build(command, buffers)?; // Without the thread's turn, since it may send an event.
+        let mut turn = isolated.turn()?;
+        let (mut transfer, numbers) = Transfer::send(command, defaults, mode, strings, buffers)?;
         // The program gets the caller's mask, which differs from the thread's.
         let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
         let mut outcome = None;
@@ -127,9 +128,11 @@ pub(super) fn explain<T>(
     show: impl FnOnce(&mut Buffers, Plan) -> T,
 ) -> Result<T, Problem> {
     refuse_inherited_rest(command)?;
-    let mut turn = isolated.turn()?;
     with_buffers(|buffers| {
-        let (mut transfer, numbers) = Transfer::send(command, defaults, mode, buffers)?;
+        check(command, mode)?;
+        let strings = strings::build(command, buffers)?; // Without the thread's turn, since it may send an event.
+        let mut turn = isolated.turn()?;
+        let (mut transfer, numbers) = Transfer::send(command, defaults, mode, strings, buffers)?;
         let mut outcome = None;
         let mut job = |received: &[OwnedFd]| {
             outcome = Some(transfer.receive(command, received, mode));

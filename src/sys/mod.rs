@@ -18,6 +18,8 @@ mod socket;
 mod unix;
 
 pub(crate) use self::environment::environment;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use self::environment::environment_variable;
 pub(crate) use self::errno::last_error;
 pub(crate) use self::forks::{ProcessCopy, forks};
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -14,7 +14,7 @@ pub fn example(name: &str) -> PathBuf {
     let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name).with_extension("rs");
     // The modules of an example are in a folder that has its name.
-    let modules = fs::read_dir(source.with_extension("")).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let modules = files(&source.with_extension(""));
     let mut older = [test.clone(), source].into_iter().chain(modules);
     let fresh = older.all(|path| time(&program) >= time(&path));
     if let (false, Some(cargo)) = (fresh, std::env::var_os("CARGO")) {
@@ -25,4 +25,10 @@ pub fn example(name: &str) -> PathBuf {
     }
     assert!(program.exists(), "{} is not there: run `cargo build --examples`", program.display());
     program
+}
+
+/// All files in the directory and in the directories below it. None if there is no directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

@@ -73,8 +73,9 @@ pub fn check(name: &str) {
 /// Runs the entrance twice without a fault. Returns what was seen of it, and how often it makes each call.
 fn trace(entrance: &Entrance) -> Option<(Seen, BTreeMap<i64, [Count; 2]>)> {
     let Some(first) = run(entrance, None) else {
-        assert!(std::env::var_os(DEMAND).is_none(), "{DEMAND} is set, but a seccomp filter cannot be installed");
-        eprintln!("skipped: a seccomp filter cannot be installed");
+        let reason = "a seccomp filter cannot be installed, or this is not root with cgroups of version 2";
+        assert!(std::env::var_os(DEMAND).is_none(), "{DEMAND} is set, but {reason}");
+        eprintln!("skipped: {reason}");
         return None;
     };
     let second = run(entrance, None).unwrap();

@@ -1,5 +1,6 @@
 //! The entrances of the library, each with a plan that has every kind of step.
 
+use super::attributes;
 use super::program::{self, SLOT, Talk};
 use super::subject::{
     KEPT, LEAKS, LEFT, MOVED, MOVED_TOO, Mark, RIGHT, Surroundings, between_marks, mark, mark_only, moved,
@@ -24,6 +25,8 @@ pub struct Entrance {
     missing: Features,
     /// Whether the working directory is given as a descriptor.
     directory_fd: bool,
+    /// Whether the child has all attributes that its launcher can set.
+    pub attributes: bool,
     /// What the entrance has closed if it succeeds.
     pub closes: &'static [RawFd],
 }
@@ -68,6 +71,7 @@ const PLAIN: Entrance = Entrance {
     rest: Rest::Close,
     missing: Features::empty(),
     directory_fd: false,
+    attributes: false,
     closes: &[MOVED],
 };
 
@@ -107,10 +111,12 @@ entrances! {
     spawn_clone: "Spawn by clone", Spawn, Clone;
     spawn_clone_inherit: "Spawn by clone, the rest is inherited", Spawn, Clone, rest: Rest::Inherit, directory_fd: true;
     spawn_clone_fallbacks: "Spawn by clone, all features with a fallback are missing", Spawn, Clone, missing: FALLBACKS;
+    spawn_clone_attributes: "Spawn by clone with all attributes but other ids", Spawn, Clone, attributes: true;
     spawn_clone_no_program: "Spawn by clone of a program that does not exist", SpawnMissing, Clone;
     spawn_fork: "Spawn by fork", Spawn, Fork, directory_fd: true;
     spawn_fork_inherit: "Spawn by fork, the rest is inherited", Spawn, Fork, rest: Rest::Inherit;
     spawn_fork_fallbacks: "Spawn by fork, all features with a fallback are missing", Spawn, Fork, missing: FALLBACKS;
+    spawn_fork_attributes: "Spawn by fork with all attributes", Spawn, Fork, attributes: true;
     spawn_fork_no_program: "Spawn by fork of a program that does not exist", SpawnMissing, Fork;
     spawn_hook: "Spawn by fork with a hook", Spawn, Hook, directory_fd: true;
     spawn_isolated: "Spawn through an `Isolated`", Spawn, Isolated, directory_fd: true;
@@ -155,6 +161,11 @@ impl Entrance {
     /// Whether the library has a thread of its own.
     pub fn has_thread(&self) -> bool {
         self.way == Way::Isolated
+    }
+
+    /// Whether this process needs other ids than those of the child.
+    pub fn has_other_ids(&self) -> bool {
+        self.attributes && self.way == Way::Fork
     }
 
     /// What the program does.
@@ -234,6 +245,9 @@ fn command(
         command.current_dir_fd(&surroundings.directory_fd);
     } else {
         command.current_dir(&surroundings.directory);
+    }
+    if let Some(special) = &surroundings.special {
+        attributes::set(&mut command, special);
     }
     if entrance.way == Way::Hook {
         // SAFETY: the hook does nothing.

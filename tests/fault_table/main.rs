@@ -5,6 +5,7 @@
 //! them. The test looks at the subject from outside before and after.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
+mod attributes;
 mod calls;
 mod cells;
 mod entrances;

@@ -1,5 +1,6 @@
 //! The program that the subjects start. It writes what it has to a file, and then talks to its parent.
 
+use super::attributes;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -71,7 +72,7 @@ fn at(number: RawFd) -> ManuallyDrop<File> {
     ManuallyDrop::new(unsafe { File::from_raw_fd(number) })
 }
 
-/// The descriptors, the working directory and the signals of this process, one a line.
+/// The descriptors, the working directory and the attributes of this process, one a line.
 fn report(directory: &Path) -> String {
     let mut text = String::new();
     let mut numbers: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")
@@ -89,11 +90,7 @@ fn report(directory: &Path) -> String {
         writeln!(text, "{number} {kind}{close_on_exec}").unwrap();
     }
     writeln!(text, "directory {}", std::env::current_dir().unwrap().display()).unwrap();
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    for name in ["SigBlk", "SigIgn", "SigCgt"] {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        writeln!(text, "{line}").unwrap();
-    }
+    text.push_str(&attributes::report());
     text.replace(directory.to_str().unwrap(), "DIR")
 }
 

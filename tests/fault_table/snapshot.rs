@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 pub struct Snapshot {
     /// The link of each number, and whether it closes at exec.
     pub descriptors: BTreeMap<i32, (String, bool)>,
-    /// The blocked, ignored and handled signals of the thread.
-    pub signals: Vec<String>,
+    /// The blocked, ignored and handled signals of the thread, its ids, and its umask.
+    pub status: Vec<String>,
     pub directory: String,
     pub threads: usize,
     pub dumpable: u64,
@@ -34,12 +34,12 @@ impl Snapshot {
                 (link(&format!("fd/{name}")).ok()?, closes_at_exec(&read(&format!("fdinfo/{name}")))),
             ))
         });
-        let signals = ["SigBlk", "SigIgn", "SigCgt"];
+        let names = ["SigBlk", "SigIgn", "SigCgt", "Uid", "Gid", "Groups", "Umask", "Cpus_allowed_list"];
         Self {
             descriptors: descriptors.collect(),
-            signals: status
+            status: status
                 .lines()
-                .filter(|line| signals.iter().any(|name| line.starts_with(name)))
+                .filter(|line| names.iter().any(|name| line.starts_with(name)))
                 .map(str::to_owned)
                 .collect(),
             directory: link("cwd").unwrap_or_default(),

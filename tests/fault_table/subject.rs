@@ -3,6 +3,7 @@
 //! It tells the supervisor by marker calls where the entrance begins and ends. The supervisor faults only calls between the two,
 //! and looks at the process from outside while it waits in a marker.
 
+use super::attributes::Special;
 use super::entrances::{self, Entrance};
 use super::filter::{self, MARKER, Watched};
 use super::program;
@@ -110,6 +111,8 @@ pub struct Surroundings {
     pub left: OwnedFd,
     pub right: OwnedFd,
     pub kept: OwnedFd,
+    /// `None` for an entrance without attributes.
+    pub special: Option<Special>,
 }
 
 /// The numbers of the subject's own descriptors.
@@ -133,10 +136,13 @@ pub fn moved(number: RawFd) -> OwnedFd {
 
 /// Runs a subject to its end.
 pub fn run(entrance: &Entrance, watched: Watched, directory: &Path) -> ! {
-    let surroundings = Box::leak(Box::new(surround(directory)));
+    let surroundings = Box::leak(Box::new(surround(entrance, directory)));
+    if entrance.attributes && surroundings.special.is_none() {
+        exit(LACKING);
+    }
     if let Err(error) = filter::install(watched, 0) {
         eprintln!("{error}");
-        exit(NO_FILTER);
+        exit(LACKING);
     }
     // The socket to the supervisor is at 0.
     put(&File::create_new(directory.join("stdin")).unwrap(), 0, false);
@@ -145,8 +151,8 @@ pub fn run(entrance: &Entrance, watched: Watched, directory: &Path) -> ! {
     exit(0)
 }
 
-/// The status of a subject for which the kernel has no filter.
-pub const NO_FILTER: i32 = 96;
+/// The status of a subject for which the kernel has no filter, or which lacks what its attributes need.
+pub const LACKING: i32 = 96;
 
 fn exit(status: i32) -> ! {
     // SAFETY: the process ends.
@@ -154,7 +160,7 @@ fn exit(status: i32) -> ! {
 }
 
 /// Opens what the subject has, and sets its signals.
-fn surround(directory: &Path) -> Surroundings {
+fn surround(entrance: &Entrance, directory: &Path) -> Surroundings {
     large_heap();
     // SAFETY: nothing is open above 2 that this process needs.
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
@@ -182,7 +188,16 @@ fn surround(directory: &Path) -> Surroundings {
         left: owned(&memory("left"), LEFT, false),
         right: owned(&memory("right"), RIGHT, true),
         kept: owned(&memory("kept"), KEPT, true),
+        special: if entrance.attributes { special(entrance) } else { None },
     }
+}
+
+/// Opens what attributes need, at numbers that no fault of a close in the plan hits.
+fn special(entrance: &Entrance) -> Option<Special> {
+    let Special { terminal, master, cgroup } = Special::open(entrance.has_other_ids())?;
+    let [terminal, master, cgroup] = [(terminal, 24), (master.into(), 25), (cgroup.into(), 26)]
+        .map(|(fd, number): (OwnedFd, RawFd)| owned(&File::from(fd), number, true));
+    Some(Special { terminal, master: master.into(), cgroup: cgroup.into() })
 }
 
 /// Makes the heap so large that the entrance's allocations make no system call: Rust ends a program whose allocator fails, and no

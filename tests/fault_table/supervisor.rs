@@ -4,7 +4,7 @@ use super::entrances::Entrance;
 use super::filter::{self, Listener, MARKER, Request};
 use super::snapshot::Snapshot;
 use super::subject::{self, Mark};
-use super::{calls, program};
+use super::{attributes, calls, program};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -75,7 +75,8 @@ pub struct Seen {
     pub status: i32,
 }
 
-/// Runs a subject, with a fault or without one. `None` if the kernel has no such filters.
+/// Runs a subject, with a fault or without one. `None` if the kernel has no such filters, or the subject
+/// lacks a right.
 pub fn run(entrance: &Entrance, injection: Option<Injection>) -> Option<Seen> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
@@ -107,7 +108,7 @@ pub fn run(entrance: &Entrance, injection: Option<Injection>) -> Option<Seen> {
     let listener = filter::receive(&ours).unwrap();
     drop(ours);
     run.supervise(listener.as_ref());
-    if libc::WIFEXITED(run.seen.status) && libc::WEXITSTATUS(run.seen.status) == subject::NO_FILTER {
+    if libc::WIFEXITED(run.seen.status) && libc::WEXITSTATUS(run.seen.status) == subject::LACKING {
         return None;
     }
     Some(run.collect(path))
@@ -277,6 +278,7 @@ impl Run {
     }
 
     fn collect(self, directory: &Path) -> Seen {
+        attributes::remove_cgroup(self.group);
         let read = |name: &str| std::fs::read(directory.join(name)).ok();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace(directory.to_str().unwrap(), "DIR");
         let executable = std::env::current_exe().unwrap();

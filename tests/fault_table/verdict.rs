@@ -119,9 +119,13 @@ fn difference(found: &str, expected: &str) -> String {
 
 /// What must be as before when the entrance returns.
 fn left_behind(begin: &Snapshot, end: &Snapshot, bad: &mut Vec<(&'static str, String)>) {
-    if begin.signals != end.signals {
-        let changed = begin.signals.iter().zip(&end.signals).find(|(before, after)| before != after);
-        let kind = if changed.is_some_and(|(before, _)| before.starts_with("SigBlk")) { "MASK" } else { "HANDLERS" };
+    if begin.status != end.status {
+        let changed = begin.status.iter().zip(&end.status).find(|(before, after)| before != after);
+        let kind = match changed.map(|(before, _)| before.split(':').next().unwrap_or_default()) {
+            Some("SigBlk") => "MASK",
+            Some("SigIgn" | "SigCgt") => "HANDLERS",
+            _ => "ATTRIBUTES",
+        };
         bad.push((kind, changed.map(|(before, after)| format!("{before} became {after}")).unwrap_or_default()));
     }
     if begin.dumpable != end.dumpable {

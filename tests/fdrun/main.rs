@@ -2,7 +2,12 @@
 
 #[path = "../built/mod.rs"]
 mod built;
+#[cfg(target_os = "linux")]
+#[path = "../it/support/tools.rs"]
+mod tools;
 
+#[cfg(target_os = "linux")]
+mod attributes;
 mod descriptors;
 mod exec;
 mod pictures;
@@ -12,6 +17,7 @@ mod secrets;
 mod signals;
 mod statuses;
 mod strings;
+mod values;
 
 use std::fs;
 use std::path::{Path, PathBuf};

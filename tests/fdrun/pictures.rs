@@ -10,8 +10,16 @@ fn help_shows_all_options() {
     assert!(found.stdout.starts_with("Usage: fdrun [OPTION]... [--] PROGRAM [ARG]...\n"), "{}", found.stdout);
     let options = ["fd N=SPEC", "keep N", "pipe-from N", "inherit-rest", "launcher NAME", "cwd DIR", "env NAME=VALUE"];
     let more = ["clear-env", "arg0 NAME", "exec", "explain", "table", "help"];
-    for option in options.iter().chain(&more) {
-        let lines = found.stdout.lines().filter(|line| line.starts_with(&format!("  --{option} "))).count();
+    let attributes = ["uid USER", "gid GROUP", "groups GROUP,...", "pgrp GROUP", "setsid", "ctty N", "foreground"];
+    let others = ["umask MASK", "rlimit RESOURCE=LIMIT", "nice N", "chroot DIR"];
+    let signals = ["default-signal[=SIGNAL,...]", "ignore-signal[=SIGNAL,...]", "block-signal[=SIGNAL,...]"];
+    let scheduling = ["affinity CPU,...", "scheduler POLICY", "oom-score-adj N"];
+    let only_linux = ["cgroup DIR", "program-fd N", "pdeathsig SIGNAL", "no-new-privs"];
+    let only_linux = scheduling.iter().chain(&only_linux).filter(|_| cfg!(target_os = "linux"));
+    let attributes = attributes.iter().chain(&others).chain(&signals).chain(only_linux);
+    for option in options.iter().chain(&more).chain(attributes) {
+        let is_its = |line: &&str| format!("{line} ").starts_with(&format!("  --{option} "));
+        let lines = found.stdout.lines().filter(is_its).count();
         assert_eq!(lines, 1, "{option}: {}", found.stdout);
     }
     let files = ["read:", "write:", "append:", "rw:"];

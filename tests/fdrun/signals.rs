@@ -273,7 +273,7 @@ fn a_signal_ends_fdrun_that_waits_for_a_file_or_for_its_input() {
 }
 
 /// A terminal: the master's side, and the side that programs use.
-fn terminal() -> (File, OwnedFd) {
+pub fn terminal() -> (File, OwnedFd) {
     // SAFETY: the calls make and use a descriptor of this function, and write a name into the buffer.
     unsafe {
         let master = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);

@@ -34,7 +34,10 @@ impl Job {
     /// duplicates then and others do not. The numbers are not higher than necessary, since a table of more than 64
     /// descriptors costs the kernel more time.
     pub fn sources(&self) -> io::Result<Vec<OwnedFd>> {
-        let count = if self.work == Work::Status { 0 } else { self.mapped };
+        let count = match self.work {
+            Work::Status | Work::Attributes => 0,
+            Work::Pipes | Work::Mapped => self.mapped,
+        };
         let first = FIRST_TARGET + i32::try_from(count).map_err(io::Error::other)? + PIPES;
         let source = || at_or_above(File::open("/dev/null")?.as_fd(), first);
         (0..count).map(|_| source()).collect()

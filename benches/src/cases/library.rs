@@ -1,5 +1,6 @@
 //! The library, with each of its launchers.
 
+use super::attributes;
 use super::job::{FIRST_TARGET, Job, Spawn};
 use crate::parts::Work;
 use fdspawn::{Command, Isolated, Launcher, Stdio};
@@ -45,6 +46,9 @@ pub fn command(job: &Job) -> io::Result<Command<'static>> {
     if job.work == Work::Pipes {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
+    if job.work == Work::Attributes {
+        attributes::set(&mut command);
+    }
     for (target, source) in (FIRST_TARGET..).zip(job.sources()?) {
         command.fd(target, Arc::new(source));
     }
@@ -53,7 +57,7 @@ pub fn command(job: &Job) -> io::Result<Command<'static>> {
 
 pub fn spawn_and_wait(mut command: Command<'static>, work: Work) -> Spawn {
     match work {
-        Work::Status | Work::Mapped => Box::new(move || succeeded(command.status()?)),
+        Work::Status | Work::Mapped | Work::Attributes => Box::new(move || succeeded(command.status()?)),
         Work::Pipes => Box::new(move || succeeded(command.spawn()?.wait()?)),
     }
 }

@@ -2,13 +2,13 @@
 //! interface.
 
 use super::job::{Job, Spawn};
-use super::{library, peers, pieces, posix_spawn, raw, shared_environment};
+use super::{attributes, library, peers, pieces, posix_spawn, raw, shared_environment};
 use crate::parts::{CaseSet, Work};
 use std::io;
 
 /// The case that makes only the necessary system calls. The report divides the times of all cases by its time.
 pub const RAW: &str = "raw limit";
-/// Raw system calls that also make the pipes, map the descriptors and close the others.
+/// Raw system calls that also make the pipes, map the descriptors and close the others, or set the attributes.
 pub const SAME_WORK: &str = "raw, same work";
 /// The library.
 pub const LIBRARY: &str = "fdspawn";
@@ -19,6 +19,8 @@ pub const ISOLATED: &str = "fdspawn, isolated";
 /// The library with the fork launcher.
 pub const FORK: &str = "fdspawn, fork";
 pub const STD: &str = "std";
+/// std with a hook.
+pub const STD_PRE_EXEC: &str = "std, pre_exec";
 pub const COMMAND_FDS: &str = "command-fds";
 pub const SUBPROCESS: &str = "subprocess";
 pub const DUCT: &str = "duct";
@@ -51,8 +53,10 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
         ];
     }
     let mut cases = vec![case(RAW, raw::limit)];
-    if work != Work::Status {
-        cases.push(case(SAME_WORK, raw::same_work));
+    match work {
+        Work::Status => {}
+        Work::Pipes | Work::Mapped => cases.push(case(SAME_WORK, raw::same_work)),
+        Work::Attributes => cases.push(case(SAME_WORK, attributes::raw)),
     }
     cases.push(case(LIBRARY, library::auto));
     cases.push(case(SHARED_ENVIRONMENT, shared_environment::shared));
@@ -67,8 +71,14 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
             cases.push(case(DUCT, peers::duct));
         }
         Work::Pipes | Work::Mapped => cases.push(case(COMMAND_FDS, peers::command_fds)),
+        Work::Attributes => cases.push(case(STD_PRE_EXEC, attributes::std)),
     }
-    if work == Work::Status || posix_spawn::closes_the_rest() {
+    let has_posix_spawn = match work {
+        Work::Status => true,
+        Work::Pipes | Work::Mapped => posix_spawn::closes_the_rest(),
+        Work::Attributes => false,
+    };
+    if has_posix_spawn {
         cases.push(case(POSIX_SPAWN, posix_spawn::posix_spawn));
     }
     cases
@@ -104,6 +114,28 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
     match work {
         Work::Status => {
             remarks.push("command-fds is left out: without mapped descriptors it is the same as std.".to_owned());
+        }
+        Work::Attributes => {
+            remarks.push(
+                "The attributes: a session of its own (setsid), a umask, limits of open files and of core files, a nice \
+                 value one higher than the parent's, and the default disposition of SIGINT."
+                    .to_owned(),
+            );
+            remarks.push(
+                "raw, same work: as the raw limit; the child also makes the seven system calls for these attributes: \
+                 rt_sigaction, setsid, getpriority, setpriority, umask, and prlimit64 twice."
+                    .to_owned(),
+            );
+            remarks.push(
+                "std, pre_exec: std with a hook that makes the same calls. With a hook, std forks, so the kernel copies \
+                 the page tables of the parent's memory."
+                    .to_owned(),
+            );
+            remarks.push(
+                "subprocess, duct, command-fds and posix_spawn are left out: they cannot set all of these attributes \
+                 unless the caller writes a hook."
+                    .to_owned(),
+            );
         }
         Work::Pipes | Work::Mapped => {
             remarks.push(
@@ -143,7 +175,7 @@ mod tests {
 
     #[test]
     fn cases_have_different_names_and_start_with_the_raw_limit() {
-        let works = [Work::Status, Work::Pipes, Work::Mapped].map(|work| (work, CaseSet::Isolated));
+        let works = [Work::Status, Work::Pipes, Work::Mapped, Work::Attributes].map(|work| (work, CaseSet::Isolated));
         for (work, set) in works.into_iter().chain([(Work::Status, CaseSet::Pieces)]) {
             let names: Vec<&str> = cases(work, set).iter().map(|case| case.name).collect();
             assert_eq!(names[0], RAW);

@@ -1,5 +1,6 @@
 //! The cases: the ways to spawn that the benchmark compares.
 
+mod attributes;
 mod job;
 mod library;
 mod list;
@@ -12,6 +13,6 @@ mod wait;
 
 pub use job::Job;
 pub use list::{
-    COMMAND_FDS, Case, DUCT, FORK, ISOLATED, LIBRARY, POSIX_SPAWN, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, SUBPROCESS,
-    busy_cases, cases, remarks,
+    COMMAND_FDS, Case, DUCT, FORK, ISOLATED, LIBRARY, POSIX_SPAWN, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD,
+    STD_PRE_EXEC, SUBPROCESS, busy_cases, cases, remarks,
 };

@@ -5,7 +5,7 @@
 use super::job::{FIRST_TARGET, Job, Spawn};
 use super::wait::wait;
 use crate::parts::Work;
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::io::{self, pipe};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -72,12 +72,29 @@ pub struct RawChild {
     /// table.
     pub unshare_from: Option<c_int>,
     pub default_sigpipe: bool,
+    /// Further system calls, in the order in which the child makes them.
+    pub calls: Vec<Call>,
     /// The signal mask that the child sets before execve, if any.
     pub mask: Option<u64>,
     /// The environment of the program, which ends in a null pointer; if it is empty, the child passes `environ`.
     pub environment: Vec<*const c_char>,
     /// The error number of the system call that failed in the child, or 0.
     error: AtomicI32,
+}
+
+/// A system call that the child makes.
+pub struct Call {
+    number: c_long,
+    arguments: [usize; 4],
+}
+
+impl Call {
+    /// # Safety
+    ///
+    /// The call is sound in a process that shares this one's memory. Its addresses are valid as long as the call exists.
+    pub unsafe fn new(number: c_long, arguments: [usize; 4]) -> Self {
+        Self { number, arguments }
+    }
 }
 
 impl Spawner {
@@ -88,6 +105,7 @@ impl Spawner {
             close_from: None,
             unshare_from: None,
             default_sigpipe: false,
+            calls: Vec::new(),
             mask: None,
             environment: Vec::new(),
             error: AtomicI32::new(0),
@@ -137,6 +155,10 @@ extern "C" fn run(child: *mut c_void) -> ! {
         let default = [0_usize; 8]; // at least as large as the kernel's struct on each architecture
         let reset = !child.default_sigpipe
             || libc::syscall(libc::SYS_rt_sigaction, libc::SIGPIPE, default.as_ptr(), 0, SIGNAL_SET_SIZE) == 0;
+        let called = child.calls.iter().all(|call| {
+            let [first, second, third, fourth] = call.arguments;
+            libc::syscall(call.number, first, second, third, fourth) >= 0
+        });
         let masked = child.mask.as_ref().is_none_or(|mask| {
             let mask = std::ptr::from_ref(mask);
             libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask, 0, SIGNAL_SET_SIZE) == 0
@@ -145,7 +167,7 @@ extern "C" fn run(child: *mut c_void) -> ! {
         let closed = child
             .close_from
             .is_none_or(|first| libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) == 0);
-        if unshared && reset && masked && duplicated && closed {
+        if unshared && reset && called && masked && duplicated && closed {
             let environment = if child.environment.is_empty() { environ } else { child.environment.as_ptr() };
             libc::execve(child.path.as_ptr(), argv.as_ptr(), environment);
         }

@@ -113,18 +113,19 @@ pub(crate) fn set_limit(resource: u32, soft: Option<u64>, hard: Option<u64>) -> 
 #[cfg(any(target_arch = "x86", target_arch = "arm", target_arch = "m68k"))]
 mod id_calls {
     pub(super) use libc::{
-        SYS_getresgid32 as GETRESGID, SYS_getresuid32 as GETRESUID, SYS_setgroups32 as SETGROUPS,
-        SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
+        SYS_getresgid32 as GETRESGID, SYS_getresuid32 as GETRESUID, SYS_setfsgid32 as SETFSGID,
+        SYS_setfsuid32 as SETFSUID, SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID,
+        SYS_setresuid32 as SETRESUID,
     };
 }
 #[cfg(not(any(target_arch = "x86", target_arch = "arm", target_arch = "m68k")))]
 mod id_calls {
     pub(super) use libc::{
-        SYS_getresgid as GETRESGID, SYS_getresuid as GETRESUID, SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID,
-        SYS_setresuid as SETRESUID,
+        SYS_getresgid as GETRESGID, SYS_getresuid as GETRESUID, SYS_setfsgid as SETFSGID, SYS_setfsuid as SETFSUID,
+        SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID,
     };
 }
-use self::id_calls::{GETRESGID, GETRESUID, SETGROUPS, SETRESGID, SETRESUID};
+use self::id_calls::{GETRESGID, GETRESUID, SETFSGID, SETFSUID, SETGROUPS, SETRESGID, SETRESUID};
 
 /// Whose ids a call sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,21 +170,26 @@ fn by_libc(result: c_int) -> Result<(), Errno> {
     if result == -1 { Err(crate::sys::errno::last_error()) } else { Ok(()) }
 }
 
-/// The real, the effective and the saved user id of the calling thread.
-pub(crate) fn user_ids() -> Result<[u32; 3], Errno> {
-    ids(GETRESUID)
+/// The real, the effective and the saved user id of the calling thread, and the one for file systems.
+pub(crate) fn user_ids() -> Result<[u32; 4], Errno> {
+    ids(GETRESUID, SETFSUID)
 }
 
-/// The real, the effective and the saved group id of the calling thread.
-pub(crate) fn group_ids() -> Result<[u32; 3], Errno> {
-    ids(GETRESGID)
+/// The real, the effective and the saved group id of the calling thread, and the one for file systems.
+pub(crate) fn group_ids() -> Result<[u32; 4], Errno> {
+    ids(GETRESGID, SETFSGID)
 }
 
-fn ids(number: c_long) -> Result<[u32; 3], Errno> {
-    let mut ids = [0_u32; 3];
-    let [real, effective, saved] = ids.each_mut().map(|id| std::ptr::from_mut(id) as usize);
+fn ids(number: c_long, of_file_systems: c_long) -> Result<[u32; 4], Errno> {
+    const NO_ID: u32 = u32::MAX;
+    let mut ids = [NO_ID; 4];
+    let [real, effective, saved, _] = ids.each_mut().map(|id| std::ptr::from_mut(id) as usize);
     // SAFETY: the kernel writes three ids.
-    unsafe { call(number, [real, effective, saved]) }.map(|_| ids)
+    unsafe { call(number, [real, effective, saved]) }?;
+    // SAFETY: only a number is passed. It is no id, so the kernel changes nothing, and returns the id as it is. An id that the kernel
+    // does not tell stays `NO_ID`, which is no process's.
+    ids[3] = unsafe { call(of_file_systems, [NO_ID as usize]) }.map_or(NO_ID, |id| id as u32);
+    Ok(ids)
 }
 
 /// Changes the root directory of the calling process.
@@ -229,6 +235,7 @@ mod tests {
     fn ids_are_those_that_libc_tells() {
         // SAFETY: the calls have no arguments.
         let (uid, gid) = unsafe { (libc::getuid(), libc::getegid()) };
-        assert_eq!((user_ids().unwrap()[0], group_ids().unwrap()[1]), (uid, gid));
+        let ids = (user_ids().unwrap(), group_ids().unwrap());
+        assert_eq!((ids.0[0], ids.0[3], ids.1[1], ids.1[3]), (uid, uid, gid, gid));
     }
 }

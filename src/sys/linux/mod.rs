@@ -7,6 +7,7 @@ mod directory;
 mod futex;
 mod limit;
 mod lock;
+mod memory;
 mod process;
 mod signal;
 mod syscall;
@@ -27,6 +28,7 @@ pub(crate) use self::futex::{
 };
 pub(crate) use self::limit::{FILE_SIZE, OPEN_FILES, hard_limit, raise_limit, soft_limit};
 pub(crate) use self::lock::lock_range;
+pub(crate) use self::memory::{MemoryPart, read_own_memory};
 pub(crate) use self::process::{
     change_directory, change_directory_to, exec, exec_fd, exit, is_file_at, is_same_table, open_pidfd, session_of,
     set_process_group,

@@ -76,17 +76,17 @@ pub(crate) fn set_uid(uid: u32, _: Whose) -> Result<(), Errno> {
 }
 
 /// The real and the effective user id. These systems do not all tell the saved one.
-pub(crate) fn user_ids() -> Result<[u32; 3], Errno> {
+pub(crate) fn user_ids() -> Result<[u32; 4], Errno> {
     // SAFETY: the calls have no arguments.
     let (real, effective) = unsafe { (libc::getuid(), libc::geteuid()) };
-    Ok([real, effective, effective])
+    Ok([real, effective, effective, effective])
 }
 
 /// The real and the effective group id.
-pub(crate) fn group_ids() -> Result<[u32; 3], Errno> {
+pub(crate) fn group_ids() -> Result<[u32; 4], Errno> {
     // SAFETY: the calls have no arguments.
     let (real, effective) = unsafe { (libc::getgid(), libc::getegid()) };
-    Ok([real, effective, effective])
+    Ok([real, effective, effective, effective])
 }
 
 /// Changes the root directory of the calling process.

@@ -25,4 +25,6 @@ pub(crate) use self::lock::lock_range;
 pub(crate) use self::process::{
     change_directory, change_directory_to, exec, exit, is_file_at, open_pidfd, session_of, set_process_group,
 };
-pub(crate) use self::signal::{SignalSet, default_handlers, default_signal, every_signal, set_signal_mask, signal_set};
+pub(crate) use self::signal::{
+    SignalSet, default_handlers, default_signal, every_signal, set_signal_mask, signal_mask, signal_set,
+};

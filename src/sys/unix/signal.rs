@@ -17,6 +17,16 @@ pub(crate) fn set_signal_mask(mask: &SignalSet) -> Result<SignalSet, Errno> {
     }
 }
 
+/// Returns the thread's signal mask.
+pub(crate) fn signal_mask() -> Result<SignalSet, Errno> {
+    let mut mask = every_signal();
+    // SAFETY: one set is written.
+    match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut mask) } {
+        0 => Ok(mask),
+        code => Err(Errno::from_raw_os_error(code)),
+    }
+}
+
 /// The set of all signals.
 pub(crate) fn every_signal() -> SignalSet {
     // SAFETY: all zeros is a valid value, and the call fills it.

@@ -1,6 +1,7 @@
 //! `Child`: waiting, killing, output.
 
 mod output;
+mod parts;
 mod threads;
 mod wait;
 

@@ -4,7 +4,7 @@ use crate::own_process;
 use crate::support;
 use crate::support::helper::MARK;
 use crate::support::{LAUNCHERS, helper};
-use fdspawn::{Command, Environment};
+use fdspawn::{Command, Environment, Failure, Stage};
 use std::ffi::{CStr, OsStr, c_char};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -186,6 +186,8 @@ unsafe extern "C" {
 
 own_process! {
     fn inherited_variables_keep_their_order_and_those_that_occur_twice() {
+        // It finds out that the process was started with variables only. `odd_entries` is about other processes.
+        assert!(!Environment::capture().is_empty());
         let strings = [c"Z=1", c"JUNK", c"A=2", c"=C:=3", c"Z=4", c""].map(CStr::as_ptr);
         let array = [&strings[..], &[std::ptr::null()]].concat();
         // SAFETY: no other code in this process reads or writes the environment now. The array lives until the process ends.
@@ -193,10 +195,42 @@ own_process! {
         for launcher in LAUNCHERS {
             let mut command = support::command("env");
             let output = command.arg("-0").launcher(launcher).output().unwrap().stdout;
-            // Without the strings that are no variables.
+            // Without the strings that are no variables, and that only this test has put there.
             assert_eq!(output, b"Z=1\0A=2\0=C:=3\0Z=4\0");
             let output = command.env("B", "5").env_remove("A").output().unwrap().stdout;
             assert_eq!(output, b"Z=1\0=C:=3\0Z=4\0B=5\0");
         }
+    }
+}
+
+#[test]
+fn pairs_are_variables_in_their_order_and_those_of_this_process_make_a_copy() {
+    let pairs = [("Z", "1"), ("A", ""), ("=C:", "C:\\dir"), ("Z", "2=3")]
+        .map(|(name, value)| (OsStr::new(name), OsStr::new(value)));
+    let not_text = (OsStr::from_bytes(b"\xfe"), OsStr::from_bytes(b"\xff"));
+    let environment = Environment::from_pairs(pairs.into_iter().chain([not_text])).unwrap();
+    assert_eq!((environment.len(), environment.get("Z")), (5, Some(OsStr::new("1"))));
+    for launcher in LAUNCHERS {
+        let output = support::command("/usr/bin/env").arg("-0").launcher(launcher).environment(&environment).output();
+        assert_eq!(output.unwrap().stdout, b"Z=1\0A=\0=C:=C:\\dir\0Z=2=3\0\xfe=\xff\0");
+    }
+    // Each pair of std is one that it accepts.
+    let copy = Environment::from_pairs(std::env::vars_os()).unwrap();
+    assert_eq!(copy.len(), std::env::vars_os().count());
+    assert!(std::env::vars_os().all(|(name, _)| copy.get(&name).is_some()));
+    assert!(Environment::from_pairs([("", ""); 0]).unwrap().is_empty());
+}
+
+#[test]
+fn pairs_that_a_program_would_read_otherwise_are_refused() {
+    for name in ["", "A=B", "A=", "==", "=A=B"] {
+        let error = Environment::from_pairs([("FINE", "1"), (name, "value")]).unwrap_err();
+        assert!(matches!(error.failure(), Failure::VariableName(refused) if refused == name), "{error}");
+        assert_eq!((error.raw_os_error(), error.stage()), (Some(libc::EINVAL), Stage::Parent));
+    }
+    for (name, value) in [("A\0", "1"), ("A", "1\0"), ("\0", "")] {
+        let error = Environment::from_pairs([(name, value)]).unwrap_err();
+        assert!(matches!(error.failure(), Failure::NulByte(_)), "{error}");
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
     }
 }

@@ -1,5 +1,8 @@
 //! `Command`, the builder: what a caller sets, and what the child gets of it.
 
+mod copy;
 mod environment;
+mod keep;
+pub mod odd_entries;
 mod ownership;
 mod stdio;

@@ -6,7 +6,8 @@ use crate::support::table::Table;
 use crate::support::{LAUNCHERS, Planned, helper};
 use fdspawn::{Failure, Stdio, plan::Refusal};
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 #[test]
@@ -117,5 +118,53 @@ fn std_streams_and_child_pipes_of_std_can_be_sources() {
         let output = command.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
         assert_eq!(output.stdout, b"text\n");
         first.wait().unwrap();
+    }
+}
+
+#[test]
+fn any_owner_in_an_arc_can_be_shared() {
+    struct Own(std::fs::File);
+    impl AsFd for Own {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("table");
+    let (file, own, socket) =
+        (Arc::new(memory("file")), Arc::new(Own(memory("own"))), Arc::new(UnixStream::pair().unwrap().0));
+    for launcher in LAUNCHERS {
+        let mut command = helper("table");
+        command.arg(&out).launcher(launcher);
+        command.fd(5, file.clone()).fd(6, own.clone()).fd(7, socket.clone()).fd(8, file.clone());
+        assert!(format!("{:?}", Stdio::from(file.clone())).contains(&file.as_raw_fd().to_string()));
+        // A command that borrows nothing can be sent to another thread.
+        let mut command: fdspawn::Command<'static> = command;
+        let owners = Arc::strong_count(&file);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..2 {
+                    assert!(command.status().unwrap().success());
+                }
+            });
+        });
+        let table = Table::read(&out);
+        assert_eq!((table.content(5), table.content(6), table.content(8)), (Some("file"), Some("own"), Some("file")));
+        assert_eq!(table.numbers(), [0, 1, 2, 5, 6, 7, 8]);
+        assert_eq!(Arc::strong_count(&file), owners, "a spawn keeps the command's share");
+        drop(command);
+        assert_eq!(Arc::strong_count(&file), 1);
+    }
+}
+
+#[test]
+fn last_owner_of_a_shared_source_closes_it_also_if_that_is_the_command() {
+    for launcher in LAUNCHERS {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = support::command("true");
+        command.launcher(launcher).fd(5, Arc::new(writer));
+        assert!(command.status().unwrap().success() && command.status().unwrap().success());
+        drop(command);
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
     }
 }

@@ -3,11 +3,11 @@
 use crate::own_process;
 use crate::support;
 use crate::support::seccomp::refuse;
-use crate::support::sources::memory;
-use crate::support::table::Table;
+use crate::support::sources::{close, memory, memory_at};
+use crate::support::table::{Table, close_on_exec};
 use crate::support::tools::has;
 use crate::support::{LAUNCHERS, helper};
-use fdspawn::{Command, Failure, Features, Stdio, plan::Refusal};
+use fdspawn::{Command, Failure, Features, Stage, Stdio, plan::Refusal};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 
@@ -237,6 +237,50 @@ fn mappings_that_contradict_each_other_are_refused_by_name() {
         refused(command().fd(7, Stdio::same_as(7)), Refusal::SameAsItself { target: 7 });
         refused(command().fd(7, Stdio::same_as(8)), Refusal::SameAsNothing { target: 7, same_as: 8 });
         refused(command().fd(7, Stdio::piped()), Refusal::PipedWhere { target: 7 });
+    }
+}
+
+own_process! {
+    fn strict_source_that_is_closed_is_ebadf_at_every_number() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        // SAFETY: this process is the test's own, and a closed number is allowed.
+        let strict = |number| unsafe { Stdio::borrow_raw(number) };
+        let _fifty = memory_at(50, "fifty", true);
+        for closed in [0, 2, 7, -1] {
+            close(closed);
+            for launcher in LAUNCHERS {
+                for target in [0, 1, closed.max(1), 9] {
+                    let mut command = support::command("true");
+                    let error = command.launcher(launcher).fd(target, strict(closed)).spawn().unwrap_err();
+                    let refusal = Refusal::SourceNotOpen { target, source: closed };
+                    assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}");
+                    assert_eq!((error.raw_os_error(), error.stage()), (Some(libc::EBADF), Stage::Parent));
+                }
+                // An open one is lent, as often as the caller likes.
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher).fd(0, strict(50)).fd(9, strict(50)).fd(2, Stdio::null());
+                assert!(command.explain().to_string().contains("  lent: stays open in the parent\n"));
+                for _ in 0..2 {
+                    assert!(command.status().unwrap().success());
+                    let table = Table::read(&out);
+                    assert_eq!((table.content(0), table.content(9)), (Some("fifty"), Some("fifty")));
+                    assert_eq!(close_on_exec(50), Some(true));
+                }
+            }
+        }
+    }
+}
+
+own_process! {
+    fn source_below_zero_is_refused_and_not_dev_null() {
+        for launcher in LAUNCHERS {
+            // SAFETY: no descriptor has the number.
+            let negative = unsafe { Stdio::inherit_from(-1) };
+            let error = support::command("true").launcher(launcher).stdin(negative).spawn().unwrap_err();
+            let refusal = Refusal::SourceNotOpen { target: 0, source: -1 };
+            assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}");
+        }
     }
 }
 

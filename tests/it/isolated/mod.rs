@@ -2,6 +2,7 @@
 
 mod children;
 mod failures;
+mod shared;
 mod thread;
 
 /// How many threads this process has.

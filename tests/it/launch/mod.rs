@@ -2,7 +2,9 @@
 
 mod closing;
 mod filters;
+mod foreign_rules;
 mod hooks;
+mod hooks_environment;
 mod leaks;
 mod reruns;
 mod signals;

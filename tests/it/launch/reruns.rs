@@ -111,6 +111,7 @@ fn suite_passes_where_clone3_answers_eperm() {
         "signals_to_the_whole",
         "other_threads",
         "another_threads",
+        "another_thread_sets_variables",
         "subscriber_that_spawns",
         "steps_of_a_launch",
         "table_of_its_own",
@@ -141,6 +142,7 @@ own_process! {
             "arguments_arrive",
             "new_pid_namespace",
             "ssh_keygen_accepts",
+            "are_found_where_process_vm_readv", // What is left to read the environment from is there.
         ];
         if unmount_proc() {
             suite_passes(&mut suite(), &NOT_UNDER_A_FILTER, &look_at_proc);
@@ -191,6 +193,8 @@ fn suite_passes_where_an_isolated_thread_launches_all_commands() {
         "process_that_a_hook_has_forked_does_not_report",
         // The table of the thread has no descriptor for the search to find.
         "search_finds_a_descriptor_above_a_limit_that_was_lowered",
+        // The forked copy of a process does not have the thread.
+        "session_outside_the_pid_namespace",
         // `exec` uses no thread, as other tests of it show in less time.
         "spawn::exec::failure_with_any_target_leaves_the_process_as_it_was",
         // The thread keeps the namespaces that it was started in, with /proc: `namespaces_are_those_of_the_thread`.

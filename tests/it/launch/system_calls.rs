@@ -45,6 +45,13 @@ fn plain_spawn_takes_two_calls_more() {
 }
 
 #[test]
+fn spawn_without_a_pidfd_has_none_to_close() {
+    if has("strace") {
+        assert_eq!(calls_of_one("no-pidfd"), 11.0 + 1.0);
+    }
+}
+
+#[test]
 fn spawn_with_three_pipes_takes_no_call_that_is_not_needed() {
     if has("strace") {
         // Parent: prlimit64 for the highest target, three pipe2, and six ends to close. Child: three dup3, and a

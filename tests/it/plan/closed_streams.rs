@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::sources::{close, lent, memory_at};
 use crate::support::table::{Table, close_on_exec, is_open};
 use crate::support::{LAUNCHERS, Over, helper};
-use fdspawn::{Features, Stdio};
+use fdspawn::{Failure, Features, Stdio, plan::Refusal};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// Closes those of 0 to 2 whose bit is set in `closed`, and opens the others, each with a content of its own.
@@ -169,6 +169,73 @@ own_process! {
         for out in &outs {
             let table = Table::read(out);
             assert_eq!(table.0[0].file, null_file(), "{table}");
+        }
+    }
+}
+
+own_process! {
+    fn number_that_is_no_standard_stream_is_null_in_the_child_and_stays_open_here() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        // A process that was started with a closed 0 has a file of its own there.
+        let _own = memory_at(0, "own", false);
+        let _stream = memory_at(2, "stream", false);
+        for launcher in LAUNCHERS {
+            for inherited in [None, Some(Stdio::inherit())] {
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher).not_inherited([0]);
+                inherited.map(|stdio| command.stdin(stdio));
+                let explanation = command.explain().to_string();
+                assert!(explanation.contains("/dev/null, since the parent's is not inherited"), "{explanation}");
+                for _ in 0..2 {
+                    assert!(command.status().unwrap().success());
+                    let table = Table::read(&out);
+                    assert_eq!((table.numbers(), table.0[0].file), (vec![0, 1, 2], null_file()));
+                    assert_eq!(table.content(2), Some("stream"));
+                    assert_eq!(Table::current().content(0), Some("own"));
+                }
+                // The calls add up. A target that is the same as such a one is null, too.
+                assert!(command.not_inherited([2]).stdout(Stdio::same_as(2)).status().unwrap().success());
+                assert!(Table::read(&out).0.iter().all(|each| each.file == null_file()));
+            }
+        }
+    }
+}
+
+own_process! {
+    fn source_that_the_command_names_itself_may_be_any_number_of_the_parent() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        let _own = memory_at(0, "own", false);
+        for launcher in LAUNCHERS {
+            // SAFETY: 0 stays open as long as the process runs.
+            let (by_number, strict) = unsafe { (Stdio::inherit_from(0), Stdio::borrow_raw(0)) };
+            for source in [by_number, strict, Stdio::from(lent(0)), Stdio::from(std::io::stdin())] {
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher).not_inherited(0..=2).stdin(source);
+                assert!(command.status().unwrap().success());
+                assert_eq!(Table::read(&out).content(0), Some("own"));
+            }
+        }
+    }
+}
+
+own_process! {
+    fn closed_number_may_be_named_as_no_standard_stream_and_others_are_refused() {
+        close(0);
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("table");
+        for launcher in LAUNCHERS {
+            let mut command = helper("table");
+            assert!(command.arg(&out).launcher(launcher).not_inherited([0]).status().unwrap().success());
+            assert_eq!(Table::read(&out).0[0].file, null_file());
+            assert!(!is_open(0));
+            for number in [3, -1] {
+                let error = support::command("true").launcher(launcher).not_inherited([0, number]).spawn().unwrap_err();
+                let refusal = Refusal::NotInheritedWhere { number };
+                assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}");
+                assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+            }
         }
     }
 }

@@ -7,4 +7,5 @@ mod fork_run;
 mod forked_copy;
 mod parent_table;
 mod programs;
-mod tracing_events;
+mod stages;
+pub mod tracing_events;

@@ -26,7 +26,7 @@ impl Write for Log {
 }
 
 /// The log of what happens while `body` runs.
-fn logged(body: impl FnOnce()) -> String {
+pub fn logged(body: impl FnOnce()) -> String {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

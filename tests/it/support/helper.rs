@@ -154,6 +154,7 @@ fn run(args: &[&str]) -> i32 {
                 let pipe = fdspawn::Stdio::piped;
                 command.stdin(pipe()).stdout(pipe()).stderr(pipe());
             }
+            command.pidfd(what != "no-pidfd");
             for _ in 0..count.parse().unwrap() {
                 let status = match what {
                     "status" => command.status(),
@@ -162,6 +163,7 @@ fn run(args: &[&str]) -> i32 {
                 assert!(status.unwrap().success());
             }
         }
+        ["pass-odd-entries-on", case] => crate::command::odd_entries::pass_on(case),
         ["launch-in-each-way", program] => launch_in_each_way(program),
         _ => panic!("no such helper: {args:?}"),
     }

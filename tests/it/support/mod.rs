@@ -1,10 +1,12 @@
 //! What the tests share.
 
+pub mod cgroup;
 pub mod forked;
 pub mod fuse;
 pub mod helper;
 pub mod mounts;
 pub mod own_process;
+pub mod parent_state;
 pub mod random;
 pub mod running;
 pub mod seccomp;
@@ -12,6 +14,7 @@ pub mod sources;
 pub mod state;
 pub mod supervised;
 pub mod table;
+pub mod terminal;
 pub mod tiny;
 pub mod tools;
 pub mod ways;

@@ -1,7 +1,8 @@
-//! Closes that fail as those of a network file system do: the number is free, and `close` returns an error.
+//! System calls of a thread that a test looks at, and answers.
 //!
-//! A seccomp filter of one thread sends its closes of some numbers to a supervisor. That is another thread, which
-//! shares the table but not the filter, so it can close the number and answer with any error.
+//! A seccomp filter of the thread sends its calls to a supervisor. That is another thread, which shares the table but
+//! not the filter. So it can make closes fail as those of a network file system do: the supervisor closes the number,
+//! and answers with any error.
 
 use std::fs::File;
 use std::io;
@@ -26,13 +27,56 @@ pub fn run<T: Send>(
     mut close: impl FnMut(RawFd) -> i32,
     body: impl FnOnce() -> T + Send,
 ) -> Option<(T, Vec<RawFd>)> {
+    // A panic of `close` drops the listener, which ends the supervised close too.
+    let mut seen = Vec::new();
+    let each = |request: &libc::seccomp_notif| {
+        let number = request.data.args[0] as RawFd;
+        let errno = if seen.contains(&number) { close_again(number) } else { close(number) };
+        seen.push(number);
+        Answer::Made(errno)
+    };
+    let returned = supervise(libc::SYS_close, numbers, each, body)?;
+    Some((returned, seen))
+}
+
+/// Runs `body` in a thread. Before the kernel makes one of the thread's calls of this kind, or of those of its children,
+/// `each` gets the number of the process or thread that makes it. If `each` returns an errno, the call fails with that.
+///
+/// If `first_argument` is there, it is only about calls with that argument. `None`, with a message, if the kernel cannot
+/// do this.
+pub fn calls<T: Send>(
+    call: i64,
+    first_argument: Option<i32>,
+    mut each: impl FnMut(u32) -> Option<i32>,
+    body: impl FnOnce() -> T + Send,
+) -> Option<T> {
+    let each = |request: &libc::seccomp_notif| each(request.pid).map_or(Answer::GoOn, Answer::Made);
+    supervise(call, first_argument.as_slice(), each, body)
+}
+
+/// The answer to a call.
+enum Answer {
+    /// The supervisor has made the call, which ends with this errno, or 0.
+    Made(i32),
+    /// The kernel makes the call.
+    GoOn,
+}
+
+/// Runs `body` in a thread, and `each` for each of its calls of this kind whose first argument is one of these. Without
+/// arguments, for all of them.
+fn supervise<T: Send>(
+    call: i64,
+    arguments: &[i32],
+    mut each: impl FnMut(&libc::seccomp_notif) -> Answer,
+    body: impl FnOnce() -> T + Send,
+) -> Option<T> {
     thread::scope(|scope| {
         let (over, running) = io::pipe().unwrap();
         let (sender, receiver) = mpsc::channel();
         let supervised = thread::Builder::new().spawn_scoped(scope, move || {
             // This end is closed when the body has ended, by a panic too.
             let _running = running;
-            let installed = install(numbers);
+            let installed = install(call, arguments);
             let goes_on = installed.is_ok();
             sender.send(installed).unwrap();
             goes_on.then(body)
@@ -41,18 +85,12 @@ pub fn run<T: Send>(
             return unavailable("a thread cannot be started"); // some reruns refuse clone3
         };
         let Ok(listener) = receiver.recv().unwrap() else {
-            return unavailable("closes cannot be supervised");
+            return unavailable("system calls cannot be supervised");
         };
-        // A panic of `close` drops the listener, which ends the supervised close too.
-        let mut seen = Vec::new();
         while let Some(request) = next(&listener, &over) {
-            let number = request.data.args[0] as RawFd;
-            let errno = if seen.contains(&number) { close_again(number) } else { close(number) };
-            seen.push(number);
-            answer(&listener, request.id, errno);
+            answer(&listener, request.id, each(&request));
         }
-        let returned = supervised.join().unwrap_or_else(|panic| resume_unwind(panic));
-        returned.map(|returned| (returned, seen))
+        supervised.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
@@ -70,8 +108,9 @@ fn unavailable<T>(reason: &str) -> Option<T> {
     None
 }
 
-/// Installs the filter, which sends this thread's closes of `numbers` to the holder of the returned descriptor.
-fn install(numbers: &[RawFd]) -> io::Result<OwnedFd> {
+/// Installs the filter, which sends this thread's calls with these first arguments, or with any if there are none, to
+/// the holder of the returned descriptor.
+fn install(call: i64, arguments: &[i32]) -> io::Result<OwnedFd> {
     /// Offsets in the kernel's `seccomp_data`. That of the argument is of its low half, on these little-endian
     /// architectures.
     const CALL: u32 = 0;
@@ -82,10 +121,10 @@ fn install(numbers: &[RawFd]) -> io::Result<OwnedFd> {
     let end = |action| instruction(libc::BPF_RET | libc::BPF_K, action, 0, 0);
 
     // A jump gives the count of instructions that it passes over.
-    let count = u8::try_from(numbers.len()).unwrap();
+    let count = u8::try_from(arguments.len()).unwrap();
     let mut program = vec![load(ARCH), equal(ARCHITECTURE, 0, count + 3)];
-    program.extend([load(CALL), equal(libc::SYS_close as u32, 0, count + 1), load(ARGUMENT)]);
-    program.extend((0..count).map(|index| equal(numbers[usize::from(index)] as u32, count - index, 0)));
+    program.extend([load(CALL), equal(call as u32, u8::from(count == 0) * 2, count + 1), load(ARGUMENT)]);
+    program.extend((0..count).map(|index| equal(arguments[usize::from(index)] as u32, count - index, 0)));
     program.extend([end(libc::SECCOMP_RET_ALLOW), end(libc::SECCOMP_RET_USER_NOTIF)]);
 
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
@@ -104,7 +143,7 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
-/// The next close that waits for an answer. `None` if the body has ended.
+/// The next call that waits for an answer. `None` if the body has ended.
 fn next(listener: &OwnedFd, over: &io::PipeReader) -> Option<libc::seccomp_notif> {
     let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     loop {
@@ -125,8 +164,12 @@ fn next(listener: &OwnedFd, over: &io::PipeReader) -> Option<libc::seccomp_notif
     }
 }
 
-fn answer(listener: &OwnedFd, id: u64, errno: i32) {
-    let mut response = libc::seccomp_notif_resp { id, val: 0, error: -errno, flags: 0 };
+fn answer(listener: &OwnedFd, id: u64, answer: Answer) {
+    let (error, flags) = match answer {
+        Answer::Made(errno) => (-errno, 0),
+        Answer::GoOn => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+    };
+    let mut response = libc::seccomp_notif_resp { id, val: 0, error, flags };
     // SAFETY: the structure is read.
     let result = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut response) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());

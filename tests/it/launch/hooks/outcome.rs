@@ -4,7 +4,7 @@ use crate::own_process;
 use crate::support;
 use crate::support::children;
 use crate::support::tools::skip;
-use fdspawn::{Failure, Launcher, Stdio};
+use fdspawn::{Command, Failure, Launcher, Stdio};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 
@@ -114,7 +114,8 @@ own_process! {
         for _ in 0..20 {
             let (reader, writer) = io::pipe().unwrap();
             let (read, write) = (reader.as_raw_fd(), writer.as_raw_fd());
-            let mut command = support::command("/no/such");
+            // Not by an isolated thread, which does not have the pipe.
+            let mut command = Command::new("/no/such");
             // SAFETY: the hook makes system calls only. The process that goes on runs the other steps of the child.
             unsafe {
                 command.pre_exec(move || {
@@ -148,7 +149,8 @@ own_process! {
             // SAFETY: only a number is passed.
             assert_eq!(unsafe { libc::getsid(0) }, 0, "the leader of the session is outside");
             for program in ["/no/such", "true"] {
-                let mut command = support::command(program);
+                // Not by an isolated thread, which a forked copy does not have.
+                let mut command = Command::new(program);
                 // SAFETY: the hook makes one system call.
                 unsafe {
                     command.launcher(fdspawn::Launcher::Fork).pre_exec(|| {

@@ -227,6 +227,28 @@ own_process! {
 }
 
 own_process! {
+    fn sources_of_a_runtime_are_those_of_a_map_too() {
+        let own = memory_at(0, "own", false);
+        let (moved, shared) = (memory_at(31, "moved", true), std::sync::Arc::new(memory_at(32, "shared", true)));
+        let mut map = FdMap::new();
+        // SAFETY: 32 stays open during the call.
+        let strict = unsafe { Stdio::borrow_raw(32) };
+        map.not_inherited([0]).keep(moved).keep(shared.clone()).fd(40, strict);
+        let table = table_in_child(&mut map, 9).unwrap();
+        assert_eq!(table.contents()[3..], [(31, "moved"), (32, "shared"), (40, "shared")]);
+        assert_ne!(table.content(0), Some("own"));
+        assert_eq!(Table::current().content(31), None, "the parent has closed what was moved");
+        drop(own);
+        // SAFETY: the number is closed.
+        let strict = unsafe { Stdio::borrow_raw(0) };
+        // SAFETY: no other thread of this process holds a lock.
+        let error = unsafe { fork_run(FdMap::new().stdout(strict), || 0) }.unwrap_err();
+        let refusal = Refusal::SourceNotOpen { target: 1, source: 0 };
+        assert!(matches!(error.failure(), Failure::Refused(found) if *found == refusal), "{error}");
+    }
+}
+
+own_process! {
     fn running_function_can_be_killed_and_its_descriptors_are_closed_with_it() {
         let mut map = FdMap::new();
         let output = map.reader(9);

@@ -3,13 +3,24 @@
 //! A function reads the value of its option, and passes a change of the command to [`Request::change`]. fdrun makes the changes
 //! in the order of the command line, after it has read the whole of it.
 
+mod ids;
+mod limits;
+mod parsers;
+mod places;
+mod scheduling;
+mod sessions;
+mod signal_lists;
+
+pub use ids::*;
+pub use limits::*;
+pub use places::*;
+pub use scheduling::*;
+pub use sessions::*;
+pub use signal_lists::*;
+
 use crate::request::Request;
 use crate::values::{Parsed, split, wrong};
 use std::ffi::OsString;
-
-pub fn directory(request: &mut Request, value: OsString) -> Parsed {
-    request.change(|command| command.current_dir(value))
-}
 
 pub fn variable(request: &mut Request, value: OsString) -> Parsed {
     let (name, value) = split(&value, b'=').ok_or_else(|| wrong("--env takes NAME=VALUE", &value))?;

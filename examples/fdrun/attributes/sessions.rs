@@ -1,0 +1,21 @@
+//! Sessions, process groups and terminals.
+
+use crate::request::Request;
+use crate::sources;
+use crate::values::{Parsed, parsed};
+use std::ffi::OsString;
+
+pub fn process_group(request: &mut Request, value: OsString) -> Parsed {
+    let is_group = |text: &str| text.parse().ok().filter(|group| *group >= 0);
+    let group = parsed("--pgrp takes the number of a process group, or 0 for a new one", &value, is_group)?;
+    request.change(move |command| command.process_group(group))
+}
+
+pub fn session(request: &mut Request) {
+    request.set(|command| command.setsid(true));
+}
+
+pub fn terminal(request: &mut Request, value: OsString) -> Parsed {
+    let terminal = sources::lent("--ctty", &value, &request.open)?;
+    request.change(move |command| command.controlling_terminal(terminal))
+}
