@@ -120,7 +120,7 @@ const MOST_GROUPS: usize = 65_536;
 
 /// Refuses attributes that no child could have. `start` says whether the calling process itself executes the program: it may be
 /// the leader of a session already.
-pub(super) fn check_attributes(attributes: &Attributes<'_>, start: Start) -> Result<(), Refusal> {
+pub(crate) fn check_attributes(attributes: &Attributes<'_>, start: Start) -> Result<(), Refusal> {
     let becomes_leader = attributes.setsid;
     if becomes_leader && attributes.process_group.is_some() {
         return Err(Refusal::SessionAndGroup);

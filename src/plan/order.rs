@@ -19,7 +19,7 @@
 //! and `spawn/rows.rs` and `launch/outcome.rs` print it. A descriptor is a field of `Lent` in `spawn/lent.rs` with a `Role`, which keeps
 //! it clear of the targets.
 
-use super::attributes::{Attributes, LastStep, ProgramMask, WorkingDirectory, check_attributes};
+use super::attributes::{Attributes, LastStep, ProgramMask, WorkingDirectory};
 use super::compile::Compiler;
 use super::data::Plan;
 use super::refusal::Refusal;
@@ -27,14 +27,13 @@ use super::signals::Signals;
 use super::step::Step;
 use rustix::process::Signal;
 
-/// Appends all steps of a child, in their one order.
+/// Appends all steps of a child, in their one order. The spawn has checked the attributes before it opened anything.
 pub(crate) fn compile(
     plan: &Plan,
     attributes: &Attributes<'_>,
     compiler: &mut Compiler,
     steps: &mut Vec<Step>,
 ) -> Result<(), Refusal> {
-    check_attributes(attributes, plan.start)?;
     let a = attributes;
     // First, so that the cgroup's limits hold for all that the child does.
     add(steps, a.cgroup.map(|fd| Step::JoinCgroup { fd }));

@@ -11,7 +11,7 @@ use crate::error::Problem;
 use crate::launch::{Mode, Needs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::plan::Start;
-use crate::plan::{Attributes, LastStep, Plan, ProgramMask, WorkingDirectory};
+use crate::plan::{Attributes, LastStep, Plan, ProgramMask, WorkingDirectory, check_attributes};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -26,6 +26,19 @@ pub(super) fn needs(command: &Command<'_>) -> Result<Needs, Problem> {
         cgroup: has_cgroup(command),
         rest: command.fd_map.rest,
     })
+}
+
+/// Refuses attributes that no child could have. The spawn calls this before it opens a descriptor.
+pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
+    let settings = &command.settings;
+    let attributes = Attributes {
+        controlling_terminal: settings.controlling_terminal.map(|fd| fd.as_raw_fd()),
+        // The check looks only at whether there is a number, and the terminal is not open yet.
+        foreground: settings.foreground.then_some(-1),
+        limits: &settings.limits,
+        ..settings.plain
+    };
+    Ok(check_attributes(&attributes, mode.start())?)
 }
 
 /// The attributes of a command's child.
@@ -45,7 +58,7 @@ pub(super) fn attributes<'a>(
         default_handlers: mode.resets_handlers(),
         default_sigpipe: is_child && !settings.signals_untouched,
         controlling_terminal: terminal.filter(|_| settings.controlling_terminal.is_some()),
-        // Without a terminal the plan refuses it; then no step has the number.
+        // If there is no terminal, `check` has refused the command, so no step has the number -1.
         foreground: settings.foreground.then(|| terminal.unwrap_or(-1)),
         affinity: strings.affinity,
         limits: &settings.limits,

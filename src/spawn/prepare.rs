@@ -1,6 +1,6 @@
 //! What the parent does before the launch: builds the strings, opens the sources, compiles the steps.
 
-use super::attributes::attributes;
+use super::attributes::{attributes, check};
 use super::buffers::Buffers;
 use super::defaults::Defaults;
 use super::internal::Internal;
@@ -41,6 +41,7 @@ pub(super) fn prepare<'b>(
     mode: Mode,
     buffers: &'b mut Buffers,
 ) -> Result<Prepared<'b>, Problem> {
+    check(command, mode)?;
     let strings = strings::build(command, buffers)?;
     let _guard = lock_stdio_numbers();
     let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;

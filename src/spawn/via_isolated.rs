@@ -3,7 +3,7 @@
 //! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the sources' numbers in the thread's
 //! table. The steps are compiled from that copy.
 
-use super::attributes::attributes;
+use super::attributes::{attributes, check};
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::internal::Internal;
@@ -86,6 +86,7 @@ pub(super) fn launch_in_thread(
 ) -> Result<(Process, ParentEnds), LaunchError> {
     refuse_inherited_rest(command)?;
     with_buffers(|buffers| {
+        check(command, mode)?;
         let strings = strings::build(command, buffers)?; // Without the thread's turn, since it may send an event.
         let mut turn = isolated.turn()?;
         let (mut transfer, numbers) = Transfer::send(command, defaults, mode, strings, buffers)?;
@@ -128,6 +129,7 @@ pub(super) fn explain<T>(
 ) -> Result<T, Problem> {
     refuse_inherited_rest(command)?;
     with_buffers(|buffers| {
+        check(command, mode)?;
         let strings = strings::build(command, buffers)?; // Without the thread's turn, since it may send an event.
         let mut turn = isolated.turn()?;
         let (mut transfer, numbers) = Transfer::send(command, defaults, mode, strings, buffers)?;

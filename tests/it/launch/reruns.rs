@@ -136,6 +136,8 @@ own_process! {
             "rest_is_closed_without_proc",
             "without_proc_too",
             "hook_that",
+            "hooks_find_all_attributes_set",
+            "oom_score_adj_is_that_of_the_child_only",
             "ignored_sigchld",
             "arguments_arrive",
             "new_pid_namespace",
@@ -187,6 +189,8 @@ fn suite_passes_where_an_isolated_thread_launches_all_commands() {
         // The thread needs no number for a cycle:
         // `plan_that_fills_every_number_below_the_limit_needs_no_scratch_number`.
         "plan_that_fills_every_number_below_the_limit_is_refused_where_a_cycle_needs_one_more",
+        // The table of the thread has no pipe on which what the hook has forked could wait.
+        "process_that_a_hook_has_forked_does_not_report",
         // The table of the thread has no descriptor for the search to find.
         "search_finds_a_descriptor_above_a_limit_that_was_lowered",
         // The forked copy of a process does not have the thread.
