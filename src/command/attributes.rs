@@ -5,7 +5,7 @@ use super::c_strings::CStrings;
 use super::lend::Lend;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::plan::Scheduler;
-use crate::plan::{ProgramMask, Signals};
+use crate::plan::Signals;
 use rustix::process::{Resource, Rlimit, Signal};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::thread::CpuSet;
@@ -322,7 +322,7 @@ impl<'fd> Command<'fd> {
     /// ```
     #[doc(alias = "sigprocmask")]
     pub fn signal_mask(&mut self, blocked: &[Signal]) -> &mut Self {
-        self.settings.plain.signal_mask = ProgramMask::Blocked(Signals::of(blocked));
+        self.settings.signal_mask = Some(Signals::of(blocked));
         self
     }
 

@@ -44,7 +44,7 @@ mod step;
 mod transfer;
 
 pub(crate) use self::attributes::{
-    Attributes, LastStep, NO_ID, ProgramMask, WorkingDirectory, check_attributes, check_groups,
+    Attributes, Basics, LastStep, NO_ID, ProgramMask, WorkingDirectory, check_attributes, check_groups,
 };
 pub(crate) use self::check::{check, copy_same_as};
 pub(crate) use self::compile::Compiler;

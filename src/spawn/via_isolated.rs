@@ -3,7 +3,7 @@
 //! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the sources' numbers in the thread's
 //! table. The steps are compiled from that copy.
 
-use super::attributes::{attributes, check};
+use super::attributes::{check, wanted};
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::internal::Internal;
@@ -63,8 +63,8 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         let mut internal = Internal::open(plan, mode, lent)?;
         // The parent's plan has the sources that the caller knows.
         let Buffers { plan: parents, compiler, steps, .. } = &mut *prepared.buffers;
-        let attributes = attributes(command, mode, parents, &prepared.strings, &internal)?;
-        compile(plan, &attributes, compiler, steps)?;
+        let wanted = wanted(command, mode, parents, &prepared.strings, &internal)?;
+        compile(plan, &wanted.basics, wanted.attributes.as_ref(), compiler, steps)?;
         prepared.errpipe = internal.errpipe.take();
         prepared.internal = internal;
         Ok(())
