@@ -21,7 +21,7 @@ fn jail() -> Option<tempfile::TempDir> {
     for (program, name) in [("/bin/pwd", "/bin/pwd"), ("/bin/pwd", "/bin/only-here"), ("/bin/cat", "/bin/cat")] {
         copy(program, jail.path(), name);
     }
-    let libraries = std::process::Command::new("ldd").arg("/bin/pwd").output().unwrap().stdout;
+    let libraries = Command::new("ldd").arg("/bin/pwd").output().unwrap().stdout;
     let libraries = String::from_utf8(libraries).unwrap();
     for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
         copy(library, jail.path(), library);
