@@ -114,19 +114,24 @@ own_process! {
         let Some(jail) = jail() else { return };
         let _leaks = [memory_at(300, "leak", false), memory_at(4, "leak", false)];
         let limit = Rlimit { current: Some(64), maximum: Some(64) };
+        let open_one = || {
+            // SAFETY: the call opens a descriptor, and uses no memory.
+            assert!(unsafe { libc::dup(0) } > 2);
+            Ok(())
+        };
         for missing in [Features::empty(), Features::CLOSE_RANGE] {
             // Before exec, the user may not read the list of its descriptors in /proc.
             let script = "n=3; while [ $n -lt 400 ]; do [ -e /proc/$$/fd/$n ] && echo $n; n=$((n+1)); done; echo end";
             let mut same_root = command("/bin/sh");
             same_root.args(["-c", script]).missing(missing).uid(4242).rlimit(Resource::Nofile, limit).chroot("/");
             // SAFETY: the hook only opens a descriptor.
-            unsafe { same_root.pre_exec(|| Ok(assert!(libc::dup(0) > 2))) };
+            unsafe { same_root.pre_exec(open_one) };
             assert_eq!(printed(&mut same_root), "end");
             // In this root there is no /proc. The child runs, so it has closed the rest.
             let mut inside = in_jail("/bin/pwd", &jail, Launcher::Auto);
             inside.missing(missing).uid(4242).rlimit(Resource::Nofile, limit);
             // SAFETY: the hook only opens a descriptor.
-            unsafe { inside.pre_exec(|| Ok(assert!(libc::dup(0) > 2))) };
+            unsafe { inside.pre_exec(open_one) };
             assert_eq!(printed(&mut inside), "/");
         }
     }
