@@ -5,7 +5,7 @@ use super::c_strings::CStrings;
 use super::lend::Lend;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::plan::Scheduler;
-use crate::plan::{ProgramMask, Signals};
+use crate::plan::Signals;
 use rustix::process::{Resource, Rlimit, Signal};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::thread::CpuSet;
@@ -322,7 +322,7 @@ impl<'fd> Command<'fd> {
     /// ```
     #[doc(alias = "sigprocmask")]
     pub fn signal_mask(&mut self, blocked: &[Signal]) -> &mut Self {
-        self.settings.plain.signal_mask = ProgramMask::Blocked(Signals::of(blocked));
+        self.settings.signal_mask = Some(Signals::of(blocked));
         self
     }
 
@@ -518,7 +518,16 @@ impl<'fd> Command<'fd> {
     /// find it, and the spawn fails ([`Failure::ScriptByDescriptor`]). If the command also keeps or connects the descriptor, the script runs,
     /// and its interpreter has it open under the target's number.
     ///
+    /// Where an emulator or a filter does not know `execveat(2)` (`ENOSYS`), the child executes `/proc/self/fd/N`, and a script gets that
+    /// path.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::ExecDescriptor`] names the descriptor: `EACCES` if it refers to no file that this process may execute, `ENOEXEC` if the
+    /// file is no program, `ENOSYS` without `execveat(2)` and without `/proc`.
+    ///
     /// [`Failure::ScriptByDescriptor`]: crate::Failure::ScriptByDescriptor
+    /// [`Failure::ExecDescriptor`]: crate::Failure::ExecDescriptor
     ///
     /// ```
     /// # use fdspawn::Command;

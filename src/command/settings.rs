@@ -1,7 +1,7 @@
 //! `Settings`: the attributes of a command, and `LazySettings`, which has memory for them only if the command sets one.
 
 use super::c_strings::CStrings;
-use crate::plan::Attributes;
+use crate::plan::{Attributes, Signals};
 use rustix::process::{Resource, Rlimit};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::{process::Signal, thread::CpuSet};
@@ -12,6 +12,13 @@ use std::os::fd::BorrowedFd;
 /// value of such a command stays small.
 #[derive(Clone, Default)]
 pub(crate) struct LazySettings<'fd>(Option<Box<Settings<'fd>>>);
+
+impl<'fd> LazySettings<'fd> {
+    /// The settings; `None` if the command has set no attribute.
+    pub(crate) fn get(&self) -> Option<&Settings<'fd>> {
+        self.0.as_deref()
+    }
+}
 
 impl<'fd> Deref for LazySettings<'fd> {
     type Target = Settings<'fd>;
@@ -40,6 +47,8 @@ pub(crate) struct Settings<'fd> {
     pub(crate) controlling_terminal: Option<BorrowedFd<'fd>>,
     pub(crate) foreground: bool,
     pub(crate) signals_untouched: bool,
+    /// The signals that the program blocks.
+    pub(crate) signal_mask: Option<Signals>,
     /// The paths that the child tries in place of the program's name.
     pub(crate) programs: Option<CStrings>,
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -66,6 +75,7 @@ impl Settings<'_> {
         controlling_terminal: None,
         foreground: false,
         signals_untouched: false,
+        signal_mask: None,
         programs: None,
         #[cfg(any(target_os = "linux", target_os = "android"))]
         linux: LinuxSettings { affinity: None, cgroup: None, parent_death_signal: None, program: None },

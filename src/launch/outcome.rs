@@ -38,7 +38,9 @@ pub(super) fn forked_child(process: &mut Spawned, report: &SharedReport, image: 
     if image.function.is_some() {
         return runs_function(process, report).map_err(|status| Failure::Killed(status).into());
     }
-    match has_executed(process, received.done) {
+    // A child in a session of its own does not answer the quick question.
+    let answers = !image.steps.contains(&Step::NewSession);
+    match has_executed(process, received.done, answers) {
         Ok(()) => Ok(()),
         // The kernel (if SIGCHLD is ignored) or another part of the process has reaped it, so the system can tell no more.
         Err(None) if received.done => Ok(()),
@@ -70,8 +72,9 @@ fn runs_function(process: &mut Spawned, report: &SharedReport) -> Result<(), Exi
 /// Finds out whether a child that gives up its memory executes a program or ends. If it ends, reaps it and returns its status, or
 /// `None` if it has been reaped already.
 ///
-/// The kernel releases the parent a moment before the child has executed, and a moment before a child that ends can be reaped.
-fn has_executed(process: &mut Spawned, done: bool) -> Result<(), Option<ExitStatus>> {
+/// The kernel releases the parent a moment before the child has executed, and a moment before a child that ends can be reaped. `answers`
+/// says whether the child may answer the quick question, which needs the parent's session.
+fn has_executed(process: &mut Spawned, done: bool, answers: bool) -> Result<(), Option<ExitStatus>> {
     /// An end does not take longer, so a child that lives on after this time has executed.
     const LONGEST_END: Duration = Duration::from_secs(2);
     /// The rest of an exec takes less, so for this time one quick question and a yield are enough. On one processor the child goes on
@@ -79,6 +82,9 @@ fn has_executed(process: &mut Spawned, done: bool) -> Result<(), Option<ExitStat
     const SHORT: Duration = Duration::from_millis(1);
     let start = Instant::now();
     for round in 1.. {
+        if !answers {
+            break;
+        }
         std::thread::yield_now();
         if process.is_known_to_have_executed() {
             return Ok(());

@@ -8,15 +8,24 @@ use super::step::{NumbersId, StringId};
 use rustix::process::{Resource, Rlimit, Signal};
 use std::os::fd::RawFd;
 
-/// What the child does besides making its descriptor table. The child's steps are made from it by `compile` in `order.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Attributes<'a> {
-    /// The descriptor of a `cgroup.procs` file, to which the child writes if the kernel has not put it into the cgroup.
-    pub(crate) cgroup: Option<RawFd>,
+/// What every child does besides making its descriptor table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Basics {
     /// Whether the child gives each signal that the parent handles its default disposition.
     pub(crate) default_handlers: bool,
     /// Whether SIGPIPE gets its default disposition, if the command does not name it.
     pub(crate) default_sigpipe: bool,
+    pub(crate) directory: WorkingDirectory,
+    pub(crate) signal_mask: ProgramMask,
+    pub(crate) last: LastStep,
+}
+
+/// The attributes that a command sets. `compile` in `order.rs` makes the child's steps from these and from [`Basics`]. Most commands set
+/// none, and then there is no value of this type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attributes<'a> {
+    /// The descriptor of a `cgroup.procs` file, to which the child writes if the kernel has not put it into the cgroup.
+    pub(crate) cgroup: Option<RawFd>,
     pub(crate) default_signals: Signals,
     pub(crate) ignored_signals: Signals,
     pub(crate) setsid: bool,
@@ -36,20 +45,15 @@ pub(crate) struct Attributes<'a> {
     pub(crate) gid: Option<u32>,
     pub(crate) chroot: Option<StringId>,
     pub(crate) uid: Option<u32>,
-    pub(crate) directory: WorkingDirectory,
     /// The signal, and the process id of the parent that spawns.
     pub(crate) parent_death: Option<(Signal, u32)>,
     pub(crate) no_new_privs: bool,
-    pub(crate) signal_mask: ProgramMask,
-    pub(crate) last: LastStep,
 }
 
 impl Attributes<'_> {
-    /// Nothing besides the descriptors.
+    /// No attribute.
     pub(crate) const NONE: Self = Self {
         cgroup: None,
-        default_handlers: false,
-        default_sigpipe: false,
         default_signals: Signals::NONE,
         ignored_signals: Signals::NONE,
         setsid: false,
@@ -66,18 +70,9 @@ impl Attributes<'_> {
         gid: None,
         chroot: None,
         uid: None,
-        directory: WorkingDirectory::Inherit,
         parent_death: None,
         no_new_privs: false,
-        signal_mask: ProgramMask::Unchanged,
-        last: LastStep::Exec,
     };
-}
-
-impl Default for Attributes<'_> {
-    fn default() -> Self {
-        Self::NONE
-    }
 }
 
 /// The child's working directory.
@@ -120,7 +115,7 @@ const MOST_GROUPS: usize = 65_536;
 
 /// Refuses attributes that no child could have. `start` says whether the calling process itself executes the program: it may be
 /// the leader of a session already.
-pub(super) fn check_attributes(attributes: &Attributes<'_>, start: Start) -> Result<(), Refusal> {
+pub(crate) fn check_attributes(attributes: &Attributes<'_>, start: Start) -> Result<(), Refusal> {
     let becomes_leader = attributes.setsid;
     if becomes_leader && attributes.process_group.is_some() {
         return Err(Refusal::SessionAndGroup);
@@ -181,39 +176,36 @@ mod tests {
 
     #[test]
     fn attributes_that_cannot_be_right_are_refused() {
-        let both = Attributes { setsid: true, process_group: Some(0), ..Attributes::default() };
+        let both = Attributes { setsid: true, process_group: Some(0), ..Attributes::NONE };
         assert_eq!(refused(both), Refusal::SessionAndGroup);
         assert_eq!(
-            refused(Attributes { process_group: Some(-5), ..Attributes::default() }),
+            refused(Attributes { process_group: Some(-5), ..Attributes::NONE }),
             Refusal::NegativeGroup { group: -5 }
         );
-        let terminal = Attributes { controlling_terminal: Some(5), ..Attributes::default() };
+        let terminal = Attributes { controlling_terminal: Some(5), ..Attributes::NONE };
         assert_eq!(refused(terminal), Refusal::TerminalWithoutSession);
         assert_eq!(check_attributes(&terminal, Start::InPlace), Ok(()));
-        let foreground = Attributes { foreground: Some(5), setsid: true, ..Attributes::default() };
+        let foreground = Attributes { foreground: Some(5), setsid: true, ..Attributes::NONE };
         assert_eq!(refused(foreground), Refusal::ForegroundWithoutTerminal);
         let ok = Attributes { controlling_terminal: Some(5), ..foreground };
         assert_eq!(check_attributes(&ok, Start::Shared), Ok(()));
         for value in [-1001, 1001] {
             assert_eq!(
-                refused(Attributes { oom_score_adj: Some(value), ..Attributes::default() }),
+                refused(Attributes { oom_score_adj: Some(value), ..Attributes::NONE }),
                 Refusal::OomScore { value }
             );
         }
         for priority in [0, 100] {
             let scheduler = Some(Scheduler::Fifo(priority));
-            assert_eq!(refused(Attributes { scheduler, ..Attributes::default() }), Refusal::Priority { priority });
+            assert_eq!(refused(Attributes { scheduler, ..Attributes::NONE }), Refusal::Priority { priority });
         }
-        assert_eq!(
-            refused(Attributes { umask: Some(0o1000), ..Attributes::default() }),
-            Refusal::Umask { mask: 0o1000 }
-        );
-        assert_eq!(refused(Attributes { uid: Some(NO_ID), ..Attributes::default() }), Refusal::NotAnId { id: NO_ID });
-        assert_eq!(refused(Attributes { gid: Some(NO_ID), ..Attributes::default() }), Refusal::NotAnId { id: NO_ID });
+        assert_eq!(refused(Attributes { umask: Some(0o1000), ..Attributes::NONE }), Refusal::Umask { mask: 0o1000 });
+        assert_eq!(refused(Attributes { uid: Some(NO_ID), ..Attributes::NONE }), Refusal::NotAnId { id: NO_ID });
+        assert_eq!(refused(Attributes { gid: Some(NO_ID), ..Attributes::NONE }), Refusal::NotAnId { id: NO_ID });
         for signal in [Signal::KILL, Signal::STOP] {
             let ignored_signals = Signals::of(&[Signal::HUP, signal]);
             let refusal = Refusal::CannotIgnore { signal: signal.as_raw() };
-            assert_eq!(refused(Attributes { ignored_signals, ..Attributes::default() }), refusal);
+            assert_eq!(refused(Attributes { ignored_signals, ..Attributes::NONE }), refusal);
         }
     }
 

@@ -43,7 +43,9 @@ mod step;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod transfer;
 
-pub(crate) use self::attributes::{Attributes, LastStep, NO_ID, ProgramMask, WorkingDirectory, check_groups};
+pub(crate) use self::attributes::{
+    Attributes, Basics, LastStep, NO_ID, ProgramMask, WorkingDirectory, check_attributes, check_groups,
+};
 pub(crate) use self::check::{check, copy_same_as};
 pub(crate) use self::compile::Compiler;
 pub use self::data::{InternalFd, Plan, Rest, Role, Start};

@@ -4,7 +4,7 @@
 //!
 //! An attribute is a property of a child other than its descriptors: a group, a user, a limit. To add one, add:
 //!
-//! 1. a field of `Attributes` in `plan/attributes.rs`, and to `check_attributes` there what no child can have, with its `Refusal`;
+//! 1. a field of `Attributes` in `plan/attributes.rs` (not of `Basics`), and to `check_attributes` there what no child can have, with its `Refusal`;
 //! 2. a method of [`Command`](crate::Command) in `command/attributes.rs`, which sets the field (`settings.plain`);
 //! 3. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`;
 //! 4. a line in [`compile`] below, at its place in the order;
@@ -19,7 +19,7 @@
 //! and `spawn/rows.rs` and `launch/outcome.rs` print it. A descriptor is a field of `Lent` in `spawn/lent.rs` with a `Role`, which keeps
 //! it clear of the targets.
 
-use super::attributes::{Attributes, LastStep, ProgramMask, WorkingDirectory, check_attributes};
+use super::attributes::{Attributes, Basics, LastStep, ProgramMask, WorkingDirectory};
 use super::compile::Compiler;
 use super::data::Plan;
 use super::refusal::Refusal;
@@ -27,23 +27,55 @@ use super::signals::Signals;
 use super::step::Step;
 use rustix::process::Signal;
 
-/// Appends all steps of a child, in their one order.
+/// Appends all steps of a child, in their one order. The spawn has checked the attributes before it opened anything.
 pub(crate) fn compile(
     plan: &Plan,
-    attributes: &Attributes<'_>,
+    basics: &Basics,
+    attributes: Option<&Attributes<'_>>,
     compiler: &mut Compiler,
     steps: &mut Vec<Step>,
 ) -> Result<(), Refusal> {
-    check_attributes(attributes, plan.start)?;
-    let a = attributes;
     // First, so that the cgroup's limits hold for all that the child does.
-    add(steps, a.cgroup.map(|fd| Step::JoinCgroup { fd }));
+    add(steps, attributes.and_then(|a| a.cgroup).map(|fd| Step::JoinCgroup { fd }));
     // Descriptors come early, so that a lowered limit or a dropped privilege cannot make their steps fail.
     compiler.descriptors(plan, steps)?;
-    add(steps, a.default_handlers.then_some(Step::DefaultHandlers));
-    let [default, ignored] = dispositions(a);
+    add(steps, basics.default_handlers.then_some(Step::DefaultHandlers));
+    let [default, ignored] = dispositions(basics, attributes);
     add(steps, (!default.is_empty()).then_some(Step::DefaultSignals { signals: default }));
     add(steps, (!ignored.is_empty()).then_some(Step::IgnoreSignals { signals: ignored }));
+    if let Some(attributes) = attributes {
+        before_directory(attributes, steps);
+    }
+    // With the rights of the new user, and inside the new root.
+    match basics.directory {
+        WorkingDirectory::Inherit => {}
+        WorkingDirectory::Path(path) => steps.push(Step::ChangeDirectory { path }),
+        WorkingDirectory::Fd(fd) => steps.push(Step::ChangeDirectoryTo { fd }),
+    }
+    if let Some(attributes) = attributes {
+        after_directory(attributes, steps);
+    }
+    // No handler of the parent is left by now, so a pending signal can do no harm.
+    match basics.signal_mask {
+        ProgramMask::Unchanged => {}
+        ProgramMask::Callers => steps.push(Step::SignalMask),
+        ProgramMask::Blocked(signals) => steps.push(Step::BlockSignals { signals }),
+    }
+    // Hooks come late, so that no later step undoes what they change. What they open is closed after them.
+    if plan.hooks {
+        steps.push(Step::Hooks);
+        compiler.closes_after_hooks(plan, steps);
+    }
+    steps.push(match basics.last {
+        LastStep::Exec => Step::Exec,
+        LastStep::ExecFd(fd) => Step::ExecFd { fd },
+        LastStep::Run => Step::Run,
+    });
+    Ok(())
+}
+
+/// The attributes that the child sets before it changes to the working directory.
+fn before_directory(a: &Attributes<'_>, steps: &mut Vec<Step>) {
     add(steps, a.setsid.then_some(Step::NewSession));
     add(steps, a.process_group.map(|group| Step::JoinGroup { group }));
     add(steps, a.controlling_terminal.map(|fd| Step::ControllingTerminal { fd }));
@@ -64,40 +96,15 @@ pub(crate) fn compile(
     add(steps, a.gid.map(|gid| Step::SetGid { gid }));
     add(steps, a.chroot.map(|path| Step::ChangeRoot { path }));
     add(steps, a.uid.map(|uid| Step::SetUid { uid }));
-    // With the rights of the new user, and inside the new root.
-    add(
-        steps,
-        match a.directory {
-            WorkingDirectory::Inherit => None,
-            WorkingDirectory::Path(path) => Some(Step::ChangeDirectory { path }),
-            WorkingDirectory::Fd(fd) => Some(Step::ChangeDirectoryTo { fd }),
-        },
-    );
+}
+
+/// The attributes that the child sets after that.
+fn after_directory(a: &Attributes<'_>, steps: &mut Vec<Step>) {
     // A change of the user clears the signal. A parent that has died before the step is found by the check.
     if let Some((signal, parent)) = a.parent_death {
         steps.extend([Step::ParentDeathSignal { signal }, Step::CheckParent { parent }]);
     }
     add(steps, a.no_new_privs.then_some(Step::NoNewPrivs));
-    // No handler of the parent is left by now, so a pending signal can do no harm.
-    add(
-        steps,
-        match a.signal_mask {
-            ProgramMask::Unchanged => None,
-            ProgramMask::Callers => Some(Step::SignalMask),
-            ProgramMask::Blocked(signals) => Some(Step::BlockSignals { signals }),
-        },
-    );
-    // Hooks come late, so that no later step undoes what they change. What they open is closed after them.
-    if plan.hooks {
-        steps.push(Step::Hooks);
-        compiler.closes_after_hooks(plan, steps);
-    }
-    steps.push(match a.last {
-        LastStep::Exec => Step::Exec,
-        LastStep::ExecFd(fd) => Step::ExecFd { fd },
-        LastStep::Run => Step::Run,
-    });
-    Ok(())
 }
 
 /// Adds a step, if there is one. It looks only at that, which takes fewer instructions than `Vec::extend`.
@@ -109,11 +116,12 @@ fn add(steps: &mut Vec<Step>, step: Option<Step>) {
 }
 
 /// The signals that get their default dispositions, and those that are ignored.
-fn dispositions(attributes: &Attributes<'_>) -> [Signals; 2] {
-    let &Attributes { default_sigpipe, default_signals, ignored_signals, .. } = attributes;
-    let resets_sigpipe = default_sigpipe && !ignored_signals.contains(Signal::PIPE);
+fn dispositions(basics: &Basics, attributes: Option<&Attributes<'_>>) -> [Signals; 2] {
+    let none = [Signals::NONE; 2];
+    let [named, ignored] = attributes.map_or(none, |a| [a.default_signals, a.ignored_signals]);
+    let resets_sigpipe = basics.default_sigpipe && !ignored.contains(Signal::PIPE);
     let sigpipe = if resets_sigpipe { Signals::of(&[Signal::PIPE]) } else { Signals::NONE };
-    [default_signals | sigpipe, ignored_signals]
+    [named | sigpipe, ignored]
 }
 
 #[cfg(test)]
@@ -124,10 +132,10 @@ mod tests {
     use super::*;
     use rustix::process::{Resource, Rlimit};
 
-    fn compiled(attributes: Attributes<'_>, hooks: bool) -> Vec<Step> {
+    fn compiled(basics: Basics, attributes: Option<Attributes<'_>>, hooks: bool) -> Vec<Step> {
         let mut steps = Vec::new();
         let plan = Plan { hooks, ..Plan::new([Mapping::new(0, 0), Mapping::new(2, 7)]) };
-        compile(&plan, &attributes, &mut Compiler::default(), &mut steps).unwrap();
+        compile(&plan, &basics, attributes.as_ref(), &mut Compiler::default(), &mut steps).unwrap();
         steps
     }
 
@@ -138,10 +146,15 @@ mod tests {
         let numbers = NumbersId::from(0, &[5, 6]);
         let (resource, limit) = (Resource::Nofile, Rlimit { current: Some(64), maximum: None });
         let path = StringId(0);
-        let all = Attributes {
-            cgroup: Some(8),
+        let basics = Basics {
             default_handlers: true,
             default_sigpipe: true,
+            directory: WorkingDirectory::Path(path),
+            signal_mask: ProgramMask::Blocked(hang_up),
+            last: LastStep::ExecFd(12),
+        };
+        let all = Attributes {
+            cgroup: Some(8),
             default_signals: terminate,
             ignored_signals: hang_up,
             setsid: true,
@@ -158,14 +171,11 @@ mod tests {
             gid: Some(2),
             chroot: Some(path),
             uid: Some(1),
-            directory: WorkingDirectory::Path(path),
             parent_death: Some((Signal::KILL, 77)),
             no_new_privs: true,
-            signal_mask: ProgramMask::Blocked(hang_up),
-            last: LastStep::ExecFd(12),
         };
         assert_eq!(
-            compiled(all, true),
+            compiled(basics, Some(all), true),
             [
                 Step::JoinCgroup { fd: 8 },
                 Step::Dup2 { source: 7, target: 2, close_on_exec: false },
@@ -208,22 +218,26 @@ mod tests {
             Step::Close { first: 1, last: 1 },
             Step::Close { first: 3, last: 7 },
         ];
-        assert_eq!(compiled(Attributes::default(), false), [&table[..], &[Step::Exec]].concat());
-        let function = Attributes { last: LastStep::Run, directory: WorkingDirectory::Fd(5), ..Attributes::default() };
-        let rest = [Step::ChangeDirectoryTo { fd: 5 }, Step::Run];
-        assert_eq!(compiled(function, false), [&table[..], &rest[..]].concat());
-        let group = Attributes { process_group: Some(0), signal_mask: ProgramMask::Callers, ..Attributes::default() };
+        for none in [None, Some(Attributes::NONE)] {
+            assert_eq!(compiled(Basics::default(), none, false), [&table[..], &[Step::Exec]].concat());
+            let function = Basics { last: LastStep::Run, directory: WorkingDirectory::Fd(5), ..Basics::default() };
+            let rest = [Step::ChangeDirectoryTo { fd: 5 }, Step::Run];
+            assert_eq!(compiled(function, none, false), [&table[..], &rest[..]].concat());
+        }
+        let group = Attributes { process_group: Some(0), ..Attributes::NONE };
+        let basics = Basics { signal_mask: ProgramMask::Callers, ..Basics::default() };
         let rest = [Step::JoinGroup { group: 0 }, Step::SignalMask, Step::Exec];
-        assert_eq!(compiled(group, false), [&table[..], &rest[..]].concat());
+        assert_eq!(compiled(basics, Some(group), false), [&table[..], &rest[..]].concat());
     }
 
     #[test]
     fn sigpipe_is_reset_unless_the_command_ignores_it() {
         let sigpipe = Signals::of(&[Signal::PIPE]);
-        let reset = Attributes { default_sigpipe: true, ..Attributes::default() };
-        assert_eq!(dispositions(&reset), [sigpipe, Signals::NONE]);
-        let ignored = Attributes { ignored_signals: sigpipe, ..reset };
-        assert_eq!(dispositions(&ignored), [Signals::NONE, sigpipe]);
-        assert_eq!(dispositions(&Attributes::default()), [Signals::NONE, Signals::NONE]);
+        let reset = Basics { default_sigpipe: true, ..Basics::default() };
+        assert_eq!(dispositions(&reset, None), [sigpipe, Signals::NONE]);
+        assert_eq!(dispositions(&reset, Some(&Attributes::NONE)), [sigpipe, Signals::NONE]);
+        let ignored = Attributes { ignored_signals: sigpipe, ..Attributes::NONE };
+        assert_eq!(dispositions(&reset, Some(&ignored)), [Signals::NONE, sigpipe]);
+        assert_eq!(dispositions(&Basics::default(), None), [Signals::NONE, Signals::NONE]);
     }
 }

@@ -264,6 +264,7 @@ impl fmt::Display for Step {
             Self::CheckParent { parent } => write!(f, "check that the parent, process {parent}, lives"),
             Self::NoNewPrivs => f.write_str("give up new privileges"),
             Self::SignalMask => f.write_str("restore the signal mask"),
+            Self::BlockSignals { signals } if signals.is_empty() => f.write_str("block no signal"),
             Self::BlockSignals { signals } => write!(f, "block {signals}, and no other signal"),
             Self::Hooks => f.write_str("run the hooks"),
             Self::Exec => f.write_str("exec the program"),

@@ -6,17 +6,17 @@ use super::ids::changes_ids;
 use super::internal::Internal;
 use super::lent::{mapped, program};
 use super::strings::Strings;
-use crate::command::Command;
+use crate::command::{Command, Settings};
 use crate::error::Problem;
 use crate::launch::{Mode, Needs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::plan::Start;
-use crate::plan::{Attributes, LastStep, Plan, ProgramMask, WorkingDirectory};
+use crate::plan::{Attributes, Basics, LastStep, Plan, ProgramMask, WorkingDirectory, check_attributes};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::process::Signal;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What a command needs of its launcher.
 pub(super) fn needs(command: &Command<'_>) -> Result<Needs, Problem> {
@@ -28,58 +28,103 @@ pub(super) fn needs(command: &Command<'_>) -> Result<Needs, Problem> {
     })
 }
 
-/// The attributes of a command's child.
-pub(super) fn attributes<'a>(
+/// Refuses attributes that no child could have. The spawn calls this before it opens a descriptor.
+pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
+    let Some(settings) = command.settings.get() else { return Ok(()) };
+    let attributes = Attributes {
+        controlling_terminal: settings.controlling_terminal.map(|fd| fd.as_raw_fd()),
+        // The check looks only at whether there is a number, and the terminal is not open yet.
+        foreground: settings.foreground.then_some(-1),
+        limits: &settings.limits,
+        ..settings.plain
+    };
+    Ok(check_attributes(&attributes, mode.start())?)
+}
+
+/// All that a command's child does besides its descriptors.
+pub(super) struct Wanted<'a> {
+    pub(super) basics: Basics,
+    /// `None` if the command sets no attribute.
+    pub(super) attributes: Option<Attributes<'a>>,
+}
+
+/// What a command's child does besides its descriptors. `plan` has the numbers of the caller's table.
+pub(super) fn wanted<'a>(
     command: &'a Command<'_>,
     mode: Mode,
     plan: &Plan,
     strings: &Strings,
     internal: &Internal,
-) -> Result<Attributes<'a>, Problem> {
-    let settings = &*command.settings;
+) -> Result<Wanted<'a>, Problem> {
+    let attributes = match command.settings.get() {
+        Some(settings) => Some(attributes(settings, mode, strings, internal)?),
+        None => None,
+    };
+    Ok(Wanted { basics: basics(command, mode, plan, strings, internal), attributes })
+}
+
+/// What a command's child does in any case.
+fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &Strings, internal: &Internal) -> Basics {
     let is_child = mode != Mode::IN_PLACE;
-    let number = |fd: &Option<std::os::fd::OwnedFd>| fd.as_ref().map(AsRawFd::as_raw_fd);
-    let terminal = number(&internal.lent.terminal);
-    Ok(Attributes {
-        cgroup: number(&internal.lent.cgroup),
+    let settings = command.settings.get();
+    let mask = settings.and_then(|settings| settings.signal_mask);
+    Basics {
         default_handlers: mode.resets_handlers(),
-        default_sigpipe: is_child && !settings.signals_untouched,
-        controlling_terminal: terminal.filter(|_| settings.controlling_terminal.is_some()),
-        // Without a terminal the plan refuses it; then no step has the number.
-        foreground: settings.foreground.then(|| terminal.unwrap_or(-1)),
-        affinity: strings.affinity,
-        limits: &settings.limits,
-        groups: strings.groups,
-        chroot: strings.root,
+        default_sigpipe: is_child && !settings.is_some_and(|settings| settings.signals_untouched),
         directory: match (number(&internal.lent.directory), strings.directory) {
             (Some(fd), _) => WorkingDirectory::Fd(fd),
             (None, Some(path)) => WorkingDirectory::Path(path),
             (None, None) => WorkingDirectory::Inherit,
         },
-        parent_death: parent_death(command, plan)?,
-        signal_mask: match settings.plain.signal_mask {
-            ProgramMask::Unchanged if is_child => ProgramMask::Callers,
-            mask => mask,
+        signal_mask: match mask {
+            Some(blocked) => ProgramMask::Blocked(blocked),
+            None if is_child => ProgramMask::Callers,
+            None => ProgramMask::Unchanged,
         },
         last: match (number(&internal.lent.program), program(command)) {
             (Some(fd), _) => LastStep::ExecFd(fd),
             (None, Some(fd)) => LastStep::ExecFd(mapped(plan, fd.as_raw_fd()).unwrap_or(-1)),
             (None, None) => LastStep::Exec,
         },
+    }
+}
+
+/// The attributes that a command sets.
+fn attributes<'a>(
+    settings: &'a Settings<'_>,
+    mode: Mode,
+    strings: &Strings,
+    internal: &Internal,
+) -> Result<Attributes<'a>, Problem> {
+    let terminal = number(&internal.lent.terminal);
+    Ok(Attributes {
+        cgroup: number(&internal.lent.cgroup),
+        controlling_terminal: terminal.filter(|_| settings.controlling_terminal.is_some()),
+        // If there is no terminal, `check` has refused the command, so no step has the number -1.
+        foreground: settings.foreground.then(|| terminal.unwrap_or(-1)),
+        affinity: strings.affinity,
+        limits: &settings.limits,
+        groups: strings.groups,
+        chroot: strings.root,
+        parent_death: parent_death(settings, mode)?,
         ..settings.plain
     })
 }
 
+fn number(fd: &Option<OwnedFd>) -> Option<RawFd> {
+    fd.as_ref().map(AsRawFd::as_raw_fd)
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn has_cgroup(command: &Command<'_>) -> bool {
-    command.settings.linux.cgroup.is_some()
+    command.settings.get().is_some_and(|settings| settings.linux.cgroup.is_some())
 }
 
 /// The parent-death signal, and the process whose end the kernel tells: this one, or its parent if this one executes the program.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn parent_death(command: &Command<'_>, plan: &Plan) -> Result<Option<(Signal, u32)>, Problem> {
-    let Some(signal) = command.settings.linux.parent_death_signal else { return Ok(None) };
-    let parent = match plan.start {
+fn parent_death(settings: &Settings<'_>, mode: Mode) -> Result<Option<(Signal, u32)>, Problem> {
+    let Some(signal) = settings.linux.parent_death_signal else { return Ok(None) };
+    let parent = match mode.start() {
         Start::InPlace => sys::parent().map_err(cannot_tell_ids)?,
         Start::Copied | Start::Shared => std::process::id(),
     };
@@ -94,6 +139,6 @@ fn has_cgroup(_: &Command<'_>) -> bool {
 
 /// Other systems have no such signal.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn parent_death(_: &Command<'_>, _: &Plan) -> Result<Option<(rustix::process::Signal, u32)>, Problem> {
+fn parent_death(_: &Settings<'_>, _: Mode) -> Result<Option<(rustix::process::Signal, u32)>, Problem> {
     Ok(None)
 }

@@ -101,7 +101,7 @@ fn terminal<'a>(command: &Command<'a>) -> Result<Option<LentFd<'a>>, Problem> {
     if let Some(fd) = settings.controlling_terminal {
         return Ok(Some(LentFd::Callers(fd)));
     }
-    // A new session has no terminal: the plan refuses that.
+    // A new session has no terminal, and `attributes::check` has refused to make it the foreground of one.
     if !settings.foreground || settings.plain.setsid {
         return Ok(None);
     }

@@ -1,6 +1,6 @@
 //! What the parent does before the launch: builds the strings, opens the sources, compiles the steps.
 
-use super::attributes::attributes;
+use super::attributes::{check, wanted};
 use super::buffers::Buffers;
 use super::defaults::Defaults;
 use super::internal::Internal;
@@ -14,7 +14,7 @@ use crate::command::{Command, Environment, FdMap};
 use crate::error::{Failure, Problem};
 use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Errpipe, HookList, Image, Mode, known_missing};
-use crate::plan::{Attributes, LastStep, Mapping, ProgramMask, Start, Step, compile};
+use crate::plan::{Basics, LastStep, Mapping, ProgramMask, Start, Step, compile};
 use crate::platform::Features;
 use crate::sys;
 use rustix::process::Resource;
@@ -41,6 +41,7 @@ pub(super) fn prepare<'b>(
     mode: Mode,
     buffers: &'b mut Buffers,
 ) -> Result<Prepared<'b>, Problem> {
+    check(command, mode)?;
     let strings = strings::build(command, buffers)?;
     let _guard = lock_stdio_numbers();
     let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
@@ -64,8 +65,8 @@ pub(super) fn prepare_function<'b>(
     plan.closed.extend(plan.scratch);
     plan.closed.extend(internal.errpipe.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
     plan.closed.extend(ends.numbers());
-    let attributes = Attributes { signal_mask: ProgramMask::Callers, last: LastStep::Run, ..Attributes::default() };
-    compile(plan, &attributes, compiler, steps)?;
+    let basics = Basics { signal_mask: ProgramMask::Callers, last: LastStep::Run, ..Basics::default() };
+    compile(plan, &basics, None, compiler, steps)?;
     prepared.take_internal(internal);
     Ok(prepared)
 }
@@ -117,8 +118,8 @@ impl Prepared<'_> {
         let Buffers { plan, compiler, steps, .. } = &mut *self.buffers;
         let lent = lent(command, mode, plan)?;
         let internal = Internal::open(plan, mode, lent)?;
-        let attributes = attributes(command, mode, plan, &self.strings, &internal)?;
-        compile(plan, &attributes, compiler, steps)?;
+        let wanted = wanted(command, mode, plan, &self.strings, &internal)?;
+        compile(plan, &wanted.basics, wanted.attributes.as_ref(), compiler, steps)?;
         self.take_internal(internal);
         Ok(())
     }
@@ -152,7 +153,8 @@ pub(super) fn image<'a>(
         function: None,
         missing: missing_in_child(command.fd_map.missing),
         cgroup: prepared.internal.into_cgroup,
-        hard_limit: hard_limit_before(&buffers.steps),
+        // Without attributes no step changes it.
+        hard_limit: command.settings.get().and_then(|_| hard_limit_before(&buffers.steps)),
         in_place: buffers.plan.start == Start::InPlace,
     }
 }

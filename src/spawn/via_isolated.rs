@@ -3,7 +3,7 @@
 //! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the sources' numbers in the thread's
 //! table. The steps are compiled from that copy.
 
-use super::attributes::attributes;
+use super::attributes::{check, wanted};
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::internal::Internal;
@@ -63,8 +63,8 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         let mut internal = Internal::open(plan, mode, lent)?;
         // The parent's plan has the sources that the caller knows.
         let Buffers { plan: parents, compiler, steps, .. } = &mut *prepared.buffers;
-        let attributes = attributes(command, mode, parents, &prepared.strings, &internal)?;
-        compile(plan, &attributes, compiler, steps)?;
+        let wanted = wanted(command, mode, parents, &prepared.strings, &internal)?;
+        compile(plan, &wanted.basics, wanted.attributes.as_ref(), compiler, steps)?;
         prepared.errpipe = internal.errpipe.take();
         prepared.internal = internal;
         Ok(())
@@ -86,6 +86,7 @@ pub(super) fn launch_in_thread(
 ) -> Result<(Spawned, ParentEnds), LaunchError> {
     refuse_inherited_rest(command)?;
     with_buffers(|buffers| {
+        check(command, mode)?;
         let strings = strings::build(command, buffers)?; // Without the thread's turn, since it may send an event.
         let mut turn = isolated.turn()?;
         let (mut transfer, numbers) = Transfer::send(command, defaults, mode, strings, buffers)?;
@@ -128,6 +129,7 @@ pub(super) fn explain<T>(
 ) -> Result<T, Problem> {
     refuse_inherited_rest(command)?;
     with_buffers(|buffers| {
+        check(command, mode)?;
         let strings = strings::build(command, buffers)?; // Without the thread's turn, since it may send an event.
         let mut turn = isolated.turn()?;
         let (mut transfer, numbers) = Transfer::send(command, defaults, mode, strings, buffers)?;

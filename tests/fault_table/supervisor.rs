@@ -108,6 +108,7 @@ pub fn run(entrance: &Entrance, injection: Option<Injection>) -> Option<Seen> {
     let listener = filter::receive(&ours).unwrap();
     drop(ours);
     run.supervise(listener.as_ref());
+    attributes::remove_cgroup(run.group);
     if libc::WIFEXITED(run.seen.status) && libc::WEXITSTATUS(run.seen.status) == subject::LACKING {
         return None;
     }
@@ -278,7 +279,6 @@ impl Run {
     }
 
     fn collect(self, directory: &Path) -> Seen {
-        attributes::remove_cgroup(self.group);
         let read = |name: &str| std::fs::read(directory.join(name)).ok();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace(directory.to_str().unwrap(), "DIR");
         let executable = std::env::current_exe().unwrap();

@@ -73,6 +73,20 @@ own_process! {
     }
 }
 
+own_process! {
+    fn exec_moves_this_process_into_the_cgroup() {
+        let Some(cgroup) = Cgroup::new() else { return };
+        let directory = cgroup.open();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let status = status_of(|| {
+            let mut cat = Command::new("cat");
+            panic!("{}", cat.arg("/proc/self/cgroup").cgroup(&directory).stdout(file.as_file()).exec());
+        });
+        assert_eq!(status, 0);
+        assert!(cgroup.has(&std::fs::read_to_string(file.path()).unwrap()));
+    }
+}
+
 /// How often a spawn into the cgroup makes a call, in parent and child. Each call gets the answer that `answer` has for its
 /// number, from 0 on.
 fn count(call: i64, launcher: Launcher, cgroup: &File, answer: impl Fn(u32) -> Option<i32>) -> Option<u32> {

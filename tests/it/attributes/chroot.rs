@@ -2,9 +2,10 @@
 
 use crate::own_process;
 use crate::support::parent_state::{ParentState, is_root};
+use crate::support::sources::memory_at;
 use crate::support::tools::has;
 use crate::support::{LAUNCHERS, command};
-use fdspawn::{Command, Failure, Launcher};
+use fdspawn::{Command, Failure, Features, Launcher, Resource, Rlimit};
 use std::fs::{File, Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -20,7 +21,7 @@ fn jail() -> Option<tempfile::TempDir> {
     for (program, name) in [("/bin/pwd", "/bin/pwd"), ("/bin/pwd", "/bin/only-here"), ("/bin/cat", "/bin/cat")] {
         copy(program, jail.path(), name);
     }
-    let libraries = std::process::Command::new("ldd").arg("/bin/pwd").output().unwrap().stdout;
+    let libraries = Command::new("ldd").arg("/bin/pwd").output().unwrap().stdout;
     let libraries = String::from_utf8(libraries).unwrap();
     for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
         copy(library, jail.path(), library);
@@ -105,6 +106,34 @@ own_process! {
         assert_eq!(error.to_string(), text);
         drop(private);
         assert_eq!(ParentState::now(), before);
+    }
+}
+
+own_process! {
+    fn rest_is_closed_after_hooks_even_where_the_new_user_and_root_have_no_list_of_it() {
+        let Some(jail) = jail() else { return };
+        let _leaks = [memory_at(300, "leak", false), memory_at(4, "leak", false)];
+        let limit = Rlimit { current: Some(64), maximum: Some(64) };
+        let open_one = || {
+            // SAFETY: the call opens a descriptor, and uses no memory.
+            assert!(unsafe { libc::dup(0) } > 2);
+            Ok(())
+        };
+        for missing in [Features::empty(), Features::CLOSE_RANGE] {
+            // Before exec, the user may not read the list of its descriptors in /proc.
+            let script = "n=3; while [ $n -lt 400 ]; do [ -e /proc/$$/fd/$n ] && echo $n; n=$((n+1)); done; echo end";
+            let mut same_root = command("/bin/sh");
+            same_root.args(["-c", script]).missing(missing).uid(4242).rlimit(Resource::Nofile, limit).chroot("/");
+            // SAFETY: the hook only opens a descriptor.
+            unsafe { same_root.pre_exec(open_one) };
+            assert_eq!(printed(&mut same_root), "end");
+            // In this root there is no /proc. The child runs, so it has closed the rest.
+            let mut inside = in_jail("/bin/pwd", &jail, Launcher::Auto);
+            inside.missing(missing).uid(4242).rlimit(Resource::Nofile, limit);
+            // SAFETY: the hook only opens a descriptor.
+            unsafe { inside.pre_exec(open_one) };
+            assert_eq!(printed(&mut inside), "/");
+        }
     }
 }
 

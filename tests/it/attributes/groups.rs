@@ -10,7 +10,9 @@ use fdspawn::{Failure, Launcher};
 own_process! {
     fn new_process_group_has_the_childs_id() {
         let group = Attribute {
-            set: &|command| { command.process_group(0); },
+            set: &|command| {
+                command.process_group(0);
+            },
             step: "make a new process group",
             changes: &[("group", "own")],
         };
@@ -30,7 +32,9 @@ own_process! {
         });
         let id = other.0.to_string();
         let group = Attribute {
-            set: &|command| { command.process_group(other.0 as i32); },
+            set: &|command| {
+                command.process_group(other.0 as i32);
+            },
             step: &format!("join process group {id}"),
             changes: &[("group", &id)],
         };
@@ -45,7 +49,13 @@ own_process! {
             assert!(unsafe { libc::setsid() } > 0);
         });
         for group in [other.0 as i32, i32::MAX] {
-            let attribute = Attribute { set: &|command| { command.process_group(group); }, step: "", changes: &[] };
+            let attribute = Attribute {
+                set: &|command| {
+                    command.process_group(group);
+                },
+                step: "",
+                changes: &[],
+            };
             attribute.check_error(|| true, &format!("cannot join process group {group}: Operation not permitted"));
         }
     }
@@ -54,7 +64,9 @@ own_process! {
 own_process! {
     fn new_session_has_a_new_group() {
         let session = Attribute {
-            set: &|command| { command.setsid(true); },
+            set: &|command| {
+                command.setsid(true);
+            },
             step: "make a new session",
             changes: &[("group", "own"), ("session", "own")],
         };
@@ -64,7 +76,9 @@ own_process! {
             "cannot make a new session: Operation not permitted",
         );
         let taken_back = Attribute {
-            set: &|command| { command.setsid(true).setsid(false).umask(0o1); },
+            set: &|command| {
+                command.setsid(true).setsid(false).umask(0o1);
+            },
             step: "set the umask to 001",
             changes: &[("umask", "001")],
         };
@@ -98,12 +112,20 @@ own_process! {
 own_process! {
     fn negative_groups_and_a_session_with_a_group_are_refused() {
         refused(
-            |command| { command.process_group(-5); },
+            |command| {
+                command.process_group(-5);
+            },
             Refusal::NegativeGroup { group: -5 },
             "process group -5 is below zero",
         );
         let text = "a new session and a process group exclude each other";
-        refused(|command| { command.process_group(0).setsid(true); }, Refusal::SessionAndGroup, text);
+        refused(
+            |command| {
+                command.process_group(0).setsid(true);
+            },
+            Refusal::SessionAndGroup,
+            text,
+        );
         let explanation = fdspawn::Command::new("true").launcher(Launcher::Fork).process_group(i32::MIN).explain();
         assert_eq!(without_program(&explanation.to_string()), "process group -2147483648 is below zero");
     }

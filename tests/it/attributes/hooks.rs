@@ -51,7 +51,11 @@ own_process! {
                 });
             }
             let found = state(way, command);
-            assert_eq!((found.get("umask"), found.get("blocked"), found.get("pending")), ("055", "10", "10"), "{way:?}");
+            assert_eq!(
+                (found.get("umask"), found.get("blocked"), found.get("pending")),
+                ("055", "10", "10"),
+                "{way:?}"
+            );
             assert_eq!(found.get("group"), found.get("process"));
             assert_eq!((found.get("limit nofile"), found.get("oom_score_adj")), ("700:800", "900"));
             assert_eq!(own(), before, "{way:?}");

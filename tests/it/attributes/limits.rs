@@ -18,18 +18,23 @@ const fn limit(current: u64, maximum: u64) -> Rlimit {
 own_process! {
     fn limit_is_that_of_the_child_only() {
         let attribute = Attribute {
-            set: &|command| { command.rlimit(Resource::Nofile, limit(64, 128)); },
+            set: &|command| {
+                command.rlimit(Resource::Nofile, limit(64, 128));
+            },
             step: "set RLIMIT_NOFILE to 64:128",
             changes: &[("limit nofile", "64:128")],
         };
         attribute.check();
         let attribute = Attribute {
-            set: &|command| { command.rlimit(Resource::Core, limit(0, 0)); },
+            set: &|command| {
+                command.rlimit(Resource::Core, limit(0, 0));
+            },
             step: "set RLIMIT_CORE to 0:0",
             changes: &[("limit core", "0:0")],
         };
         attribute.check();
-        let core = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::RLIMIT_CORE.into()).unwrap();
+        let core =
+            SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::RLIMIT_CORE.into()).unwrap();
         // `own` reads the limit too, and reads zeros when the filter refuses that.
         attribute.check_error(
             || refuse_if(libc::SYS_prlimit64, [core.clone()], libc::EPERM),
@@ -46,10 +51,7 @@ own_process! {
                 command.rlimit(Resource::Fsize, Rlimit { current: Some(1 << 20), maximum: None });
             },
             step: "set RLIMIT_FSIZE to 1048576:unlimited",
-            changes: &[
-                ("limit cpu", "1000:2000"),
-                ("limit fsize", "1048576:18446744073709551615"),
-            ],
+            changes: &[("limit cpu", "1000:2000"), ("limit fsize", "1048576:18446744073709551615")],
         };
         attribute.check();
         let mut command = teller();
@@ -100,7 +102,9 @@ own_process! {
 own_process! {
     fn higher_hard_limit_without_the_right_is_eperm() {
         let attribute = Attribute {
-            set: &|command| { command.rlimit(Resource::Core, limit(5, 6)); },
+            set: &|command| {
+                command.rlimit(Resource::Core, limit(5, 6));
+            },
             step: "set RLIMIT_CORE to 5:6",
             changes: &[],
         };
@@ -120,12 +124,16 @@ own_process! {
     fn soft_limit_above_the_hard_one_is_refused() {
         let refusal = |soft, hard| Refusal::SoftAboveHard { resource: Resource::Nofile, soft, hard };
         refused(
-            |command| { command.rlimit(Resource::Nofile, limit(65, 64)); },
+            |command| {
+                command.rlimit(Resource::Nofile, limit(65, 64));
+            },
             refusal(65, 64),
             "the soft limit 65 of RLIMIT_NOFILE is above the hard limit 64",
         );
         refused(
-            |command| { command.rlimit(Resource::Nofile, Rlimit { current: None, maximum: Some(64) }); },
+            |command| {
+                command.rlimit(Resource::Nofile, Rlimit { current: None, maximum: Some(64) });
+            },
             refusal(u64::MAX, 64),
             "the soft limit unlimited of RLIMIT_NOFILE is above the hard limit 64",
         );
@@ -144,9 +152,10 @@ own_process! {
                 let before = own();
                 // Descriptor 3 is left for the loader of the program, and for the helper's list.
                 let mut command = Command::new(test_binary());
-                command.args([MARK, "table-on", "1"]).rest(rest).rlimit(Resource::Nofile, limit(5, 5)).fd(900, &file).fd(4, &file);
+                command.args([MARK, "table-on", "1"]).rest(rest).rlimit(Resource::Nofile, limit(5, 5));
+                command.fd(900, &file).fd(40, &file);
                 let table: Table = output(way, command).unwrap().parse().unwrap();
-                assert_eq!(table.contents()[3..], [(4, "high"), (900, "high")], "{way:?}");
+                assert_eq!(table.contents()[3..], [(40, "high"), (900, "high")], "{way:?}");
                 assert_eq!(own(), before);
             }
         }
@@ -158,11 +167,7 @@ own_process! {
         if hard_limit() < 20_000 {
             return;
         }
-        let all = [
-            Features::empty(),
-            Features::CLOSE_RANGE,
-            Features::CLOSE_RANGE | Features::PROC,
-        ];
+        let all = [Features::empty(), Features::CLOSE_RANGE, Features::CLOSE_RANGE | Features::PROC];
         let _leaky = [leaky(memory("leaky")), memory_at(4000, "leaky", false).into()];
         for missing in all {
             for way in WAYS_WITH_HOOKS {

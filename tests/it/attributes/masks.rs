@@ -16,13 +16,21 @@ own_process! {
     fn umask_is_that_of_the_child_only() {
         for (mask, text) in [(0, "000"), (0o027, "027"), (0o777, "777")] {
             let umask = Attribute {
-                set: &|command| { command.umask(mask); },
+                set: &|command| {
+                    command.umask(mask);
+                },
                 step: &format!("set the umask to {text}"),
                 changes: &[("umask", text)],
             };
             umask.check();
         }
-        let umask = Attribute { set: &|command| { command.umask(0o027); }, step: "", changes: &[] };
+        let umask = Attribute {
+            set: &|command| {
+                command.umask(0o027);
+            },
+            step: "",
+            changes: &[],
+        };
         umask.check_error(
             || crate::support::seccomp::refuse(&[libc::SYS_umask], libc::EPERM),
             "cannot set the umask to 027: Operation not permitted",
@@ -33,7 +41,13 @@ own_process! {
 own_process! {
     fn umask_of_more_than_the_permissions_is_refused() {
         let text = "umask 0o1000 has more than the nine bits of the permissions";
-        refused(|command| { command.umask(0o1000); }, Refusal::Umask { mask: 0o1000 }, text);
+        refused(
+            |command| {
+                command.umask(0o1000);
+            },
+            Refusal::Umask { mask: 0o1000 },
+            text,
+        );
     }
 }
 
@@ -58,25 +72,33 @@ own_process! {
             libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, 0, 8);
         }
         let callers = Attribute {
-            set: &|command| { command.umask(0); },
+            set: &|command| {
+                command.umask(0);
+            },
             step: "set the umask to 000",
             changes: &[("umask", "000"), ("blocked", "12")],
         };
         callers.check();
         let mask = Attribute {
-            set: &|command| { command.signal_mask(&[Signal::TERM, Signal::HUP]); },
+            set: &|command| {
+                command.signal_mask(&[Signal::TERM, Signal::HUP]);
+            },
             step: "block SIGHUP, SIGTERM, and no other signal",
             changes: &[("blocked", "1 15")],
         };
         mask.check();
         let last = Attribute {
-            set: &|command| { command.signal_mask(&[Signal::TERM]).signal_mask(&[]); },
-            step: "block no signal, and no other signal",
+            set: &|command| {
+                command.signal_mask(&[Signal::TERM]).signal_mask(&[]);
+            },
+            step: "block no signal",
             changes: &[("blocked", "")],
         };
         last.check();
         let never_blocked = Attribute {
-            set: &|command| { command.signal_mask(&[Signal::KILL, Signal::STOP, Signal::INT]); },
+            set: &|command| {
+                command.signal_mask(&[Signal::KILL, Signal::STOP, Signal::INT]);
+            },
             step: "block SIGINT, SIGKILL, SIGSTOP, and no other signal",
             changes: &[("blocked", "2")],
         };
@@ -111,13 +133,17 @@ own_process! {
 own_process! {
     fn no_new_privs_is_that_of_the_child_only() {
         let attribute = Attribute {
-            set: &|command| { command.no_new_privs(true); },
+            set: &|command| {
+                command.no_new_privs(true);
+            },
             step: "give up new privileges",
             changes: &[("no_new_privs", "1")],
         };
         attribute.check();
         let taken_back = Attribute {
-            set: &|command| { command.no_new_privs(true).no_new_privs(false).umask(0o3); },
+            set: &|command| {
+                command.no_new_privs(true).no_new_privs(false).umask(0o3);
+            },
             step: "set the umask to 003",
             changes: &[("umask", "003")],
         };
@@ -133,13 +159,21 @@ own_process! {
     fn oom_score_adj_is_that_of_the_child_only() {
         for (value, text) in [(1000, "1000"), (999, "999")] {
             let attribute = Attribute {
-                set: &|command| { command.oom_score_adj(value); },
+                set: &|command| {
+                    command.oom_score_adj(value);
+                },
                 step: &format!("set oom_score_adj to {text}"),
                 changes: &[("oom_score_adj", text)],
             };
             attribute.check();
         }
-        let attribute = Attribute { set: &|command| { command.oom_score_adj(777); }, step: "", changes: &[] };
+        let attribute = Attribute {
+            set: &|command| {
+                command.oom_score_adj(777);
+            },
+            step: "",
+            changes: &[],
+        };
         let write_only = (libc::O_WRONLY | libc::O_CLOEXEC) as u64;
         attribute.check_error(
             || refuse_if(libc::SYS_openat, [argument(2, write_only)], libc::EPERM),
@@ -160,7 +194,13 @@ own_process! {
     fn oom_score_adj_out_of_its_range_is_refused() {
         for value in [-1001, 1001, i32::MIN, i32::MAX] {
             let text = format!("oom_score_adj {value} is not from -1000 to 1000");
-            refused(|command| { command.oom_score_adj(value); }, Refusal::OomScore { value }, &text);
+            refused(
+                |command| {
+                    command.oom_score_adj(value);
+                },
+                Refusal::OomScore { value },
+                &text,
+            );
         }
     }
 }

@@ -61,7 +61,8 @@ own_process! {
                 assert_eq!(capacities(way, helper("cat").pipe_capacity(asked)), [usual(); 4], "{way:?}");
             }
         }
-        let set = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_SETPIPE_SZ as u64).unwrap();
+        let set =
+            SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_SETPIPE_SZ as u64).unwrap();
         if refuse_if(libc::SYS_fcntl, [set], libc::EPERM) {
             for way in ways() {
                 assert_eq!(capacities(way, helper("cat").pipe_capacity(8192)), [usual(); 4], "{way:?}");

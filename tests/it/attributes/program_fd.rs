@@ -130,8 +130,8 @@ own_process! {
             let error = error(way, command.program_fd(&script));
             assert!(matches!(error.failure(), Failure::ScriptByDescriptor), "{way:?}: {error:?}");
             assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
-            let text = "the program given as a descriptor is a script, and its interpreter cannot open it; keep or connect the \
-                        descriptor: No such file or directory";
+            let text = "the program given as a descriptor is a script, and its interpreter cannot open it; keep or \
+                        connect the descriptor: No such file or directory";
             assert_eq!(without_program(&error.to_string()), text);
             assert_eq!(own(), before, "{way:?}");
 
@@ -261,7 +261,8 @@ own_process! {
                 isolated();
                 let error = error(way, Command::new("name").program_fd(&file));
                 assert_eq!(error.raw_os_error(), Some(libc::ENOSYS), "{way:?}: {error:?}");
-                let text = format!("cannot exec the program of descriptor {}: Function not implemented", file.as_raw_fd());
+                let text =
+                    format!("cannot exec the program of descriptor {}: Function not implemented", file.as_raw_fd());
                 assert_eq!(without_program(&error.to_string()), text);
             }
         }

@@ -120,7 +120,8 @@ own_process! {
             }
         }
         let none = error(WAYS[0], &mut files.command(&["nothing"])).to_string();
-        let text = "cannot spawn `name`: none of the candidates for the program can be executed: No such file or directory";
+        let text =
+            "cannot spawn `name`: none of the candidates for the program can be executed: No such file or directory";
         assert_eq!(none, text);
         let plain = error(WAYS[1], &mut files.command(&["nothing", "plain"])).to_string();
         assert_eq!(plain, format!("cannot spawn `name`: `{}`: Permission denied", files.path("plain").display()));
@@ -198,11 +199,23 @@ own_process! {
 own_process! {
     fn empty_lists_and_two_kinds_of_programs_are_refused() {
         let none: [&str; 0] = [];
-        refused(|command| { command.programs(none); }, Refusal::NoPrograms, "the list of programs is empty");
+        refused(
+            |command| {
+                command.programs(none);
+            },
+            Refusal::NoPrograms,
+            "the list of programs is empty",
+        );
         let file = std::mem::ManuallyDrop::new(fs::File::open("/bin/sh").unwrap());
         let lent = crate::support::sources::lent(std::os::fd::AsRawFd::as_raw_fd(&*file));
         let text = "a program given as a descriptor and a list of programs exclude each other";
-        refused(|command| { command.programs(["/bin/sh"]).program_fd(lent); }, Refusal::TwoPrograms, text);
+        refused(
+            |command| {
+                command.programs(["/bin/sh"]).program_fd(lent);
+            },
+            Refusal::TwoPrograms,
+            text,
+        );
         for way in ways::WAYS {
             let error = error(way, Command::new("name").programs(["/bin/sh", "a\0b"]));
             assert!(matches!(error.failure(), Failure::NulByte(Text::Program)), "{way:?}: {error:?}");

@@ -72,7 +72,9 @@ own_process! {
         ];
         for (scheduler, name, found) in plain {
             let attribute = Attribute {
-                set: &|command| { command.scheduler(scheduler); },
+                set: &|command| {
+                    command.scheduler(scheduler);
+                },
                 step: &format!("set the scheduler to {name}"),
                 changes: &[("scheduler", found)],
             };
@@ -94,19 +96,23 @@ own_process! {
         // SAFETY: the thread's own policy, which it gets back.
         let allowed = unsafe {
             let [priority, none] = [1_i32, 0];
-            let set = |policy: i32, priority: *const i32| libc::syscall(libc::SYS_sched_setscheduler, 0, policy, priority);
+            let set =
+                |policy: i32, priority: *const i32| libc::syscall(libc::SYS_sched_setscheduler, 0, policy, priority);
             set(libc::SCHED_FIFO, &raw const priority) == 0 && set(libc::SCHED_OTHER, &raw const none) == 0
         };
         for (scheduler, name, found) in cases {
             let attribute = Attribute {
-                set: &|command| { command.scheduler(scheduler); },
+                set: &|command| {
+                    command.scheduler(scheduler);
+                },
                 step: &format!("set the scheduler to {name}"),
                 changes: &[("scheduler", found)],
             };
             if allowed {
                 attribute.check();
             }
-            attribute.check_error(become_nobody, &format!("cannot set the scheduler to {name}: Operation not permitted"));
+            attribute
+                .check_error(become_nobody, &format!("cannot set the scheduler to {name}: Operation not permitted"));
         }
     }
 }
@@ -116,8 +122,20 @@ own_process! {
         for priority in [0, 100, 255] {
             let text = format!("real-time priority {priority} is not from 1 to 99");
             let refusal = Refusal::Priority { priority };
-            refused(|command| { command.scheduler(Scheduler::Fifo(priority)); }, refusal, &text);
-            refused(|command| { command.scheduler(Scheduler::RoundRobin(priority)); }, refusal, &text);
+            refused(
+                |command| {
+                    command.scheduler(Scheduler::Fifo(priority));
+                },
+                refusal,
+                &text,
+            );
+            refused(
+                |command| {
+                    command.scheduler(Scheduler::RoundRobin(priority));
+                },
+                refusal,
+                &text,
+            );
         }
     }
 }
@@ -126,7 +144,9 @@ own_process! {
     fn nice_value_is_added_after_the_scheduler_is_set() {
         let sum = (State::current().get("nice").parse::<i32>().unwrap() + 4).min(19).to_string();
         let attribute = Attribute {
-            set: &|command| { command.nice(4).scheduler(Scheduler::Batch); },
+            set: &|command| {
+                command.nice(4).scheduler(Scheduler::Batch);
+            },
             step: "add 4 to the nice value",
             changes: &[("nice", &sum), ("scheduler", "3 0")],
         };
@@ -149,7 +169,9 @@ own_process! {
         for cpu in [first, last] {
             let text = cpu.to_string();
             let attribute = Attribute {
-                set: &|command| { command.affinity(&cpus(&[first])).affinity(&cpus(&[cpu])); },
+                set: &|command| {
+                    command.affinity(&cpus(&[first])).affinity(&cpus(&[cpu]));
+                },
                 step: &format!("set the CPUs to {cpu}"),
                 changes: &[("cpus", &text)],
             };
@@ -159,7 +181,9 @@ own_process! {
         }
         // The kernel takes those that exist.
         let attribute = Attribute {
-            set: &|command| { command.affinity(&cpus(&[last, CpuSet::MAX_CPU - 1])); },
+            set: &|command| {
+                command.affinity(&cpus(&[last, CpuSet::MAX_CPU - 1]));
+            },
             step: &format!("set the CPUs to {last}, 1023"),
             changes: &[("cpus", &last.to_string())],
         };
@@ -174,7 +198,13 @@ own_process! {
             assert!(matches!(error.failure(), Failure::Affinity(found) if *found == [1000, 1023]), "{error:?}");
             assert!(error.to_string().ends_with("`: cannot set the CPUs to 1000, 1023: Invalid argument"), "{error}");
         }
-        refused(|command| { command.affinity(&CpuSet::new()); }, Refusal::NoCpus, "the set of CPUs is empty");
+        refused(
+            |command| {
+                command.affinity(&CpuSet::new());
+            },
+            Refusal::NoCpus,
+            "the set of CPUs is empty",
+        );
         let command = teller();
         assert_eq!(state(WAYS[0], command).get("cpus"), State::current().get("cpus"));
     }

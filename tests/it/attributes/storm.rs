@@ -1,9 +1,9 @@
 //! A user who attacks the children that become this user's, before their exec.
 
 use crate::own_process;
-use crate::support::exhaustive;
 use crate::support::parent_state::{ParentState, field, is_root};
 use crate::support::tools::skip;
+use crate::support::{Over, exhaustive};
 use fdspawn::{Command, Launcher};
 use std::fs::{read_dir, read_to_string};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -75,10 +75,10 @@ fn start_attacker(shared: &Shared) -> i32 {
         let attacker = libc::fork();
         assert!(attacker >= 0);
         if attacker == 0 {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             libc::setgroups(0, std::ptr::null());
             libc::setresgid(GROUP, GROUP, GROUP);
             libc::setresuid(USER, USER, USER);
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             // A program that would be stopped again and again would not end.
             let mut done = std::collections::BTreeSet::new();
             while !shared.over.load(Ordering::Relaxed) {
@@ -109,6 +109,7 @@ own_process! {
         let shared = Shared::new();
         let before = ParentState::now();
         let attacker = start_attacker(shared);
+        let over = Over(&shared.over);
 
         // A child that makes itself traceable is traced, so the attack is a real one.
         let mut easy = as_user();
@@ -142,7 +143,7 @@ own_process! {
                 }
             });
         }
-        shared.over.store(true, Ordering::Relaxed);
+        drop(over);
         // SAFETY: the attacker is this process's child.
         assert_eq!(unsafe { libc::waitpid(attacker, std::ptr::null_mut(), 0) }, attacker);
         println!("{} programs were traced", shared.after_exec.load(Ordering::Relaxed));

@@ -1,6 +1,7 @@
 //! The controlling terminal of a child, and its foreground process group.
 
 use crate::own_process;
+use crate::support::forked::status_of;
 use crate::support::parent_state::{ParentState, field};
 use crate::support::sources::memory;
 use crate::support::terminal::Terminal;
@@ -122,6 +123,31 @@ fn stat_in_foreground(launcher: Launcher) {
     stat(launcher, |command| {
         command.process_group(0).foreground(true);
     });
+}
+
+own_process! {
+    fn exec_gives_the_terminal_to_the_session_that_this_process_leads() {
+        let terminal = Terminal::new();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for is_leader in [false, true] {
+            let status = status_of(|| {
+                let mut cat = Command::new("cat");
+                if is_leader {
+                    // SAFETY: the call has no arguments.
+                    assert!(unsafe { libc::setsid() } > 0);
+                } else {
+                    cat.setsid(true);
+                }
+                cat.arg("/proc/self/stat").controlling_terminal(&terminal.slave).foreground(true);
+                panic!("{}", cat.stdout(file.as_file()).exec());
+            });
+            assert_eq!(status, 0);
+            let stat = std::fs::read_to_string(file.path()).unwrap();
+            let stat = stat.lines().last().unwrap();
+            assert_eq!([SESSION, FOREGROUND].map(|number| field(stat, number)), [field(stat, GROUP); 2], "{stat}");
+            assert_eq!(field(stat, TERMINAL), terminal.device(), "{stat}");
+        }
+    }
 }
 
 own_process! {

@@ -63,6 +63,9 @@ impl Drop for Cgroup {
         let _ = self.write("cgroup.freeze", "0");
         // The cgroup has a process that has been reaped for a moment more.
         let _ = (0..1000).find(|_| {
+            // A failed test may have left cgroups in it.
+            let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+            entries.filter(|entry| entry.path().is_dir()).for_each(|inner| drop(fs::remove_dir(inner.path())));
             let removed = fs::remove_dir(&self.directory).is_ok() || !self.directory.exists();
             if !removed {
                 std::thread::sleep(std::time::Duration::from_millis(1));

@@ -27,7 +27,8 @@ pub fn refuse_if(call: i64, conditions: impl IntoIterator<Item = SeccompConditio
     applied(apply_filter_all_threads(&program([(call, rules)].into(), SeccompAction::Errno(errno as u32))))
 }
 
-/// From now on, `call` fails with `errno` in this process and its children, if its arguments meet all of the conditions.
+/// From now on, `call` fails with `errno` in this process and its children, if its arguments meet all of the
+/// conditions.
 pub fn refuse_if_all(call: i64, conditions: Vec<SeccompCondition>, errno: i32) -> bool {
     let rules = vec![SeccompRule::new(conditions).unwrap()];
     applied(apply_filter_all_threads(&program([(call, rules)].into(), SeccompAction::Errno(errno as u32))))

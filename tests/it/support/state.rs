@@ -89,7 +89,8 @@ impl State {
         self
     }
 
-    /// The state of a program that a process of this state starts without any attribute: a program has no handlers, and SIGPIPE has its
+    /// The state of a program that a process of this state starts without any attribute: a program has no handlers,
+    /// and SIGPIPE has its
     /// default.
     pub fn of_a_program(self) -> Self {
         let ignored: Vec<&str> = self.get("ignored").split(' ').filter(|number| *number != "13").collect();

@@ -1,9 +1,10 @@
-//! All ways in which a command becomes a program: by each launcher, from this thread or from an isolated one, and by `exec`.
+//! All ways in which a command becomes a program: by each launcher, from this thread or from an isolated one, and by
+//! `exec`.
 
 use super::forked::status_of;
 use super::{helper, state::State};
 use fdspawn::plan::Refusal;
-use fdspawn::{Command, Error, Failure, Isolated, Launcher};
+use fdspawn::{Command, Error, Failure, Isolated, Launcher, Stdio};
 use std::io::{Read, pipe};
 use std::sync::Mutex;
 
@@ -51,7 +52,8 @@ pub fn isolated() -> &'static Isolated {
 /// The ways that take hooks.
 pub const WAYS_WITH_HOOKS: [Way; 3] = [Way::Spawn(Launcher::Fork), Way::Isolated(Launcher::Fork), Way::Exec];
 
-/// Runs `command` in this way, and returns what it writes to its standard output. It has to exit with status 0. An error of `exec` is a
+/// Runs `command` in this way, and returns what it writes to its standard output. It has to exit with status 0. An
+/// error of `exec` is a
 /// text.
 ///
 /// The test has a process of its own, since `exec` is called in a forked copy.
@@ -148,7 +150,8 @@ impl Attribute<'_> {
         }
     }
 
-    /// In a copy of this process, in which `refuse` makes the kernel refuse the call: the error names the step, and nothing is left.
+    /// In a copy of this process, in which `refuse` makes the kernel refuse the call: the error names the step, and
+    /// nothing is left.
     pub fn check_error(&self, refuse: impl Fn() -> bool, text: &str) {
         for way in WAYS {
             let status = status_of(|| {
@@ -187,11 +190,12 @@ pub fn refused(set: impl Fn(&mut Command<'_>), refusal: Refusal, text: &str) {
         drop(command);
         assert_eq!(super::state::own(), before, "{way:?}");
     }
-    // The kernel makes no process here, and still the answer is the refusal.
+    // The kernel makes no process and no pipe here, and still the answer is the refusal.
     let status = status_of(|| {
-        if super::seccomp::refuse(&[libc::SYS_clone, libc::SYS_clone3], libc::EPERM) {
+        let calls = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_pipe2];
+        if super::seccomp::refuse(&calls, libc::EPERM) {
             let mut command = teller();
-            set(&mut command);
+            set(command.stdout(Stdio::piped()));
             assert!(matches!(command.launcher(Launcher::Fork).spawn().unwrap_err().failure(), Failure::Refused(_)));
         }
     });
