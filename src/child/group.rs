@@ -35,11 +35,12 @@ impl Spawned {
             return Err(GroupError::OwnGroup);
         }
         self.with_pid(|pid| match sys::group_of(pid) {
+            _ if self.is_reaped_elsewhere() => self.by_pidfd(signal).unwrap_or(Ok(false)),
             Ok(group) if group == pid => {
                 self.by_pidfd(signal).unwrap_or_else(|| sent(sys::signal_group(pid, signal.as_raw())))
             }
             Ok(_) => Err(GroupError::NoLeader),
-            // Another part of this process has reaped it.
+            // Another part of this process has just reaped it.
             Err(Errno::SRCH) => self.by_pidfd(signal).unwrap_or(Ok(false)),
             Err(errno) => Err(errno.into()),
         })

@@ -162,9 +162,22 @@ impl Spawned {
             }
         }
         match Pid::from_raw(self.pid) {
-            Some(pid) => kill_process(pid, signal).map(|()| true),
-            None => Ok(false),
+            Some(pid) if !self.is_reaped_elsewhere() => kill_process(pid, signal).map(|()| true),
+            _ => Ok(false),
         }
+    }
+
+    /// Whether another part of this process, or the kernel, has reaped the child, so that its pid may be another process's. A later child of
+    /// this process that has the same pid is not told apart.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn is_reaped_elsewhere(&self) -> bool {
+        peek(self.pid, Counted::All) == Err(Errno::CHILD)
+    }
+
+    /// This system cannot look at a child without reaping it.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn is_reaped_elsewhere(&self) -> bool {
+        false
     }
 
     /// Finds out whether a child of the clone launcher has executed its program. If it was killed before, reaps it and returns its

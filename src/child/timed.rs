@@ -16,6 +16,9 @@ impl Spawned {
     /// A pidfd is readable when the child has ended. Without one, or if the child has ended and cannot be reaped yet since another process
     /// traces it, this asks again and again, with pauses that grow.
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Result<Option<Reaped>, Errno> {
+        if self.is_in_copy() {
+            return Err(Errno::CHILD);
+        }
         if let Some(pidfd) = self.pidfd() {
             poll_until(pidfd, deadline);
         }

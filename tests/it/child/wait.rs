@@ -1,6 +1,6 @@
 //! Waiting for a child and killing it, and what a parent learns if other code has reaped it.
 
-use super::has_pidfd;
+use super::{has_pidfd, helper_by, is_told_after_reap, reap_elsewhere, shell_by, ways};
 use crate::own_process;
 use crate::support;
 use crate::support::{LAUNCHERS, children, helper};
@@ -66,30 +66,72 @@ fn try_wait_never_says_that_an_ended_child_runs() {
 }
 
 own_process! {
-    fn child_reaped_by_other_code_is_a_clear_error() {
-        for launcher in LAUNCHERS {
-            for missing in [Features::empty(), Features::PIDFD] {
-                let mut child = helper("exit").arg("0").launcher(launcher).missing(missing).spawn().unwrap();
-                // SAFETY: only numbers and a null pointer are passed.
-                let reaped = unsafe { libc::waitpid(child.id() as i32, std::ptr::null_mut(), 0) };
-                assert_eq!(reaped, child.id() as i32, "a child that has execed is like any other");
+    fn child_reaped_by_other_code_has_its_status_or_a_clear_error() {
+        for way in ways() {
+            for ends in ["exit 7", "kill -TERM $$"] {
+                let mut child = shell_by(way, ends).spawn().unwrap();
+                let status = std::process::ExitStatus::from_raw(reap_elsewhere(&child));
+                if is_told_after_reap(&child) {
+                    assert_eq!(child.try_wait().unwrap(), Some(status));
+                    assert_eq!(child.wait().unwrap(), status);
+                    assert_eq!(child.wait_timeout(std::time::Duration::ZERO).unwrap(), Some(status));
+                    continue;
+                }
                 let error = child.wait().unwrap_err();
                 assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
                 assert!(error.to_string().contains("another part of this process has reaped it"), "{error}");
                 assert!(child.try_wait().is_err());
+                assert!(child.wait_timeout(std::time::Duration::MAX).is_err());
+                assert!(child.process().wait().is_err());
             }
         }
     }
 }
 
 own_process! {
-    fn ignored_sigchld_is_a_clear_error_and_no_hang() {
+    fn status_of_a_child_that_other_code_reaps_during_the_wait_is_the_childs() {
+        for way in ways() {
+            let child = helper_by(way, "wait").spawn().unwrap();
+            let process = child.process();
+            let waiting = std::thread::spawn(move || process.wait());
+            // SAFETY: the call sends a signal to a child that nothing reaps before.
+            unsafe { libc::kill(child.id().cast_signed(), libc::SIGTERM) };
+            let mut status = 0;
+            // Either this call or the thread reaps it.
+            // SAFETY: the kernel writes one number.
+            let by_us = unsafe { libc::waitpid(-1, &raw mut status, 0) } == child.id().cast_signed();
+            match waiting.join().unwrap() {
+                Ok(status) => assert_eq!(status.signal(), Some(libc::SIGTERM)),
+                Err(error) => {
+                    assert!(by_us && !is_told_after_reap(&child));
+                    assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
+                }
+            }
+            assert_eq!(children(), 0);
+        }
+    }
+}
+
+own_process! {
+    fn ignored_sigchld_is_no_hang_and_the_status_or_a_clear_error() {
         // SAFETY: no other code in this process uses the signal.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-        for launcher in LAUNCHERS {
-            let mut child = helper("exit").arg("0").launcher(launcher).spawn().unwrap();
-            assert_eq!(child.wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
-            let error = support::command("/no/such").launcher(launcher).spawn().unwrap_err();
+        for way in ways() {
+            let mut child = helper_by(way, "exit").arg("7").spawn().unwrap();
+            let process = child.process();
+            for result in [child.wait(), process.wait()] {
+                match result {
+                    Ok(status) => {
+                        assert!(is_told_after_reap(&child));
+                        assert_eq!(status.code(), Some(7));
+                    }
+                    Err(error) => {
+                        assert!(!is_told_after_reap(&child));
+                        assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
+                    }
+                }
+            }
+            let error = support::command("/no/such").launcher(way.0).spawn().unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::ENOENT), "a failed spawn has its error all the same");
             assert_eq!(children(), 0);
         }

@@ -13,7 +13,10 @@ use fdspawn::{Command, Failure, Launcher, Rest};
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 18] = [
+const HEAVY: [&str; 21] = [
+    "child::processes::signals_beside_waits",
+    "child::timeouts::",
+    "child::usage::",
     "child::threads::children_of_many_threads",
     "inspect::pipe_holders::",
     "launch::closing::every_fallback_closes_all",
@@ -148,6 +151,11 @@ own_process! {
             "hooks_find_all_attributes_set",
             "oom_score_adj_is_that_of_the_child_only",
             "ignored_sigchld",
+            "child::recycled::",
+            "child::changes::change_of_a_child",
+            "reaps_during_the_wait",
+            "child::processes::signals_beside_waits",
+            "ended_child_that_another_process_traces",
             "arguments_arrive",
             "new_pid_namespace",
             "ssh_keygen_accepts",

@@ -45,6 +45,15 @@ fn plain_spawn_takes_two_calls_more() {
 }
 
 #[test]
+fn timed_wait_takes_one_call_more_and_so_does_a_process_group() {
+    if has("strace") {
+        let plain = calls_of_one("spawn");
+        assert_eq!(calls_of_one("timed"), plain + 1.0, "poll");
+        assert_eq!(calls_of_one("group"), plain + 1.0, "setpgid");
+    }
+}
+
+#[test]
 fn spawn_without_a_pidfd_has_none_to_close() {
     if has("strace") {
         assert_eq!(calls_of_one("no-pidfd"), 11.0 + 1.0);

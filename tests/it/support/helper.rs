@@ -155,9 +155,17 @@ fn run(args: &[&str]) -> i32 {
                 command.stdin(pipe()).stdout(pipe()).stderr(pipe());
             }
             command.pidfd(what != "no-pidfd");
+            if what == "group" {
+                command.process_group(0);
+            }
             for _ in 0..count.parse().unwrap() {
                 let status = match what {
                     "status" => command.status(),
+                    "timed" => {
+                        let timed =
+                            command.spawn().and_then(|child| child.wait_timeout(std::time::Duration::from_secs(60)));
+                        timed.map(|status| status.expect("the program ends at once"))
+                    }
                     _ => command.spawn().and_then(|mut child| child.wait()),
                 };
                 assert!(status.unwrap().success());

@@ -128,6 +128,18 @@ pub fn kernel_is_older_than(major: u32) -> bool {
     release.split('.').next().unwrap().parse::<u32>().unwrap() < major
 }
 
+/// Whether the kernel's version is this one or a later one.
+pub fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    // SAFETY: the kernel writes one structure with strings that end, for which all zeros are valid.
+    let release = unsafe {
+        let mut names: libc::utsname = std::mem::zeroed();
+        assert_eq!(libc::uname(&raw mut names), 0);
+        std::ffi::CStr::from_ptr(names.release.as_ptr()).to_str().unwrap().to_owned()
+    };
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next().unwrap(), numbers.next().unwrap()) >= (major, minor)
+}
+
 /// How many processes have this one as their parent, zombies included.
 pub fn children() -> usize {
     let me = std::process::id().to_string();

@@ -1,0 +1,160 @@
+//! A process id that the kernel has given to another process: no signal reaches that one.
+//!
+//! The tests run in a PID namespace in which the ids are few, so that they come again soon.
+
+use super::{helper_by, ways};
+use crate::own_process;
+use crate::support::forked::status_of;
+use crate::support::kernel_is_at_least;
+use crate::support::tools::skip;
+use fdspawn::{Child, Signal};
+use std::os::unix::process::ExitStatusExt;
+
+/// Runs `body` as the first process of a new PID namespace, in which ids come again after a hundred forks. False, with a message, if that
+/// cannot be done.
+fn with_few_ids(body: impl FnOnce()) -> bool {
+    const LIMIT: &str = "/proc/sys/kernel/pid_max";
+    // Before, all namespaces had one limit.
+    if !kernel_is_at_least(6, 14) {
+        return skip("the PID namespaces have one limit of ids");
+    }
+    // SAFETY: only the next children of this thread are in the new namespace.
+    if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
+        return skip("a PID namespace cannot be made");
+    }
+    let outside = std::fs::read_to_string(LIMIT).unwrap();
+    const UNCHANGED: i32 = 77;
+    let status = status_of(|| {
+        if std::fs::write(LIMIT, "400").is_err() {
+            // SAFETY: the process ends here.
+            unsafe { libc::_exit(UNCHANGED) };
+        }
+        // The first 300 ids do not come again.
+        while fork(|_| false) <= 301 {}
+        body();
+    });
+    assert_eq!(std::fs::read_to_string(LIMIT).unwrap(), outside);
+    if status == UNCHANGED {
+        return skip("the limit of ids cannot be changed");
+    }
+    assert_eq!(status, 0);
+    true
+}
+
+/// Forks a process that leads a group and waits for a signal. If `is_kept` is false for its id, it is ended at once. Returns the id.
+fn fork(is_kept: impl FnOnce(i32) -> bool) -> i32 {
+    // SAFETY: the process has one thread here; the child only waits.
+    unsafe {
+        let pid = libc::fork();
+        assert!(pid >= 0, "{}", std::io::Error::last_os_error());
+        if pid == 0 {
+            libc::setpgid(0, 0);
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            loop {
+                libc::pause();
+            }
+        }
+        if is_kept(pid) {
+            libc::setpgid(pid, pid);
+        } else {
+            libc::kill(pid, libc::SIGKILL);
+            assert_eq!(libc::waitpid(pid, std::ptr::null_mut(), 0), pid);
+        }
+        pid
+    }
+}
+
+/// Forks processes until one has this id. It lives until it gets a signal.
+fn fork_until(id: i32) -> i32 {
+    assert!((0..5000).any(|_| fork(|pid| pid == id) == id), "the id {id} does not come again");
+    id
+}
+
+/// Whether a child lives. It ends here.
+fn lives(pid: i32) -> bool {
+    // SAFETY: the process is the caller's child.
+    unsafe {
+        if libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) != 0 {
+            return false;
+        }
+        libc::kill(pid, libc::SIGKILL);
+        libc::waitpid(pid, std::ptr::null_mut(), 0) == pid
+    }
+}
+
+/// The library sends a reaped child and its group nothing.
+fn sends_nothing(child: &Child, case: &str) {
+    let process = child.process();
+    for signal in [Signal::TERM, Signal::KILL] {
+        assert!(!child.signal(signal).unwrap(), "{case}");
+        assert!(!process.signal(signal).unwrap(), "{case}");
+        assert!(!child.signal_group(signal).unwrap(), "{case}");
+        assert!(!process.signal_group(signal).unwrap(), "{case}");
+    }
+    child.kill().unwrap();
+}
+
+/// A child that has ended and has been reaped, by the library or by other code.
+fn reaped(way: (fdspawn::Launcher, bool), elsewhere: bool) -> Child {
+    let mut child = helper_by(way, "wait").process_group(0).spawn().unwrap();
+    child.kill().unwrap();
+    if elsewhere {
+        // SAFETY: a null pointer asks for no status.
+        assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) }, child.id().cast_signed());
+    } else {
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+    child
+}
+
+own_process! {
+    fn signal_to_a_reaped_child_does_not_reach_the_next_child_of_that_id() {
+        with_few_ids(|| for way in ways() {
+            for elsewhere in [false, true] {
+                let case = format!("{way:?}, {elsewhere}");
+                let child = reaped(way, elsewhere);
+                // Without a pidfd, nothing tells two children of one process apart that had the same id, if other code has reaped one.
+                if elsewhere && child.pidfd().is_none() {
+                    continue;
+                }
+                let next = fork_until(child.id().cast_signed());
+                sends_nothing(&child, &case);
+                assert_eq!(child.try_wait().is_ok(), child.pidfd().is_some() || !elsewhere);
+                assert!(lives(next), "{case}");
+            }
+        });
+    }
+}
+
+own_process! {
+    fn signal_to_a_reaped_child_does_not_reach_another_process_of_that_id() {
+        with_few_ids(|| for way in ways() {
+            for elsewhere in [false, true] {
+                let case = format!("{way:?}, {elsewhere}");
+                let child = reaped(way, elsewhere);
+                let id = child.id().cast_signed();
+                // The next process of that id is a grandchild.
+                let (mut ready, made) = std::io::pipe().unwrap();
+                let (over, sent) = std::io::pipe().unwrap();
+                // SAFETY: the process has one thread here.
+                let parent = unsafe { libc::fork() };
+                if parent == 0 {
+                    drop(sent);
+                    let next = fork_until(id);
+                    std::io::Write::write_all(&mut &made, b"r").unwrap();
+                    std::io::Read::read_to_end(&mut &over, &mut Vec::new()).unwrap();
+                    // SAFETY: the process ends here.
+                    unsafe { libc::_exit(i32::from(!lives(next))) };
+                }
+                drop((made, over));
+                std::io::Read::read_exact(&mut ready, &mut [0]).unwrap();
+                sends_nothing(&child, &case);
+                drop(sent);
+                let mut status = 0;
+                // SAFETY: the kernel writes one number.
+                assert_eq!(unsafe { libc::waitpid(parent, &raw mut status, 0) }, parent);
+                assert_eq!(status, 0, "{case}");
+            }
+        });
+    }
+}
