@@ -1,6 +1,6 @@
 //! The goals for the library's speed, and whether a run has met them.
 
-use crate::cases::{ISOLATED, LIBRARY, RAW, SAME_WORK, SHARED_ENVIRONMENT};
+use crate::cases::{ISOLATED, LIBRARY, PROCESS_GROUP, RAW, SAME_WORK, SHARED_ENVIRONMENT, WAIT_TIMEOUT};
 use crate::results::{Outcome, Results, Verdict};
 
 /// A quantity, and its upper bound.
@@ -87,6 +87,24 @@ const GOALS: &[Goal] = &[
         part: "attributes",
         quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "0"), to: CaseAt(SAME_WORK, "0") },
         most: 1.15,
+    },
+    Goal {
+        text: "spawn() and wait_timeout(), divided by spawn() and wait()",
+        part: "wait",
+        quantity: Quantity::Ratio {
+            of: CaseAt(WAIT_TIMEOUT, "spawn() and wait()"),
+            to: CaseAt(LIBRARY, "spawn() and wait()"),
+        },
+        most: 1.07,
+    },
+    Goal {
+        text: "spawn() and wait() with a process group of the child, divided by the same without",
+        part: "wait",
+        quantity: Quantity::Ratio {
+            of: CaseAt(PROCESS_GROUP, "spawn() and wait()"),
+            to: CaseAt(LIBRARY, "spawn() and wait()"),
+        },
+        most: 1.07,
     },
     Goal {
         text: "spawns that fail with ETXTBSY while 8 threads write programs and spawn them",

@@ -47,6 +47,8 @@ pub enum CaseSet {
     Isolated,
     /// Raw system calls, each with one piece of the library's additional work, and the library.
     Pieces,
+    /// The library and other crates, each with a wait that has a time limit.
+    Waits,
 }
 
 /// A state of the parent, with its label in tables and plots.
@@ -147,7 +149,7 @@ pub const PARTS: &[Part] = &[
         name: "pipes",
         title: "Three pipes, two mapped descriptors, all other descriptors closed",
         axis: "time per spawn",
-        seconds: 20,
+        seconds: 15,
         remark: None,
         subject: Subject::Times { work: Work::Pipes, points: &[at("spawn() and wait()", PLAIN)], set: CaseSet::Peers },
     },
@@ -155,7 +157,7 @@ pub const PARTS: &[Part] = &[
         name: "memory",
         title: "status() by the memory that the parent has written to",
         axis: "memory that the parent has written to",
-        seconds: 25,
+        seconds: 20,
         remark: Some(
             "The parent has written to each page of the memory. It turns huge pages off with madvise(2). With huge \
              pages fork(2) would copy only one page table entry for each 2 MiB, but the kernel does not guarantee \
@@ -288,6 +290,14 @@ pub const PARTS: &[Part] = &[
         seconds: 10,
         remark: None,
         subject: Subject::Times { work: Work::Status, points: &[at("status()", PLAIN)], set: CaseSet::Pieces },
+    },
+    Part {
+        name: "wait",
+        title: "Waits with a time limit, and process groups",
+        axis: "time per spawn",
+        seconds: 10,
+        remark: None,
+        subject: Subject::Times { work: Work::Status, points: &[at("spawn() and wait()", PLAIN)], set: CaseSet::Waits },
     },
     Part {
         name: "busy",

@@ -236,6 +236,8 @@ impl Child {
     /// # Platform notes
     ///
     /// On Linux `pidfd_send_signal(2)` sends it, which cannot reach another process even if other code of this process has reaped the child.
+    /// Without a pidfd, `kill(2)` sends it if `waitid(2)` says that the number is that of a child of this process. If other code has reaped
+    /// the child and a later child has its number, that one gets the signal.
     pub fn signal(&self, signal: Signal) -> Result<bool> {
         send(&self.process, signal)
     }

@@ -2,7 +2,7 @@
 //! interface.
 
 use super::job::{Job, Spawn};
-use super::{attributes, library, peers, pieces, posix_spawn, raw, shared_environment};
+use super::{attributes, library, peers, pieces, posix_spawn, raw, shared_environment, waits};
 use crate::parts::{CaseSet, Work};
 use std::io;
 
@@ -16,6 +16,10 @@ pub const LIBRARY: &str = "fdspawn";
 pub const SHARED_ENVIRONMENT: &str = "fdspawn, shared environment";
 /// The library with `Isolated`.
 pub const ISOLATED: &str = "fdspawn, isolated";
+/// The library with a wait that has a time limit.
+pub const WAIT_TIMEOUT: &str = "fdspawn, wait_timeout()";
+/// The library with a process group for the child.
+pub const PROCESS_GROUP: &str = "fdspawn, process_group(0)";
 /// The library with the fork launcher.
 pub const FORK: &str = "fdspawn, fork";
 pub const STD: &str = "std";
@@ -50,6 +54,16 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
             case("+ copied variables", pieces::copied_variables),
             case(LIBRARY, library::auto),
             case("+ pidfd", pieces::pidfd),
+        ];
+    }
+    if set == CaseSet::Waits {
+        return vec![
+            case(RAW, raw::limit),
+            case(LIBRARY, waits::wait),
+            case(WAIT_TIMEOUT, waits::wait_timeout),
+            case(PROCESS_GROUP, waits::process_group),
+            case(STD, waits::std),
+            case("subprocess, wait_timeout()", waits::subprocess),
         ];
     }
     let mut cases = vec![case(RAW, raw::limit)];
@@ -107,6 +121,15 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
              close_range with CLOSE_RANGE_UNSHARE in the child. fcntl: F_GETFD of 0, 1 and 2. Variables: read the \
              environment with std::env::vars_os; copied variables: also copy it into one block. Pidfd: make a pidfd \
              with CLONE_PIDFD and close it, which status() does not do."
+                .to_owned(),
+        );
+        return remarks;
+    }
+    if set == CaseSet::Waits {
+        remarks.push(
+            "fdspawn and std: spawn() and wait(). With wait_timeout() the limit is a minute, which no wait reaches. \
+             std has no wait with a limit. duct is left out: such a wait is an option of its build, which the other \
+             parts measure without."
                 .to_owned(),
         );
         return remarks;
@@ -176,7 +199,7 @@ mod tests {
     #[test]
     fn cases_have_different_names_and_start_with_the_raw_limit() {
         let works = [Work::Status, Work::Pipes, Work::Mapped, Work::Attributes].map(|work| (work, CaseSet::Isolated));
-        for (work, set) in works.into_iter().chain([(Work::Status, CaseSet::Pieces)]) {
+        for (work, set) in works.into_iter().chain([CaseSet::Pieces, CaseSet::Waits].map(|set| (Work::Status, set))) {
             let names: Vec<&str> = cases(work, set).iter().map(|case| case.name).collect();
             assert_eq!(names[0], RAW);
             assert!(names.contains(&LIBRARY));

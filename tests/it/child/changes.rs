@@ -11,8 +11,8 @@ use std::time::Duration;
 #[test]
 fn stops_continuations_and_the_end_come_in_order_and_once_each() {
     for way in ways() {
-        // The kernel does not stop a member of an orphaned group by SIGTSTP, SIGTTIN or SIGTTOU. The group of this child is none: its leader
-        // has a parent in another group of the session.
+        // The kernel does not stop a member of an orphaned group by SIGTSTP, SIGTTIN or SIGTTOU. The group of this child is
+        // not orphaned: its leader has a parent in another group of the session.
         let child = helper_by(way, "wait").process_group(0).spawn().unwrap();
         for signal in [Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU] {
             assert!(child.signal(signal).unwrap());

@@ -191,6 +191,7 @@ own_process! {
     fn group_that_this_process_has_joined_is_not_signalled() {
         // SAFETY: only numbers are passed.
         let own = unsafe { libc::getpgid(0) };
+        // SAFETY: only numbers are passed.
         let join = |group| assert_eq!(unsafe { libc::setpgid(0, group) }, 0, "{}", std::io::Error::last_os_error());
         for way in ways() {
             let mut child = helper_by(way, "wait").process_group(0).spawn().unwrap();
