@@ -162,7 +162,10 @@ impl Spawned {
             }
         }
         match Pid::from_raw(self.pid) {
-            Some(pid) if !self.is_reaped_elsewhere() => kill_process(pid, signal).map(|()| true),
+            Some(pid) if !self.is_reaped_elsewhere() => match kill_process(pid, signal) {
+                Err(Errno::SRCH) => Ok(false), // Another part of this process has just reaped the child.
+                result => result.map(|()| true),
+            },
             _ => Ok(false),
         }
     }
