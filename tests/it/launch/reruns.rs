@@ -217,6 +217,8 @@ fn suite_passes_where_an_isolated_thread_launches_all_commands() {
         "search_finds_a_descriptor_above_a_limit_that_was_lowered",
         // The forked copy of a process does not have the thread.
         "session_outside_the_pid_namespace",
+        "child::recycled::",
+        "peak_memory_is_at_least",
         // `exec` uses no thread, as other tests of it show in less time.
         "spawn::exec::failure_with_any_target_leaves_the_process_as_it_was",
         // The thread keeps the namespaces that it was started in, with /proc: `namespaces_are_those_of_the_thread`.
