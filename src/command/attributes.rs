@@ -25,8 +25,9 @@ impl<'fd> Command<'fd> {
     /// The child sets it after the groups, the group and the root directory, since each of these needs a privilege that the change may
     /// take away, and before it changes to the working directory, which it does with the rights of the new user.
     ///
-    /// If this process is root (its effective user id is 0) and the command does not set the supplementary groups, the child drops
-    /// them all, as with `std::process`. A failure of that is an error.
+    /// If the command does not set the supplementary groups ([`Command::groups`]), the child drops them all before it sets the group and
+    /// the user. If it may not (`EPERM`), that is an error, since the new user would get the groups of this process; `std::process` ignores
+    /// it. It is no error if the child has no supplementary group, or if all its user ids (real, effective, saved, file system) are `id`.
     ///
     /// # Launcher
     ///
@@ -36,7 +37,7 @@ impl<'fd> Command<'fd> {
     ///
     /// # Errors
     ///
-    /// `EPERM` without the right (`CAP_SETUID`). The id 4,294,967,295 is none, and is refused. If the user has reached its limit of
+    /// `EPERM` without the right (`CAP_SETUID`, and `CAP_SETGID` to drop supplementary groups). The id 4,294,967,295 is none, and is refused. If the user has reached its limit of
     /// processes (`RLIMIT_NPROC`), it is the exec that fails, with `EAGAIN`.
     ///
     /// [`Launcher::Auto`]: crate::Launcher::Auto

@@ -91,6 +91,7 @@ fn stage_of_step(step: Step) -> Stage {
         | Step::Umask { .. }
         | Step::Limit { .. }
         | Step::SetGroups { .. }
+        | Step::DropGroups { .. }
         | Step::SetGid { .. }
         | Step::ChangeRoot { .. }
         | Step::SetUid { .. }
@@ -161,6 +162,7 @@ mod tests {
             step(Step::DefaultHandlers, attribute),
             step(Step::NewSession, attribute),
             step(Step::SetUid { uid: 5 }, attribute),
+            step(Step::DropGroups { user: 5 }, attribute),
             (Failure::CredentialsNeedFork, parent, libc::EINVAL),
             (Failure::CheckIds, parent, libc::EIO),
             (Failure::ChangeRoot(path()), attribute, libc::EIO),

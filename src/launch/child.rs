@@ -97,6 +97,7 @@ fn do_step(
         Step::Umask { mask } => sys::set_umask(mask).map(drop)?,
         Step::Limit { resource, soft, hard } => sys::set_limit(resource as u32, soft, hard)?,
         Step::SetGroups { groups } => sys::set_groups(image.list(groups), image.whose())?,
+        Step::DropGroups { user } => drop_groups(user, image.whose())?,
         Step::SetGid { gid } => sys::set_gid(gid, image.whose())?,
         // SAFETY: the string ends in a NUL. The kernel answers EFAULT to a null pointer.
         Step::ChangeRoot { path } => unsafe { sys::change_root(image.string(path)) }?,
@@ -150,6 +151,15 @@ fn become_foreground(fd: RawFd) -> Result<(), Errno> {
     let result = sys::set_foreground(fd);
     sys::set_signal_mask(&before)?;
     result
+}
+
+/// Drops all supplementary groups, before the process becomes this user. Without the right to do so, it fails only if another user would
+/// get a group: not if the process has none, or is this user already.
+fn drop_groups(user: u32, whose: sys::Whose) -> Result<(), Errno> {
+    match sys::set_groups(&[], whose) {
+        Err(Errno::PERM) if sys::count_groups() == Ok(0) || sys::user_ids() == Ok([user; 4]) => Ok(()),
+        result => result,
+    }
 }
 
 /// The kernel's number of a scheduling policy.

@@ -92,7 +92,8 @@ fn before_directory(a: &Attributes<'_>, steps: &mut Vec<Step>) {
         Step::Limit { resource, soft, hard }
     }));
     // Each of these takes away the right to the ones before it.
-    add(steps, a.groups.map(|groups| Step::SetGroups { groups }));
+    let dropped = || a.uid.map(|user| Step::DropGroups { user });
+    add(steps, a.groups.map(|groups| Step::SetGroups { groups }).or_else(dropped));
     add(steps, a.gid.map(|gid| Step::SetGid { gid }));
     add(steps, a.chroot.map(|path| Step::ChangeRoot { path }));
     add(steps, a.uid.map(|uid| Step::SetUid { uid }));
@@ -228,6 +229,23 @@ mod tests {
         let basics = Basics { signal_mask: ProgramMask::Callers, ..Basics::default() };
         let rest = [Step::JoinGroup { group: 0 }, Step::SignalMask, Step::Exec];
         assert_eq!(compiled(basics, Some(group), false), [&table[..], &rest[..]].concat());
+    }
+
+    #[test]
+    fn user_without_groups_gets_no_supplementary_group() {
+        let user = Attributes { uid: Some(5), gid: Some(6), ..Attributes::NONE };
+        let groups = NumbersId::from(0, &[]);
+        let ids = [Step::SetGid { gid: 6 }, Step::SetUid { uid: 5 }, Step::Exec];
+        for (attributes, first) in [
+            (user, Some(Step::DropGroups { user: 5 })),
+            (Attributes { groups: Some(groups), ..user }, Some(Step::SetGroups { groups })),
+        ] {
+            let steps = compiled(Basics::default(), Some(attributes), false);
+            let expected: Vec<Step> = first.into_iter().chain(ids).collect();
+            assert_eq!(steps[steps.len() - expected.len()..], expected);
+        }
+        let group = compiled(Basics::default(), Some(Attributes { gid: Some(6), ..Attributes::NONE }), false);
+        assert!(!group.iter().any(|step| matches!(step, Step::DropGroups { .. } | Step::SetGroups { .. })));
     }
 
     #[test]

@@ -129,6 +129,12 @@ pub enum Step {
         /// Their ids.
         groups: NumbersId,
     },
+    /// Drop all supplementary groups (`setgroups(2)`), if the command sets the user and no groups. EPERM is an error only if the child has
+    /// a supplementary group and is not this user yet.
+    DropGroups {
+        /// The user that the command sets.
+        user: u32,
+    },
     /// Set the real, the effective and the saved group id (`setresgid(2)`).
     SetGid {
         /// The id.
@@ -253,6 +259,7 @@ impl fmt::Display for Step {
                 write!(f, "set {} to {}:{}", ResourceName(resource), LimitValue(soft), LimitValue(hard))
             }
             Self::SetGroups { .. } => f.write_str("set the supplementary groups"),
+            Self::DropGroups { user } => write!(f, "drop the supplementary groups before user {user}"),
             Self::SetGid { gid } => write!(f, "set the group to {gid}"),
             Self::ChangeRoot { .. } => f.write_str("change the root directory"),
             Self::SetUid { uid } => write!(f, "set the user to {uid}"),

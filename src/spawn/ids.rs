@@ -17,15 +17,6 @@ pub(super) fn changes_ids(command: &Command<'_>) -> Result<bool, Problem> {
     Ok(differs(plain.uid, sys::user_ids)? || differs(plain.gid, sys::group_ids)?)
 }
 
-/// Whether the child drops the supplementary groups, which the command does not name: as with std, if root sets the user.
-pub(super) fn drops_groups(command: &Command<'_>) -> Result<bool, Problem> {
-    if command.settings.plain.uid.is_none() || command.settings.groups.is_some() {
-        return Ok(false);
-    }
-    let [_, effective, ..] = sys::user_ids().map_err(cannot_tell_ids)?;
-    Ok(effective == 0)
-}
-
 pub(super) fn cannot_tell_ids(errno: Errno) -> Problem {
     Problem::system(Failure::CheckIds, errno)
 }
