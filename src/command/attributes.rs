@@ -31,9 +31,10 @@ impl<'fd> Command<'fd> {
     ///
     /// # Launcher
     ///
-    /// If the id is not this process's own, a child that shares this process's memory would make this process undumpable for good, and
+    /// If the id is not that of the calling thread (real, effective, saved and for file systems), a child that shares this process's memory would make this process undumpable for good, and
     /// the new user could stop the child before exec, and with it the calling thread. So [`Launcher::Auto`] forks, and
-    /// [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]).
+    /// [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]). The same holds for any id if [`Command::isolated`] is
+    /// set: the thread that launches may have other ids than the calling one.
     ///
     /// # Errors
     ///

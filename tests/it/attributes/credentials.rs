@@ -251,6 +251,36 @@ own_process! {
 }
 
 own_process! {
+    fn any_user_or_group_forks_from_an_isolated_thread_which_may_have_other_ids() {
+        if !is_root() {
+            return;
+        }
+        let isolated = Isolated::new().unwrap();
+        // The calls set the ids of this thread only, as file servers do. The isolated thread is still root.
+        // SAFETY: only numbers are passed.
+        unsafe {
+            assert_eq!(libc::syscall(libc::SYS_setresgid, GROUP, GROUP, GROUP), 0);
+            assert_eq!(libc::syscall(libc::SYS_setresuid, USER, USER, USER), 0);
+            libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
+        }
+        let before = ParentState::now();
+        let sets: [fn(&mut Command<'_>); 2] = [|command| _ = command.uid(USER), |command| _ = command.gid(GROUP)];
+        for set in sets {
+            let mut command = status_program(Launcher::Clone);
+            set(command.isolated(&isolated));
+            let refused = command.spawn().unwrap_err();
+            assert!(matches!(refused.failure(), Failure::CredentialsNeedFork), "{refused}");
+            let (_, launcher) = status(command.launcher(Launcher::Auto));
+            assert_eq!(launcher, Launcher::Fork);
+            assert_eq!(ParentState::now(), before);
+        }
+        // Without ids the isolated thread keeps the clone.
+        let (_, launcher) = status(status_program(Launcher::Auto).isolated(&isolated));
+        assert_eq!(launcher, Launcher::Clone);
+    }
+}
+
+own_process! {
     fn an_id_that_differs_in_one_place_only_forks() {
         if !is_root() {
             return;
