@@ -31,10 +31,10 @@ impl<'fd> Command<'fd> {
     ///
     /// # Launcher
     ///
-    /// If the id is not that of the calling thread (real, effective, saved and for file systems), a child that shares this process's memory would make this process undumpable for good, and
-    /// the new user could stop the child before exec, and with it the calling thread. So [`Launcher::Auto`] forks, and
-    /// [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]). The same holds for any id if [`Command::isolated`] is
-    /// set: the thread that launches may have other ids than the calling one.
+    /// If the calling thread has another id (real, effective, saved or for file systems), a child that shares this process's memory would
+    /// make this process undumpable for good, and the new user could stop the child before exec, and with it the calling thread. So
+    /// [`Launcher::Auto`] forks, and [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]). With [`Command::isolated`] any id
+    /// counts as another one, since the thread that launches may have other ids than the calling thread.
     ///
     /// # Errors
     ///
@@ -520,6 +520,10 @@ impl<'fd> Command<'fd> {
     /// find it, and the spawn fails ([`Failure::ScriptByDescriptor`]). If the command also keeps or connects the descriptor, the script runs,
     /// and its interpreter has it open under the target's number.
     ///
+    /// **Hooks.** A hook of [`Command::pre_exec`] may close or replace the descriptor. The child looks after the hooks whether it still refers
+    /// to the same file (`fstat(2)`). If not, the child executes nothing, and the spawn fails ([`Failure::ProgramReplaced`]). The child has
+    /// the descriptor under the target's number, or else under a high one.
+    ///
     /// Where an emulator or a filter does not know `execveat(2)` (`ENOSYS`), the child executes `/proc/self/fd/N`, and a script gets that
     /// path.
     ///
@@ -528,6 +532,7 @@ impl<'fd> Command<'fd> {
     /// [`Failure::ExecDescriptor`] names the descriptor: `EACCES` if it refers to no file that this process may execute, `ENOEXEC` if the
     /// file is no program, `ENOSYS` without `execveat(2)` and without `/proc`.
     ///
+    /// [`Failure::ProgramReplaced`]: crate::Failure::ProgramReplaced
     /// [`Failure::ScriptByDescriptor`]: crate::Failure::ScriptByDescriptor
     /// [`Failure::ExecDescriptor`]: crate::Failure::ExecDescriptor
     ///

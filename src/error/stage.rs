@@ -54,7 +54,9 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         Failure::Child(step) => stage_of_step(*step),
         Failure::ChangeRoot(_) | Failure::Groups(_) | Failure::Affinity(_) => Stage::Attribute,
         Failure::WorkingDirectory(_) => Stage::Directory,
-        Failure::Hook { .. } | Failure::HookPanicked { .. } | Failure::HookEnded(_) => Stage::Hook,
+        Failure::Hook { .. } | Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::ProgramReplaced => {
+            Stage::Hook
+        }
         Failure::Exec
         | Failure::ExecDescriptor { .. }
         | Failure::Interpreter { .. }
@@ -74,7 +76,7 @@ fn stage_of_step(step: Step) -> Stage {
         | Step::ClearCloexec { .. }
         | Step::Dup2 { .. } => Stage::Descriptors,
         Step::ChangeDirectory { .. } | Step::ChangeDirectoryTo { .. } => Stage::Directory,
-        Step::Hooks => Stage::Hook,
+        Step::Hooks | Step::CheckProgram { .. } => Stage::Hook,
         Step::Exec | Step::ExecFd { .. } | Step::Run => Stage::Exec,
         Step::JoinCgroup { .. }
         | Step::DefaultHandlers
@@ -175,6 +177,8 @@ mod tests {
             step(Step::SignalMask, attribute),
             step(Step::ChangeDirectoryTo { fd: 3 }, Stage::Directory),
             step(Step::Hooks, Stage::Hook),
+            step(Step::CheckProgram { fd: 3 }, Stage::Hook),
+            (Failure::ProgramReplaced, Stage::Hook, libc::EIO),
             step(Step::Exec, Stage::Exec),
             step(Step::Run, Stage::Exec),
             (Failure::WorkingDirectory(None), Stage::Directory, libc::EIO),

@@ -69,6 +69,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::Affinity(_)
         | Failure::ExecDescriptor { .. }
         | Failure::ScriptByDescriptor
+        | Failure::ProgramReplaced
         | Failure::Candidates
         | Failure::Exec
         | Failure::Interpreter { .. }

@@ -122,6 +122,7 @@ fn do_step(
                 *envp = sys::environment();
             }
         }
+        Step::CheckProgram { fd } => check_program(image, fd)?,
         Step::Exec => {
             args.report.set_done();
             let (errno, path) = exec(image, *envp);
@@ -186,6 +187,14 @@ fn check_parent(parent: u32) -> Result<(), Errno> {
         0 => Ok(()),
         now if now == parent => Ok(()),
         _ => Err(Errno::SRCH),
+    }
+}
+
+/// Fails with EBADF if a descriptor is closed, or refers to another file than the program that the command has.
+fn check_program(image: &Image<'_>, fd: RawFd) -> Result<(), Errno> {
+    match sys::file_id(fd)? {
+        id if image.program_file == Some(id) => Ok(()),
+        _ => Err(Errno::BADF),
     }
 }
 

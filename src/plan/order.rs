@@ -65,6 +65,9 @@ pub(crate) fn compile(
     if plan.hooks {
         steps.push(Step::Hooks);
         compiler.closes_after_hooks(plan, steps);
+        if let LastStep::ExecFd(fd) = basics.last {
+            steps.push(Step::CheckProgram { fd });
+        }
     }
     steps.push(match basics.last {
         LastStep::Exec => Step::Exec,
@@ -206,6 +209,7 @@ mod tests {
                 Step::CloseFrom { first: 8 },
                 Step::Close { first: 1, last: 1 },
                 Step::Close { first: 3, last: 7 },
+                Step::CheckProgram { fd: 12 },
                 Step::ExecFd { fd: 12 },
             ]
         );
@@ -225,6 +229,8 @@ mod tests {
             let rest = [Step::ChangeDirectoryTo { fd: 5 }, Step::Run];
             assert_eq!(compiled(function, none, false), [&table[..], &rest[..]].concat());
         }
+        let by_descriptor = Basics { last: LastStep::ExecFd(5), ..Basics::default() };
+        assert_eq!(compiled(by_descriptor, None, false), [&table[..], &[Step::ExecFd { fd: 5 }]].concat());
         let group = Attributes { process_group: Some(0), ..Attributes::NONE };
         let basics = Basics { signal_mask: ProgramMask::Callers, ..Basics::default() };
         let rest = [Step::JoinGroup { group: 0 }, Step::SignalMask, Step::Exec];

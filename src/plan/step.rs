@@ -181,6 +181,11 @@ pub enum Step {
     },
     /// Run the `pre_exec` hooks, in the order in which the caller added them.
     Hooks,
+    /// Check that a descriptor still refers to the program after the hooks, which may close or replace any number (`fstat(2)`).
+    CheckProgram {
+        /// The descriptor.
+        fd: RawFd,
+    },
     /// Execute the program (`execve(2)`).
     Exec,
     /// Execute the program that a descriptor refers to (`execveat(2)`).
@@ -274,6 +279,7 @@ impl fmt::Display for Step {
             Self::BlockSignals { signals } if signals.is_empty() => f.write_str("block no signal"),
             Self::BlockSignals { signals } => write!(f, "block {signals}, and no other signal"),
             Self::Hooks => f.write_str("run the hooks"),
+            Self::CheckProgram { fd } => write!(f, "check that descriptor {fd} still is the program"),
             Self::Exec => f.write_str("exec the program"),
             Self::ExecFd { fd } => write!(f, "exec the program of descriptor {fd}"),
             Self::Run => f.write_str("run the function"),
