@@ -149,10 +149,49 @@ own_process! {
     fn missing_interpreter_is_told_from_a_descriptor_that_is_closed() {
         let scripts = Scripts::new();
         let script = scripts.open("#!/no/such/sh\n", 0o755);
+        let number = script.as_raw_fd();
         for way in WAYS {
-            let error = error(way, Command::new("name").program_fd(&script).keep(&script));
-            assert!(matches!(error.failure(), Failure::Interpreter { .. }), "{way:?}: {error:?}");
-            assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+            for target in [number, 29] {
+                let mut command = Command::new("name");
+                let error = error(way, command.program_fd(&script).fd(target, &script));
+                assert!(matches!(error.failure(), Failure::Interpreter { .. }), "{way:?}: {error:?}");
+                assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+                let text = format!("`/dev/fd/{target}` needs the interpreter `/no/such/sh`: No such file or directory");
+                assert_eq!(without_program(&error.to_string()), text, "{way:?}");
+            }
+        }
+    }
+}
+
+own_process! {
+    fn interpreter_that_is_at_fault_is_named_as_for_paths() {
+        let scripts = Scripts::new();
+        let data = scripts.0.path().join("data");
+        std::fs::write(&data, "").unwrap();
+        let chain = scripts.0.path().join("chain");
+        program(&chain, b"#!/no/such/sh\n", 0o755);
+        let (data, chain) = (data.to_str().unwrap(), chain.to_str().unwrap());
+        let missing = "No such file or directory";
+        let cases = [
+            (format!("#!{data}\n"), "/dev/fd/29", data, "Permission denied"),
+            (format!("#! {chain} -x\n"), chain, "/no/such/sh", missing),
+        ];
+        for (content, script, interpreter, reason) in cases {
+            for flags in [0, libc::O_PATH] {
+                scripts.open(&content, 0o755);
+                let file = open(&scripts.0.path().join("program"), flags);
+                for way in WAYS {
+                    let error = error(way, Command::new("name").program_fd(&file).fd(29, &file));
+                    let text = format!("`{script}` needs the interpreter `{interpreter}`: {reason}");
+                    assert_eq!(without_program(&error.to_string()), text, "{way:?} {flags}");
+                }
+            }
+        }
+        // The parent cannot look into another root.
+        if crate::support::parent_state::is_root() {
+            let orphan = scripts.open("#!/no/such/sh\n", 0o755);
+            let error = error(WAYS[0], Command::new("name").program_fd(&orphan).fd(29, &orphan).chroot("/"));
+            assert_eq!(without_program(&error.to_string()), format!("`/dev/fd/29` needs an interpreter: {missing}"));
         }
     }
 }
