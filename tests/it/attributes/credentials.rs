@@ -198,6 +198,26 @@ own_process! {
 }
 
 own_process! {
+    fn error_of_many_groups_names_the_first_ones_and_how_many_more_there_are() {
+        if !is_root() {
+            return;
+        }
+        let status = status_of(|| {
+            give_up(CAP_SETGID);
+            let groups: Vec<u32> = (1..=65_536).collect();
+            let error = Command::new("true").groups(&groups).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::Groups(found) if *found == groups));
+            let text = without_program(&error.to_string());
+            assert!(text.starts_with("cannot set the supplementary groups to 1, 2, 3, "), "{text}");
+            assert!(text.ends_with(", 15, 16 and 65520 more: Operation not permitted"), "{text}");
+            let explanation = Command::new("true").groups(&groups).explain().to_string();
+            assert!(explanation.contains(", 15, 16 and 65520 more\n"), "{explanation}");
+        });
+        assert_eq!(status, 0);
+    }
+}
+
+own_process! {
     fn own_user_is_set_in_a_user_namespace_that_denies_setgroups() {
         let status = status_of(|| {
             // SAFETY: the calls change this process only, which has one thread.
