@@ -549,11 +549,10 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Asks for a capacity, in bytes, of each pipe that a spawn of this command makes (`F_SETPIPE_SZ`). Linux only.
+    /// Asks for a capacity, in bytes, of each pipe that a spawn of this command makes (`F_SETPIPE_SZ`), as far as the kernel grants it: see
+    /// [`FdMap::pipe_capacity`]. A later [`Command::fd_map`] replaces it. Linux only.
     ///
-    /// It is best effort: the kernel rounds it up to a power of two of pages, and may refuse it; then the pipe stays as it is. Do not ask for
-    /// it by habit. All pipes of a user share a small budget (`/proc/sys/fs/pipe-user-pages-soft`, 64 MiB by default, which is 64 pipes of
-    /// 1 MiB). When it is spent, each new pipe of that user, in all of the user's programs, has only 8 KiB.
+    /// [`FdMap::pipe_capacity`]: crate::FdMap::pipe_capacity
     ///
     /// ```
     /// # use fdspawn::{Command, Stdio};
@@ -563,7 +562,7 @@ impl<'fd> Command<'fd> {
     /// ```
     #[doc(alias = "F_SETPIPE_SZ")]
     pub fn pipe_capacity(&mut self, bytes: usize) -> &mut Self {
-        self.fd_map.pipe_capacity = Some(bytes);
+        self.fd_map.pipe_capacity(bytes);
         self
     }
 }
