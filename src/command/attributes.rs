@@ -123,6 +123,12 @@ impl<'fd> Command<'fd> {
     ///
     /// The child does so after its descriptors are in place, and before all other attributes.
     ///
+    /// # Platform notes
+    ///
+    /// If the fork launcher starts the child and this process cannot read the child's file in `/proc` (it is not mounted, or the option
+    /// `hidepid` hides the child), the spawn waits up to 2 seconds to be sure that the child has executed the program, and a program that a
+    /// signal kills in that time counts as killed before exec ([`Failure::Killed`](crate::Failure::Killed)).
+    ///
     /// ```
     /// # use fdspawn::{Command, Stdio};
     /// let mut child = Command::new("cut").args(["-d ", "-f6", "/proc/self/stat"]).setsid(true).stdout(Stdio::piped()).spawn()?;
@@ -222,7 +228,8 @@ impl<'fd> Command<'fd> {
     /// resource counts.
     ///
     /// The child sets the limits in the order of the calls, after its descriptors are in place, so that `Resource::Nofile` can be below a
-    /// target, and before the groups and the user, since a higher hard limit needs a privilege. Hooks already run with the limits.
+    /// target, and before the groups and the user, since a higher hard limit needs a privilege. Hooks already run with the limits. A target
+    /// has to be below this process's own soft limit of descriptors, also if the command raises the child's.
     ///
     /// # Errors
     ///
@@ -429,12 +436,14 @@ impl<'fd> Command<'fd> {
     /// Sets how likely the kernel kills the child if memory runs out (`/proc/self/oom_score_adj`): from -1000, never, to 1000, first. The
     /// program's own children inherit it. Linux only.
     ///
-    /// The child sets it after the terminal, and before the root directory, in which there may be no `/proc`.
+    /// The child sets it after the terminal, and before the root directory, in which there may be no `/proc`. For that it opens a file for a
+    /// moment.
     ///
     /// # Errors
     ///
-    /// `EACCES` for a value below the lowest one that was ever set, without the right (`CAP_SYS_RESOURCE`); `ENOENT` without `/proc`. A value
-    /// out of the range is refused.
+    /// `EACCES` for a value below the lowest one that was ever set, without the right (`CAP_SYS_RESOURCE`), and for any value if this process
+    /// is not dumpable (`PR_SET_DUMPABLE`) and not root; `EMFILE` if the child has no free number below its limit of descriptors; `ENOENT`
+    /// without `/proc`. A value out of the range is refused.
     ///
     /// ```
     /// # use fdspawn::Command;
