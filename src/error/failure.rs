@@ -130,6 +130,8 @@ pub enum Failure {
     Killed(ExitStatus),
     /// The child has been reaped, so its process id may be another process's. It has the status of the child.
     Reaped(ExitStatus),
+    /// This process is a forked copy of the one that has started the child. The copy can neither wait for the child nor signal it.
+    NotAChild,
     /// The wait for the child failed.
     Wait,
     /// The parent could not send the signal to the child.

@@ -68,6 +68,7 @@ impl fmt::Display for Failure {
             }
             Self::Killed(status) => write!(f, "the child was killed before it became the program: {status}"),
             Self::Reaped(status) => write!(f, "it has been reaped: {status}"),
+            Self::NotAChild => f.write_str("this process is a forked copy of the one that has started it"),
             Self::Wait => f.write_str("wait"),
             Self::Signal => f.write_str("signal"),
             Self::Read => f.write_str("read"),

@@ -62,7 +62,7 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::Interpreter { .. }
         | Failure::Candidates
         | Failure::ScriptByDescriptor => Stage::Exec,
-        Failure::Reaped(_) | Failure::Wait | Failure::Signal | Failure::Read => Stage::Running,
+        Failure::Reaped(_) | Failure::NotAChild | Failure::Wait | Failure::Signal | Failure::Read => Stage::Running,
     }
 }
 
@@ -189,6 +189,7 @@ mod tests {
             (Failure::HookEnded(status), Stage::Hook, libc::ECANCELED),
             (Failure::Killed(status), launch, libc::ECANCELED),
             (Failure::Reaped(status), Stage::Running, libc::ECHILD),
+            (Failure::NotAChild, Stage::Running, libc::ECHILD),
             (Failure::Wait, Stage::Running, libc::EIO),
             (Failure::Signal, Stage::Running, libc::EIO),
             (Failure::Read, Stage::Running, libc::EIO),
