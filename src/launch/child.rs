@@ -192,7 +192,7 @@ fn check_parent(parent: u32) -> Result<(), Errno> {
 
 /// Fails with EBADF if a descriptor is closed, or refers to another file than the program that the command has.
 fn check_program(image: &Image<'_>, fd: RawFd) -> Result<(), Errno> {
-    match sys::file_id(fd)? {
+    match sys::file_identity(fd)? {
         id if image.program_file == Some(id) => Ok(()),
         _ => Err(Errno::BADF),
     }

@@ -32,7 +32,7 @@ pub(crate) struct Image<'a> {
     pub(crate) mask: Option<sys::SignalSet>,
     pub(crate) hooks: Option<HookList>,
     /// The file of a program given as a descriptor, if there are hooks.
-    pub(crate) program_file: Option<sys::FileId>,
+    pub(crate) program_file: Option<sys::FileIdentity>,
     /// The function to run, if the last step is not exec.
     pub(crate) function: Option<*mut (dyn FnMut() -> i32 + 'a)>,
     /// The kernel features that the child must not use.

@@ -128,10 +128,10 @@ pub(super) fn program<'a>(_: &Command<'a>) -> Option<BorrowedFd<'a>> {
 }
 
 /// The file of a program given as a descriptor, if there are hooks: the child compares it after them.
-pub(super) fn program_file(command: &Command<'_>) -> Result<Option<sys::FileId>, Problem> {
+pub(super) fn program_file(command: &Command<'_>) -> Result<Option<sys::FileIdentity>, Problem> {
     let Some(program) = program(command).filter(|_| !command.hooks.is_empty()) else { return Ok(None) };
     let fd = program.as_raw_fd();
-    sys::file_id(fd).map(Some).map_err(|errno| Problem::system(Failure::CheckFd { fd }, errno))
+    sys::file_identity(fd).map(Some).map_err(|errno| Problem::system(Failure::CheckFd { fd }, errno))
 }
 
 /// The number of the cgroup's directory, if the kernel makes the child in it.

@@ -32,7 +32,7 @@ pub(super) struct Prepared<'b> {
     pub(super) strings: Strings,
     pub(super) internal: Internal,
     /// The file of a program given as a descriptor, if there are hooks.
-    pub(super) program_file: Option<sys::FileId>,
+    pub(super) program_file: Option<sys::FileIdentity>,
 }
 
 /// Prepares a spawn of `command`. The result has addresses of the command's strings, which must not change until the launch is
