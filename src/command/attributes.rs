@@ -38,8 +38,8 @@ impl<'fd> Command<'fd> {
     ///
     /// # Errors
     ///
-    /// `EPERM` without the right (`CAP_SETUID`, and `CAP_SETGID` to drop supplementary groups). The id 4,294,967,295 is none, and is refused. If the user has reached its limit of
-    /// processes (`RLIMIT_NPROC`), it is the exec that fails, with `EAGAIN`.
+    /// `EPERM` without the right (`CAP_SETUID`, and `CAP_SETGID` to drop supplementary groups). The id 4,294,967,295 is none, and is
+    /// refused. If the user has reached its limit of processes (`RLIMIT_NPROC`), it is the exec that fails, with `EAGAIN`.
     ///
     /// [`Launcher::Auto`]: crate::Launcher::Auto
     /// [`Launcher::Clone`]: crate::Launcher::Clone

@@ -66,9 +66,7 @@ pub(crate) fn set_groups(groups: &[u32], _: Whose) -> Result<(), Errno> {
 /// How many supplementary groups the process has.
 pub(crate) fn count_groups() -> Result<usize, Errno> {
     // SAFETY: the system writes nothing if it may write no group.
-    let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
-    checked(count)?;
-    Ok(count.unsigned_abs() as usize)
+    checked(unsafe { libc::getgroups(0, std::ptr::null_mut()) }).map(|count| count.unsigned_abs() as usize)
 }
 
 /// Sets the group id: all of them if the process is root.
