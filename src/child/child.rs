@@ -76,7 +76,8 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// `ECHILD` if another part of this process has reaped the child, or if SIGCHLD is ignored, so that the kernel has.
+    /// `ECHILD` if another part of this process has reaped the child, or if SIGCHLD is ignored, so that the kernel has; also in a forked copy
+    /// of the process that has started the child ([`Failure::NotAChild`]).
     pub fn wait(&mut self) -> Result<ExitStatus> {
         drop(self.stdin.take());
         let result = self.process.wait();
@@ -135,6 +136,8 @@ impl Child {
     /// [`Failure::Reaped`] (`ECHILD`), with the status, if [`Child::wait`] or [`Child::try_wait`] has reaped the child: the process id may be
     /// another process's. (If other code of the process has reaped it, or SIGCHLD is ignored, the library does not know it.)
     ///
+    /// [`Failure::NotAChild`] (`ECHILD`) in a forked copy of the process that has started the child.
+    ///
     /// # Platform notes
     ///
     /// On Linux the child is one that `waitid(2)` finds without `__WALL`, under each launcher: `spawn` returns only after exec.
@@ -151,11 +154,17 @@ impl Child {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn into_parts(self) -> Result<(u32, Option<OwnedFd>)> {
+        if self.process.is_in_copy() {
+            return Err(self.error(Subject::GiveAway, Failure::Wait, Errno::CHILD));
+        }
         let pid = self.id();
         self.process.into_parts().map_err(|status| Error::new(Subject::GiveAway(pid), Failure::Reaped(status), None))
     }
 
     fn error(&self, subject: fn(u32) -> Subject, failure: Failure, errno: Errno) -> Error {
+        if self.process.is_in_copy() {
+            return Error::new(subject(self.id()), Failure::NotAChild, None);
+        }
         Error::new(subject(self.id()), failure, Some(errno))
     }
 }

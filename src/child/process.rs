@@ -230,7 +230,7 @@ impl Process {
     }
 
     /// Whether the calling process is a forked copy of the one that made the child.
-    fn is_in_copy(&self) -> bool {
+    pub(crate) fn is_in_copy(&self) -> bool {
         self.forks != sys::forks()
     }
 }

@@ -10,7 +10,9 @@ impl Command<'_> {
     /// The function finds the targets in place, and all other descriptors of the parent still open, with the numbers that they have
     /// there, other than those that targets have replaced. After all hooks the child closes what the map does not name, also what
     /// the hooks have opened, unless the command asks for [`Rest::Inherit`]. (An [`Isolated`] launches from a table that has no other
-    /// descriptors.) The library has no descriptor of its own in the child, so the function may close or replace any number.
+    /// descriptors.) So the function may close or replace any number, other than that of a program given by `Command::program_fd`, for
+    /// which the child has a descriptor until exec. If the function has closed or replaced that one, the child executes nothing, and the
+    /// spawn fails ([`Failure::ProgramReplaced`]).
     ///
     /// Signals are already as the program gets them, so the program keeps what the function changes of them. If the command inherits
     /// the environment without changes, the program also gets what the function changes of that; the search in PATH does not use it.
@@ -27,6 +29,7 @@ impl Command<'_> {
     /// A panic ends the child, and the spawn fails. But the child first runs the process's panic hook. Rust's default panic
     /// hook takes locks: if another thread held one of them at the fork, the child waits for ever.
     ///
+    /// [`Failure::ProgramReplaced`]: crate::Failure::ProgramReplaced
     /// [`Isolated`]: crate::Isolated
     /// [`Launcher::Fork`]: crate::Launcher::Fork
     /// [`Rest::Inherit`]: crate::Rest::Inherit

@@ -51,6 +51,7 @@ impl fmt::Display for Failure {
             Self::ScriptByDescriptor => f.write_str(
                 "the program given as a descriptor is a script, and its interpreter cannot open it; keep or connect the descriptor",
             ),
+            Self::ProgramReplaced => f.write_str("a pre_exec hook has closed or replaced the descriptor of the program"),
             Self::Candidates => f.write_str("none of the candidates for the program can be executed"),
             Self::ExecDescriptor { fd } => write!(f, "cannot exec the program of descriptor {fd}"),
             Self::Exec => f.write_str("exec"),
@@ -67,6 +68,7 @@ impl fmt::Display for Failure {
             }
             Self::Killed(status) => write!(f, "the child was killed before it became the program: {status}"),
             Self::Reaped(status) => write!(f, "it has been reaped: {status}"),
+            Self::NotAChild => f.write_str("this process is a forked copy of the one that has started it"),
             Self::Wait => f.write_str("wait"),
             Self::Signal => f.write_str("signal"),
             Self::Read => f.write_str("read"),

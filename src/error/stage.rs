@@ -54,13 +54,15 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         Failure::Child(step) => stage_of_step(*step),
         Failure::ChangeRoot(_) | Failure::Groups(_) | Failure::Affinity(_) => Stage::Attribute,
         Failure::WorkingDirectory(_) => Stage::Directory,
-        Failure::Hook { .. } | Failure::HookPanicked { .. } | Failure::HookEnded(_) => Stage::Hook,
+        Failure::Hook { .. } | Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::ProgramReplaced => {
+            Stage::Hook
+        }
         Failure::Exec
         | Failure::ExecDescriptor { .. }
         | Failure::Interpreter { .. }
         | Failure::Candidates
         | Failure::ScriptByDescriptor => Stage::Exec,
-        Failure::Reaped(_) | Failure::Wait | Failure::Signal | Failure::Read => Stage::Running,
+        Failure::Reaped(_) | Failure::NotAChild | Failure::Wait | Failure::Signal | Failure::Read => Stage::Running,
     }
 }
 
@@ -74,7 +76,7 @@ fn stage_of_step(step: Step) -> Stage {
         | Step::ClearCloexec { .. }
         | Step::Dup2 { .. } => Stage::Descriptors,
         Step::ChangeDirectory { .. } | Step::ChangeDirectoryTo { .. } => Stage::Directory,
-        Step::Hooks => Stage::Hook,
+        Step::Hooks | Step::CheckProgram { .. } => Stage::Hook,
         Step::Exec | Step::ExecFd { .. } | Step::Run => Stage::Exec,
         Step::JoinCgroup { .. }
         | Step::DefaultHandlers
@@ -91,6 +93,7 @@ fn stage_of_step(step: Step) -> Stage {
         | Step::Umask { .. }
         | Step::Limit { .. }
         | Step::SetGroups { .. }
+        | Step::DropGroups { .. }
         | Step::SetGid { .. }
         | Step::ChangeRoot { .. }
         | Step::SetUid { .. }
@@ -161,6 +164,7 @@ mod tests {
             step(Step::DefaultHandlers, attribute),
             step(Step::NewSession, attribute),
             step(Step::SetUid { uid: 5 }, attribute),
+            step(Step::DropGroups { user: 5 }, attribute),
             (Failure::CredentialsNeedFork, parent, libc::EINVAL),
             (Failure::CheckIds, parent, libc::EIO),
             (Failure::ChangeRoot(path()), attribute, libc::EIO),
@@ -173,6 +177,8 @@ mod tests {
             step(Step::SignalMask, attribute),
             step(Step::ChangeDirectoryTo { fd: 3 }, Stage::Directory),
             step(Step::Hooks, Stage::Hook),
+            step(Step::CheckProgram { fd: 3 }, Stage::Hook),
+            (Failure::ProgramReplaced, Stage::Hook, libc::EIO),
             step(Step::Exec, Stage::Exec),
             step(Step::Run, Stage::Exec),
             (Failure::WorkingDirectory(None), Stage::Directory, libc::EIO),
@@ -183,6 +189,7 @@ mod tests {
             (Failure::HookEnded(status), Stage::Hook, libc::ECANCELED),
             (Failure::Killed(status), launch, libc::ECANCELED),
             (Failure::Reaped(status), Stage::Running, libc::ECHILD),
+            (Failure::NotAChild, Stage::Running, libc::ECHILD),
             (Failure::Wait, Stage::Running, libc::EIO),
             (Failure::Signal, Stage::Running, libc::EIO),
             (Failure::Read, Stage::Running, libc::EIO),

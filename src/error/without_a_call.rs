@@ -48,7 +48,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::Hook { .. } => Errno::INVAL,
         Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
-        Failure::Reaped(_) => Errno::CHILD,
+        Failure::Reaped(_) | Failure::NotAChild => Errno::CHILD,
         // Each has the number of its system call. If std returned an error without a number, it is this one.
         Failure::Open { .. }
         | Failure::ParentOpen { .. }
@@ -69,6 +69,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::Affinity(_)
         | Failure::ExecDescriptor { .. }
         | Failure::ScriptByDescriptor
+        | Failure::ProgramReplaced
         | Failure::Candidates
         | Failure::Exec
         | Failure::Interpreter { .. }

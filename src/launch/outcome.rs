@@ -6,6 +6,7 @@ use super::report::{ChildError, Received, Report, SharedReport};
 use crate::child::Process;
 use crate::error::{Failure, Problem};
 use crate::plan::Step;
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -145,6 +146,7 @@ fn problem(report: Report, image: &Image<'_>) -> Problem {
                 }
                 Step::SetGroups { groups } => Failure::Groups(image.list(groups).to_vec()),
                 Step::Affinity { cpus } => Failure::Affinity(cpus_of(image.list(cpus))),
+                Step::CheckProgram { .. } if errno == Errno::BADF => Failure::ProgramReplaced,
                 Step::Exec | Step::ExecFd { .. } => Failure::Exec,
                 step => Failure::Child(step),
             };

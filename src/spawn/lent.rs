@@ -7,6 +7,7 @@ use crate::error::{Failure, Problem};
 use crate::launch::Method;
 use crate::launch::Mode;
 use crate::plan::{Plan, Role, Step};
+use crate::sys;
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -124,6 +125,13 @@ pub(super) fn program<'a>(command: &Command<'a>) -> Option<BorrowedFd<'a>> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn program<'a>(_: &Command<'a>) -> Option<BorrowedFd<'a>> {
     None
+}
+
+/// The file of a program given as a descriptor, if there are hooks: the child compares it after them.
+pub(super) fn program_file(command: &Command<'_>) -> Result<Option<sys::FileIdentity>, Problem> {
+    let Some(program) = program(command).filter(|_| !command.hooks.is_empty()) else { return Ok(None) };
+    let fd = program.as_raw_fd();
+    sys::file_identity(fd).map(Some).map_err(|errno| Problem::system(Failure::CheckFd { fd }, errno))
 }
 
 /// The number of the cgroup's directory, if the kernel makes the child in it.

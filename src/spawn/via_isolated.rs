@@ -7,7 +7,7 @@ use super::attributes::{check, wanted};
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::internal::Internal;
-use super::lent::{Lent, LentFd, lent};
+use super::lent::{Lent, LentFd, lent, program_file};
 use super::prepare::{Prepared, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
@@ -46,6 +46,7 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         prepared.std_fd_was_free = false; // The thread's table has no standard streams.
         prepared.buffers.plan.limit = soft_limit();
         prepared.buffers.plan.hooks = !command.hooks.is_empty();
+        prepared.program_file = program_file(command)?;
         let (plan, mut numbers) = prepared.buffers.plan.for_another_table();
         let opened = lent(command, mode, &prepared.buffers.plan)?;
         let lent = opened.as_ref().map(|fd| {

@@ -63,6 +63,12 @@ pub(crate) fn set_groups(groups: &[u32], _: Whose) -> Result<(), Errno> {
     checked(unsafe { libc::setgroups(groups.len() as _, groups.as_ptr()) }).map(drop)
 }
 
+/// How many supplementary groups the process has.
+pub(crate) fn count_groups() -> Result<usize, Errno> {
+    // SAFETY: the system writes nothing if it may write no group.
+    checked(unsafe { libc::getgroups(0, std::ptr::null_mut()) }).map(|count| count.unsigned_abs() as usize)
+}
+
 /// Sets the group id: all of them if the process is root.
 pub(crate) fn set_gid(gid: u32, _: Whose) -> Result<(), Errno> {
     // SAFETY: only a number is passed.
