@@ -494,8 +494,9 @@ impl<'fd> Command<'fd> {
     ///
     /// # Errors
     ///
-    /// A descriptor that is no directory of a cgroup is refused, and so is a frozen cgroup, in which the child would not run while this
-    /// process waits for it. If another process freezes the cgroup during the spawn, the spawn waits until it is thawed. `EACCES` without the
+    /// A descriptor that is no directory of a cgroup is refused. So is a cgroup that is frozen, or is to be frozen (`cgroup.freeze` is 1 in
+    /// it or in a cgroup above it that this process can see): the child would not run in it while this process waits for the child. If
+    /// another process freezes the cgroup during the spawn, the spawn waits until it is thawed. `EACCES` without the
     /// right to write `cgroup.procs` of the cgroup and of the nearest common ancestor, `EBUSY` if the cgroup has controllers enabled for its own
     /// children.
     ///
