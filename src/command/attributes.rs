@@ -15,7 +15,8 @@ use std::path::Path;
 /// Attributes: what the child is besides its descriptors. The child sets them itself, in one order, which `docs/design.md` shows; each
 /// method below says its place. If one fails, the spawn fails and names it with its operand, and no program runs.
 ///
-/// Only [`Command::uid`] and [`Command::gid`] cost the clone launcher, if they change an id: see there.
+/// Only these cost the clone launcher: [`Command::uid`] and [`Command::gid`], if they change an id, and [`Command::cgroup`], if the kernel
+/// kills the cgroup as a whole: see there.
 ///
 /// [`Command::exec`] sets them in the calling process. After a failed exec those that were set before the failure stay set, other than
 /// dispositions of signals, the signal mask, the umask and the working directory.
@@ -491,6 +492,14 @@ impl<'fd> Command<'fd> {
     ///
     /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. Where the kernel
     /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step.
+    ///
+    /// If `memory.oom.group` is 1 in the cgroup, or in a cgroup above it that this process can see, and memory runs out there, the kernel
+    /// kills all processes of that group, and those that share memory with one of them: this process, if the child shares its memory. So
+    /// [`Launcher::Auto`] forks, and [`Launcher::Clone`] is refused ([`Failure::OomGroupNeedsFork`]).
+    ///
+    /// [`Launcher::Auto`]: crate::Launcher::Auto
+    /// [`Launcher::Clone`]: crate::Launcher::Clone
+    /// [`Failure::OomGroupNeedsFork`]: crate::Failure::OomGroupNeedsFork
     ///
     /// # Errors
     ///

@@ -17,7 +17,7 @@ const LEVELS: usize = 1024;
 
 /// Refuses what is no directory of a cgroup, and a cgroup that is frozen or freezing: a child that joins it stops, and the parent would
 /// wait for it.
-pub(super) fn check(directory: BorrowedFd<'_>) -> Result<(), Problem> {
+pub(super) fn check(directory: BorrowedFd<'_>) -> Result<Found, Problem> {
     let fd = directory.as_raw_fd();
     match is_cgroup(directory) {
         Ok(true) => {}
@@ -31,14 +31,17 @@ pub(super) fn check(directory: BorrowedFd<'_>) -> Result<(), Problem> {
     let found = look(directory, is_cgroup).map_err(|(file, errno)| Problem::system(failure(directory, file), errno))?;
     // If a task cannot stop yet, `cgroup.events` says that the cgroup is not frozen, and a new child stops all the same.
     let is_frozen = events.is_some_and(|events| is_frozen(&events)) || found.freezes;
-    if is_frozen { Err(Refusal::FrozenCgroup { fd }.into()) } else { Ok(()) }
+    if is_frozen { Err(Refusal::FrozenCgroup { fd }.into()) } else { Ok(found) }
 }
 
 /// What the files of a cgroup and of those above it say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Found {
+pub(super) struct Found {
     /// One of them is to be frozen (`cgroup.freeze`).
     freezes: bool,
+    /// One of them is killed as a whole if memory runs out (`memory.oom.group`). Then the kernel also kills each process that shares its
+    /// memory with one of the group.
+    pub(super) oom_group: bool,
 }
 
 /// Looks at a cgroup and at those above it, as far as `is_cgroup` says that a directory is one. After an error, returns the file.
@@ -50,8 +53,9 @@ fn look(
     let mut above: Option<OwnedFd> = None;
     for _ in 0..LEVELS {
         let here = above.as_ref().map_or(directory, AsFd::as_fd);
-        // The root cgroup does not have the file.
+        // The root cgroup does not have the files, and one without the memory controller does not have the second.
         found.freezes |= is_one(read(here, "cgroup.freeze")?);
+        found.oom_group |= is_one(read(here, "memory.oom.group")?);
         let next = match openat(here, c"..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(next) => next,
             // This process may not look further up, or the cgroup has been removed: then the child's step fails.
@@ -148,6 +152,18 @@ mod tests {
         for levels in [&[zero] as &[_], &[&[], &[]], &[zero, zero, zero]] {
             assert_eq!(found(levels), Ok(Found::default()), "{levels:?}");
         }
+    }
+
+    #[test]
+    fn group_of_out_of_memory_kills_is_found_in_the_cgroup_and_in_each_one_above_it() {
+        let oom_group = Ok(Found { oom_group: true, ..Found::default() });
+        let [zero, one]: [&[_]; 2] = [&[("memory.oom.group", "0\n")], &[("memory.oom.group", "1\n")]];
+        for levels in [&[one] as &[_], &[zero, one], &[one, zero], &[one, &[], zero]] {
+            assert_eq!(found(levels), oom_group, "{levels:?}");
+        }
+        assert_eq!(found(&[zero, &[], zero]), Ok(Found::default()));
+        let both = [("memory.oom.group", "1\n"), ("cgroup.freeze", "1\n")];
+        assert_eq!(found(&[&both]), Ok(Found { freezes: true, oom_group: true }));
     }
 
     #[test]
