@@ -161,7 +161,8 @@ impl<'fd> Command<'fd> {
     /// this process's (`/dev/tty`).
     ///
     /// The child does so after it has joined its group. SIGTTOU, which a terminal sends to a process of the background for that, cannot
-    /// stop it. The caller gives its own group the terminal back when the child has ended.
+    /// stop it. The caller gives its own group the terminal back when the child has ended. If the spawn or the exec fails, the library gives
+    /// the terminal back to the group that had it, unless the child has made a new session.
     ///
     /// # Errors
     ///

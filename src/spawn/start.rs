@@ -3,6 +3,7 @@
 use super::attributes::needs;
 use super::buffers::with_buffers;
 use super::defaults::Defaults;
+use super::foreground::Foreground;
 use super::interpreter;
 use super::lent;
 use super::prepare::{image, prepare};
@@ -113,6 +114,8 @@ impl Command<'_> {
         handle: bool,
     ) -> std::result::Result<(Process, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
+        // The error of a child that takes the terminal has to be known here, where the terminal can be given back.
+        let handle = handle || self.settings.foreground;
         let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
@@ -150,8 +153,12 @@ fn launch_in_caller(
         let mode = Mode { pidfd: mode.pidfd && !prepared.std_fd_was_free, ..mode };
         let errpipe = prepared.errpipe.take();
         let hooks = HookList::new(&mut command.hooks);
-        let process = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe)?;
-        Ok((process, prepared.ends))
+        let foreground = Foreground::save(command, &prepared.internal);
+        let launched = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe);
+        if let (Err(_), Some(foreground)) = (&launched, foreground) {
+            let _ = foreground.restore(); // The failure of the launch is the error that counts.
+        }
+        Ok((launched?, prepared.ends))
     })
     .map(|(process, ends)| (launch::with_pidfd(process, mode.pidfd), ends))
 }
