@@ -17,7 +17,7 @@ const LEVELS: usize = 1024;
 
 /// Refuses what is no directory of a cgroup, and a cgroup that is frozen or freezing: a child that joins it stops, and the parent would
 /// wait for it.
-pub(super) fn check(directory: BorrowedFd<'_>) -> Result<Found, Problem> {
+pub(super) fn check(directory: BorrowedFd<'_>) -> Result<Switches, Problem> {
     let fd = directory.as_raw_fd();
     match is_cgroup(directory) {
         Ok(true) => {}
@@ -36,7 +36,7 @@ pub(super) fn check(directory: BorrowedFd<'_>) -> Result<Found, Problem> {
 
 /// What the files of a cgroup and of those above it say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Switches {
     /// One of them is to be frozen (`cgroup.freeze`).
     freezes: bool,
     /// One of them is killed as a whole if memory runs out (`memory.oom.group`). Then the kernel also kills each process that shares its
@@ -48,8 +48,8 @@ pub(super) struct Found {
 fn look(
     directory: BorrowedFd<'_>,
     is_cgroup: impl Fn(BorrowedFd<'_>) -> Result<bool, Errno>,
-) -> Result<Found, (&'static str, Errno)> {
-    let mut found = Found::default();
+) -> Result<Switches, (&'static str, Errno)> {
+    let mut found = Switches::default();
     let mut above: Option<OwnedFd> = None;
     for _ in 0..LEVELS {
         let here = above.as_ref().map_or(directory, AsFd::as_fd);
@@ -126,7 +126,7 @@ mod tests {
     }
     /// Directories in which files have these contents, and the answer for the innermost one. A directory is a cgroup if it has the file
     /// `cgroup.procs`, which all but the outermost get.
-    fn found(levels: &[&[(&str, &str)]]) -> Result<Found, (&'static str, Errno)> {
+    fn found(levels: &[&[(&str, &str)]]) -> Result<Switches, (&'static str, Errno)> {
         let outermost = tempfile::tempdir().unwrap();
         let mut directory = outermost.path().to_owned();
         // If the walk went on to the outermost directory, it would find this.
@@ -144,31 +144,31 @@ mod tests {
 
     #[test]
     fn freeze_is_found_in_the_cgroup_and_in_each_one_above_it() {
-        let freezes = Ok(Found { freezes: true, ..Found::default() });
+        let freezes = Ok(Switches { freezes: true, ..Switches::default() });
         let [zero, one]: [&[_]; 2] = [&[("cgroup.freeze", "0\n")], &[("cgroup.freeze", "1\n")]];
         for levels in [&[one] as &[_], &[zero, one], &[one, zero, zero], &[zero, one, &[], zero]] {
             assert_eq!(found(levels), freezes, "{levels:?}");
         }
-        for levels in [&[zero] as &[_], &[&[], &[]], &[zero, zero, zero]] {
-            assert_eq!(found(levels), Ok(Found::default()), "{levels:?}");
+        for levels in [&[zero] as &[_], &[&[] as &[_], &[]], &[zero, zero, zero]] {
+            assert_eq!(found(levels), Ok(Switches::default()), "{levels:?}");
         }
     }
 
     #[test]
     fn group_of_out_of_memory_kills_is_found_in_the_cgroup_and_in_each_one_above_it() {
-        let oom_group = Ok(Found { oom_group: true, ..Found::default() });
+        let oom_group = Ok(Switches { oom_group: true, ..Switches::default() });
         let [zero, one]: [&[_]; 2] = [&[("memory.oom.group", "0\n")], &[("memory.oom.group", "1\n")]];
         for levels in [&[one] as &[_], &[zero, one], &[one, zero], &[one, &[], zero]] {
             assert_eq!(found(levels), oom_group, "{levels:?}");
         }
-        assert_eq!(found(&[zero, &[], zero]), Ok(Found::default()));
+        assert_eq!(found(&[zero, &[], zero]), Ok(Switches::default()));
         let both = [("memory.oom.group", "1\n"), ("cgroup.freeze", "1\n")];
-        assert_eq!(found(&[&both]), Ok(Found { freezes: true, oom_group: true }));
+        assert_eq!(found(&[&both]), Ok(Switches { freezes: true, oom_group: true }));
     }
 
     #[test]
     fn walk_ends_at_the_root_directory_if_that_is_a_cgroup() {
         let root = File::open("/").unwrap();
-        assert_eq!(look(root.as_fd(), |_| Ok(true)), Ok(Found::default()));
+        assert_eq!(look(root.as_fd(), |_| Ok(true)), Ok(Switches::default()));
     }
 }
