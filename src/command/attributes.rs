@@ -32,8 +32,9 @@ impl<'fd> Command<'fd> {
     /// # Launcher
     ///
     /// If the id is not this process's own, a child that shares this process's memory would make this process undumpable for good, and
-    /// the new user could stop the child before exec, and with it the calling thread. So [`Launcher::Auto`] forks, and
-    /// [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]).
+    /// the new user could stop the child before exec, and with it the calling thread for good. So [`Launcher::Auto`] forks, and
+    /// [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]). The new user can still stop a forked child before exec. On Linux
+    /// the calling thread notices that, and sends SIGCONT: each stop holds it for about 100 ms at most.
     ///
     /// # Errors
     ///

@@ -23,6 +23,7 @@ mod signals;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod stack;
 mod start;
+mod unreleased;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "vfork_unsupported.rs")]
 mod vfork;
 

@@ -32,7 +32,8 @@ impl Command<'_> {
     ///
     /// On Linux, the clone launcher suspends the calling thread until the child has executed or ended. If a stop signal (SIGSTOP, or SIGTSTP
     /// for ^Z) reaches the child before exec, the child stops, and the calling thread waits for it in state D. The shell does not see this
-    /// process stop until SIGCONT continues the child. `posix_spawn` and std have the same property. [`Launcher::Fork`] does not have it.
+    /// process stop until SIGCONT continues the child. `posix_spawn` and std have the same property. [`Launcher::Fork`] does not have it: on
+    /// Linux the calling thread sends SIGCONT to a child that is stopped before exec.
     ///
     /// ```
     /// # use fdspawn::Command;
