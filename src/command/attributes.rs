@@ -15,7 +15,8 @@ use std::path::Path;
 /// Attributes: what the child is besides its descriptors. The child sets them itself, in one order, which `docs/design.md` shows; each
 /// method below says its place. If one fails, the spawn fails and names it with its operand, and no program runs.
 ///
-/// Only [`Command::uid`] and [`Command::gid`] cost the clone launcher, if they change an id: see there.
+/// Only these cost the clone launcher: [`Command::uid`] and [`Command::gid`], if they change an id, and [`Command::cgroup`], if the kernel
+/// kills the cgroup as a whole: see there.
 ///
 /// [`Command::exec`] sets them in the calling process. After a failed exec those that were set before the failure stay set, other than
 /// dispositions of signals, the signal mask, the umask and the working directory.
@@ -32,9 +33,12 @@ impl<'fd> Command<'fd> {
     /// # Launcher
     ///
     /// If the calling thread has another id (real, effective, saved or for file systems), a child that shares this process's memory would
-    /// make this process undumpable for good, and the new user could stop the child before exec, and with it the calling thread. So
-    /// [`Launcher::Auto`] forks, and [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]). With [`Command::isolated`] any id
-    /// counts as another one, since the thread that launches may have other ids than the calling thread.
+    /// make this process undumpable for good, and the new user could stop the child before exec, and with it the calling thread for good.
+    /// So [`Launcher::Auto`] forks, and [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]). With [`Command::isolated`] any
+    /// id counts as another one, since the thread that launches may have other ids than the calling thread.
+    ///
+    /// The new user can still stop a forked child before exec. On Linux the calling thread notices that, and sends SIGCONT: each stop holds
+    /// it for about 100 ms at most.
     ///
     /// # Errors
     ///
@@ -168,7 +172,8 @@ impl<'fd> Command<'fd> {
     /// this process's (`/dev/tty`).
     ///
     /// The child does so after it has joined its group. SIGTTOU, which a terminal sends to a process of the background for that, cannot
-    /// stop it. The caller gives its own group the terminal back when the child has ended.
+    /// stop it. The caller gives its own group the terminal back when the child has ended. If the spawn or the exec fails, the library gives
+    /// the terminal back to the group that had it, unless the child has made a new session.
     ///
     /// # Errors
     ///
@@ -503,10 +508,19 @@ impl<'fd> Command<'fd> {
     /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. Where the kernel
     /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step.
     ///
+    /// If `memory.oom.group` is 1 in the cgroup, or in a cgroup above it that this process can see, and memory runs out there, the kernel
+    /// kills all processes of that group, and those that share memory with one of them: this process, if the child shares its memory. So
+    /// [`Launcher::Auto`] forks, and [`Launcher::Clone`] is refused ([`Failure::OomGroupNeedsFork`]).
+    ///
+    /// [`Launcher::Auto`]: crate::Launcher::Auto
+    /// [`Launcher::Clone`]: crate::Launcher::Clone
+    /// [`Failure::OomGroupNeedsFork`]: crate::Failure::OomGroupNeedsFork
+    ///
     /// # Errors
     ///
-    /// A descriptor that is no directory of a cgroup is refused, and so is a frozen cgroup, in which the child would not run while this
-    /// process waits for it. If another process freezes the cgroup during the spawn, the spawn waits until it is thawed. `EACCES` without the
+    /// A descriptor that is no directory of a cgroup is refused. So is a cgroup that is frozen, or is to be frozen (`cgroup.freeze` is 1 in
+    /// it or in a cgroup above it that this process can see): the child would not run in it while this process waits for the child. If
+    /// another process freezes the cgroup during the spawn, the spawn waits until it is thawed. `EACCES` without the
     /// right to write `cgroup.procs` of the cgroup and of the nearest common ancestor, `EBUSY` if the cgroup has controllers enabled for its own
     /// children.
     ///

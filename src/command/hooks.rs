@@ -23,6 +23,9 @@ impl Command<'_> {
     /// The function may execute a program itself: then that is the child. If the function returns an error, the spawn fails with
     /// that error and its text.
     ///
+    /// On Linux, if a signal stops the child in the function, the parent sends it SIGCONT within about 100 ms, also if the function has raised
+    /// the signal itself, for a debugger. (With `std::process` the parent would wait.) Let such a function sleep instead.
+    ///
     /// Before the fork the parent writes what its [`std::io::stdout`] has buffered, so that the function does not write it again. For that the
     /// calling thread locks standard output: another thread that holds the lock must not wait for the spawn.
     ///

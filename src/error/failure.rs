@@ -22,6 +22,9 @@ pub enum Failure {
     /// The command has `Launcher::Clone` and another user or group than this process. Such a child that shares memory would make
     /// this process undumpable for good.
     CredentialsNeedFork,
+    /// The command has `Launcher::Clone` and a cgroup that the kernel kills as a whole if memory runs out (`memory.oom.group` is 1 in it
+    /// or in one above it). While a child in it shares memory with this process, the kernel would kill this process too.
+    OomGroupNeedsFork,
     /// The command has `Launcher::Clone`, but the kernel refuses clone, or an emulator's clone does not share memory.
     CloneUnavailable,
     /// The command has a `pre_exec` hook. A hook belongs to one command, so a copy of the command cannot have it.

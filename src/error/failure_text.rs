@@ -19,6 +19,10 @@ impl fmt::Display for Failure {
                 "another user or group needs the fork launcher, but Launcher::Clone was asked for: a child that shares memory \
                  would make this process undumpable for good",
             ),
+            Self::OomGroupNeedsFork => f.write_str(
+                "a cgroup with memory.oom.group needs the fork launcher, but Launcher::Clone was asked for: an out-of-memory kill \
+                 of the cgroup would end this process too while the child shares its memory",
+            ),
             Self::HooksNotCopied => f.write_str("it has a pre_exec hook, which belongs to one command"),
             Self::CloneUnavailable => {
                 f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")

@@ -37,6 +37,7 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
+        | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
         | Failure::CheckIds
         | Failure::Cgroup { .. }
@@ -166,6 +167,7 @@ mod tests {
             step(Step::SetUid { uid: 5 }, attribute),
             step(Step::DropGroups { user: 5 }, attribute),
             (Failure::CredentialsNeedFork, parent, libc::EINVAL),
+            (Failure::OomGroupNeedsFork, parent, libc::EINVAL),
             (Failure::CheckIds, parent, libc::EIO),
             (Failure::ChangeRoot(path()), attribute, libc::EIO),
             (Failure::Groups(vec![5]), attribute, libc::EIO),

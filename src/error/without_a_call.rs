@@ -43,6 +43,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
+        | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
         | Failure::NothingToInherit
         | Failure::Hook { .. } => Errno::INVAL,
@@ -87,6 +88,7 @@ pub(super) fn kind_without_a_call(failure: &Failure) -> io::ErrorKind {
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
+        | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
         | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
         Failure::CloneUnavailable | Failure::AfterFork => io::ErrorKind::Unsupported,

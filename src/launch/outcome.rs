@@ -7,6 +7,7 @@ use crate::child::Process;
 use crate::error::{Failure, Problem};
 use crate::plan::Step;
 use rustix::io::Errno;
+use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -65,6 +66,10 @@ fn runs_function(process: &mut Process, report: &SharedReport) -> Result<(), Exi
                 .reap()
                 .or_else(|_| process.try_wait().map(Option::unwrap_or_default))
                 .unwrap_or_default());
+        }
+        // A signal may stop it here, too. As soon as it has begun, a stop is the function's own.
+        if process.is_stopped() == Some(true) && !report.receive().done {
+            let _ = process.signal(Signal::CONT); // If that is refused, the child waits for another process that continues it.
         }
         pause(time);
         time = (time * 2).min(Duration::from_millis(5));

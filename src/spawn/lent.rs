@@ -168,7 +168,10 @@ pub(super) fn with_callers_number(command: &Command<'_>, mut problem: Problem) -
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn cgroup<'a>(command: &Command<'a>, mode: Mode) -> Result<Option<LentFd<'a>>, Problem> {
     let Some(directory) = command.settings.linux.cgroup else { return Ok(None) };
-    super::cgroup::check(directory)?;
+    // Before a spawn, `attributes::needs` has checked it.
+    if mode == Mode::IN_PLACE {
+        super::cgroup::check(directory)?;
+    }
     if matches!(mode.method, Method::Clone { into_cgroup: true, .. }) {
         return Ok(Some(LentFd::Callers(directory)));
     }

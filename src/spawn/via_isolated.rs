@@ -6,6 +6,7 @@
 use super::attributes::{check, wanted};
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
+use super::foreground::Foreground;
 use super::internal::Internal;
 use super::lent::{Lent, LentFd, lent, program_file};
 use super::prepare::{Prepared, image, open_sources};
@@ -98,7 +99,12 @@ pub(super) fn launch_in_thread(
             let launched = transfer.receive(command, received, mode).map_err(LaunchError::from).and_then(|()| {
                 let errpipe = transfer.prepared.errpipe.take();
                 let hooks = HookList::new(&mut command.hooks);
-                launch::launch(mode, &image(command, &transfer.prepared, hooks, Some(mask)), errpipe)
+                let foreground = Foreground::save(command, &transfer.prepared.internal);
+                let launched = launch::launch(mode, &image(command, &transfer.prepared, hooks, Some(mask)), errpipe);
+                if let (Err(_), Some(foreground)) = (&launched, foreground) {
+                    let _ = foreground.restore(); // The failure of the launch is the error that counts.
+                }
+                launched
             });
             transfer.close_internal_fds();
             // The pidfd is in the thread's table. The thread sends it to the caller.

@@ -23,8 +23,20 @@ pub(crate) fn set_controlling_terminal(fd: RawFd) -> Result<(), Errno> {
 pub(crate) fn set_foreground(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only a number is passed.
     let group = unsafe { call(libc::SYS_getpgid, [0]) }? as c_int;
+    set_foreground_group(fd, group)
+}
+
+/// Makes a process group the foreground group of a terminal. SIGTTOU has to be blocked, as for [`set_foreground`].
+pub(crate) fn set_foreground_group(fd: RawFd, group: c_int) -> Result<(), Errno> {
     // SAFETY: the kernel reads one number.
     unsafe { call(libc::SYS_ioctl, [fd as usize, libc::TIOCSPGRP as usize, (&raw const group) as usize]) }.map(drop)
+}
+
+/// The foreground process group of the caller's terminal (`tcgetpgrp(3)`). 0 if it has none in this PID namespace.
+pub(crate) fn foreground_group(fd: RawFd) -> Result<c_int, Errno> {
+    let mut group: c_int = 0;
+    // SAFETY: the kernel writes one number.
+    unsafe { call(libc::SYS_ioctl, [fd as usize, libc::TIOCGPGRP as usize, (&raw mut group) as usize]) }.map(|_| group)
 }
 
 /// Writes "0" to a `cgroup.procs` file, which moves the calling process into the cgroup.

@@ -30,6 +30,18 @@ pub(crate) fn set_foreground(fd: RawFd) -> Result<(), Errno> {
     checked(unsafe { libc::tcsetpgrp(fd, libc::getpgrp()) }).map(drop)
 }
 
+/// Makes a process group the foreground group of a terminal. SIGTTOU has to be blocked, as for [`set_foreground`].
+pub(crate) fn set_foreground_group(fd: RawFd, group: c_int) -> Result<(), Errno> {
+    // SAFETY: only numbers are passed.
+    checked(unsafe { libc::tcsetpgrp(fd, group) }).map(drop)
+}
+
+/// The foreground process group of the caller's terminal.
+pub(crate) fn foreground_group(fd: RawFd) -> Result<c_int, Errno> {
+    // SAFETY: only a number is passed.
+    checked(unsafe { libc::tcgetpgrp(fd) })
+}
+
 /// Adds to the nice value of the process.
 pub(crate) fn add_nice(increment: i32) -> Result<(), Errno> {
     rustix::process::nice(increment).map(drop)
