@@ -13,7 +13,12 @@ use fdspawn::{Command, Failure, Launcher, Rest};
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 18] = [
+const HEAVY: [&str; 23] = [
+    "attributes::",
+    "launch::foreign_rules::descriptors::thousands_of_hooks",
+    "launch::foreign_rules::every_error_number",
+    "launch::foreign_rules::what_a_hook_changes",
+    "launch::hooks_environment::environment_is_whole",
     "child::threads::children_of_many_threads",
     "inspect::pipe_holders::",
     "launch::closing::every_fallback_closes_all",
