@@ -37,20 +37,32 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Prints numbers with commas between them, or "none".
+/// Prints numbers with commas between them, or "none". Of a long list it prints the first ones, and how many more there are.
 pub(crate) struct Numbers<'a, T>(pub(crate) &'a [T]);
 
 impl<T: fmt::Display> fmt::Display for Numbers<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, others)) = self.0.split_first() else { return f.write_str("none") };
+        const MOST: usize = 16;
+        let (shown, more) = self.0.split_at(self.0.len().min(MOST));
+        let Some((first, others)) = shown.split_first() else { return f.write_str("none") };
         write!(f, "{first}")?;
-        others.iter().try_for_each(|number| write!(f, ", {number}"))
+        others.iter().try_for_each(|number| write!(f, ", {number}"))?;
+        if more.is_empty() { Ok(()) } else { write!(f, " and {} more", more.len()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_list_of_numbers_is_cut() {
+        let text = |count: u32| Numbers(&(1..=count).collect::<Vec<_>>()).to_string();
+        let sixteen = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16";
+        assert_eq!((text(0), text(1), text(2)), ("none".to_owned(), "1".to_owned(), "1, 2".to_owned()));
+        assert_eq!((text(16), text(17)), (sixteen.to_owned(), format!("{sixteen} and 1 more")));
+        assert_eq!(text(65_536), format!("{sixteen} and 65520 more"));
+    }
 
     #[test]
     fn only_what_cannot_be_read_is_escaped() {

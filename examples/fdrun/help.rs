@@ -51,7 +51,7 @@ pub const CWD: &str = "start in DIR; PATHs are still relative to fdrun's directo
 pub const ARG0: &str = "pass NAME as argv[0] of PROGRAM";
 pub const GROUPS: &str = "\
 have these supplementary groups; an empty list removes all.
---uid alone removes them too, if fdrun runs as root";
+--uid alone removes them too";
 pub const CTTY: &str = "\
 make the terminal that is descriptor N of fdrun the controlling
 terminal; with --setsid";

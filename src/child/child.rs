@@ -84,7 +84,8 @@ impl Child {
     /// # Errors
     ///
     /// `ECHILD` if another part of this process has reaped the child, or if SIGCHLD is ignored, so that the kernel has. From Linux 6.15 on
-    /// the kernel still tells the status then, by the pidfd, and it is no error.
+    /// the kernel still tells the status then, by the pidfd, and it is no error. Also `ECHILD` in a forked copy of the process that has
+    /// started the child ([`Failure::NotAChild`]).
     pub fn wait(&mut self) -> Result<ExitStatus> {
         self.wait_for_end().map(|reaped| reaped.status)
     }
@@ -298,6 +299,8 @@ impl Child {
     /// [`Failure::Reaped`] (`ECHILD`), with the status, if [`Child::wait`] or [`Child::try_wait`] has reaped the child: the process id may be
     /// another process's. (If other code of the process has reaped it, or SIGCHLD is ignored, the library does not know it.)
     ///
+    /// [`Failure::NotAChild`] (`ECHILD`) in a forked copy of the process that has started the child.
+    ///
     /// # Platform notes
     ///
     /// On Linux the child is one that `waitid(2)` finds without `__WALL`, under each launcher: `spawn` returns only after exec.
@@ -314,6 +317,9 @@ impl Child {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn into_parts(self) -> Result<(u32, Option<OwnedFd>)> {
+        if self.process.is_in_copy() {
+            return Err(Error::new(Subject::GiveAway(self.id()), Failure::NotAChild, None));
+        }
         let pid = self.id();
         // The other handles would use a pid that the caller may reap.
         let Some(spawned) = Arc::into_inner(self.process) else {

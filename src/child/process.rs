@@ -111,7 +111,15 @@ fn status(reaped: Option<Reaped>) -> Option<ExitStatus> {
 
 /// The error of a wait.
 pub(super) fn wait_error(spawned: &Spawned, errno: Errno) -> Error {
-    Error::new(Subject::Wait(spawned.id()), Failure::Wait, Some(errno))
+    failed(spawned, Subject::Wait, Failure::Wait, Some(errno))
+}
+
+/// The error of a call for a child. In a forked copy of the process that has started it, it is no child.
+fn failed(spawned: &Spawned, subject: fn(u32) -> Subject, failure: Failure, errno: Option<Errno>) -> Error {
+    if spawned.is_in_copy() {
+        return Error::new(subject(spawned.id()), Failure::NotAChild, None);
+    }
+    Error::new(subject(spawned.id()), failure, errno)
 }
 
 /// Waits until the child ends, as several threads may.
@@ -127,7 +135,7 @@ pub(super) fn wait_until(spawned: &Spawned, deadline: Option<Instant>) -> Result
 
 /// Sends a signal to the child.
 pub(super) fn send(spawned: &Spawned, signal: Signal) -> Result<bool> {
-    spawned.signal(signal).map_err(|errno| Error::new(Subject::Signal(spawned.id()), Failure::Signal, Some(errno)))
+    spawned.signal(signal).map_err(|errno| failed(spawned, Subject::Signal, Failure::Signal, Some(errno)))
 }
 
 /// Sends a signal to the group that the child leads.
@@ -138,6 +146,6 @@ pub(super) fn send_to_group(spawned: &Spawned, signal: Signal) -> Result<bool> {
             GroupError::NoLeader => (Failure::NoGroup, None),
             GroupError::OwnGroup => (Failure::OwnGroup, None),
         };
-        Error::new(Subject::SignalGroup(spawned.id()), failure, errno)
+        failed(spawned, Subject::SignalGroup, failure, errno)
     })
 }

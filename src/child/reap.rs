@@ -90,6 +90,20 @@ pub(super) fn peek(pid: i32, counted: Counted) -> Result<bool, Errno> {
     }
 }
 
+/// Whether a signal has stopped a child. The report of the stop stays for other waits.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn is_stopped(pid: i32) -> Result<bool, Errno> {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let pid = Pid::from_raw(pid).ok_or(Errno::CHILD)?;
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    loop {
+        match waitid(WaitId::Pid(pid), options) {
+            Err(Errno::INTR) => {}
+            result => return result.map(|status| status.is_some()),
+        }
+    }
+}
+
 /// Whether a pidfd refers to a child that has not been reaped.
 #[cfg(target_os = "linux")]
 pub(super) fn is_child(pidfd: BorrowedFd<'_>) -> bool {

@@ -3,7 +3,7 @@
 use super::executed::{has_executed, is_known_to_have_executed};
 use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::reap::{is_refusal, peek};
+use super::reap::{is_refusal, is_stopped, peek};
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -174,7 +174,10 @@ impl Spawned {
     /// this process that has the same pid is not told apart.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn is_reaped_elsewhere(&self) -> bool {
-        peek(self.pid, Counted::All) == Err(Errno::CHILD)
+        match self.pidfd() {
+            Some(pidfd) => !is_child(pidfd),
+            None => peek(self.pid, Counted::All) == Err(Errno::CHILD),
+        }
     }
 
     /// This system cannot look at a child without reaping it.
@@ -238,6 +241,22 @@ impl Spawned {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn has_ended(&self) -> Option<bool> {
         None
+    }
+
+    /// Whether a signal has stopped the child. `None` if no call tells.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn is_stopped(&self) -> Option<bool> {
+        match is_stopped(self.pid) {
+            Ok(is_stopped) => Some(is_stopped),
+            Err(Errno::CHILD) => Some(false), // It has been reaped.
+            Err(_) => None,
+        }
+    }
+
+    /// The library does not ask this system.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn is_stopped(&self) -> Option<bool> {
+        Some(false)
     }
 
     /// Whether one system call says that the child has executed a program. If it is false, the answer is open.

@@ -15,7 +15,8 @@ use std::path::Path;
 /// Attributes: what the child is besides its descriptors. The child sets them itself, in one order, which `docs/design.md` shows; each
 /// method below says its place. If one fails, the spawn fails and names it with its operand, and no program runs.
 ///
-/// Only [`Command::uid`] and [`Command::gid`] cost the clone launcher, if they change an id: see there.
+/// Only these cost the clone launcher: [`Command::uid`] and [`Command::gid`], if they change an id, and [`Command::cgroup`], if the kernel
+/// kills the cgroup as a whole: see there.
 ///
 /// [`Command::exec`] sets them in the calling process. After a failed exec those that were set before the failure stay set, other than
 /// dispositions of signals, the signal mask, the umask and the working directory.
@@ -25,19 +26,24 @@ impl<'fd> Command<'fd> {
     /// The child sets it after the groups, the group and the root directory, since each of these needs a privilege that the change may
     /// take away, and before it changes to the working directory, which it does with the rights of the new user.
     ///
-    /// If this process is root (its effective user id is 0) and the command does not set the supplementary groups, the child drops
-    /// them all, as with `std::process`. A failure of that is an error.
+    /// If the command does not set the supplementary groups ([`Command::groups`]), the child drops them all before it sets the group and
+    /// the user. If it may not (`EPERM`), that is an error, since the new user would get the groups of this process; `std::process` ignores
+    /// it. It is no error if the child has no supplementary group, or if all its user ids (real, effective, saved, file system) are `id`.
     ///
     /// # Launcher
     ///
-    /// If the id is not this process's own, a child that shares this process's memory would make this process undumpable for good, and
-    /// the new user could stop the child before exec, and with it the calling thread. So [`Launcher::Auto`] forks, and
-    /// [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]).
+    /// If the calling thread has another id (real, effective, saved or for file systems), a child that shares this process's memory would
+    /// make this process undumpable for good, and the new user could stop the child before exec, and with it the calling thread for good.
+    /// So [`Launcher::Auto`] forks, and [`Launcher::Clone`] is refused ([`Failure::CredentialsNeedFork`]). With [`Command::isolated`] any
+    /// id counts as another one, since the thread that launches may have other ids than the calling thread.
+    ///
+    /// The new user can still stop a forked child before exec. On Linux the calling thread notices that, and sends SIGCONT: each stop holds
+    /// it for about 100 ms at most.
     ///
     /// # Errors
     ///
-    /// `EPERM` without the right (`CAP_SETUID`). The id 4,294,967,295 is none, and is refused. If the user has reached its limit of
-    /// processes (`RLIMIT_NPROC`), it is the exec that fails, with `EAGAIN`.
+    /// `EPERM` without the right (`CAP_SETUID`, and `CAP_SETGID` to drop supplementary groups). The id 4,294,967,295 is none, and is
+    /// refused. If the user has reached its limit of processes (`RLIMIT_NPROC`), it is the exec that fails, with `EAGAIN`.
     ///
     /// [`Launcher::Auto`]: crate::Launcher::Auto
     /// [`Launcher::Clone`]: crate::Launcher::Clone
@@ -121,6 +127,12 @@ impl<'fd> Command<'fd> {
     ///
     /// The child does so after its descriptors are in place, and before all other attributes.
     ///
+    /// # Platform notes
+    ///
+    /// If the fork launcher starts the child and this process cannot read the child's file in `/proc` (it is not mounted, or the option
+    /// `hidepid` hides the child), the spawn waits up to 2 seconds to be sure that the child has executed the program, and a program that a
+    /// signal kills in that time counts as killed before exec ([`Failure::Killed`](crate::Failure::Killed)).
+    ///
     /// ```
     /// # use fdspawn::{Command, Stdio};
     /// let mut child = Command::new("cut").args(["-d ", "-f6", "/proc/self/stat"]).setsid(true).stdout(Stdio::piped()).spawn()?;
@@ -160,7 +172,8 @@ impl<'fd> Command<'fd> {
     /// this process's (`/dev/tty`).
     ///
     /// The child does so after it has joined its group. SIGTTOU, which a terminal sends to a process of the background for that, cannot
-    /// stop it. The caller gives its own group the terminal back when the child has ended.
+    /// stop it. The caller gives its own group the terminal back when the child has ended. If the spawn or the exec fails, the library gives
+    /// the terminal back to the group that had it, unless the child has made a new session.
     ///
     /// # Errors
     ///
@@ -220,7 +233,8 @@ impl<'fd> Command<'fd> {
     /// resource counts.
     ///
     /// The child sets the limits in the order of the calls, after its descriptors are in place, so that `Resource::Nofile` can be below a
-    /// target, and before the groups and the user, since a higher hard limit needs a privilege. Hooks already run with the limits.
+    /// target, and before the groups and the user, since a higher hard limit needs a privilege. Hooks already run with the limits. A target
+    /// has to be below this process's own soft limit of descriptors, also if the command raises the child's.
     ///
     /// # Errors
     ///
@@ -427,12 +441,14 @@ impl<'fd> Command<'fd> {
     /// Sets how likely the kernel kills the child if memory runs out (`/proc/self/oom_score_adj`): from -1000, never, to 1000, first. The
     /// program's own children inherit it. Linux only.
     ///
-    /// The child sets it after the terminal, and before the root directory, in which there may be no `/proc`.
+    /// The child sets it after the terminal, and before the root directory, in which there may be no `/proc`. For that it opens a file for a
+    /// moment.
     ///
     /// # Errors
     ///
-    /// `EACCES` for a value below the lowest one that was ever set, without the right (`CAP_SYS_RESOURCE`); `ENOENT` without `/proc`. A value
-    /// out of the range is refused.
+    /// `EACCES` for a value below the lowest one that was ever set, without the right (`CAP_SYS_RESOURCE`), and for any value if this process
+    /// is not dumpable (`PR_SET_DUMPABLE`) and not root; `EMFILE` if the child has no free number below its limit of descriptors; `ENOENT`
+    /// without `/proc`. A value out of the range is refused.
     ///
     /// ```
     /// # use fdspawn::Command;
@@ -492,10 +508,19 @@ impl<'fd> Command<'fd> {
     /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. Where the kernel
     /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step.
     ///
+    /// If `memory.oom.group` is 1 in the cgroup, or in a cgroup above it that this process can see, and memory runs out there, the kernel
+    /// kills all processes of that group, and those that share memory with one of them: this process, if the child shares its memory. So
+    /// [`Launcher::Auto`] forks, and [`Launcher::Clone`] is refused ([`Failure::OomGroupNeedsFork`]).
+    ///
+    /// [`Launcher::Auto`]: crate::Launcher::Auto
+    /// [`Launcher::Clone`]: crate::Launcher::Clone
+    /// [`Failure::OomGroupNeedsFork`]: crate::Failure::OomGroupNeedsFork
+    ///
     /// # Errors
     ///
-    /// A descriptor that is no directory of a cgroup is refused, and so is a frozen cgroup, in which the child would not run while this
-    /// process waits for it. If another process freezes the cgroup during the spawn, the spawn waits until it is thawed. `EACCES` without the
+    /// A descriptor that is no directory of a cgroup is refused. So is a cgroup that is frozen, or is to be frozen (`cgroup.freeze` is 1 in
+    /// it or in a cgroup above it that this process can see): the child would not run in it while this process waits for the child. If
+    /// another process freezes the cgroup during the spawn, the spawn waits until it is thawed. `EACCES` without the
     /// right to write `cgroup.procs` of the cgroup and of the nearest common ancestor, `EBUSY` if the cgroup has controllers enabled for its own
     /// children.
     ///
@@ -518,6 +543,10 @@ impl<'fd> Command<'fd> {
     /// find it, and the spawn fails ([`Failure::ScriptByDescriptor`]). If the command also keeps or connects the descriptor, the script runs,
     /// and its interpreter has it open under the target's number.
     ///
+    /// **Hooks.** A hook of [`Command::pre_exec`] may close or replace the descriptor. The child looks after the hooks whether it still refers
+    /// to the same file (`fstat(2)`). If not, the child executes nothing, and the spawn fails ([`Failure::ProgramReplaced`]). The child has
+    /// the descriptor under the target's number, or else under a high one.
+    ///
     /// Where an emulator or a filter does not know `execveat(2)` (`ENOSYS`), the child executes `/proc/self/fd/N`, and a script gets that
     /// path.
     ///
@@ -526,6 +555,7 @@ impl<'fd> Command<'fd> {
     /// [`Failure::ExecDescriptor`] names the descriptor: `EACCES` if it refers to no file that this process may execute, `ENOEXEC` if the
     /// file is no program, `ENOSYS` without `execveat(2)` and without `/proc`.
     ///
+    /// [`Failure::ProgramReplaced`]: crate::Failure::ProgramReplaced
     /// [`Failure::ScriptByDescriptor`]: crate::Failure::ScriptByDescriptor
     /// [`Failure::ExecDescriptor`]: crate::Failure::ExecDescriptor
     ///
@@ -542,11 +572,10 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Asks for a capacity, in bytes, of each pipe that a spawn of this command makes (`F_SETPIPE_SZ`). Linux only.
+    /// Asks for a capacity, in bytes, of each pipe that a spawn of this command makes (`F_SETPIPE_SZ`), as far as the kernel grants it: see
+    /// [`FdMap::pipe_capacity`]. A later [`Command::fd_map`] replaces it. Linux only.
     ///
-    /// It is best effort: the kernel rounds it up to a power of two of pages, and may refuse it; then the pipe stays as it is. Do not ask for
-    /// it by habit. All pipes of a user share a small budget (`/proc/sys/fs/pipe-user-pages-soft`, 64 MiB by default, which is 64 pipes of
-    /// 1 MiB). When it is spent, each new pipe of that user, in all of the user's programs, has only 8 KiB.
+    /// [`FdMap::pipe_capacity`]: crate::FdMap::pipe_capacity
     ///
     /// ```
     /// # use fdspawn::{Command, Stdio};
@@ -556,7 +585,7 @@ impl<'fd> Command<'fd> {
     /// ```
     #[doc(alias = "F_SETPIPE_SZ")]
     pub fn pipe_capacity(&mut self, bytes: usize) -> &mut Self {
-        self.fd_map.pipe_capacity = Some(bytes);
+        self.fd_map.pipe_capacity(bytes);
         self
     }
 }

@@ -286,7 +286,9 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Replaces the command's map: the standard streams, all targets, the keep list and the rest.
+    /// Replaces the command's map, and with it all that these methods of the command have set before: the sources of the standard streams and
+    /// of all targets, slots, kept descriptors, [`Command::rest`], [`Command::not_inherited`], and on Linux `Command::pipe_capacity`. Each
+    /// has the value of the new map. Later calls change the new map.
     pub fn fd_map(&mut self, fd_map: FdMap<'fd>) -> &mut Self {
         self.fd_map = fd_map;
         self

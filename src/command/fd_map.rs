@@ -217,6 +217,29 @@ impl<'fd> FdMap<'fd> {
         self
     }
 
+    /// Asks for a capacity, in bytes, of each pipe that a spawn or a [`fork_run`] with this map makes (`F_SETPIPE_SZ`). Linux only.
+    ///
+    /// It is best effort: the kernel rounds it up to a power of two of pages, and may refuse it; then the pipe stays as it is. Do not ask for
+    /// it by habit. All pipes of a user share a small budget (`/proc/sys/fs/pipe-user-pages-soft`, 64 MiB by default, which is 64 pipes of
+    /// 1 MiB). When it is spent, each new pipe of that user, in all of the user's programs, has only 8 KiB.
+    ///
+    /// [`fork_run`]: crate::fork_run
+    ///
+    /// ```
+    /// use fdspawn::{Command, FdMap, Stdio};
+    ///
+    /// let mut map = FdMap::new();
+    /// map.stdout(Stdio::piped()).pipe_capacity(256 * 1024);
+    /// Command::new("true").fd_map(map).spawn()?.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[doc(alias = "F_SETPIPE_SZ")]
+    pub fn pipe_capacity(&mut self, bytes: usize) -> &mut Self {
+        self.pipe_capacity = Some(bytes);
+        self
+    }
+
     /// Makes spawns use the fallbacks of these kernel features, for tests.
     #[doc(hidden)]
     pub fn missing(&mut self, features: Features) -> &mut Self {

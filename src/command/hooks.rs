@@ -10,7 +10,9 @@ impl Command<'_> {
     /// The function finds the targets in place, and all other descriptors of the parent still open, with the numbers that they have
     /// there, other than those that targets have replaced. After all hooks the child closes what the map does not name, also what
     /// the hooks have opened, unless the command asks for [`Rest::Inherit`]. (An [`Isolated`] launches from a table that has no other
-    /// descriptors.) The library has no descriptor of its own in the child, so the function may close or replace any number.
+    /// descriptors.) So the function may close or replace any number, other than that of a program given by `Command::program_fd`, for
+    /// which the child has a descriptor until exec. If the function has closed or replaced that one, the child executes nothing, and the
+    /// spawn fails ([`Failure::ProgramReplaced`]).
     ///
     /// Signals are already as the program gets them, so the program keeps what the function changes of them. If the command inherits
     /// the environment without changes, the program also gets what the function changes of that; the search in PATH does not use it.
@@ -21,12 +23,16 @@ impl Command<'_> {
     /// The function may execute a program itself: then that is the child. If the function returns an error, the spawn fails with
     /// that error and its text.
     ///
+    /// On Linux, if a signal stops the child in the function, the parent sends it SIGCONT within about 100 ms, also if the function has raised
+    /// the signal itself, for a debugger. (With `std::process` the parent would wait.) Let such a function sleep instead.
+    ///
     /// Before the fork the parent writes what its [`std::io::stdout`] has buffered, so that the function does not write it again. For that the
     /// calling thread locks standard output: another thread that holds the lock must not wait for the spawn.
     ///
     /// A panic ends the child, and the spawn fails. But the child first runs the process's panic hook. Rust's default panic
     /// hook takes locks: if another thread held one of them at the fork, the child waits for ever.
     ///
+    /// [`Failure::ProgramReplaced`]: crate::Failure::ProgramReplaced
     /// [`Isolated`]: crate::Isolated
     /// [`Launcher::Fork`]: crate::Launcher::Fork
     /// [`Rest::Inherit`]: crate::Rest::Inherit

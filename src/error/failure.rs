@@ -22,6 +22,9 @@ pub enum Failure {
     /// The command has `Launcher::Clone` and another user or group than this process. Such a child that shares memory would make
     /// this process undumpable for good.
     CredentialsNeedFork,
+    /// The command has `Launcher::Clone` and a cgroup that the kernel kills as a whole if memory runs out (`memory.oom.group` is 1 in it
+    /// or in one above it). While a child in it shares memory with this process, the kernel would kill this process too.
+    OomGroupNeedsFork,
     /// The command has `Launcher::Clone`, but the kernel refuses clone, or an emulator's clone does not share memory.
     CloneUnavailable,
     /// The command has a `pre_exec` hook. A hook belongs to one command, so a copy of the command cannot have it.
@@ -38,7 +41,7 @@ pub enum Failure {
         /// What it is for: "a pipe for the report of errors".
         what: &'static str,
     },
-    /// The parent could not find out whether a source is open.
+    /// The parent could not find out whether a source is open, or of a program given as a descriptor, which file that is.
     CheckFd {
         /// The number in the parent.
         fd: RawFd,
@@ -90,6 +93,9 @@ pub enum Failure {
     /// The program given as a descriptor is a script, whose interpreter could not open it: the descriptor closes at exec. Keep the
     /// descriptor, or connect it.
     ScriptByDescriptor,
+    /// A `pre_exec` hook has closed or replaced the descriptor of the program ([`Command::program_fd`](crate::Command::program_fd)), so the
+    /// child has executed nothing.
+    ProgramReplaced,
     /// The child could not execute the program given as a descriptor ([`Command::program_fd`](crate::Command::program_fd)).
     ExecDescriptor {
         /// The caller's number of the descriptor.
@@ -127,6 +133,8 @@ pub enum Failure {
     Killed(ExitStatus),
     /// The child has been reaped, so its process id may be another process's. It has the status of the child.
     Reaped(ExitStatus),
+    /// This process is a forked copy of the one that has started the child. The copy can neither wait for the child nor signal it.
+    NotAChild,
     /// The wait for the child failed.
     Wait,
     /// The parent could not send the signal to the child.

@@ -19,6 +19,10 @@ impl fmt::Display for Failure {
                 "another user or group needs the fork launcher, but Launcher::Clone was asked for: a child that shares memory \
                  would make this process undumpable for good",
             ),
+            Self::OomGroupNeedsFork => f.write_str(
+                "a cgroup with memory.oom.group needs the fork launcher, but Launcher::Clone was asked for: an out-of-memory kill \
+                 of the cgroup would end this process too while the child shares its memory",
+            ),
             Self::HooksNotCopied => f.write_str("it has a pre_exec hook, which belongs to one command"),
             Self::CloneUnavailable => {
                 f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
@@ -51,6 +55,7 @@ impl fmt::Display for Failure {
             Self::ScriptByDescriptor => f.write_str(
                 "the program given as a descriptor is a script, and its interpreter cannot open it; keep or connect the descriptor",
             ),
+            Self::ProgramReplaced => f.write_str("a pre_exec hook has closed or replaced the descriptor of the program"),
             Self::Candidates => f.write_str("none of the candidates for the program can be executed"),
             Self::ExecDescriptor { fd } => write!(f, "cannot exec the program of descriptor {fd}"),
             Self::Exec => f.write_str("exec"),
@@ -67,6 +72,7 @@ impl fmt::Display for Failure {
             }
             Self::Killed(status) => write!(f, "the child was killed before it became the program: {status}"),
             Self::Reaped(status) => write!(f, "it has been reaped: {status}"),
+            Self::NotAChild => f.write_str("this process is a forked copy of the one that has started it"),
             Self::Wait => f.write_str("wait"),
             Self::Signal => f.write_str("signal"),
             Self::Shared => f.write_str("a Process of the child exists, which may wait for it or signal it"),

@@ -37,6 +37,7 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
+        | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
         | Failure::CheckIds
         | Failure::Cgroup { .. }
@@ -54,13 +55,16 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         Failure::Child(step) => stage_of_step(*step),
         Failure::ChangeRoot(_) | Failure::Groups(_) | Failure::Affinity(_) => Stage::Attribute,
         Failure::WorkingDirectory(_) => Stage::Directory,
-        Failure::Hook { .. } | Failure::HookPanicked { .. } | Failure::HookEnded(_) => Stage::Hook,
+        Failure::Hook { .. } | Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::ProgramReplaced => {
+            Stage::Hook
+        }
         Failure::Exec
         | Failure::ExecDescriptor { .. }
         | Failure::Interpreter { .. }
         | Failure::Candidates
         | Failure::ScriptByDescriptor => Stage::Exec,
         Failure::Reaped(_)
+        | Failure::NotAChild
         | Failure::Wait
         | Failure::Signal
         | Failure::Shared
@@ -80,7 +84,7 @@ fn stage_of_step(step: Step) -> Stage {
         | Step::ClearCloexec { .. }
         | Step::Dup2 { .. } => Stage::Descriptors,
         Step::ChangeDirectory { .. } | Step::ChangeDirectoryTo { .. } => Stage::Directory,
-        Step::Hooks => Stage::Hook,
+        Step::Hooks | Step::CheckProgram { .. } => Stage::Hook,
         Step::Exec | Step::ExecFd { .. } | Step::Run => Stage::Exec,
         Step::JoinCgroup { .. }
         | Step::DefaultHandlers
@@ -97,6 +101,7 @@ fn stage_of_step(step: Step) -> Stage {
         | Step::Umask { .. }
         | Step::Limit { .. }
         | Step::SetGroups { .. }
+        | Step::DropGroups { .. }
         | Step::SetGid { .. }
         | Step::ChangeRoot { .. }
         | Step::SetUid { .. }
@@ -167,7 +172,9 @@ mod tests {
             step(Step::DefaultHandlers, attribute),
             step(Step::NewSession, attribute),
             step(Step::SetUid { uid: 5 }, attribute),
+            step(Step::DropGroups { user: 5 }, attribute),
             (Failure::CredentialsNeedFork, parent, libc::EINVAL),
+            (Failure::OomGroupNeedsFork, parent, libc::EINVAL),
             (Failure::CheckIds, parent, libc::EIO),
             (Failure::ChangeRoot(path()), attribute, libc::EIO),
             (Failure::Groups(vec![5]), attribute, libc::EIO),
@@ -179,6 +186,8 @@ mod tests {
             step(Step::SignalMask, attribute),
             step(Step::ChangeDirectoryTo { fd: 3 }, Stage::Directory),
             step(Step::Hooks, Stage::Hook),
+            step(Step::CheckProgram { fd: 3 }, Stage::Hook),
+            (Failure::ProgramReplaced, Stage::Hook, libc::EIO),
             step(Step::Exec, Stage::Exec),
             step(Step::Run, Stage::Exec),
             (Failure::WorkingDirectory(None), Stage::Directory, libc::EIO),
@@ -189,6 +198,7 @@ mod tests {
             (Failure::HookEnded(status), Stage::Hook, libc::ECANCELED),
             (Failure::Killed(status), launch, libc::ECANCELED),
             (Failure::Reaped(status), Stage::Running, libc::ECHILD),
+            (Failure::NotAChild, Stage::Running, libc::ECHILD),
             (Failure::Wait, Stage::Running, libc::EIO),
             (Failure::Signal, Stage::Running, libc::EIO),
             (Failure::Shared, Stage::Running, libc::EBUSY),

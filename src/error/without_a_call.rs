@@ -43,6 +43,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
+        | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
         | Failure::NothingToInherit
         | Failure::NoGroup
@@ -50,7 +51,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::Hook { .. } => Errno::INVAL,
         Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
-        Failure::Reaped(_) => Errno::CHILD,
+        Failure::Reaped(_) | Failure::NotAChild => Errno::CHILD,
         Failure::Shared => Errno::BUSY,
         // Each has the number of its system call. If std returned an error without a number, it is this one.
         Failure::Open { .. }
@@ -72,6 +73,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::Affinity(_)
         | Failure::ExecDescriptor { .. }
         | Failure::ScriptByDescriptor
+        | Failure::ProgramReplaced
         | Failure::Candidates
         | Failure::Exec
         | Failure::Interpreter { .. }
@@ -89,6 +91,7 @@ pub(super) fn kind_without_a_call(failure: &Failure) -> io::ErrorKind {
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
+        | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
         | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
         Failure::CloneUnavailable | Failure::AfterFork => io::ErrorKind::Unsupported,

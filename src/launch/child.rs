@@ -97,6 +97,7 @@ fn do_step(
         Step::Umask { mask } => sys::set_umask(mask).map(drop)?,
         Step::Limit { resource, soft, hard } => sys::set_limit(resource as u32, soft, hard)?,
         Step::SetGroups { groups } => sys::set_groups(image.list(groups), image.whose())?,
+        Step::DropGroups { user } => drop_groups(user, image.whose())?,
         Step::SetGid { gid } => sys::set_gid(gid, image.whose())?,
         // SAFETY: the string ends in a NUL. The kernel answers EFAULT to a null pointer.
         Step::ChangeRoot { path } => unsafe { sys::change_root(image.string(path)) }?,
@@ -121,6 +122,7 @@ fn do_step(
                 *envp = sys::environment();
             }
         }
+        Step::CheckProgram { fd } => check_program(image, fd)?,
         Step::Exec => {
             args.report.set_done();
             let (errno, path) = exec(image, *envp);
@@ -152,6 +154,15 @@ fn become_foreground(fd: RawFd) -> Result<(), Errno> {
     result
 }
 
+/// Drops all supplementary groups, before the process becomes this user. Without the right to do so, it fails only if another user would
+/// get a group: not if the process has none, or is this user already.
+fn drop_groups(user: u32, whose: sys::Whose) -> Result<(), Errno> {
+    match sys::set_groups(&[], whose) {
+        Err(Errno::PERM) if sys::count_groups() == Ok(0) || sys::user_ids() == Ok([user; 4]) => Ok(()),
+        result => result,
+    }
+}
+
 /// The kernel's number of a scheduling policy.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn policy(scheduler: Scheduler) -> c_int {
@@ -176,6 +187,14 @@ fn check_parent(parent: u32) -> Result<(), Errno> {
         0 => Ok(()),
         now if now == parent => Ok(()),
         _ => Err(Errno::SRCH),
+    }
+}
+
+/// Fails with EBADF if a descriptor is closed, or refers to another file than the program that the command has.
+fn check_program(image: &Image<'_>, fd: RawFd) -> Result<(), Errno> {
+    match sys::file_identity(fd)? {
+        id if image.program_file == Some(id) => Ok(()),
+        _ => Err(Errno::BADF),
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Image<'a> {
     /// The signal mask of the program; `None` for the mask of the thread that launches.
     pub(crate) mask: Option<sys::SignalSet>,
     pub(crate) hooks: Option<HookList>,
+    /// The file of a program given as a descriptor, if there are hooks.
+    pub(crate) program_file: Option<sys::FileIdentity>,
     /// The function to run, if the last step is not exec.
     pub(crate) function: Option<*mut (dyn FnMut() -> i32 + 'a)>,
     /// The kernel features that the child must not use.

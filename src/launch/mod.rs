@@ -23,6 +23,7 @@ mod signals;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod stack;
 mod start;
+mod unreleased;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "vfork_unsupported.rs")]
 mod vfork;
 
@@ -32,5 +33,5 @@ pub(crate) use self::image::Image;
 pub(crate) use self::mode::{Method, Mode, Needs};
 pub(crate) use self::outcome::cpus_of;
 pub(crate) use self::probe::{known_missing, missing, remember_missing};
-pub(crate) use self::signals::{SavedAction, handle_ignored_sigpipe};
+pub(crate) use self::signals::{BlockedSignals, SavedAction, handle_ignored_sigpipe};
 pub(crate) use self::start::{LaunchError, launch, with_pidfd};

@@ -20,8 +20,11 @@ pub(crate) struct Needs {
     /// Hooks need a copy of the parent's memory.
     pub(crate) hooks: bool,
     /// A change to another user or group, too: if such a child shares memory, the kernel makes the parent undumpable for good, and
-    /// the new user can stop the child and with it the parent's thread.
+    /// the new user can stop the child, and with it the parent's thread for as long as the user likes. (The parent of a forked child
+    /// continues it within about 100 ms.)
     pub(crate) other_ids: bool,
+    /// A cgroup that the kernel kills as a whole if memory runs out, too: a child in it that shares memory would take the parent along.
+    pub(crate) oom_group: bool,
     pub(crate) cgroup: bool,
     /// What becomes of the rest. An inherited one needs a copy of the table.
     pub(crate) rest: Rest,
@@ -30,7 +33,7 @@ pub(crate) struct Needs {
 impl Needs {
     /// Whether the child needs a copy of the parent's memory.
     pub(crate) fn needs_copy(self) -> bool {
-        self.hooks || self.other_ids
+        self.hooks || self.other_ids || self.oom_group
     }
 }
 
@@ -91,6 +94,7 @@ impl Method {
         match launcher {
             Launcher::Clone if needs.hooks => Err(Failure::HookNeedsFork),
             Launcher::Clone if needs.other_ids => Err(Failure::CredentialsNeedFork),
+            Launcher::Clone if needs.oom_group => Err(Failure::OomGroupNeedsFork),
             Launcher::Clone if missing.contains(Features::CLONE) => Err(Failure::CloneUnavailable),
             Launcher::Clone => Ok(clone),
             Launcher::Auto if needs.needs_copy() || missing.contains(Features::CLONE) => Ok(Self::Fork),
@@ -160,15 +164,17 @@ mod tests {
     }
 
     #[test]
-    fn hooks_and_other_ids_need_fork_and_an_explicit_clone_never_becomes_a_fork() {
+    fn what_needs_a_copy_forks_and_an_explicit_clone_never_becomes_a_fork() {
         let hooks = Needs { hooks: true, ..Needs::default() };
         let other_ids = Needs { other_ids: true, ..Needs::default() };
-        for needs in [hooks, other_ids] {
+        let oom_group = Needs { oom_group: true, cgroup: true, ..Needs::default() };
+        for needs in [hooks, other_ids, oom_group] {
             assert_eq!(choose(Launcher::Auto, needs, Features::empty()).unwrap(), Method::Fork);
             assert_eq!(choose(Launcher::Fork, needs, Features::empty()).unwrap(), Method::Fork);
         }
         assert!(matches!(choose(Launcher::Clone, hooks, Features::empty()), Err(Failure::HookNeedsFork)));
         assert!(matches!(choose(Launcher::Clone, other_ids, Features::empty()), Err(Failure::CredentialsNeedFork)));
+        assert!(matches!(choose(Launcher::Clone, oom_group, Features::empty()), Err(Failure::OomGroupNeedsFork)));
         let missing = choose(Launcher::Clone, Needs::default(), Features::CLONE);
         assert!(matches!(missing, Err(Failure::CloneUnavailable)));
     }

@@ -6,6 +6,8 @@ use super::report::{ChildError, Received, Report, SharedReport};
 use crate::child::{Reaped, Spawned};
 use crate::error::{Failure, Problem};
 use crate::plan::Step;
+use rustix::io::Errno;
+use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -62,6 +64,10 @@ fn runs_function(process: &mut Spawned, report: &SharedReport) -> Result<(), Exi
         if has_ended && !report.receive().done {
             let status = process.reap().ok().or_else(|| process.try_wait().ok().flatten().map(|reaped| reaped.status));
             return Err(status.unwrap_or_default());
+        }
+        // A signal may stop it here, too. As soon as it has begun, a stop is the function's own.
+        if process.is_stopped() == Some(true) && !report.receive().done {
+            let _ = process.signal(Signal::CONT); // If that is refused, the child waits for another process that continues it.
         }
         pause(time);
         time = (time * 2).min(Duration::from_millis(5));
@@ -145,6 +151,7 @@ fn problem(report: Report, image: &Image<'_>) -> Problem {
                 }
                 Step::SetGroups { groups } => Failure::Groups(image.list(groups).to_vec()),
                 Step::Affinity { cpus } => Failure::Affinity(cpus_of(image.list(cpus))),
+                Step::CheckProgram { .. } if errno == Errno::BADF => Failure::ProgramReplaced,
                 Step::Exec | Step::ExecFd { .. } => Failure::Exec,
                 step => Failure::Child(step),
             };

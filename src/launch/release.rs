@@ -7,12 +7,13 @@
 use super::errpipe::Errpipe;
 use super::pause::pause;
 use super::shared_page::SharedPage;
+use super::unreleased::Unreleased;
 use crate::sys::{self, RobustList, RobustListHead};
 use rustix::io::Errno;
 use std::cell::UnsafeCell;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The kernel's bits of a robust futex: its owner has died; threads wait for it.
 const OWNER_DIED: u32 = 0x4000_0000;
@@ -73,38 +74,43 @@ impl Release {
         let _ = sys::futex_wake(&self.word); // If that fails, the parent's wait times out.
     }
 
-    /// Waits until the kernel or the child has released the futex, or until `is_over` says so.
-    fn wait(&self, mut is_over: impl FnMut() -> bool) {
-        /// A child that is killed before it has registered the futex wakes no thread. (A timeout that is shorter than the kernel's tick
-        /// costs 20 us, since the kernel has to set the processor's timer.)
+    /// Waits until the kernel or the child has released the futex, or until `look` finds that the wait is over.
+    fn wait(&self, mut look: impl FnMut() -> Unreleased) {
+        /// A child that is killed before it has registered the futex wakes no thread, and a stopped child does not either. (A timeout
+        /// that is shorter than the kernel's tick costs 20 us, since the kernel has to set the processor's timer.)
         const LONG: Duration = Duration::from_millis(100);
         const FIRST: Duration = Duration::from_micros(500);
         const LAST: Duration = Duration::from_millis(16);
         let mut time = FIRST;
+        let mut found = Unreleased::Runs;
+        let mut waits_since = Instant::now();
         loop {
             let word = self.word.load(Ordering::Acquire);
             if word & OWNER_DIED != 0 {
                 return;
             }
-            let timeout = if word == REFUSED { time } else { LONG };
+            // A child that has been stopped may be stopped again at once.
+            let timeout = if word == REFUSED || found == Unreleased::Continued { time } else { LONG };
             match sys::futex_wait(&self.word, word, timeout) {
                 // The word has changed.
                 Ok(()) | Err(Errno::AGAIN) => continue,
-                // A handler has run. Signals may come all the time.
-                Err(Errno::INTR) if word & WAITERS != 0 => continue,
+                // A handler has run. Signals may come all the time, and with each one the wait begins again.
+                Err(Errno::INTR) if word & WAITERS != 0 && waits_since.elapsed() < timeout => continue,
                 Err(Errno::INTR | Errno::TIMEDOUT) => {}
                 Err(_) => pause(time), // The kernel has no such call, or a filter refuses it.
             }
-            if is_over() {
+            found = look();
+            if found == Unreleased::Over {
                 return;
             }
+            waits_since = Instant::now();
             time = LAST.min(time * 2);
         }
     }
 }
 
-/// In the parent: waits until the child has executed, has ended, or has called [`Release::release`]. `is_over` asks the system whether
-/// one of the first two is so, for a child that has not registered the futex.
-pub(super) fn wait_for_release(release: &Release, _: Option<Errpipe>, is_over: impl FnMut() -> bool) {
-    release.wait(is_over);
+/// In the parent: waits until the child has executed, has ended, or has called [`Release::release`]. `look` asks the system whether one
+/// of the first two is so, for a child that has not registered the futex, and continues a child that has been stopped.
+pub(super) fn wait_for_release(release: &Release, _: Option<Errpipe>, look: impl FnMut() -> Unreleased) {
+    release.wait(look);
 }

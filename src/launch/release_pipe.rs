@@ -4,6 +4,7 @@
 use super::errpipe::Errpipe;
 use super::pause::pause;
 use super::shared_page::SharedPage;
+use super::unreleased::Unreleased;
 use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::RawFd;
@@ -38,7 +39,7 @@ impl Release {
 }
 
 /// In the parent: waits until the child has executed or ended, has called [`Release::release`], or a hook has closed its end.
-pub(super) fn wait_for_release(_: &Release, errpipe: Option<Errpipe>, mut is_over: impl FnMut() -> bool) {
+pub(super) fn wait_for_release(_: &Release, errpipe: Option<Errpipe>, mut look: impl FnMut() -> Unreleased) {
     let Some(Errpipe { reader, writer }) = errpipe else { return };
     drop(writer);
     loop {
@@ -46,7 +47,7 @@ pub(super) fn wait_for_release(_: &Release, errpipe: Option<Errpipe>, mut is_ove
             Err(Errno::INTR) => {}
             Ok(_) => return,
             // The read is refused: ask again and again.
-            Err(_) if is_over() => return,
+            Err(_) if look() == Unreleased::Over => return,
             Err(_) => pause(Duration::from_millis(1)),
         }
     }

@@ -8,12 +8,12 @@ use std::ffi::c_int;
 /// Blocks all signals in this thread until a drop, also those that libc reserves for itself.
 ///
 /// The child starts with this mask, so it runs no handler of the parent. A handler in the child could change the parent's memory.
-pub(super) struct BlockedSignals {
+pub(crate) struct BlockedSignals {
     before: sys::SignalSet,
 }
 
 impl BlockedSignals {
-    pub(super) fn all() -> Result<Self, Errno> {
+    pub(crate) fn all() -> Result<Self, Errno> {
         Ok(Self { before: sys::set_signal_mask(&sys::every_signal())? })
     }
 

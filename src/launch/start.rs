@@ -11,6 +11,7 @@ use super::probe::is_refusal;
 use super::release::wait_for_release;
 use super::report::SharedReport;
 use super::signals::BlockedSignals;
+use super::unreleased::look_at;
 use super::vfork::{CloneOptions, clone_child};
 use crate::child::Spawned;
 use crate::error::{Failure, Problem};
@@ -98,9 +99,7 @@ fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Spawned, P
             unsafe { fork(&args) }
         };
         let mut process = Spawned::new(result.map_err(fork_failed)?, None);
-        wait_for_release(&content.release, errpipe, || {
-            process.has_ended() == Some(true) || process.has_executed() == Some(true)
-        });
+        wait_for_release(&content.release, errpipe, || look_at(&process));
         forked_child(&mut process, &content.report, image)?;
         Ok(process)
     })

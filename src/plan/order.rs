@@ -65,6 +65,9 @@ pub(crate) fn compile(
     if plan.hooks {
         steps.push(Step::Hooks);
         compiler.closes_after_hooks(plan, steps);
+        if let LastStep::ExecFd(fd) = basics.last {
+            steps.push(Step::CheckProgram { fd });
+        }
     }
     steps.push(match basics.last {
         LastStep::Exec => Step::Exec,
@@ -92,7 +95,8 @@ fn before_directory(a: &Attributes<'_>, steps: &mut Vec<Step>) {
         Step::Limit { resource, soft, hard }
     }));
     // Each of these takes away the right to the ones before it.
-    add(steps, a.groups.map(|groups| Step::SetGroups { groups }));
+    let dropped = || a.uid.map(|user| Step::DropGroups { user });
+    add(steps, a.groups.map(|groups| Step::SetGroups { groups }).or_else(dropped));
     add(steps, a.gid.map(|gid| Step::SetGid { gid }));
     add(steps, a.chroot.map(|path| Step::ChangeRoot { path }));
     add(steps, a.uid.map(|uid| Step::SetUid { uid }));
@@ -205,6 +209,7 @@ mod tests {
                 Step::CloseFrom { first: 8 },
                 Step::Close { first: 1, last: 1 },
                 Step::Close { first: 3, last: 7 },
+                Step::CheckProgram { fd: 12 },
                 Step::ExecFd { fd: 12 },
             ]
         );
@@ -224,10 +229,29 @@ mod tests {
             let rest = [Step::ChangeDirectoryTo { fd: 5 }, Step::Run];
             assert_eq!(compiled(function, none, false), [&table[..], &rest[..]].concat());
         }
+        let by_descriptor = Basics { last: LastStep::ExecFd(5), ..Basics::default() };
+        assert_eq!(compiled(by_descriptor, None, false), [&table[..], &[Step::ExecFd { fd: 5 }]].concat());
         let group = Attributes { process_group: Some(0), ..Attributes::NONE };
         let basics = Basics { signal_mask: ProgramMask::Callers, ..Basics::default() };
         let rest = [Step::JoinGroup { group: 0 }, Step::SignalMask, Step::Exec];
         assert_eq!(compiled(basics, Some(group), false), [&table[..], &rest[..]].concat());
+    }
+
+    #[test]
+    fn user_without_groups_gets_no_supplementary_group() {
+        let user = Attributes { uid: Some(5), gid: Some(6), ..Attributes::NONE };
+        let groups = NumbersId::from(0, &[]);
+        let ids = [Step::SetGid { gid: 6 }, Step::SetUid { uid: 5 }, Step::Exec];
+        for (attributes, first) in [
+            (user, Some(Step::DropGroups { user: 5 })),
+            (Attributes { groups: Some(groups), ..user }, Some(Step::SetGroups { groups })),
+        ] {
+            let steps = compiled(Basics::default(), Some(attributes), false);
+            let expected: Vec<Step> = first.into_iter().chain(ids).collect();
+            assert_eq!(steps[steps.len() - expected.len()..], expected);
+        }
+        let group = compiled(Basics::default(), Some(Attributes { gid: Some(6), ..Attributes::NONE }), false);
+        assert!(!group.iter().any(|step| matches!(step, Step::DropGroups { .. } | Step::SetGroups { .. })));
     }
 
     #[test]

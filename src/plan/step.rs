@@ -129,6 +129,12 @@ pub enum Step {
         /// Their ids.
         groups: NumbersId,
     },
+    /// Drop all supplementary groups (`setgroups(2)`), if the command sets the user and no groups. EPERM is an error only if the child has
+    /// a supplementary group and is not this user yet.
+    DropGroups {
+        /// The user that the command sets.
+        user: u32,
+    },
     /// Set the real, the effective and the saved group id (`setresgid(2)`).
     SetGid {
         /// The id.
@@ -175,6 +181,11 @@ pub enum Step {
     },
     /// Run the `pre_exec` hooks, in the order in which the caller added them.
     Hooks,
+    /// Check that a descriptor still refers to the program after the hooks, which may close or replace any number (`fstat(2)`).
+    CheckProgram {
+        /// The descriptor.
+        fd: RawFd,
+    },
     /// Execute the program (`execve(2)`).
     Exec,
     /// Execute the program that a descriptor refers to (`execveat(2)`).
@@ -253,6 +264,7 @@ impl fmt::Display for Step {
                 write!(f, "set {} to {}:{}", ResourceName(resource), LimitValue(soft), LimitValue(hard))
             }
             Self::SetGroups { .. } => f.write_str("set the supplementary groups"),
+            Self::DropGroups { user } => write!(f, "drop the supplementary groups before user {user}"),
             Self::SetGid { gid } => write!(f, "set the group to {gid}"),
             Self::ChangeRoot { .. } => f.write_str("change the root directory"),
             Self::SetUid { uid } => write!(f, "set the user to {uid}"),
@@ -267,6 +279,7 @@ impl fmt::Display for Step {
             Self::BlockSignals { signals } if signals.is_empty() => f.write_str("block no signal"),
             Self::BlockSignals { signals } => write!(f, "block {signals}, and no other signal"),
             Self::Hooks => f.write_str("run the hooks"),
+            Self::CheckProgram { fd } => write!(f, "check that descriptor {fd} still is the program"),
             Self::Exec => f.write_str("exec the program"),
             Self::ExecFd { fd } => write!(f, "exec the program of descriptor {fd}"),
             Self::Run => f.write_str("run the function"),

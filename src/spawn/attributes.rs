@@ -8,6 +8,8 @@ use super::lent::{mapped, program};
 use super::strings::Strings;
 use crate::command::{Command, Settings};
 use crate::error::Problem;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Mode, Needs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::plan::Start;
@@ -23,6 +25,7 @@ pub(super) fn needs(command: &Command<'_>) -> Result<Needs, Problem> {
     Ok(Needs {
         hooks: !command.hooks.is_empty(),
         other_ids: changes_ids(command)?,
+        oom_group: is_in_oom_group(command)?,
         cgroup: has_cgroup(command),
         rest: command.fd_map.rest,
     })
@@ -120,6 +123,15 @@ fn has_cgroup(command: &Command<'_>) -> bool {
     command.settings.get().is_some_and(|settings| settings.linux.cgroup.is_some())
 }
 
+/// Whether the kernel may kill the command's cgroup as a whole. Refuses what is no cgroup, and one that is frozen.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_in_oom_group(command: &Command<'_>) -> Result<bool, Problem> {
+    let Some(directory) = command.settings.get().and_then(|settings| settings.linux.cgroup) else { return Ok(false) };
+    // If a standard stream is closed, the files get its number for a moment.
+    let _guard = lock_stdio_numbers();
+    super::cgroup::check(directory).map(|found| found.oom_group)
+}
+
 /// The parent-death signal, and the process whose end the kernel tells: this one, or its parent if this one executes the program.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn parent_death(settings: &Settings<'_>, mode: Mode) -> Result<Option<(Signal, u32)>, Problem> {
@@ -129,6 +141,12 @@ fn parent_death(settings: &Settings<'_>, mode: Mode) -> Result<Option<(Signal, u
         Start::Copied | Start::Shared => std::process::id(),
     };
     Ok(Some((signal, parent)))
+}
+
+/// Other systems have no cgroups.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_in_oom_group(_: &Command<'_>) -> Result<bool, Problem> {
+    Ok(false)
 }
 
 /// Other systems have no cgroups.

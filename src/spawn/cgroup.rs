@@ -7,41 +7,102 @@ use rustix::fs::{Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The type of the file system of version 2 (`CGROUP2_SUPER_MAGIC`).
 const CGROUP2: u32 = 0x6367_7270;
 
-/// Refuses what is no directory of a cgroup, and a frozen cgroup: a child that joins it stops, and the parent would wait for it.
-pub(super) fn check(directory: BorrowedFd<'_>) -> Result<(), Problem> {
+/// The walk from a cgroup up to the root ends after this many levels, so that it ends if `..` of a directory is that directory.
+const LEVELS: usize = 1024;
+
+/// Refuses what is no directory of a cgroup, and a cgroup that is frozen or freezing: a child that joins it stops, and the parent would
+/// wait for it.
+pub(super) fn check(directory: BorrowedFd<'_>) -> Result<Switches, Problem> {
     let fd = directory.as_raw_fd();
-    let kind = fstatfs(directory).map_err(|errno| Problem::system(Failure::CheckFd { fd }, errno))?.f_type;
-    #[allow(clippy::unnecessary_cast, reason = "the type differs between architectures")]
-    if kind as u32 != CGROUP2 {
-        return Err(Refusal::NotACgroup { fd }.into());
+    match is_cgroup(directory) {
+        Ok(true) => {}
+        Ok(false) => return Err(Refusal::NotACgroup { fd }.into()),
+        Err(errno) => return Err(Problem::system(Failure::CheckFd { fd }, errno)),
     }
-    let events = match open(directory, c"cgroup.events", OFlags::RDONLY) {
-        Ok(events) => events,
-        Err(Errno::NOTDIR) => return Err(Refusal::NotACgroup { fd }.into()),
-        // The root cgroup has no such file, and cannot be frozen.
-        Err(Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(Problem::system(failure(directory, "cgroup.events"), errno)),
+    let events = match read(directory, "cgroup.events") {
+        Err((_, Errno::NOTDIR)) => return Err(Refusal::NotACgroup { fd }.into()),
+        result => result.map_err(|(file, errno)| Problem::system(failure(directory, file), errno))?,
+    };
+    let found = look(directory, is_cgroup).map_err(|(file, errno)| Problem::system(failure(directory, file), errno))?;
+    // If a task cannot stop yet, `cgroup.events` says that the cgroup is not frozen, and a new child stops all the same.
+    let is_frozen = events.is_some_and(|events| is_frozen(&events)) || found.freezes;
+    if is_frozen { Err(Refusal::FrozenCgroup { fd }.into()) } else { Ok(found) }
+}
+
+/// What the files of a cgroup and of those above it say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Switches {
+    /// One of them is to be frozen (`cgroup.freeze`).
+    freezes: bool,
+    /// One of them is killed as a whole if memory runs out (`memory.oom.group`). Then the kernel also kills each process that shares its
+    /// memory with one of the group.
+    pub(super) oom_group: bool,
+}
+
+/// Looks at a cgroup and at those above it, as far as `is_cgroup` says that a directory is one. After an error, returns the file.
+fn look(
+    directory: BorrowedFd<'_>,
+    is_cgroup: impl Fn(BorrowedFd<'_>) -> Result<bool, Errno>,
+) -> Result<Switches, (&'static str, Errno)> {
+    let mut found = Switches::default();
+    let mut above: Option<OwnedFd> = None;
+    for _ in 0..LEVELS {
+        let here = above.as_ref().map_or(directory, AsFd::as_fd);
+        // The root cgroup does not have the files, and one without the memory controller does not have the second.
+        found.freezes |= is_one(read(here, "cgroup.freeze")?);
+        found.oom_group |= is_one(read(here, "memory.oom.group")?);
+        let next = match openat(here, c"..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(next) => next,
+            // This process may not look further up, or the cgroup has been removed: then the child's step fails.
+            Err(Errno::ACCESS | Errno::PERM | Errno::NOENT) => break,
+            Err(errno) => return Err(("..", errno)),
+        };
+        if is_cgroup(next.as_fd()) != Ok(true) {
+            break;
+        }
+        above = Some(next);
+    }
+    Ok(found)
+}
+
+/// Whether a directory is in a file system of cgroups, version 2.
+fn is_cgroup(directory: BorrowedFd<'_>) -> Result<bool, Errno> {
+    #[allow(clippy::unnecessary_cast, reason = "the type differs between architectures")]
+    fstatfs(directory).map(|found| found.f_type as u32 == CGROUP2)
+}
+
+/// The text of a file, or `None` if there is no such file. After an error, also returns the file.
+fn read(directory: BorrowedFd<'_>, file: &'static str) -> Result<Option<String>, (&'static str, Errno)> {
+    let opened = match openat(directory, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err((file, errno)),
     };
     let mut text = String::new();
-    let read = File::from(events).read_to_string(&mut text);
-    read.map_err(|error| Problem::io(failure(directory, "cgroup.events"), &error))?;
-    if is_frozen(&text) { Err(Refusal::FrozenCgroup { fd }.into()) } else { Ok(()) }
+    match File::from(opened).read_to_string(&mut text) {
+        Ok(_) => Ok(Some(text)),
+        // The cgroup has been removed since the open, so its file is gone.
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+        Err(error) => Err((file, Errno::from_io_error(&error).unwrap_or(Errno::IO))),
+    }
+}
+
+/// Whether a file with one number has the number 1.
+fn is_one(text: Option<String>) -> bool {
+    text.is_some_and(|text| text.trim_end() == "1")
 }
 
 /// Opens the file to which the child writes to join the cgroup.
 pub(super) fn open_procs(directory: BorrowedFd<'_>) -> Result<OwnedFd, Problem> {
     let failed = || failure(directory, "cgroup.procs");
-    let procs = open(directory, c"cgroup.procs", OFlags::WRONLY).map_err(|errno| Problem::system(failed(), errno))?;
+    let procs = openat(directory, c"cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| Problem::system(failed(), errno))?;
     NewNumbers::default().dup_above_stdio(procs).map_err(|error| Problem::io(failed(), &error))
-}
-
-fn open(directory: BorrowedFd<'_>, name: &std::ffi::CStr, access: OFlags) -> Result<OwnedFd, Errno> {
-    openat(directory, name, access | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn failure(directory: BorrowedFd<'_>, file: &'static str) -> Failure {
@@ -62,5 +123,52 @@ mod tests {
         assert!(is_frozen("populated 1\nfrozen 1\n"));
         assert!(!is_frozen("populated 1\nfrozen 0\n"));
         assert!(!is_frozen(""));
+    }
+    /// Directories in which files have these contents, and the answer for the innermost one. A directory is a cgroup if it has the file
+    /// `cgroup.procs`, which all but the outermost get.
+    fn found(levels: &[&[(&str, &str)]]) -> Result<Switches, (&'static str, Errno)> {
+        let outermost = tempfile::tempdir().unwrap();
+        let mut directory = outermost.path().to_owned();
+        // If the walk went on to the outermost directory, it would find this.
+        std::fs::write(directory.join("cgroup.freeze"), "1\n").unwrap();
+        for files in levels {
+            directory.push("inner");
+            std::fs::create_dir(&directory).unwrap();
+            for (file, text) in files.iter().chain([&("cgroup.procs", "")]) {
+                std::fs::write(directory.join(file), text).unwrap();
+            }
+        }
+        let is_cgroup = |directory: BorrowedFd<'_>| Ok(read(directory, "cgroup.procs") != Ok(None));
+        look(File::open(&directory).unwrap().as_fd(), is_cgroup)
+    }
+
+    #[test]
+    fn freeze_is_found_in_the_cgroup_and_in_each_one_above_it() {
+        let freezes = Ok(Switches { freezes: true, ..Switches::default() });
+        let [zero, one]: [&[_]; 2] = [&[("cgroup.freeze", "0\n")], &[("cgroup.freeze", "1\n")]];
+        for levels in [&[one] as &[_], &[zero, one], &[one, zero, zero], &[zero, one, &[], zero]] {
+            assert_eq!(found(levels), freezes, "{levels:?}");
+        }
+        for levels in [&[zero] as &[_], &[&[] as &[_], &[]], &[zero, zero, zero]] {
+            assert_eq!(found(levels), Ok(Switches::default()), "{levels:?}");
+        }
+    }
+
+    #[test]
+    fn group_of_out_of_memory_kills_is_found_in_the_cgroup_and_in_each_one_above_it() {
+        let oom_group = Ok(Switches { oom_group: true, ..Switches::default() });
+        let [zero, one]: [&[_]; 2] = [&[("memory.oom.group", "0\n")], &[("memory.oom.group", "1\n")]];
+        for levels in [&[one] as &[_], &[zero, one], &[one, zero], &[one, &[], zero]] {
+            assert_eq!(found(levels), oom_group, "{levels:?}");
+        }
+        assert_eq!(found(&[zero, &[], zero]), Ok(Switches::default()));
+        let both = [("memory.oom.group", "1\n"), ("cgroup.freeze", "1\n")];
+        assert_eq!(found(&[&both]), Ok(Switches { freezes: true, oom_group: true }));
+    }
+
+    #[test]
+    fn walk_ends_at_the_root_directory_if_that_is_a_cgroup() {
+        let root = File::open("/").unwrap();
+        assert_eq!(look(root.as_fd(), |_| Ok(true)), Ok(Switches::default()));
     }
 }

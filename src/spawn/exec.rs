@@ -24,7 +24,8 @@ impl Command<'_> {
     /// **The rest.** With [`Rest::Close`], close-on-exec is set of all descriptors that are open and that the map does not name. If another
     /// thread opens a descriptor without close-on-exec after that, the program gets it: only a spawn can exclude that.
     ///
-    /// **After a failure** the targets, the working directory, the umask, the signal mask and the dispositions of signals are as they were. Other
+    /// **After a failure** the targets, the working directory, the umask, the signal mask, the dispositions of signals and the terminal's
+    /// foreground group (unless the process has made a new session) are as they were. Other
     /// attributes that were set before the failure stay set: no call gives back a user or a limit. Close-on-exec stays set of
     /// the rest: another thread may have closed such a number meanwhile and opened it again, so it is not cleared. What hooks have done
     /// stays. Until `exec` returns, other threads see the changes.

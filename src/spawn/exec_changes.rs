@@ -1,5 +1,6 @@
 //! What an exec changes in the calling process before its steps, and restores if it fails.
 
+use super::foreground::Foreground;
 use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::prepare::Prepared;
 use crate::command::{Command, Settings};
@@ -48,6 +49,7 @@ pub(super) struct Changed {
     /// The soft and the hard limit of descriptors, if a step sets others.
     limit: Option<[Option<u64>; 2]>,
     umask: Option<u32>,
+    foreground: Option<Foreground>,
 }
 
 impl Changed {
@@ -90,6 +92,7 @@ impl Changed {
                 _ => {}
             }
         }
+        self.foreground = Foreground::save(command, &prepared.internal);
         self.mark_rest(command, plan, targets)?;
         self.reset_sigpipe(command)
     }
@@ -174,6 +177,9 @@ impl Changed {
                 first = Err((what(), errno));
             }
         };
+        if let Some(foreground) = &self.foreground {
+            note(&|| "the foreground group of the terminal".to_owned(), again(|| foreground.restore()));
+        }
         // A target may be above a lowered limit. Without a privilege, the hard limit stays as it is now.
         if let Some([soft, hard]) = self.limit {
             let _ = sys::set_limit(sys::OPEN_FILES, soft, hard).or_else(|_| {

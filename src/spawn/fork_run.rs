@@ -136,6 +136,7 @@ fn image<'a>(map: &FdMap<'_>, prepared: &'a Prepared<'_>) -> Image<'a> {
         hooks_change_environment: false,
         mask: None,
         hooks: None,
+        program_file: None,
         function: None,
         missing: missing_in_child(map.missing),
         cgroup: None,

@@ -35,10 +35,10 @@ pub(super) fn diagnose(command: &Command<'_>, problem: Problem) -> Problem {
         let failure = if command.settings.programs.is_some() { Failure::Candidates } else { Failure::Exec };
         return Problem { failure, ..problem };
     };
-    let is_missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
-    if !is_missing && !matches!(errno, Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG | BAD_LOADER) {
+    if !may_name_interpreter(errno) {
         return problem;
     }
+    let is_missing = matches!(errno, Errno::NOENT | Errno::NOTDIR);
     let files = Files::of(&command.directory);
     // The parent cannot look into another root.
     let found = if command.settings.root.is_none() { files.bad_interpreter(path, errno) } else { None };
@@ -51,40 +51,66 @@ pub(super) fn diagnose(command: &Command<'_>, problem: Problem) -> Problem {
     Problem { failure, ..problem }
 }
 
+/// Whether exec has this error if the interpreter is at fault.
+fn may_name_interpreter(errno: Errno) -> bool {
+    matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG | BAD_LOADER)
+}
+
 /// The failure of a program given as a descriptor. The kernel has found the file, so a missing file is its interpreter, or the name
 /// `/dev/fd/N` by which an interpreter opens a script: the descriptor closes at exec, unless the program gets it.
 fn diagnose_descriptor(command: &Command<'_>, program: BorrowedFd<'_>, problem: Problem) -> Problem {
     let number = program.as_raw_fd();
-    match problem.errno {
-        Some(Errno::NOENT) => {}
+    let errno = match problem.errno {
         // The arguments or the user's limit are at fault, and not the file.
-        Some(Errno::TOOBIG | Errno::AGAIN) => return problem,
-        _ => return Problem { failure: Failure::ExecDescriptor { fd: number }, ..problem },
-    }
+        None | Some(Errno::TOOBIG | Errno::AGAIN) => return problem,
+        Some(errno) => errno,
+    };
     let map = &command.fd_map;
-    let mut mappings =
-        map.entries(&Defaults::INHERIT.0).map(|(target, source)| source.mapping(target, map.not_inherited));
-    let stays_open = mappings.any(|mapping| mapping.is_ok_and(|mapping| mapping.source == number));
-    let failure = if !stays_open && is_script(program) != Some(false) {
-        Failure::ScriptByDescriptor
-    } else {
-        Failure::Interpreter { script: format!("/dev/fd/{number}").into(), interpreter: None }
+    let mappings = map.entries(&Defaults::INHERIT.0).map(|(target, source)| source.mapping(target, map.not_inherited));
+    // The steps execute the first target that has the program as its source: see `lent::mapped`.
+    let target = mappings.flatten().find(|mapping| mapping.source == number).map(|mapping| mapping.target);
+    let file = readable(program);
+    let is_script = file.as_ref().and_then(|file| {
+        let mut start = [0; 2];
+        read_at(file, &mut start, 0).ok().map(|read| start[..read] == *b"#!")
+    });
+    if errno == Errno::NOENT && target.is_none() && is_script != Some(false) {
+        return Problem { failure: Failure::ScriptByDescriptor, ..problem };
+    }
+    let name = PathBuf::from(format!("/dev/fd/{}", target.unwrap_or(number)));
+    let files = Files::of(&command.directory);
+    // With ENOENT the kernel has found the file and may execute it. With another error, the file itself may be at fault.
+    let may_execute = || files.is_program(&in_proc(program)) == Ok(true);
+    let is_interpreters = errno == Errno::NOENT || may_name_interpreter(errno) && may_execute();
+    // The parent cannot look into another root.
+    let file = file.filter(|_| is_interpreters && command.settings.root.is_none());
+    let found = file.and_then(|file| files.bad_interpreter_of(name.clone(), &file, errno));
+    let failure = match found {
+        Some((script, interpreter)) => Failure::Interpreter { script, interpreter: Some(interpreter) },
+        None if errno == Errno::NOENT => Failure::Interpreter { script: name, interpreter: None },
+        None => Failure::ExecDescriptor { fd: number },
     };
     Problem { failure, ..problem }
 }
 
-/// Whether a file begins with `#!`. `None` if this process cannot read it.
-fn is_script(program: BorrowedFd<'_>) -> Option<bool> {
-    let mut start = [0; 2];
-    let read = match rustix::io::pread(program, &mut start, 0) {
-        Ok(read) => read,
+/// The regular file of a descriptor, to read. `None` if this process cannot read it, or if it is another kind of file, whose open could
+/// wait.
+fn readable(program: BorrowedFd<'_>) -> Option<File> {
+    if FileType::from_raw_mode(fstat(program).ok()?.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let _guard = lock_stdio_numbers();
+    let file = match rustix::io::pread(program, &mut [0; 1], 0) {
+        Ok(_) => program.try_clone_to_owned().ok()?,
         // Opened for its path only, or for execution only.
-        Err(_) => {
-            let _guard = lock_stdio_numbers();
-            File::open(format!("/proc/self/fd/{}", program.as_raw_fd())).ok()?.read_at(&mut start, 0).ok()?
-        }
+        Err(_) => File::open(in_proc(program)).ok()?.into(),
     };
-    Some(start[..read] == *b"#!")
+    Some(NewNumbers::default().dup_above_stdio(file).ok()?.into())
+}
+
+/// The path of a descriptor of this process.
+fn in_proc(fd: BorrowedFd<'_>) -> PathBuf {
+    format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
 }
 
 /// The error of a loader that is no loader.
@@ -116,9 +142,23 @@ impl<'a> Files<'a> {
 
     /// The file that names an interpreter which cannot be executed, and that interpreter. It begins with the file at `path`.
     fn bad_interpreter(&self, path: &Path, errno: Errno) -> Option<(PathBuf, PathBuf)> {
-        let mut script = path.to_owned();
+        self.bad_interpreter_after(path.to_owned(), self.interpreter(path)?, errno)
+    }
+
+    /// [`Files::bad_interpreter`] for an executable file that is open. `name` is its name.
+    fn bad_interpreter_of(&self, name: PathBuf, file: &File, errno: Errno) -> Option<(PathBuf, PathBuf)> {
+        self.bad_interpreter_after(name, interpreter_of(file)?, errno)
+    }
+
+    /// [`Files::bad_interpreter`], where the first interpreter is known, and whether it is that of a script.
+    fn bad_interpreter_after(
+        &self,
+        mut script: PathBuf,
+        first: (PathBuf, bool),
+        errno: Errno,
+    ) -> Option<(PathBuf, PathBuf)> {
+        let (mut interpreter, mut is_script) = first;
         for _ in 0..LONGEST_CHAIN {
-            let (interpreter, is_script) = self.interpreter(&script)?;
             let is_bad = match self.is_program(&interpreter) {
                 Ok(is_program) => !is_program,
                 Err(found) => found == errno,
@@ -126,7 +166,7 @@ impl<'a> Files<'a> {
             if is_bad || (errno == BAD_LOADER && !is_script) {
                 return Some((script, interpreter));
             }
-            script = interpreter;
+            (script, (interpreter, is_script)) = (interpreter.clone(), self.interpreter(&interpreter)?);
         }
         None
     }
@@ -145,12 +185,7 @@ impl<'a> Files<'a> {
         if FileType::from_raw_mode(fstat(&file).ok()?.st_mode) != FileType::RegularFile {
             return None;
         }
-        let mut start = [0; LONGEST_LINE];
-        let length = read_at(&file, &mut start, 0).ok()?;
-        match script_interpreter(&start[..length]) {
-            Some(interpreter) => Some((interpreter, true)),
-            None => Some((elf_interpreter(&file, &start[..length])?, false)),
-        }
+        interpreter_of(&file)
     }
 
     /// Whether there is a regular file at `path` that the process may execute.
@@ -159,6 +194,16 @@ impl<'a> Files<'a> {
         let file_type = FileType::from_raw_mode(statat(self.directory, &path, AtFlags::empty())?.st_mode);
         accessat(self.directory, &path, Access::EXEC_OK, AS_EXEC_DOES)?;
         Ok(file_type == FileType::RegularFile)
+    }
+}
+
+/// The interpreter that a file names, and whether the file is a script.
+fn interpreter_of(file: &File) -> Option<(PathBuf, bool)> {
+    let mut start = [0; LONGEST_LINE];
+    let length = read_at(file, &mut start, 0).ok()?;
+    match script_interpreter(&start[..length]) {
+        Some(interpreter) => Some((interpreter, true)),
+        None => Some((elf_interpreter(file, &start[..length])?, false)),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::error::{Failure, Problem};
 use crate::launch::Method;
 use crate::launch::Mode;
 use crate::plan::{Plan, Role, Step};
+use crate::sys;
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -126,6 +127,13 @@ pub(super) fn program<'a>(_: &Command<'a>) -> Option<BorrowedFd<'a>> {
     None
 }
 
+/// The file of a program given as a descriptor, if there are hooks: the child compares it after them.
+pub(super) fn program_file(command: &Command<'_>) -> Result<Option<sys::FileIdentity>, Problem> {
+    let Some(program) = program(command).filter(|_| !command.hooks.is_empty()) else { return Ok(None) };
+    let fd = program.as_raw_fd();
+    sys::file_identity(fd).map(Some).map_err(|errno| Problem::system(Failure::CheckFd { fd }, errno))
+}
+
 /// The number of the cgroup's directory, if the kernel makes the child in it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn cgroup_of(command: &Command<'_>, mode: Mode) -> Option<RawFd> {
@@ -160,7 +168,10 @@ pub(super) fn with_callers_number(command: &Command<'_>, mut problem: Problem) -
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn cgroup<'a>(command: &Command<'a>, mode: Mode) -> Result<Option<LentFd<'a>>, Problem> {
     let Some(directory) = command.settings.linux.cgroup else { return Ok(None) };
-    super::cgroup::check(directory)?;
+    // Before a spawn, `attributes::needs` has checked it.
+    if mode == Mode::IN_PLACE {
+        super::cgroup::check(directory)?;
+    }
     if matches!(mode.method, Method::Clone { into_cgroup: true, .. }) {
         return Ok(Some(LentFd::Callers(directory)));
     }

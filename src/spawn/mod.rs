@@ -10,6 +10,7 @@ mod exec;
 mod exec_changes;
 mod explain;
 mod explanation;
+mod foreground;
 mod fork_run;
 mod ids;
 mod internal;

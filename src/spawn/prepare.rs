@@ -4,7 +4,7 @@ use super::attributes::{check, wanted};
 use super::buffers::Buffers;
 use super::defaults::Defaults;
 use super::internal::Internal;
-use super::lent::{Lent, lent};
+use super::lent::{Lent, lent, program_file};
 use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::open::Opener;
 use super::resolve::{is_std_fd_free, resolve};
@@ -31,6 +31,8 @@ pub(super) struct Prepared<'b> {
     pub(super) std_fd_was_free: bool,
     pub(super) strings: Strings,
     pub(super) internal: Internal,
+    /// The file of a program given as a descriptor, if there are hooks.
+    pub(super) program_file: Option<sys::FileIdentity>,
 }
 
 /// Prepares a spawn of `command`. The result has addresses of the command's strings, which must not change until the launch is
@@ -46,6 +48,7 @@ pub(super) fn prepare<'b>(
     let _guard = lock_stdio_numbers();
     let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
     prepared.buffers.plan.hooks = !command.hooks.is_empty();
+    prepared.program_file = program_file(command)?;
     prepared.compile(command, mode)?;
     Ok(prepared)
 }
@@ -90,7 +93,8 @@ pub(super) fn open_sources<'b>(
     if mode == Mode::IN_PLACE {
         move_off_targets(&mut plan.mappings, opened)?;
     }
-    Ok(Prepared { buffers, ends, errpipe: None, std_fd_was_free, strings, internal: Internal::default() })
+    let internal = Internal::default();
+    Ok(Prepared { buffers, ends, errpipe: None, std_fd_was_free, strings, internal, program_file: None })
 }
 
 /// Gives the descriptors that the library has opened other numbers than those of other targets: an exec claims free targets, and
@@ -150,6 +154,7 @@ pub(super) fn image<'a>(
         hooks_change_environment: hooks.is_some() && command.environment.is_inherited(),
         mask,
         hooks,
+        program_file: prepared.program_file,
         function: None,
         missing: missing_in_child(command.fd_map.missing),
         cgroup: prepared.internal.into_cgroup,

@@ -3,6 +3,7 @@
 use super::attributes::needs;
 use super::buffers::with_buffers;
 use super::defaults::Defaults;
+use super::foreground::Foreground;
 use super::interpreter;
 use super::lent;
 use super::prepare::{image, prepare};
@@ -31,7 +32,8 @@ impl Command<'_> {
     ///
     /// On Linux, the clone launcher suspends the calling thread until the child has executed or ended. If a stop signal (SIGSTOP, or SIGTSTP
     /// for ^Z) reaches the child before exec, the child stops, and the calling thread waits for it in state D. The shell does not see this
-    /// process stop until SIGCONT continues the child. `posix_spawn` and std have the same property. [`Launcher::Fork`] does not have it.
+    /// process stop until SIGCONT continues the child. `posix_spawn` and std have the same property. [`Launcher::Fork`] does not have it: on
+    /// Linux the calling thread sends SIGCONT to a child that is stopped before exec.
     ///
     /// ```
     /// # use fdspawn::Command;
@@ -114,6 +116,8 @@ impl Command<'_> {
         handle: bool,
     ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
+        // The error of a child that takes the terminal has to be known here, where the terminal can be given back.
+        let handle = handle || self.settings.foreground;
         let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
@@ -151,8 +155,12 @@ fn launch_in_caller(
         let mode = Mode { pidfd: mode.pidfd && !prepared.std_fd_was_free, ..mode };
         let errpipe = prepared.errpipe.take();
         let hooks = HookList::new(&mut command.hooks);
-        let process = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe)?;
-        Ok((process, prepared.ends))
+        let foreground = Foreground::save(command, &prepared.internal);
+        let launched = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe);
+        if let (Err(_), Some(foreground)) = (&launched, foreground) {
+            let _ = foreground.restore(); // The failure of the launch is the error that counts.
+        }
+        Ok((launched?, prepared.ends))
     })
     .map(|(process, ends)| (launch::with_pidfd(process, mode.pidfd), ends))
 }

@@ -1,7 +1,6 @@
 //! The child's strings and lists: arguments, environment, paths, groups, CPUs.
 
 use super::buffers::Buffers;
-use super::ids::drops_groups;
 use super::{lent, search};
 use crate::command::{CStrings, Command, Directory, Environment, Settings};
 use crate::error::{Failure, Problem, Text};
@@ -60,7 +59,6 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Stri
             check_groups(groups)?;
             Some(list(numbers, groups.iter().copied()))
         }
-        None if drops_groups(command)? => Some(list(numbers, [])),
         None => None,
     };
     let affinity = affinity(settings, numbers)?;

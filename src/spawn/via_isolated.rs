@@ -6,8 +6,9 @@
 use super::attributes::{check, wanted};
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
+use super::foreground::Foreground;
 use super::internal::Internal;
-use super::lent::{Lent, LentFd, lent};
+use super::lent::{Lent, LentFd, lent, program_file};
 use super::prepare::{Prepared, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
@@ -46,6 +47,7 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         prepared.std_fd_was_free = false; // The thread's table has no standard streams.
         prepared.buffers.plan.limit = soft_limit();
         prepared.buffers.plan.hooks = !command.hooks.is_empty();
+        prepared.program_file = program_file(command)?;
         let (plan, mut numbers) = prepared.buffers.plan.for_another_table();
         let opened = lent(command, mode, &prepared.buffers.plan)?;
         let lent = opened.as_ref().map(|fd| {
@@ -97,7 +99,12 @@ pub(super) fn launch_in_thread(
             let launched = transfer.receive(command, received, mode).map_err(LaunchError::from).and_then(|()| {
                 let errpipe = transfer.prepared.errpipe.take();
                 let hooks = HookList::new(&mut command.hooks);
-                launch::launch(mode, &image(command, &transfer.prepared, hooks, Some(mask)), errpipe)
+                let foreground = Foreground::save(command, &transfer.prepared.internal);
+                let launched = launch::launch(mode, &image(command, &transfer.prepared, hooks, Some(mask)), errpipe);
+                if let (Err(_), Some(foreground)) = (&launched, foreground) {
+                    let _ = foreground.restore(); // The failure of the launch is the error that counts.
+                }
+                launched
             });
             transfer.close_internal_fds();
             // The pidfd is in the thread's table. The thread sends it to the caller.

@@ -9,6 +9,7 @@
 
 mod environment;
 mod errno;
+mod file_identity;
 mod forks;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
@@ -22,6 +23,7 @@ pub(crate) use self::environment::environment;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::environment::environment_variable;
 pub(crate) use self::errno::last_error;
+pub(crate) use self::file_identity::{FileIdentity, file_identity};
 pub(crate) use self::forks::{ProcessCopy, forks};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::linux::*;

@@ -23,8 +23,20 @@ pub(crate) fn set_controlling_terminal(fd: RawFd) -> Result<(), Errno> {
 pub(crate) fn set_foreground(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only a number is passed.
     let group = unsafe { call(libc::SYS_getpgid, [0]) }? as c_int;
+    set_foreground_group(fd, group)
+}
+
+/// Makes a process group the foreground group of a terminal. SIGTTOU has to be blocked, as for [`set_foreground`].
+pub(crate) fn set_foreground_group(fd: RawFd, group: c_int) -> Result<(), Errno> {
     // SAFETY: the kernel reads one number.
     unsafe { call(libc::SYS_ioctl, [fd as usize, libc::TIOCSPGRP as usize, (&raw const group) as usize]) }.map(drop)
+}
+
+/// The foreground process group of the caller's terminal (`tcgetpgrp(3)`). 0 if it has none in this PID namespace.
+pub(crate) fn foreground_group(fd: RawFd) -> Result<c_int, Errno> {
+    let mut group: c_int = 0;
+    // SAFETY: the kernel writes one number.
+    unsafe { call(libc::SYS_ioctl, [fd as usize, libc::TIOCGPGRP as usize, (&raw mut group) as usize]) }.map(|_| group)
 }
 
 /// Writes "0" to a `cgroup.procs` file, which moves the calling process into the cgroup.
@@ -113,19 +125,19 @@ pub(crate) fn set_limit(resource: u32, soft: Option<u64>, hard: Option<u64>) -> 
 #[cfg(any(target_arch = "x86", target_arch = "arm", target_arch = "m68k"))]
 mod id_calls {
     pub(super) use libc::{
-        SYS_getresgid32 as GETRESGID, SYS_getresuid32 as GETRESUID, SYS_setfsgid32 as SETFSGID,
-        SYS_setfsuid32 as SETFSUID, SYS_setgroups32 as SETGROUPS, SYS_setresgid32 as SETRESGID,
-        SYS_setresuid32 as SETRESUID,
+        SYS_getgroups32 as GETGROUPS, SYS_getresgid32 as GETRESGID, SYS_getresuid32 as GETRESUID,
+        SYS_setfsgid32 as SETFSGID, SYS_setfsuid32 as SETFSUID, SYS_setgroups32 as SETGROUPS,
+        SYS_setresgid32 as SETRESGID, SYS_setresuid32 as SETRESUID,
     };
 }
 #[cfg(not(any(target_arch = "x86", target_arch = "arm", target_arch = "m68k")))]
 mod id_calls {
     pub(super) use libc::{
-        SYS_getresgid as GETRESGID, SYS_getresuid as GETRESUID, SYS_setfsgid as SETFSGID, SYS_setfsuid as SETFSUID,
-        SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID,
+        SYS_getgroups as GETGROUPS, SYS_getresgid as GETRESGID, SYS_getresuid as GETRESUID, SYS_setfsgid as SETFSGID,
+        SYS_setfsuid as SETFSUID, SYS_setgroups as SETGROUPS, SYS_setresgid as SETRESGID, SYS_setresuid as SETRESUID,
     };
 }
-use self::id_calls::{GETRESGID, GETRESUID, SETFSGID, SETFSUID, SETGROUPS, SETRESGID, SETRESUID};
+use self::id_calls::{GETGROUPS, GETRESGID, GETRESUID, SETFSGID, SETFSUID, SETGROUPS, SETRESGID, SETRESUID};
 
 /// Whose ids a call sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +156,12 @@ pub(crate) fn set_groups(groups: &[u32], whose: Whose) -> Result<(), Errno> {
         // SAFETY: libc reads as many ids as it is told.
         Whose::Processes => by_libc(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) }),
     }
+}
+
+/// How many supplementary groups the calling thread has.
+pub(crate) fn count_groups() -> Result<usize, Errno> {
+    // SAFETY: the kernel writes nothing if it may write no group.
+    unsafe { call(GETGROUPS, [0, 0]) }
 }
 
 /// Sets the real, the effective and the saved group id.

@@ -14,9 +14,9 @@ mod syscall;
 mod wait;
 
 pub(crate) use self::attributes::{
-    Whose, add_nice, change_root, group_ids, join_cgroup, new_session, parent, set_affinity, set_controlling_terminal,
-    set_foreground, set_gid, set_groups, set_limit, set_no_new_privs, set_oom_score_adj, set_parent_death_signal,
-    set_scheduler, set_uid, set_umask, user_ids,
+    Whose, add_nice, change_root, count_groups, foreground_group, group_ids, join_cgroup, new_session, parent,
+    set_affinity, set_controlling_terminal, set_foreground, set_foreground_group, set_gid, set_groups, set_limit,
+    set_no_new_privs, set_oom_score_adj, set_parent_death_signal, set_scheduler, set_uid, set_umask, user_ids,
 };
 pub(crate) use self::clone::{Clone3, CloneArgs, clone, clone3};
 pub(crate) use self::descriptor::{

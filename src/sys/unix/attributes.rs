@@ -30,6 +30,18 @@ pub(crate) fn set_foreground(fd: RawFd) -> Result<(), Errno> {
     checked(unsafe { libc::tcsetpgrp(fd, libc::getpgrp()) }).map(drop)
 }
 
+/// Makes a process group the foreground group of a terminal. SIGTTOU has to be blocked, as for [`set_foreground`].
+pub(crate) fn set_foreground_group(fd: RawFd, group: c_int) -> Result<(), Errno> {
+    // SAFETY: only numbers are passed.
+    checked(unsafe { libc::tcsetpgrp(fd, group) }).map(drop)
+}
+
+/// The foreground process group of the caller's terminal.
+pub(crate) fn foreground_group(fd: RawFd) -> Result<c_int, Errno> {
+    // SAFETY: only a number is passed.
+    checked(unsafe { libc::tcgetpgrp(fd) })
+}
+
 /// Adds to the nice value of the process.
 pub(crate) fn add_nice(increment: i32) -> Result<(), Errno> {
     rustix::process::nice(increment).map(drop)
@@ -61,6 +73,12 @@ pub(crate) enum Whose {
 pub(crate) fn set_groups(groups: &[u32], _: Whose) -> Result<(), Errno> {
     // SAFETY: the system reads as many ids as it is told.
     checked(unsafe { libc::setgroups(groups.len() as _, groups.as_ptr()) }).map(drop)
+}
+
+/// How many supplementary groups the process has.
+pub(crate) fn count_groups() -> Result<usize, Errno> {
+    // SAFETY: the system writes nothing if it may write no group.
+    checked(unsafe { libc::getgroups(0, std::ptr::null_mut()) }).map(|count| count.unsigned_abs() as usize)
 }
 
 /// Sets the group id: all of them if the process is root.

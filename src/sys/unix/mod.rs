@@ -11,9 +11,10 @@ mod process;
 mod signal;
 
 pub(crate) use self::attributes::{
-    Whose, add_nice, change_root, exec_fd, group_ids, ignore_signal, join_cgroup, new_session, parent, set_affinity,
-    set_controlling_terminal, set_foreground, set_gid, set_groups, set_limit, set_no_new_privs, set_oom_score_adj,
-    set_parent_death_signal, set_scheduler, set_uid, set_umask, user_ids,
+    Whose, add_nice, change_root, count_groups, exec_fd, foreground_group, group_ids, ignore_signal, join_cgroup,
+    new_session, parent, set_affinity, set_controlling_terminal, set_foreground, set_foreground_group, set_gid,
+    set_groups, set_limit, set_no_new_privs, set_oom_score_adj, set_parent_death_signal, set_scheduler, set_uid,
+    set_umask, user_ids,
 };
 pub(crate) use self::descriptor::{
     CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, clear_close_on_exec, close, close_range, duplicate, duplicate_owned,

@@ -2,6 +2,7 @@
 
 use crate::signals::terminal;
 use crate::{LAUNCHERS, fdrun, outcome, run};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 #[test]
@@ -19,8 +20,13 @@ fn pgrp_and_setsid_make_the_program_a_leader() {
         let [pid, group, session] = numbers(&format!("--launcher {launcher} --setsid"))[..] else { panic!() };
         assert!(pid == group && pid == session, "{launcher}: {pid} {group} {session}");
     }
-    let own = rustix::process::getpgrp().as_raw_nonzero();
-    assert_eq!(numbers(&format!("--pgrp {own}"))[1], own.get());
+    // The test's own group may have its leader outside the PID namespace.
+    let mut leader = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+    let group = leader.id();
+    let joined = numbers(&format!("--pgrp {group}"));
+    leader.kill().unwrap();
+    leader.wait().unwrap();
+    assert_eq!(joined[1].unsigned_abs(), group);
     let found = run("fdrun --setsid --pgrp 0 -- true");
     let text = "fdrun: cannot spawn `true`: a new session and a process group exclude each other\n";
     assert_eq!(found, outcome(125, "", text));

@@ -206,6 +206,43 @@ own_process! {
 }
 
 own_process! {
+    fn cgroup_below_one_that_is_to_be_frozen_is_refused_by_each_launcher_and_by_exec() {
+        let Some(cgroup) = Cgroup::new() else { return };
+        let directory = cgroup.open();
+        let isolated = Isolated::new().unwrap();
+        let inner = cgroup.path("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let directories = [directory, File::open(&inner).unwrap()];
+        if cgroup.write("cgroup.freeze", "1").is_err() {
+            crate::support::tools::skip("this kernel freezes no cgroup");
+            return;
+        }
+        let before = ParentState::now();
+        for launcher in LAUNCHERS {
+            for directory in &directories {
+                for in_thread in [false, true] {
+                    let mut command = command("true");
+                    if in_thread {
+                        command.isolated(&isolated);
+                    }
+                    let error = command.launcher(launcher).cgroup(directory).spawn().unwrap_err();
+                    assert!(matches!(error.failure(), Failure::Refused(Refusal::FrozenCgroup { .. })), "{error}");
+                    assert_eq!(error.raw_os_error(), Some(libc::EBUSY));
+                }
+                let error = command("true").cgroup(directory).exec();
+                assert!(matches!(error.failure(), Failure::Refused(Refusal::FrozenCgroup { .. })), "{error}");
+                assert_eq!(ParentState::now(), before);
+            }
+        }
+        cgroup.write("cgroup.freeze", "0").unwrap();
+        drop(directories);
+        while std::fs::remove_dir(&inner).is_err() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+own_process! {
     fn cgroup_that_takes_no_process_is_named() {
         let Some(cgroup) = Cgroup::new() else { return };
         let directory = cgroup.open();

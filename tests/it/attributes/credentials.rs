@@ -1,11 +1,14 @@
 //! The user, the group and the supplementary groups of a child, and that privileges are dropped rightly.
 
 use crate::own_process;
+use crate::support::forked::status_of;
 use crate::support::parent_state::{ParentState, is_root, words};
 use crate::support::running::Running;
+use crate::support::tools::skip;
+use crate::support::ways::{Way, error, without_program};
 use crate::support::{LAUNCHERS, command};
-use fdspawn::plan::Refusal;
-use fdspawn::{Command, Failure, Isolated, Launcher, Resource, Rlimit};
+use fdspawn::plan::{Refusal, Step};
+use fdspawn::{Command, Failure, Isolated, Launcher, Resource, Rlimit, Stage};
 
 /// A user and a group that this machine does not know.
 const USER: u32 = 4242;
@@ -114,9 +117,121 @@ own_process! {
         assert_eq!(groups(auto().uid(USER)), (none(), Launcher::Fork));
         assert_eq!(groups(auto().gid(GROUP)), ("7 8".to_owned(), Launcher::Fork));
         assert_eq!(groups(auto().groups(&[])), (none(), Launcher::Clone));
-        // A process that is not root has no right to drop them, and needs none.
-        set_own_users(0, USER, 0);
-        assert_eq!(groups(auto().uid(USER)), ("7 8".to_owned(), Launcher::Fork));
+    }
+}
+
+/// Leaves this thread the capabilities of root but this one. Its children have no more.
+fn give_up(capability: u32) {
+    let header = [0x2008_0522_u32, 0];
+    let mut sets = [[0_u32; 3]; 2];
+    // SAFETY: the kernel reads one header, and writes and reads two times three sets.
+    unsafe {
+        assert_eq!(libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()), 0);
+        sets[0].iter_mut().for_each(|set| *set &= !(1 << capability));
+        assert_eq!(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()), 0);
+    }
+}
+
+const CAP_SETGID: u32 = 6;
+
+/// The supplementary groups of the program of a command that sets this user, or the error.
+fn groups_of(launcher: Launcher, user: u32) -> Result<String, String> {
+    let output = status_program(launcher).uid(user).output().map_err(|error| without_program(&error.to_string()))?;
+    Ok(words(std::str::from_utf8(&output.stdout).unwrap(), "Groups").join(" "))
+}
+
+own_process! {
+    fn groups_are_dropped_by_a_process_that_is_not_root_and_has_the_capabilities() {
+        if !is_root() {
+            return;
+        }
+        set_own_groups(&[7, 8]);
+        // The effective capabilities stay at a change of the user.
+        const NO_SETUID_FIXUP: libc::c_ulong = 1 << 2;
+        // SAFETY: only numbers are passed.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0) }, 0);
+        set_own_users(USER, USER, USER);
+        for user in [USER, 4244, 0] {
+            for launcher in [Launcher::Auto, Launcher::Fork] {
+                assert_eq!(groups_of(launcher, user).as_deref(), Ok(""), "{user}");
+            }
+        }
+        assert_eq!(groups_of(Launcher::Clone, USER).as_deref(), Ok(""));
+    }
+}
+
+own_process! {
+    fn groups_that_cannot_be_dropped_are_an_error_if_another_user_would_get_them() {
+        if !is_root() {
+            return;
+        }
+        set_own_groups(&[7, 8]);
+        let status = status_of(|| {
+            give_up(CAP_SETGID);
+            let text = format!("cannot drop the supplementary groups before user {USER}: Operation not permitted");
+            for way in [Way::Spawn(Launcher::Auto), Way::Spawn(Launcher::Fork), Way::Exec] {
+                let error = error(way, Command::new("cat").uid(USER));
+                assert!(matches!(error.failure(), Failure::Child(Step::DropGroups { user: USER })), "{error:?}");
+                assert_eq!((error.stage(), error.raw_os_error()), (Stage::Attribute, Some(libc::EPERM)));
+                assert_eq!(without_program(&error.to_string()), text);
+            }
+            let explanation = Command::new("cat").uid(USER).explain().to_string();
+            assert!(explanation.contains("drop the supplementary groups before user 4242\n"), "{explanation}");
+            // The own user has these groups in any case.
+            for launcher in LAUNCHERS {
+                assert_eq!(groups_of(launcher, 0).as_deref(), Ok("7 8"));
+            }
+            // One id that differs is another user.
+            set_own_users(0, 0, USER);
+            assert!(groups_of(Launcher::Fork, 0).unwrap_err().contains("cannot drop the supplementary groups before user 0"));
+        });
+        assert_eq!(status, 0);
+        set_own_groups(&[]);
+        let status = status_of(|| {
+            give_up(CAP_SETGID);
+            for user in [0, USER] {
+                assert_eq!(groups_of(Launcher::Auto, user).as_deref(), Ok(""), "there is none to drop");
+            }
+        });
+        assert_eq!(status, 0);
+    }
+}
+
+own_process! {
+    fn error_of_many_groups_names_the_first_ones_and_how_many_more_there_are() {
+        if !is_root() {
+            return;
+        }
+        let status = status_of(|| {
+            give_up(CAP_SETGID);
+            let groups: Vec<u32> = (1..=65_536).collect();
+            let error = Command::new("true").groups(&groups).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::Groups(found) if *found == groups));
+            let text = without_program(&error.to_string());
+            assert!(text.starts_with("cannot set the supplementary groups to 1, 2, 3, "), "{text}");
+            assert!(text.ends_with(", 15, 16 and 65520 more: Operation not permitted"), "{text}");
+            let explanation = Command::new("true").groups(&groups).explain().to_string();
+            assert!(explanation.contains(", 15, 16 and 65520 more\n"), "{explanation}");
+        });
+        assert_eq!(status, 0);
+    }
+}
+
+own_process! {
+    fn own_user_is_set_in_a_user_namespace_that_denies_setgroups() {
+        let status = status_of(|| {
+            // SAFETY: the calls change this process only, which has one thread.
+            let (user, is_new) = unsafe { (libc::geteuid(), libc::unshare(libc::CLONE_NEWUSER) == 0) };
+            let written = |file: &str, text: &str| std::fs::write(format!("/proc/self/{file}"), text).is_ok();
+            if !is_new || !written("setgroups", "deny") || !written("uid_map", &format!("0 {user} 1")) {
+                skip("this process cannot make a user namespace");
+                return;
+            }
+            for launcher in LAUNCHERS {
+                assert!(Command::new("true").uid(0).launcher(launcher).status().unwrap().success());
+            }
+        });
+        assert_eq!(status, 0);
     }
 }
 
@@ -152,6 +267,36 @@ own_process! {
         let (text, launcher) = status(status_program(Launcher::Auto).uid(0).gid(0));
         assert_eq!((launcher, words(&text, "Uid"), words(&text, "Gid")), (Launcher::Clone, vec!["0"; 4], vec!["0"; 4]));
         assert_eq!(ParentState::now(), before);
+    }
+}
+
+own_process! {
+    fn any_user_or_group_forks_from_an_isolated_thread_which_may_have_other_ids() {
+        if !is_root() {
+            return;
+        }
+        let isolated = Isolated::new().unwrap();
+        // The calls set the ids of this thread only, as file servers do. The isolated thread is still root.
+        // SAFETY: only numbers are passed.
+        unsafe {
+            assert_eq!(libc::syscall(libc::SYS_setresgid, GROUP, GROUP, GROUP), 0);
+            assert_eq!(libc::syscall(libc::SYS_setresuid, USER, USER, USER), 0);
+            libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
+        }
+        let before = ParentState::now();
+        let sets: [fn(&mut Command<'_>); 2] = [|command| _ = command.uid(USER), |command| _ = command.gid(GROUP)];
+        for set in sets {
+            let mut command = status_program(Launcher::Clone);
+            set(command.isolated(&isolated));
+            let refused = command.spawn().unwrap_err();
+            assert!(matches!(refused.failure(), Failure::CredentialsNeedFork), "{refused}");
+            let (_, launcher) = status(command.launcher(Launcher::Auto));
+            assert_eq!(launcher, Launcher::Fork);
+            assert_eq!(ParentState::now(), before);
+        }
+        // Without ids the isolated thread keeps the clone.
+        let (_, launcher) = status(status_program(Launcher::Auto).isolated(&isolated));
+        assert_eq!(launcher, Launcher::Clone);
     }
 }
 

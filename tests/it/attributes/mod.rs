@@ -15,5 +15,6 @@ mod program_fd;
 mod programs;
 mod scheduling;
 mod signals;
+mod stops;
 mod storm;
 mod terminal;

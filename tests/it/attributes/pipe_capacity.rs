@@ -4,7 +4,7 @@ use crate::own_process;
 use crate::support::helper;
 use crate::support::seccomp::refuse_if;
 use crate::support::ways::{WAYS, Way};
-use fdspawn::{Command, Stdio};
+use fdspawn::{Command, FdMap, Stdio, fork_run};
 use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition};
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -51,6 +51,30 @@ own_process! {
             }
             assert_eq!(capacities(way, &mut helper("cat")), [usual(); 4], "{way:?}");
         }
+    }
+}
+
+own_process! {
+    fn map_has_its_own_capacity_which_replaces_the_commands() {
+        use crate::support::Planned;
+        for way in ways() {
+            for (of_map, expected) in [(Some(131_072), 131_072), (None, usual())] {
+                let mut map = FdMap::new();
+                of_map.map(|bytes| map.pipe_capacity(bytes));
+                let reader = map.reader(7);
+                let mut command = helper("exit");
+                way.choose(command.arg("0").pipe_capacity(262_144).fd_map(map).planned());
+                let mut child = command.spawn().unwrap();
+                assert_eq!(capacity(child.take(reader).unwrap()), expected, "{way:?}");
+                assert!(child.wait().unwrap().success());
+            }
+        }
+        let mut map = FdMap::new();
+        let reader = map.pipe_capacity(131_072).reader(7);
+        // SAFETY: the function makes no call.
+        let mut child = unsafe { fork_run(&mut map, || 0) }.unwrap();
+        assert_eq!(capacity(child.take(reader).unwrap()), 131_072);
+        assert!(child.wait().unwrap().success());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::support::state::own;
 use crate::support::table::Table;
 use crate::support::ways::{WAYS, WAYS_WITH_HOOKS, Way, error, isolated, output, without_program};
 use crate::support::{Planned, helper, test_binary};
-use fdspawn::{Command, Failure, Launcher, Rest, Stdio};
+use fdspawn::{Command, Failure, Launcher, Rest, Stage, Stdio};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -149,10 +149,49 @@ own_process! {
     fn missing_interpreter_is_told_from_a_descriptor_that_is_closed() {
         let scripts = Scripts::new();
         let script = scripts.open("#!/no/such/sh\n", 0o755);
+        let number = script.as_raw_fd();
         for way in WAYS {
-            let error = error(way, Command::new("name").program_fd(&script).keep(&script));
-            assert!(matches!(error.failure(), Failure::Interpreter { .. }), "{way:?}: {error:?}");
-            assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+            for target in [number, 29] {
+                let mut command = Command::new("name");
+                let error = error(way, command.program_fd(&script).fd(target, &script));
+                assert!(matches!(error.failure(), Failure::Interpreter { .. }), "{way:?}: {error:?}");
+                assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
+                let text = format!("`/dev/fd/{target}` needs the interpreter `/no/such/sh`: No such file or directory");
+                assert_eq!(without_program(&error.to_string()), text, "{way:?}");
+            }
+        }
+    }
+}
+
+own_process! {
+    fn interpreter_that_is_at_fault_is_named_as_for_paths() {
+        let scripts = Scripts::new();
+        let data = scripts.0.path().join("data");
+        std::fs::write(&data, "").unwrap();
+        let chain = scripts.0.path().join("chain");
+        program(&chain, b"#!/no/such/sh\n", 0o755);
+        let (data, chain) = (data.to_str().unwrap(), chain.to_str().unwrap());
+        let missing = "No such file or directory";
+        let cases = [
+            (format!("#!{data}\n"), "/dev/fd/29", data, "Permission denied"),
+            (format!("#! {chain} -x\n"), chain, "/no/such/sh", missing),
+        ];
+        for (content, script, interpreter, reason) in cases {
+            for flags in [0, libc::O_PATH] {
+                scripts.open(&content, 0o755);
+                let file = open(&scripts.0.path().join("program"), flags);
+                for way in WAYS {
+                    let error = error(way, Command::new("name").program_fd(&file).fd(29, &file));
+                    let text = format!("`{script}` needs the interpreter `{interpreter}`: {reason}");
+                    assert_eq!(without_program(&error.to_string()), text, "{way:?} {flags}");
+                }
+            }
+        }
+        // The parent cannot look into another root.
+        if crate::support::parent_state::is_root() {
+            let orphan = scripts.open("#!/no/such/sh\n", 0o755);
+            let error = error(WAYS[0], Command::new("name").program_fd(&orphan).fd(29, &orphan).chroot("/"));
+            assert_eq!(without_program(&error.to_string()), format!("`/dev/fd/29` needs an interpreter: {missing}"));
         }
     }
 }
@@ -217,6 +256,66 @@ own_process! {
             let table: Table = output(way, command).unwrap().parse().unwrap();
             assert_eq!(table.contents()[3..], [(6, "other")], "{way:?}");
         }
+    }
+}
+
+own_process! {
+    fn hook_that_closes_or_replaces_the_programs_descriptor_fails_the_spawn() {
+        let file = open(&test_binary(), 0);
+        let other = open(Path::new("/bin/true"), 0);
+        // The targets whose source is the program. Else the child has it under a number of the library.
+        let targets = [None, Some(30)];
+        for way in WAYS_WITH_HOOKS {
+            for target in targets {
+                // A process that goes on after the exec must not lose descriptors that it owns.
+                for closes in [false, true].into_iter().filter(|closes| !closes || way != Way::Exec) {
+                    let status = status_of(|| {
+                        isolated();
+                        let mut command = teller(file.as_fd(), &["print", "text"]);
+                        target.map(|target| command.fd(target, &file));
+                        // SAFETY: the hook makes system calls only. For `exec`, no other thread of this copy uses the descriptors.
+                        unsafe {
+                            command.pre_exec(move || {
+                                let is_open = |number| libc::fcntl(number, libc::F_GETFD) != -1;
+                                for number in (3..2000).filter(|&number| is_open(number)) {
+                                    if closes { libc::close(number) } else { libc::dup2(0, number) };
+                                }
+                                Ok(())
+                            });
+                        }
+                        let error = error(way, &mut command);
+                        assert!(matches!(error.failure(), Failure::ProgramReplaced), "{way:?}: {error:?}");
+                        assert_eq!((error.stage(), error.raw_os_error()), (Stage::Hook, Some(libc::EBADF)));
+                        let text = "a pre_exec hook has closed or replaced the descriptor of the program: Bad file descriptor";
+                        assert_eq!(without_program(&error.to_string()), text);
+                    });
+                    assert_eq!(status, 0, "{way:?} {target:?} {closes}");
+                }
+            }
+        }
+        let mut command = teller(file.as_fd(), &["print", "text"]);
+        let number = other.as_raw_fd();
+        // SAFETY: the hook makes one system call.
+        unsafe {
+            command.pre_exec(move || {
+                libc::dup2(number, 512);
+                Ok(())
+            });
+        }
+        assert!(matches!(command.spawn().unwrap_err().failure(), Failure::ProgramReplaced));
+        // A descriptor of the same file is as good.
+        let number = file.as_raw_fd();
+        let mut command = teller(file.as_fd(), &["print", "text"]);
+        // SAFETY: the hook makes one system call.
+        unsafe {
+            command.pre_exec(move || {
+                libc::dup3(number, 512, libc::O_CLOEXEC);
+                Ok(())
+            });
+        }
+        let explanation = command.explain().to_string();
+        assert!(explanation.contains("  check that descriptor 512 still is the program\n"), "{explanation}");
+        assert_eq!(output(Way::Spawn(Launcher::Fork), command).as_deref(), Ok("text"));
     }
 }
 

@@ -151,6 +151,47 @@ own_process! {
 }
 
 own_process! {
+    fn failed_launch_gives_the_terminal_back_to_the_group_that_had_it() {
+        let isolated = Isolated::new().unwrap();
+        let terminal = Terminal::new().take();
+        let own = std::process::id().cast_signed();
+        // At first this process's group is the foreground, then it is in the background, and another one is the foreground.
+        let mut other = command("sleep");
+        other.arg("60").process_group(0);
+        let other = crate::support::running::Running::spawn(&mut other);
+        let other_group = other.id().cast_signed();
+        for group in [own, other_group] {
+            // SAFETY: the disposition and the terminal are this process's own.
+            unsafe {
+                libc::signal(libc::SIGTTOU, libc::SIG_IGN);
+                assert_eq!(libc::tcsetpgrp(terminal.slave.as_raw_fd(), group), 0);
+                libc::signal(libc::SIGTTOU, libc::SIG_DFL);
+            }
+            let before = ParentState::now();
+            for launcher in LAUNCHERS {
+                for in_thread in [false, true] {
+                    let mut missing = Command::new("/nonexistent");
+                    if in_thread {
+                        missing.isolated(&isolated);
+                    }
+                    missing.launcher(launcher).process_group(0).foreground(true);
+                    for error in [missing.spawn().map(drop), missing.status().map(drop), missing.output().map(drop)] {
+                        assert_eq!(error.unwrap_err().raw_os_error(), Some(libc::ENOENT));
+                        assert_eq!(terminal.foreground(), group);
+                    }
+                    assert_eq!(ParentState::now(), before);
+                }
+            }
+            let error = Command::new("/nonexistent").foreground(true).exec();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOENT), "{error}");
+            assert_eq!(terminal.foreground(), group);
+            assert_eq!(ParentState::now(), before);
+        }
+        other.end();
+    }
+}
+
+own_process! {
     fn foreground_without_a_terminal_is_an_error() {
         // SAFETY: the call has no arguments.
         assert!(unsafe { libc::setsid() } > 0);

@@ -111,3 +111,23 @@ own_process! {
         }
     }
 }
+
+own_process! {
+    fn child_is_not_given_away_by_a_forked_copy_of_the_process() {
+        for launcher in LAUNCHERS {
+            let child = helper("exit").arg("7").launcher(launcher).spawn().unwrap();
+            let pid = child.id();
+            let mut child = Some(child);
+            let status = support::forked::status_of(|| {
+                let error = child.take().unwrap().into_parts().unwrap_err();
+                assert!(matches!(error.failure(), Failure::NotAChild), "{error:?}");
+                assert_eq!((error.raw_os_error(), error.stage()), (Some(libc::ECHILD), Stage::Running));
+                let text = format!("cannot give process {pid} away: this process is a forked copy of the one that has started it");
+                assert_eq!(error.to_string(), text);
+            });
+            assert_eq!(status, 0);
+            let (given, _) = child.unwrap().into_parts().unwrap();
+            assert_eq!((given, waited(libc::P_PID, given)), (pid, 7));
+        }
+    }
+}

@@ -13,7 +13,12 @@ use fdspawn::{Command, Failure, Launcher, Rest};
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 21] = [
+const HEAVY: [&str; 26] = [
+    "attributes::",
+    "launch::foreign_rules::descriptors::thousands_of_hooks",
+    "launch::foreign_rules::every_error_number",
+    "launch::foreign_rules::what_a_hook_changes",
+    "launch::hooks_environment::environment_is_whole",
     "child::processes::signals_beside_waits",
     "child::timeouts::",
     "child::usage::",

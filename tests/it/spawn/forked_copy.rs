@@ -40,7 +40,11 @@ own_process! {
     fn child_of_the_process_is_no_child_of_its_copy() {
         let mut child = crate::support::helper("wait").spawn().unwrap();
         let status = crate::support::forked::status_of(|| {
-            let no_child = |error: fdspawn::Error| assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
+            let no_child = |error: fdspawn::Error| {
+                assert!(matches!(error.failure(), fdspawn::Failure::NotAChild), "{error:?}");
+                assert_eq!((error.raw_os_error(), error.stage()), (Some(libc::ECHILD), fdspawn::Stage::Running));
+                assert!(error.to_string().ends_with(": this process is a forked copy of the one that has started it"), "{error}");
+            };
             no_child(child.try_wait().unwrap_err());
             no_child(child.kill().unwrap_err());
             no_child(child.wait().unwrap_err());
