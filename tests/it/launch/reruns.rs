@@ -164,6 +164,8 @@ own_process! {
             "arguments_arrive",
             "new_pid_namespace",
             "ssh_keygen_accepts",
+            "child::recycled::",
+            "ended_child_that_another_process_traces",
             "are_found_where_process_vm_readv", // What is left to read the environment from is there.
             "attributes::chroot::",
             "attributes::credentials::",
