@@ -131,11 +131,12 @@ fn suite_passes_where_clone3_answers_eperm() {
         "while_its_threads_spawn",
         "lock_of_standard_output",
         "pids_are_those",
-        "attributes::all_at_once::child",
-        "attributes::credentials::user_group",
-        "attributes::in_place::",
-        "attributes::storm::",
-        "attributes::terminal::",
+        "child::changes::",
+        "child::groups::",
+        "child::processes::",
+        "child::recycled::",
+        "child::timeouts::",
+        "child::wait::status_of",
     ];
     suite_passes(suite().env(own_process::WITHOUT_CLONE3, "1"), &NOT_UNDER_A_FILTER, &starts_threads);
 }
@@ -164,8 +165,7 @@ own_process! {
             "arguments_arrive",
             "new_pid_namespace",
             "ssh_keygen_accepts",
-            "child::recycled::",
-            "ended_child_that_another_process_traces",
+            "child::groups::",
             "are_found_where_process_vm_readv", // What is left to read the environment from is there.
             "attributes::chroot::",
             "attributes::credentials::",
