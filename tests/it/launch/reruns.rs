@@ -170,6 +170,7 @@ own_process! {
             "attributes::chroot::",
             "attributes::credentials::",
             "attributes::in_place::",
+            "attributes::stops::",
             "attributes::storm::",
             "attributes::terminal::",
         ];
