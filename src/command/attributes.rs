@@ -3,12 +3,8 @@
 use super::builder::Command;
 use super::c_strings::CStrings;
 use super::lend::Lend;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use crate::plan::Scheduler;
 use crate::plan::Signals;
 use rustix::process::{Resource, Rlimit, Signal};
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use rustix::thread::CpuSet;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -87,10 +83,12 @@ impl<'fd> Command<'fd> {
     ///
     /// `EPERM` without the right (`CAP_SETGID`). More than 65,536 groups are refused.
     ///
-    /// ```no_run
+    /// ```
     /// # use fdspawn::Command;
-    /// let status = Command::new("server").groups(&[44, 100]).gid(1000).uid(1000).status()?; // as root
-    /// # Ok::<(), std::io::Error>(())
+    /// match Command::new("id").arg("-G").groups(&[]).gid(44).output() {
+    ///     Ok(output) => assert_eq!(output.stdout, b"44\n"),
+    ///     Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied), // this process is not root
+    /// }
     /// ```
     #[doc(alias = "setgroups")]
     pub fn groups(&mut self, ids: &[u32]) -> &mut Self {
@@ -154,12 +152,20 @@ impl<'fd> Command<'fd> {
     ///
     /// `EPERM` if the terminal is that of another session, `ENOTTY` if the descriptor is no terminal.
     ///
-    /// ```no_run
+    /// ```
     /// # use fdspawn::Command;
-    /// # let terminal: std::fs::File = todo!();
-    /// let mut shell = Command::new("bash");
-    /// shell.setsid(true).controlling_terminal(&terminal).stdin(&terminal).stdout(&terminal).stderr(&terminal);
-    /// let child = shell.spawn()?;
+    /// # use std::os::fd::{AsRawFd, FromRawFd};
+    /// # let master = std::fs::File::options().read(true).write(true).open("/dev/ptmx")?;
+    /// # // SAFETY: the calls unlock the new terminal, and open it; the descriptor is new.
+    /// # let terminal = unsafe {
+    /// #     let unlocked = 0;
+    /// #     assert_eq!(libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked), 0);
+    /// #     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    /// #     std::fs::File::from_raw_fd(libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags))
+    /// # };
+    /// let mut shell = Command::new("sh");
+    /// shell.args(["-c", ": </dev/tty"]).setsid(true).controlling_terminal(&terminal).stdin(&terminal);
+    /// assert!(shell.status()?.success()); // the shell has opened its controlling terminal
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[doc(alias = "TIOCSCTTY")]
@@ -179,9 +185,20 @@ impl<'fd> Command<'fd> {
     ///
     /// `ENXIO` if this process has no controlling terminal. A new session without a controlling terminal is refused.
     ///
-    /// ```no_run
+    /// ```
     /// # use fdspawn::Command;
-    /// let mut child = Command::new("vi").process_group(0).foreground(true).spawn()?;
+    /// # use std::os::fd::{AsRawFd, FromRawFd};
+    /// # let master = std::fs::File::options().read(true).write(true).open("/dev/ptmx")?;
+    /// # // SAFETY: the calls unlock the new terminal, and open it; the descriptor is new.
+    /// # let terminal = unsafe {
+    /// #     let unlocked = 0;
+    /// #     assert_eq!(libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked), 0);
+    /// #     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    /// #     std::fs::File::from_raw_fd(libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags))
+    /// # };
+    /// let mut shell = Command::new("sh");
+    /// shell.args(["-c", "stty -F /dev/tty -a >&2"]).setsid(true).controlling_terminal(&terminal).foreground(true);
+    /// assert!(shell.stderr(fdspawn::Stdio::null()).status()?.success());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[doc(alias = "tcsetpgrp")]
@@ -202,10 +219,11 @@ impl<'fd> Command<'fd> {
     ///
     /// [`Failure::ChangeRoot`]: crate::Failure::ChangeRoot
     ///
-    /// ```no_run
+    /// ```
     /// # use fdspawn::Command;
-    /// let status = Command::new("/bin/server").chroot("/srv/jail").uid(1000).status()?; // as root
-    /// # Ok::<(), std::io::Error>(())
+    /// let error = Command::new("/bin/server").chroot("/nope").spawn().unwrap_err();
+    /// let text = "cannot spawn `/bin/server`: cannot change the root directory to `/nope`: No such file or directory";
+    /// assert_eq!(error.to_string(), text);
     /// ```
     pub fn chroot(&mut self, directory: impl AsRef<Path>) -> &mut Self {
         self.settings.root = Some(CStrings::one(directory.as_ref().as_os_str()));
@@ -381,211 +399,6 @@ impl<'fd> Command<'fd> {
         let mut programs = CStrings::default();
         paths.into_iter().for_each(|path| programs.push(path.as_ref()));
         self.settings.programs = Some(programs);
-        self
-    }
-}
-
-/// Attributes that only Linux has.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-impl<'fd> Command<'fd> {
-    /// Sets the child's scheduling policy (`sched_setscheduler(2)`). Linux only.
-    ///
-    /// The child sets it after the terminal, and before the nice value.
-    ///
-    /// # Errors
-    ///
-    /// `EPERM` for a real-time policy, without the right (`CAP_SYS_NICE` or `RLIMIT_RTPRIO`). A priority that is not from 1 to 99 is
-    /// refused.
-    ///
-    /// ```
-    /// use fdspawn::{Command, Scheduler};
-    ///
-    /// let output = Command::new("cut").args(["-d ", "-f41", "/proc/self/stat"]).scheduler(Scheduler::Batch).output()?;
-    /// assert_eq!(output.stdout, b"3\n");
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[doc(alias = "sched_setscheduler")]
-    pub fn scheduler(&mut self, scheduler: Scheduler) -> &mut Self {
-        self.settings.plain.scheduler = Some(scheduler);
-        self
-    }
-
-    /// Sets the CPUs on which the child may run (`sched_setaffinity(2)`). Linux only.
-    ///
-    /// The child sets them after the nice value. The kernel takes those of the set that exist and that the cgroup allows.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if the kernel takes none of the set: [`Failure::Affinity`] has it. An empty set is refused.
-    ///
-    /// [`Failure::Affinity`]: crate::Failure::Affinity
-    ///
-    /// ```
-    /// use fdspawn::{Command, CpuSet};
-    ///
-    /// let mut cpus = CpuSet::new();
-    /// cpus.set(0);
-    /// let output = Command::new("nproc").affinity(&cpus).env_remove("OMP_NUM_THREADS").output()?;
-    /// # // CPU 0 may be taken from this process.
-    /// # if output.status.success() {
-    /// assert_eq!(output.stdout, b"1\n");
-    /// # }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[doc(alias = "sched_setaffinity")]
-    pub fn affinity(&mut self, cpus: &CpuSet) -> &mut Self {
-        self.settings.linux.affinity = Some(Box::new(*cpus));
-        self
-    }
-
-    /// Sets how likely the kernel kills the child if memory runs out (`/proc/self/oom_score_adj`): from -1000, never, to 1000, first. The
-    /// program's own children inherit it. Linux only.
-    ///
-    /// The child sets it after the terminal, and before the root directory, in which there may be no `/proc`. For that it opens a file for a
-    /// moment.
-    ///
-    /// # Errors
-    ///
-    /// `EACCES` for a value below the lowest one that was ever set, without the right (`CAP_SYS_RESOURCE`), and for any value if this process
-    /// is not dumpable (`PR_SET_DUMPABLE`) and not root; `EMFILE` if the child has no free number below its limit of descriptors; `ENOENT`
-    /// without `/proc`. A value out of the range is refused.
-    ///
-    /// ```
-    /// # use fdspawn::Command;
-    /// let output = Command::new("cat").arg("/proc/self/oom_score_adj").oom_score_adj(1000).output()?;
-    /// assert_eq!(output.stdout, b"1000\n");
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn oom_score_adj(&mut self, value: i32) -> &mut Self {
-        self.settings.plain.oom_score_adj = Some(value);
-        self
-    }
-
-    /// Makes sure that the program and its descendants never get a privilege from a file that they execute, such as a set-user-id
-    /// program (`PR_SET_NO_NEW_PRIVS`). It cannot be taken back. Linux only.
-    ///
-    /// The child does so after the user, the group and the parent-death signal, and before the signal mask.
-    ///
-    /// ```
-    /// # use fdspawn::Command;
-    /// let output = Command::new("grep").args(["NoNewPrivs", "/proc/self/status"]).no_new_privs(true).output()?;
-    /// assert_eq!(output.stdout, b"NoNewPrivs:\t1\n");
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn no_new_privs(&mut self, no_new_privs: bool) -> &mut Self {
-        self.settings.plain.no_new_privs = no_new_privs;
-        self
-    }
-
-    /// Makes the kernel send the child a signal when its parent ends (`PR_SET_PDEATHSIG`). Linux only.
-    ///
-    /// "Parent" means the **thread** that spawns: the kernel also sends the signal when that thread ends and the process lives on. Spawn from
-    /// a thread that lives long enough, or by an [`Isolated`](crate::Isolated), whose thread lives as long as it.
-    ///
-    /// The child sets it after the user and the group, whose change would clear it, and then checks that the process that has spawned it
-    /// still lives; the check can tell nothing if that process is in another PID namespace. The program loses the signal if it executes a
-    /// file with set-user-id, set-group-id or capabilities.
-    ///
-    /// For [`Command::exec`] it is the signal at the end of this process's own parent.
-    ///
-    /// ```
-    /// use fdspawn::{Command, Signal};
-    ///
-    /// let mut child = Command::new("sleep").arg("60").parent_death_signal(Signal::KILL).spawn()?;
-    /// child.kill()?;
-    /// child.wait()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[doc(alias = "PR_SET_PDEATHSIG")]
-    pub fn parent_death_signal(&mut self, signal: Signal) -> &mut Self {
-        self.settings.linux.parent_death_signal = Some(signal);
-        self
-    }
-
-    /// Starts the child in a cgroup, version 2. `directory` is a descriptor of the cgroup's directory, which the command borrows. Linux
-    /// only.
-    ///
-    /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. Where the kernel
-    /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step.
-    ///
-    /// If `memory.oom.group` is 1 in the cgroup, or in a cgroup above it that this process can see, and memory runs out there, the kernel
-    /// kills all processes of that group, and those that share memory with one of them: this process, if the child shares its memory. So
-    /// [`Launcher::Auto`] forks, and [`Launcher::Clone`] is refused ([`Failure::OomGroupNeedsFork`]).
-    ///
-    /// [`Launcher::Auto`]: crate::Launcher::Auto
-    /// [`Launcher::Clone`]: crate::Launcher::Clone
-    /// [`Failure::OomGroupNeedsFork`]: crate::Failure::OomGroupNeedsFork
-    ///
-    /// # Errors
-    ///
-    /// A descriptor that is no directory of a cgroup is refused. So is a cgroup that is frozen, or is to be frozen (`cgroup.freeze` is 1 in
-    /// it or in a cgroup above it that this process can see): the child would not run in it while this process waits for the child. If
-    /// another process freezes the cgroup during the spawn, the spawn waits until it is thawed. `EACCES` without the
-    /// right to write `cgroup.procs` of the cgroup and of the nearest common ancestor, `EBUSY` if the cgroup has controllers enabled for its own
-    /// children.
-    ///
-    /// ```no_run
-    /// # use fdspawn::Command;
-    /// let cgroup = std::fs::File::open("/sys/fs/cgroup/jobs/1")?;
-    /// let child = Command::new("job").cgroup(&cgroup).spawn()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[doc(alias = "CLONE_INTO_CGROUP")]
-    pub fn cgroup(&mut self, directory: impl Lend<'fd>) -> &mut Self {
-        self.settings.linux.cgroup = Some(directory.lend());
-        self
-    }
-
-    /// Executes the file that a descriptor refers to (`execveat(2)`), in place of a path. The command borrows the descriptor. The name that
-    /// [`Command::new`] got is argument 0, unless [`Command::arg0`] sets it, and the name in errors. Linux only.
-    ///
-    /// **Scripts.** The kernel gives a script to its interpreter as `/dev/fd/N`. The descriptor closes at exec, so the interpreter would not
-    /// find it, and the spawn fails ([`Failure::ScriptByDescriptor`]). If the command also keeps or connects the descriptor, the script runs,
-    /// and its interpreter has it open under the target's number.
-    ///
-    /// **Hooks.** A hook of [`Command::pre_exec`] may close or replace the descriptor. The child looks after the hooks whether it still refers
-    /// to the same file (`fstat(2)`). If not, the child executes nothing, and the spawn fails ([`Failure::ProgramReplaced`]). The child has
-    /// the descriptor under the target's number, or else under a high one.
-    ///
-    /// Where an emulator or a filter does not know `execveat(2)` (`ENOSYS`), the child executes `/proc/self/fd/N`, and a script gets that
-    /// path.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::ExecDescriptor`] names the descriptor: `EACCES` if it refers to no file that this process may execute, `ENOEXEC` if the
-    /// file is no program, `ENOSYS` without `execveat(2)` and without `/proc`.
-    ///
-    /// [`Failure::ProgramReplaced`]: crate::Failure::ProgramReplaced
-    /// [`Failure::ScriptByDescriptor`]: crate::Failure::ScriptByDescriptor
-    /// [`Failure::ExecDescriptor`]: crate::Failure::ExecDescriptor
-    ///
-    /// ```
-    /// # use fdspawn::Command;
-    /// let program = std::fs::File::open("/bin/true")?;
-    /// assert!(Command::new("true").program_fd(&program).status()?.success());
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[doc(alias = "fexecve")]
-    #[doc(alias = "execveat")]
-    pub fn program_fd(&mut self, program: impl Lend<'fd>) -> &mut Self {
-        self.settings.linux.program = Some(program.lend());
-        self
-    }
-
-    /// Asks for a capacity, in bytes, of each pipe that a spawn of this command makes (`F_SETPIPE_SZ`), as far as the kernel grants it: see
-    /// [`FdMap::pipe_capacity`]. A later [`Command::fd_map`] replaces it. Linux only.
-    ///
-    /// [`FdMap::pipe_capacity`]: crate::FdMap::pipe_capacity
-    ///
-    /// ```
-    /// # use fdspawn::{Command, Stdio};
-    /// let mut child = Command::new("true").stdout(Stdio::piped()).pipe_capacity(256 * 1024).spawn()?;
-    /// child.wait()?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    #[doc(alias = "F_SETPIPE_SZ")]
-    pub fn pipe_capacity(&mut self, bytes: usize) -> &mut Self {
-        self.fd_map.pipe_capacity(bytes);
         self
     }
 }

@@ -11,6 +11,8 @@ mod hooks;
 mod isolated_ref;
 mod kept;
 mod lend;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux_attributes;
 mod not_inherited;
 mod settings;
 mod slot;

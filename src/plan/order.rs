@@ -5,7 +5,7 @@
 //! An attribute is a property of a child other than its descriptors: a group, a user, a limit. To add one, add:
 //!
 //! 1. a field of `Attributes` in `plan/attributes.rs` (not of `Basics`), and to `check_attributes` there what no child can have, with its `Refusal`;
-//! 2. a method of [`Command`](crate::Command) in `command/attributes.rs`, which sets the field (`settings.plain`);
+//! 2. a method of [`Command`](crate::Command) in `command/attributes.rs` or `linux_attributes.rs`, which sets the field (`settings.plain`);
 //! 3. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`;
 //! 4. a line in [`compile`] below, at its place in the order;
 //! 5. its system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm of `do_step` in `launch/child.rs`;

@@ -151,9 +151,9 @@ pub(crate) enum Whose {
 /// Sets the supplementary groups.
 pub(crate) fn set_groups(groups: &[u32], whose: Whose) -> Result<(), Errno> {
     match whose {
-        // SAFETY: the kernel reads as many ids as it is told.
+        // SAFETY: the kernel reads as many ids as the slice has.
         Whose::Threads => unsafe { call(SETGROUPS, [groups.len(), groups.as_ptr() as usize]) }.map(drop),
-        // SAFETY: libc reads as many ids as it is told.
+        // SAFETY: libc reads as many ids as the slice has.
         Whose::Processes => by_libc(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) }),
     }
 }

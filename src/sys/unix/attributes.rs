@@ -71,7 +71,7 @@ pub(crate) enum Whose {
 
 /// Sets the supplementary groups.
 pub(crate) fn set_groups(groups: &[u32], _: Whose) -> Result<(), Errno> {
-    // SAFETY: the system reads as many ids as it is told.
+    // SAFETY: the system reads as many ids as the slice has.
     checked(unsafe { libc::setgroups(groups.len() as _, groups.as_ptr()) }).map(drop)
 }
 
