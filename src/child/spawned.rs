@@ -197,15 +197,17 @@ impl Spawned {
         let is_program = match peek(self.pid, Counted::Executed) {
             Ok(_) => true,
             Err(Errno::CHILD) => false,
-            Err(errno) if is_refusal(errno) => match wait(self.pid, None, Counted::Executed, Block::Never, Asked::Usage) {
-                Ok(status) => {
-                    self.reaped = Mutex::new(status);
-                    true
+            Err(errno) if is_refusal(errno) => {
+                match wait(self.pid, None, Counted::Executed, Block::Never, Asked::Usage) {
+                    Ok(status) => {
+                        self.reaped = Mutex::new(status);
+                        true
+                    }
+                    Err(Errno::CHILD) => false,
+                    // No call waits here. A child that is not known to have executed counts as killed.
+                    Err(_) => has_executed(self.pid) == Some(true),
                 }
-                Err(Errno::CHILD) => false,
-                // No call waits here. A child that is not known to have executed counts as killed.
-                Err(_) => has_executed(self.pid) == Some(true),
-            },
+            }
             Err(_) => false,
         };
         if !is_program {

@@ -8,7 +8,7 @@
 //! 2. a method of [`Command`](crate::Command) in `command/attributes.rs` or `linux_attributes.rs`, which sets the field (`settings.plain`);
 //! 3. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`;
 //! 4. a line in [`compile`] below, at its place in the order;
-//! 5. its system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm of `do_step` in `launch/child.rs`;
+//! 5. its system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm in `launch/attributes.rs`;
 //! 6. a row in `examples/fdrun/options.rs`, a line in the attributes of `tests/fault_table/entrances.rs`, a test in
 //!    `tests/it/attributes`, and a line in the list of the child's steps in `docs/design.md`.
 //!

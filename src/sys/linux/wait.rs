@@ -35,12 +35,7 @@ fn waitid(kind: usize, id: i32, options: c_int, asked: Asked) -> Result<Ended, E
 /// # Safety
 ///
 /// `usage` is null, or the address of a structure that the kernel may write.
-unsafe fn waitid_into(
-    kind: usize,
-    id: i32,
-    options: c_int,
-    usage: *mut libc::rusage,
-) -> Result<Option<c_int>, Errno> {
+unsafe fn waitid_into(kind: usize, id: i32, options: c_int, usage: *mut libc::rusage) -> Result<Option<c_int>, Errno> {
     // SAFETY: all zeros is a valid value.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel writes one structure, and the second as the caller allows.
