@@ -117,7 +117,7 @@ impl Command<'_> {
     ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
         // The error of a child that takes the terminal has to be known here, where the terminal can be given back.
-        let handle = handle || self.settings.foreground;
+        let handle = handle || self.settings.get().is_some_and(|settings| settings.foreground);
         let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
