@@ -63,6 +63,9 @@ fn launch_in_place(image: &Image<'_>) -> LaunchError {
 }
 
 /// The kernel lets the calling thread go on when the child has executed or ended.
+///
+/// It is no part of [`launch`]: the report is large, and each page of the stack that a fork's parent writes costs it a page fault.
+#[inline(never)]
 fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<Spawned, LaunchError> {
     let report = SharedReport::new();
     let result = {

@@ -138,6 +138,7 @@ fn open_internal(
 }
 
 /// The image of a command's child. It has addresses of the buffers and of the command's strings.
+#[inline]
 pub(super) fn image<'a>(
     command: &'a Command<'_>,
     prepared: &'a Prepared<'_>,

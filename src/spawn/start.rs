@@ -16,6 +16,8 @@ use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
 use std::process::{ExitStatus, Output};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Span};
 
 impl Command<'_> {
     /// Starts the child, and does not wait for its end. The child inherits 0, 1 and 2 unless the command connects them.
@@ -86,6 +88,9 @@ impl Command<'_> {
 
     /// Starts the child. `handle` says whether the caller gets the child. If not, the library waits for its end.
     fn start(&mut self, defaults: &Defaults, handle: bool) -> Result<(Spawned, ParentEnds, Launcher)> {
+        if Level::DEBUG > LevelFilter::current() {
+            return self.start_in(&Span::none(), defaults, handle); // No subscriber wants the span.
+        }
         let span = tracing::debug_span!(
             "spawn",
             program = ?self.get_program(),
@@ -93,6 +98,11 @@ impl Command<'_> {
             launcher = tracing::field::Empty
         );
         let _entered = span.enter();
+        self.start_in(&span, defaults, handle)
+    }
+
+    /// Starts the child, and records it in the span.
+    fn start_in(&mut self, span: &Span, defaults: &Defaults, handle: bool) -> Result<(Spawned, ParentEnds, Launcher)> {
         match self.try_methods(defaults, handle) {
             Ok((process, ends, launcher)) => {
                 self.fd_map.close_moved();
@@ -101,12 +111,18 @@ impl Command<'_> {
                 Ok((process, ends, launcher))
             }
             Err(problem) => {
-                let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));
-                let error = problem.of(Subject::Spawn(self.get_program().to_owned()));
+                let error = self.spawn_error(problem);
                 tracing::debug!(%error, "spawn failed");
                 Err(error)
             }
         }
+    }
+
+    /// The error of a spawn that has failed.
+    #[cold]
+    fn spawn_error(&self, problem: Problem) -> Error {
+        let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));
+        problem.of(Subject::Spawn(self.get_program().to_owned()))
     }
 
     /// Starts the child by the best method. If the kernel refuses it, by the next one.
@@ -148,7 +164,7 @@ fn launch_in_caller(
     defaults: &Defaults,
     mode: Mode,
 ) -> std::result::Result<(Spawned, ParentEnds), LaunchError> {
-    with_buffers(|buffers| {
+    let launched = with_buffers(|buffers| {
         let mut prepared = prepare(command, defaults, mode, buffers)?;
         trace(prepared.buffers);
         // A pidfd that the kernel makes during the clone could get the number of a closed standard stream.
@@ -161,8 +177,11 @@ fn launch_in_caller(
             let _ = foreground.restore(); // The failure of the launch is the error that counts.
         }
         Ok((launched?, prepared.ends))
-    })
-    .map(|(process, ends)| (launch::with_pidfd(process, mode.pidfd), ends))
+    });
+    match launched {
+        Ok((process, ends)) if mode.pidfd => Ok((launch::with_pidfd(process, true), ends)),
+        launched => launched,
+    }
 }
 
 /// The method for the next attempt.
