@@ -56,6 +56,8 @@ pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) ->
     }
 }
 
+#[cold]
+#[inline(never)]
 fn launch_in_place(image: &Image<'_>) -> LaunchError {
     let report = SharedReport::new();
     run_steps(&ChildArgs { image, mask: sys::every_signal(), report: &report, release: None });
