@@ -6,14 +6,13 @@ use super::process::wait_error;
 use super::reap::Reaped;
 use super::spawned::{Spawned, WaitError};
 use crate::error::{Error, Failure, Result, Subject};
-use crate::sys::Asked;
 use std::io::PipeReader;
 use std::process::{ExitStatus, Output};
 
 /// Waits for the end of a child that no caller gets, as `Child::wait` does.
 pub(crate) fn status_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
-    end_of(&mut spawned, Asked::Status).map(|reaped| reaped.status)
+    end_of(&mut spawned).map(|reaped| reaped.status)
 }
 
 /// Reads the output of a child that no caller gets, and waits for its end, as `Child::wait_with_output` does.
@@ -21,7 +20,7 @@ pub(crate) fn output_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<Ou
     drop(ends.stdin.take());
     ends.slots.clear();
     let pipes = [ends.stdout.take(), ends.stderr.take()];
-    drain_and_wait(spawned.id(), pipes, || end_of(&mut spawned, Asked::Status).map(|reaped| reaped.status))
+    drain_and_wait(spawned.id(), pipes, || end_of(&mut spawned).map(|reaped| reaped.status))
 }
 
 /// Reads standard output and error to their ends, and waits, also after an error of a read.
@@ -37,8 +36,8 @@ pub(super) fn drain_and_wait(
 }
 
 /// Waits for the end of a child by its only handle.
-pub(super) fn end_of(spawned: &mut Spawned, asked: Asked) -> Result<Reaped> {
-    spawned.wait(asked).map_err(|error| match error {
+pub(super) fn end_of(spawned: &mut Spawned) -> Result<Reaped> {
+    spawned.wait().map_err(|error| match error {
         WaitError::System(errno) => wait_error(spawned, errno),
         WaitError::KilledBeforeExec(status) => Error::new(Subject::Wait(spawned.id()), Failure::Killed(status), None),
     })

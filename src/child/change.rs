@@ -30,7 +30,7 @@ impl Spawned {
             if let Some(reaped) = self.try_wait()? {
                 return Ok(Change::Ended(reaped.status));
             }
-            let asked = self.with_pid(|pid| sys::wait_by_pid(pid, every | libc::WNOHANG, sys::Asked::Status));
+            let asked = self.with_pid(|pid| sys::wait_by_pid(pid, every | libc::WNOHANG));
             match asked.transpose()?.flatten().map(|(status, _)| ExitStatus::from_raw(status)) {
                 Some(status) if status.continued() => return Ok(Change::Continued),
                 Some(status) => {
@@ -40,8 +40,7 @@ impl Spawned {
                 None => {}
             }
             // This call changes nothing, so the answer counts above only. A pidfd cannot refer to another process.
-            let options = every | libc::WEXITED | libc::WNOWAIT;
-            let waited = self.pidfd().map(|pidfd| sys::wait_by_pidfd(pidfd, options, sys::Asked::Status));
+            let waited = self.pidfd().map(|pidfd| sys::wait_by_pidfd(pidfd, every | libc::WEXITED | libc::WNOWAIT));
             if !matches!(waited, Some(Ok(_) | Err(Errno::INTR | Errno::CHILD))) {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(16));

@@ -10,7 +10,6 @@ use super::usage::Usage;
 use crate::command::Slot;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::platform::Launcher;
-use crate::sys::Asked;
 use rustix::process::Signal;
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -116,7 +115,7 @@ impl Child {
     fn wait_for_end(&mut self) -> Result<Reaped> {
         drop(self.stdin.take());
         match Arc::get_mut(&mut self.process) {
-            Some(spawned) => end_of(spawned, Asked::Usage),
+            Some(spawned) => end_of(spawned),
             // Another thread may reap the child meanwhile.
             None => end_of_shared(&self.process),
         }

@@ -1,7 +1,7 @@
 //! The calls that wait for a child: `waitid(2)`, and `wait4(2)` if the kernel or a filter refuses that.
 
 use super::usage::Usage;
-use crate::sys::{self, Asked};
+use crate::sys;
 use rustix::io::Errno;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::process::Pid;
@@ -29,7 +29,7 @@ pub(super) enum Block {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reaped {
     pub(crate) status: ExitStatus,
-    /// `None` if the wait has not asked for it, or if another part of the process has reaped the child.
+    /// `None` if another part of the process has reaped the child.
     pub(crate) usage: Option<Usage>,
 }
 
@@ -40,7 +40,6 @@ pub(super) fn wait(
     pidfd: Option<BorrowedFd<'_>>,
     counted: Counted,
     block: Block,
-    asked: Asked,
 ) -> Result<Option<Reaped>, Errno> {
     let mut options = libc::WEXITED;
     if counted == Counted::All {
@@ -49,33 +48,26 @@ pub(super) fn wait(
     if block == Block::Never {
         options |= libc::WNOHANG;
     }
-    let reaped = |ended: Option<(i32, Option<sys::RawUsage>)>| {
-        ended.map(|(status, usage)| Reaped { status: ExitStatus::from_raw(status), usage: usage.map(Usage::from) })
+    let reaped = |ended: Option<(i32, sys::RawUsage)>| {
+        ended.map(|(status, usage)| Reaped { status: ExitStatus::from_raw(status), usage: Some(usage.into()) })
     };
     if let Some(pidfd) = pidfd {
-        match sys::wait_by_pidfd(pidfd, options, asked) {
+        match sys::wait_by_pidfd(pidfd, options) {
             Err(errno) if is_refusal(errno) => {} // EINVAL: Linux before 5.4
             result => return result.map(reaped),
         }
     }
-    match sys::wait_by_pid(pid, options, asked) {
+    match sys::wait_by_pid(pid, options) {
         Err(errno) if is_refusal(errno) => {} // EINVAL: Linux before 4.7 has no __WALL here.
         result => return result.map(reaped),
     }
     // This call counts children that have ended without a flag for that.
-    let ended = sys::wait4(pid, options & !libc::WEXITED)?;
-    Ok(reaped(ended.map(|(status, usage)| (status, Some(usage)))))
+    sys::wait4(pid, options & !libc::WEXITED).map(reaped)
 }
 
 /// Waits for a child once, and reaps it if it has ended.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn wait(
-    pid: i32,
-    _: Option<BorrowedFd<'_>>,
-    _: Counted,
-    block: Block,
-    _: Asked,
-) -> Result<Option<Reaped>, Errno> {
+pub(super) fn wait(pid: i32, _: Option<BorrowedFd<'_>>, _: Counted, block: Block) -> Result<Option<Reaped>, Errno> {
     let options = if block == Block::Never { libc::WNOHANG } else { 0 };
     let ended = sys::wait4(pid, options)?;
     Ok(ended.map(|(status, usage)| Reaped { status: ExitStatus::from_raw(status), usage: Some(usage.into()) }))

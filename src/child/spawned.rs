@@ -4,7 +4,7 @@ use super::executed::{has_executed, is_known_to_have_executed};
 use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, is_stopped, peek};
-use crate::sys::{self, Asked};
+use crate::sys;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -80,7 +80,7 @@ impl Spawned {
     }
 
     /// Waits until the child ends, and reaps it. The borrow is exclusive, so the wait need not hold the lock.
-    pub(crate) fn wait(&mut self, asked: Asked) -> Result<Reaped, WaitError> {
+    pub(crate) fn wait(&mut self) -> Result<Reaped, WaitError> {
         if self.is_in_copy() {
             return Err(Errno::CHILD.into());
         }
@@ -88,12 +88,12 @@ impl Spawned {
             return Ok(reaped);
         }
         let counted = if self.has_executed { Counted::All } else { Counted::Executed };
-        match self.wait_for_end(counted, asked) {
+        match self.wait_for_end(counted) {
             Ok(reaped) => {
                 *self.reaped.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(reaped);
                 Ok(reaped)
             }
-            Err(Errno::CHILD) if !self.has_executed => match self.wait_for_end(Counted::All, Asked::Status) {
+            Err(Errno::CHILD) if !self.has_executed => match self.wait_for_end(Counted::All) {
                 Ok(reaped) => Err(WaitError::KilledBeforeExec(reaped.status)),
                 // Another part of the process has reaped it, or the kernel, if SIGCHLD is ignored.
                 Err(errno) => Err(errno.into()),
@@ -104,12 +104,12 @@ impl Spawned {
 
     /// Waits for the end of a child that is not to execute any more, and reaps it.
     pub(crate) fn reap(&mut self) -> Result<ExitStatus, Errno> {
-        self.wait_for_end(Counted::All, Asked::Status).map(|reaped| reaped.status)
+        self.wait_for_end(Counted::All).map(|reaped| reaped.status)
     }
 
-    fn wait_for_end(&self, counted: Counted, asked: Asked) -> Result<Reaped, Errno> {
+    fn wait_for_end(&self, counted: Counted) -> Result<Reaped, Errno> {
         loop {
-            match wait(self.pid, self.pidfd(), counted, Block::UntilEnd, asked) {
+            match wait(self.pid, self.pidfd(), counted, Block::UntilEnd) {
                 Ok(Some(reaped)) => return Ok(reaped),
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
@@ -124,7 +124,7 @@ impl Spawned {
         }
         let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if reaped.is_none() {
-            *reaped = match wait(self.pid, self.pidfd(), Counted::All, Block::Never, Asked::Usage) {
+            *reaped = match wait(self.pid, self.pidfd(), Counted::All, Block::Never) {
                 Ok(ended) => ended,
                 Err(errno) => Some(self.reaped_by_others(errno)?),
             };
@@ -197,21 +197,19 @@ impl Spawned {
         let is_program = match peek(self.pid, Counted::Executed) {
             Ok(_) => true,
             Err(Errno::CHILD) => false,
-            Err(errno) if is_refusal(errno) => {
-                match wait(self.pid, None, Counted::Executed, Block::Never, Asked::Usage) {
-                    Ok(status) => {
-                        self.reaped = Mutex::new(status);
-                        true
-                    }
-                    Err(Errno::CHILD) => false,
-                    // No call waits here. A child that is not known to have executed counts as killed.
-                    Err(_) => has_executed(self.pid) == Some(true),
+            Err(errno) if is_refusal(errno) => match wait(self.pid, None, Counted::Executed, Block::Never) {
+                Ok(status) => {
+                    self.reaped = Mutex::new(status);
+                    true
                 }
-            }
+                Err(Errno::CHILD) => false,
+                // No call waits here. A child that is not known to have executed counts as killed.
+                Err(_) => has_executed(self.pid) == Some(true),
+            },
             Err(_) => false,
         };
         if !is_program {
-            match self.wait_for_end(Counted::All, Asked::Status) {
+            match self.wait_for_end(Counted::All) {
                 Ok(reaped) => return Err(reaped.status),
                 // Only a child that sends SIGCHLD is reaped by the kernel itself or by a wait of another part of the process.
                 Err(Errno::CHILD) => {}

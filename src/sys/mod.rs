@@ -33,4 +33,4 @@ pub(crate) use self::socket::tcp_state;
 pub(crate) use self::socket::{SocketName, local_name, peer_name};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;
-pub(crate) use self::usage::{Asked, RawUsage};
+pub(crate) use self::usage::RawUsage;

@@ -15,15 +15,6 @@ pub(crate) struct RawUsage {
     pub(crate) involuntary_switches: u64,
 }
 
-/// What a wait asks the kernel for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// The status alone.
-    Status,
-    /// Also the use of resources, which takes the kernel longer.
-    Usage,
-}
-
 /// The unit of `ru_maxrss`: bytes on Apple's systems, KiB elsewhere.
 const RSS_UNIT: u64 = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
 

@@ -1,48 +1,30 @@
-//! Waits for children, which may ask for their use of resources.
+//! Waits for children, with their use of resources.
 
 use super::syscall::call;
-use crate::sys::usage::{Asked, RawUsage};
+use crate::sys::usage::RawUsage;
 use rustix::io::Errno;
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// The status of a child in the encoding of `wait(2)`, and its use of resources, if that was asked for. `None` while the child runs.
-type Ended = Option<(c_int, Option<RawUsage>)>;
-
-/// `waitid(2)` for the child that a pidfd refers to.
-pub(crate) fn wait_by_pidfd(pidfd: BorrowedFd<'_>, options: c_int, asked: Asked) -> Result<Ended, Errno> {
-    waitid(libc::P_PIDFD as usize, pidfd.as_raw_fd(), options, asked)
+/// `waitid(2)` for the child that a pidfd refers to. Returns the status in the encoding of `wait(2)`, or `None` while the child runs.
+pub(crate) fn wait_by_pidfd(pidfd: BorrowedFd<'_>, options: c_int) -> Result<Option<(c_int, RawUsage)>, Errno> {
+    waitid(libc::P_PIDFD as usize, pidfd.as_raw_fd(), options)
 }
 
 /// `waitid(2)` for the child that has this process id.
-pub(crate) fn wait_by_pid(pid: i32, options: c_int, asked: Asked) -> Result<Ended, Errno> {
-    waitid(libc::P_PID as usize, pid, options, asked)
+pub(crate) fn wait_by_pid(pid: i32, options: c_int) -> Result<Option<(c_int, RawUsage)>, Errno> {
+    waitid(libc::P_PID as usize, pid, options)
 }
 
-fn waitid(kind: usize, id: i32, options: c_int, asked: Asked) -> Result<Ended, Errno> {
-    if asked == Asked::Status {
-        // SAFETY: without an address the kernel writes no use of resources.
-        let status = unsafe { waitid_into(kind, id, options, std::ptr::null_mut()) }?;
-        return Ok(status.map(|status| (status, None)));
-    }
-    // SAFETY: all zeros is a valid value.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: the kernel writes one structure.
-    let status = unsafe { waitid_into(kind, id, options, &raw mut usage) }?;
-    Ok(status.map(|status| (status, Some(usage.into()))))
-}
-
-/// # Safety
-///
-/// `usage` is null, or the address of a structure that the kernel may write.
-unsafe fn waitid_into(kind: usize, id: i32, options: c_int, usage: *mut libc::rusage) -> Result<Option<c_int>, Errno> {
-    // SAFETY: all zeros is a valid value.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the kernel writes one structure, and the second as the caller allows.
-    unsafe { call(libc::SYS_waitid, [kind, id as usize, (&raw mut info) as usize, options as usize, usage as usize]) }?;
+fn waitid(kind: usize, id: i32, options: c_int) -> Result<Option<(c_int, RawUsage)>, Errno> {
+    // SAFETY: all zeros is a valid value of both types.
+    let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
+    let (info_at, usage_at) = ((&raw mut info) as usize, (&raw mut usage) as usize);
+    // SAFETY: the kernel writes one structure of each type.
+    unsafe { call(libc::SYS_waitid, [kind, id as usize, info_at, options as usize, usage_at]) }?;
     // SAFETY: the kernel has written the fields of a child, or has left the zeros.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-    Ok((pid != 0).then(|| wait_status(info.si_code, status)))
+    Ok((pid != 0).then(|| (wait_status(info.si_code, status), usage.into())))
 }
 
 /// The status of a child in the encoding of `wait(2)`.
