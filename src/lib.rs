@@ -79,3 +79,7 @@ pub use rustix::thread::CpuSet;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/running.md")]
+struct Running;
