@@ -13,7 +13,9 @@ use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Mode, Needs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::plan::Start;
-use crate::plan::{Attributes, Basics, LastStep, Plan, ProgramMask, Refusal, WorkingDirectory, check_attributes};
+use crate::plan::{
+    Attributes, Basics, LastStep, OnDrop, Plan, ProgramMask, Reach, Refusal, WorkingDirectory, check_attributes,
+};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -57,6 +59,7 @@ fn check_settings(settings: &Settings<'_>, mode: Mode) -> Result<(), Problem> {
         limits: &settings.limits,
         ..settings.plain
     };
+    check_on_drop(settings)?;
     Ok(check_attributes(&attributes, mode.start())?)
 }
 
@@ -77,6 +80,22 @@ pub(super) fn compile_wanted(
         Some(settings) => Ok(compile(&basics, Some(&attributes(settings, mode, strings, internal)?))?),
         None => Ok(compile(&basics, None)?),
     }
+}
+
+/// Refuses a drop that would have no way to the processes that it should end.
+fn check_on_drop(settings: &Settings<'_>) -> Result<(), Refusal> {
+    let OnDrop::End(how) = &settings.on_drop else { return Ok(()) };
+    match how.reach {
+        Reach::Group if !leads_group(settings) && settings.group.is_none() => Err(Refusal::DropReachesNoGroup),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Reach::Session if !settings.plain.setsid => Err(Refusal::DropReachesNoSession),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the child becomes the leader of a process group.
+pub(super) fn leads_group(settings: &Settings<'_>) -> bool {
+    settings.plain.setsid || settings.plain.process_group == Some(0)
 }
 
 /// What a command's child does in any case.

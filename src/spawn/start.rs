@@ -1,6 +1,6 @@
 //! `Command::spawn`, `status` and `output`.
 
-use super::attributes::needs;
+use super::attributes::{leads_group, needs};
 use super::buffers::with_buffers;
 use super::defaults::Defaults;
 use super::foreground::Foreground;
@@ -12,6 +12,7 @@ use super::via_isolated;
 use crate::child::{Child, ParentEnds, Spawned, output_of, status_of};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Result, Subject};
+use crate::group::{Group, GroupError};
 use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
@@ -47,7 +48,8 @@ impl Command<'_> {
     #[doc(alias = "vfork")]
     pub fn spawn(&mut self) -> Result<Child> {
         let (spawned, ends, launcher) = self.start(&Defaults::INHERIT, true)?;
-        Ok(Child::new(spawned, ends, launcher))
+        let on_drop = self.settings.get().map(|settings| settings.on_drop.clone()).unwrap_or_default();
+        Ok(Child::new(spawned, ends, launcher, on_drop))
     }
 
     /// Starts the child and waits for its end. The child inherits 0, 1 and 2 unless the command connects them.
@@ -103,7 +105,11 @@ impl Command<'_> {
 
     /// Starts the child, and records it in the span.
     fn start_in(&mut self, span: &Span, defaults: &Defaults, handle: bool) -> Result<(Spawned, ParentEnds, Launcher)> {
-        match self.try_methods(defaults, handle) {
+        let started = match self.settings.get() {
+            Some(_) => self.try_methods_in_group(defaults, handle),
+            None => self.try_methods(defaults, handle),
+        };
+        match started {
             Ok((process, ends, launcher)) => {
                 self.fd_map.close_moved();
                 span.record("pid", process.id());
@@ -125,7 +131,33 @@ impl Command<'_> {
         problem.of(Subject::Spawn(self.get_program().to_owned()))
     }
 
+    /// Starts the child, and remembers which process group it is in.
+    #[inline(never)]
+    fn try_methods_in_group(
+        &mut self,
+        defaults: &Defaults,
+        handle: bool,
+    ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
+        let settings = &*self.settings;
+        let (group, leads_group) = (settings.group, leads_group(settings));
+        let joining = group.map(Group::join).transpose().map_err(|error| Problem::from(join_failure(error)))?;
+        if let Some(joining) = &joining {
+            self.settings.plain.process_group = Some(joining.number());
+        }
+        let (mut spawned, ends, launcher) = self.try_methods(defaults, handle)?;
+        match joining {
+            Some(joining) => {
+                let membership = joining.joined(spawned.id().cast_signed(), spawned.pidfd());
+                spawned.set_membership(membership);
+            }
+            None if leads_group => spawned.set_group_leader(),
+            None => {}
+        }
+        Ok((spawned, ends, launcher))
+    }
+
     /// Starts the child by the best method. If the kernel refuses it, by the next one.
+    #[inline]
     fn try_methods(
         &mut self,
         defaults: &Defaults,
@@ -133,7 +165,9 @@ impl Command<'_> {
     ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
         // The error of a child that takes the terminal has to be known here, where the terminal can be given back.
-        let handle = handle || self.settings.get().is_some_and(|settings| settings.foreground);
+        // The wait for a member of a group could not tell it later.
+        let attributes = self.settings.get();
+        let handle = handle || attributes.is_some_and(|settings| settings.foreground || settings.group.is_some());
         let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
@@ -182,6 +216,11 @@ fn launch_in_caller(
         Ok((process, ends)) if mode.pidfd => Ok((launch::with_pidfd(process, true), ends)),
         launched => launched,
     }
+}
+
+/// Why a command cannot join a group.
+fn join_failure(error: GroupError) -> Failure {
+    if error == GroupError::NoLeader { Failure::GroupGone } else { error.failure() }
 }
 
 /// The method for the next attempt.
