@@ -10,17 +10,17 @@ use std::io::PipeReader;
 use std::process::{ExitStatus, Output};
 
 /// Waits for the end of a child that no caller gets, as `Child::wait` does.
-pub(crate) fn status_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<ExitStatus> {
+pub(crate) fn status_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
-    end_of(&mut spawned).map(|reaped| reaped.status)
+    end_of(spawned).map(|reaped| reaped.status)
 }
 
 /// Reads the output of a child that no caller gets, and waits for its end, as `Child::wait_with_output` does.
-pub(crate) fn output_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<Output> {
+pub(crate) fn output_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<Output> {
     drop(ends.stdin.take());
     ends.slots.clear();
     let pipes = [ends.stdout.take(), ends.stderr.take()];
-    drain_and_wait(spawned.id(), pipes, || end_of(&mut spawned).map(|reaped| reaped.status))
+    drain_and_wait(spawned.id(), pipes, || end_of(spawned).map(|reaped| reaped.status))
 }
 
 /// Reads standard output and error to their ends, and waits, also after an error of a read.
