@@ -12,7 +12,7 @@ use std::process::{ExitStatus, Output};
 /// Waits for the end of a child that no caller gets, as `Child::wait` does.
 pub(crate) fn status_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
-    end_of(spawned).map(|reaped| reaped.status)
+    status_of_end(spawned)
 }
 
 /// Reads the output of a child that no caller gets, and waits for its end, as `Child::wait_with_output` does.
@@ -20,7 +20,7 @@ pub(crate) fn output_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<
     drop(ends.stdin.take());
     ends.slots.clear();
     let pipes = [ends.stdout.take(), ends.stderr.take()];
-    drain_and_wait(spawned.id(), pipes, || end_of(spawned).map(|reaped| reaped.status))
+    drain_and_wait(spawned.id(), pipes, || status_of_end(spawned))
 }
 
 /// Reads standard output and error to their ends, and waits, also after an error of a read.
@@ -35,10 +35,19 @@ pub(super) fn drain_and_wait(
     Ok(Output { status, stdout, stderr })
 }
 
+fn status_of_end(spawned: &mut Spawned) -> Result<ExitStatus> {
+    spawned.wait_for_status().map_err(|error| wait_failure(spawned, error))
+}
+
 /// Waits for the end of a child by its only handle.
 pub(super) fn end_of(spawned: &mut Spawned) -> Result<Reaped> {
-    spawned.wait().map_err(|error| match error {
+    spawned.wait().map_err(|error| wait_failure(spawned, error))
+}
+
+#[cold]
+fn wait_failure(spawned: &Spawned, error: WaitError) -> Error {
+    match error {
         WaitError::System(errno) => wait_error(spawned, errno),
         WaitError::KilledBeforeExec(status) => Error::new(Subject::Wait(spawned.id()), Failure::Killed(status), None),
-    })
+    }
 }

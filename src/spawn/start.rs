@@ -235,11 +235,16 @@ fn launch_in_caller(
         let hooks = HookList::new(&mut command.hooks);
         let foreground = Foreground::save(command, &prepared.internal);
         let launched = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe);
-        if let (Err(_), Some(foreground)) = (&launched, foreground) {
-            let _ = foreground.restore(); // The failure of the launch is the error that counts.
+        match launched {
+            Ok(process) => {
+                *place = Some(Started { process, ends: prepared.ends, launcher: mode.method.launcher() });
+                Ok(())
+            }
+            Err(error) => {
+                let _ = foreground.as_ref().map(Foreground::restore); // The failure of the launch is the error that counts.
+                Err(error)
+            }
         }
-        *place = Some(Started { process: launched?, ends: prepared.ends, launcher: mode.method.launcher() });
-        Ok::<_, LaunchError>(())
     })?;
     if mode.pidfd {
         let with_pidfd = |started: Started| Started { process: launch::with_pidfd(started.process, true), ..started };
