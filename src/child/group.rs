@@ -25,7 +25,8 @@ impl Spawned {
     /// Sends a signal to all processes of the group that the child leads. False if there is no process in it any more, or if the child has
     /// been reaped and the system has no safe way to name its group.
     ///
-    /// While the child has not been reaped, no other group can have its number. After that only its pidfd names the group.
+    /// While the child has not been reaped, no other group can have its number. After the reap, only the child's pidfd
+    /// names the group.
     pub(crate) fn signal_group(&self, signal: Signal) -> Result<bool, GroupError> {
         if self.is_in_copy() {
             return Err(Errno::CHILD.into());
@@ -40,14 +41,14 @@ impl Spawned {
                 self.by_pidfd(signal).unwrap_or_else(|| sent(sys::signal_group(pid, signal.as_raw())))
             }
             Ok(_) => Err(GroupError::NoLeader),
-            // Another part of this process has just reaped it.
+            // Another part of this process has just reaped the child.
             Err(Errno::SRCH) => self.by_pidfd(signal).unwrap_or(Ok(false)),
             Err(errno) => Err(errno.into()),
         })
         .unwrap_or_else(|| self.by_pidfd(signal).unwrap_or(Ok(false)))
     }
 
-    /// Signals the group by the pidfd of its leader. `None` if there is no pidfd, or the kernel does not know how (before 6.9).
+    /// Signals the group by the pidfd of its leader. `None` if there is no pidfd, or if the kernel cannot do that (before 6.9).
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn by_pidfd(&self, signal: Signal) -> Option<Result<bool, GroupError>> {
         match sys::signal_group_by_pidfd(self.pidfd()?, signal.as_raw()) {

@@ -16,10 +16,11 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Spawned {
     pid: i32,
     pidfd: Option<OwnedFd>,
-    /// Whether the child is known to have executed its program. If not, the wait for its end finds out.
+    /// Whether it is known that the child has executed its program. If it is not known, the wait for the child's end
+    /// finds out.
     has_executed: bool,
-    /// How many forks had made this process when it made the child. In a forked copy the child is not a child, and the lock may
-    /// be held by a thread that the copy does not have.
+    /// How many forks had made this process when it made the child. In a forked copy of this process the child is no child, and
+    /// a thread that the copy does not have may hold the lock.
     forks: u32,
     /// The status, after the child has been reaped. A thread that holds the lock and finds none may use the pid: no other thread can
     /// reap the child through this `Spawned` meanwhile.
@@ -95,14 +96,15 @@ impl Spawned {
             }
             Err(Errno::CHILD) if !self.has_executed => match self.wait_for_end(Counted::All) {
                 Ok(reaped) => Err(WaitError::KilledBeforeExec(reaped.status)),
-                // Another part of the process has reaped it, or the kernel, if SIGCHLD is ignored.
+                // Another part of the process has reaped the child, or the kernel has, because the process ignores
+                // SIGCHLD.
                 Err(errno) => Err(errno.into()),
             },
             Err(errno) => Ok(self.reaped_by_others(errno)?),
         }
     }
 
-    /// Waits for the end of a child that is not to execute any more, and reaps it.
+    /// Waits for the end of a child that will not execute its program, and reaps it.
     pub(crate) fn reap(&mut self) -> Result<ExitStatus, Errno> {
         self.wait_for_end(Counted::All).map(|reaped| reaped.status)
     }
@@ -144,7 +146,8 @@ impl Spawned {
         reaped.is_none().then(|| act(self.pid))
     }
 
-    /// Sends a signal, and returns true. If the child has been reaped, it does nothing, since the pid may be another process's.
+    /// Sends a signal, and returns true. If the child has been reaped, the function sends nothing, since the pid may be another
+    /// process's.
     pub(crate) fn signal(&self, signal: Signal) -> Result<bool, Errno> {
         if self.is_in_copy() {
             return Err(Errno::CHILD);
@@ -170,8 +173,8 @@ impl Spawned {
         }
     }
 
-    /// Whether another part of this process, or the kernel, has reaped the child, so that its pid may be another process's. A later child of
-    /// this process that has the same pid is not told apart.
+    /// Whether another part of this process, or the kernel, has reaped the child, so that its pid may be another process's. The function
+    /// cannot tell the child from a later child of this process that has the same pid.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn is_reaped_elsewhere(&self) -> bool {
         match self.pidfd() {
@@ -191,7 +194,7 @@ impl Spawned {
     ///
     /// Until exec the end of such a child sends no signal; exec makes its signal SIGCHLD. A wait without `__WALL` counts only
     /// children that send SIGCHLD, and those that this process traces, which only a program asks for. So ECHILD says that the child
-    /// has not executed its program. It does not block, and it reaps no program.
+    /// has not executed its program. This call does not block, and it reaps no child that has executed.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn verify_exec(&mut self) -> Result<(), ExitStatus> {
         let is_program = match peek(self.pid, Counted::Executed) {
@@ -203,7 +206,8 @@ impl Spawned {
                     true
                 }
                 Err(Errno::CHILD) => false,
-                // No call waits here. A child that is not known to have executed counts as killed.
+                // The kernel refuses all calls that wait. A child of which it is not known that it has executed counts
+                // as killed.
                 Err(_) => has_executed(self.pid) == Some(true),
             },
             Err(_) => false,
@@ -211,7 +215,8 @@ impl Spawned {
         if !is_program {
             match self.wait_for_end(Counted::All) {
                 Ok(reaped) => return Err(reaped.status),
-                // Only a child that sends SIGCHLD is reaped by the kernel itself or by a wait of another part of the process.
+                // The child has executed its program: the kernel itself, or a wait of another part of the process, reaps only
+                // a child that sends SIGCHLD.
                 Err(Errno::CHILD) => {}
                 Err(_) => return Err(ExitStatus::default()),
             }
@@ -253,7 +258,7 @@ impl Spawned {
         }
     }
 
-    /// The library does not ask this system.
+    /// The library does not look for stops on this system.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn is_stopped(&self) -> Option<bool> {
         Some(false)
@@ -264,7 +269,8 @@ impl Spawned {
         is_known_to_have_executed(self.pid)
     }
 
-    /// Whether the child has left this process's session, so that the quick question has no answer.
+    /// Whether the child has left this process's session, so that `setpgid(2)` cannot tell whether the child has
+    /// executed.
     pub(crate) fn is_in_other_session(&self) -> bool {
         sys::session_of(self.pid) != sys::session_of(0)
     }
