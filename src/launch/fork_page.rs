@@ -1,4 +1,5 @@
-//! The shared page of a thread's last fork, which its next fork uses again: to make and to remove one takes the kernel 20 us.
+//! The shared page of a thread's last fork. The thread's next fork uses it again, since the kernel takes 20 us to map a page
+//! and to unmap it.
 
 use super::release::{ForkPage, Release};
 use crate::sys::ProcessCopy;
@@ -12,7 +13,7 @@ thread_local! {
     static SPARE: Cell<Option<(ProcessCopy, ForkPage)>> = const { Cell::new(None) };
 }
 
-/// Runs one fork with a page on which nothing is reported. If a child keeps the page, it may not be used again.
+/// Runs one fork with a page that has no report yet. If a child keeps the page, no later fork may use it.
 pub(super) fn with_page<T>(
     writer: Option<RawFd>,
     may_be_used_again: bool,

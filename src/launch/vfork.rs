@@ -21,7 +21,7 @@ pub(super) struct CloneOptions {
 }
 
 /// Clones a child that does its steps. Returns its pid and pidfd when it has executed or ended. If no number is free for the
-/// pidfd, it clones the child without one.
+/// pidfd, the function clones the child without a pidfd.
 ///
 /// # Safety
 ///
