@@ -1,7 +1,7 @@
 //! Whether a child has executed a program, asked of the system.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use crate::fd::standard::lock_stdio_numbers;
+use crate::fd::{fdinfo::fdinfo_lines, standard::lock_stdio_numbers};
 use crate::sys;
 use rustix::io::Errno;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -45,8 +45,8 @@ fn flag_in_proc(pid: i32) -> Option<bool> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn number_in_proc(pid: i32) -> Option<i32> {
     let pidfd = sys::open_pidfd(pid).ok()?;
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
-    info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
+    let info = std::fs::read(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    fdinfo_lines(&info).find(|(name, _)| *name == "Pid")?.1.parse().ok()
 }
 
 /// This system has no `/proc/PID/stat`.

@@ -17,7 +17,7 @@ thread_local! {
 pub(super) fn with_page<T>(
     writer: Option<RawFd>,
     may_be_used_again: bool,
-    launch: impl FnOnce(&ForkPage) -> T,
+    act: impl FnOnce(&ForkPage) -> T,
 ) -> Result<T, Errno> {
     let process = ProcessCopy::current();
     let spare = SPARE.try_with(Cell::take).ok().flatten();
@@ -29,7 +29,7 @@ pub(super) fn with_page<T>(
         }
         None => ForkPage::map(Release::new(writer))?,
     };
-    let result = launch(&page);
+    let result = act(&page);
     if may_be_used_again {
         let _ = SPARE.try_with(|spare| spare.set(Some((process, page))));
     }

@@ -1,4 +1,4 @@
-//! From a command's settings to the attributes from which the child's steps are made.
+//! Makes the attributes of the plan from a command's settings. `compile` makes the child's steps from them.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::ids::cannot_tell_ids;
@@ -36,7 +36,7 @@ pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
     let Some(settings) = command.settings.get() else { return Ok(()) };
     let attributes = Attributes {
         controlling_terminal: settings.controlling_terminal.map(|fd| fd.as_raw_fd()),
-        // The check looks only at whether there is a number, and the terminal is not open yet.
+        // The terminal is not open yet. The check only needs to know that there will be one, so any number will do.
         foreground: settings.foreground.then_some(-1),
         limits: &settings.limits,
         ..settings.plain
@@ -44,14 +44,14 @@ pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
     Ok(check_attributes(&attributes, mode.start())?)
 }
 
-/// All that a command's child does besides its descriptors.
+/// Everything that a command's child does, other than the steps for its descriptors.
 pub(super) struct Wanted<'a> {
     pub(super) basics: Basics,
     /// `None` if the command sets no attribute.
     pub(super) attributes: Option<Attributes<'a>>,
 }
 
-/// What a command's child does besides its descriptors. `plan` has the numbers of the caller's table.
+/// What a command's child does, other than the steps for its descriptors. `plan` has the numbers of the caller's table.
 pub(super) fn wanted<'a>(
     command: &'a Command<'_>,
     mode: Mode,
@@ -123,16 +123,18 @@ fn has_cgroup(command: &Command<'_>) -> bool {
     command.settings.get().is_some_and(|settings| settings.linux.cgroup.is_some())
 }
 
-/// Whether the kernel may kill the command's cgroup as a whole. Refuses what is no cgroup, and one that is frozen.
+/// Whether the kernel may kill the command's cgroup as a whole. Refuses a descriptor that is no cgroup, and a frozen
+/// cgroup.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_in_oom_group(command: &Command<'_>) -> Result<bool, Problem> {
     let Some(directory) = command.settings.get().and_then(|settings| settings.linux.cgroup) else { return Ok(false) };
-    // If a standard stream is closed, the files get its number for a moment.
+    // If 0, 1 or 2 is closed, the files that this function opens get that number for a moment.
     let _guard = lock_stdio_numbers();
     super::cgroup::check(directory).map(|found| found.oom_group)
 }
 
-/// The parent-death signal, and the process whose end the kernel tells: this one, or its parent if this one executes the program.
+/// The parent-death signal, and the process at whose end the kernel sends it: this process, or its parent if this process
+/// executes the program itself.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn parent_death(settings: &Settings<'_>, mode: Mode) -> Result<Option<(Signal, u32)>, Problem> {
     let Some(signal) = settings.linux.parent_death_signal else { return Ok(None) };

@@ -76,7 +76,7 @@ impl Command<'_> {
         output_of(spawned, ends).map_err(|error| self.killed_before_exec(error))
     }
 
-    /// The error of a wait that has found that the child was killed before exec is one of the spawn.
+    /// If the wait has found that the child was killed before exec, the error is one of the spawn.
     fn killed_before_exec(&self, error: Error) -> Error {
         match error.failure() {
             Failure::Killed(_) => error.with_subject(Subject::Spawn(self.get_program().to_owned())),
@@ -109,14 +109,15 @@ impl Command<'_> {
         }
     }
 
-    /// Starts the child by the best method. If the kernel refuses it, by the next one.
+    /// Starts the child by the best method. If the kernel refuses that method, starts it by the next one.
     fn try_methods(
         &mut self,
         defaults: &Defaults,
         handle: bool,
     ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
-        // The error of a child that takes the terminal has to be known here, where the terminal can be given back.
+        // If the child takes the terminal, find out here whether it has executed: this function can give the terminal
+        // back.
         let handle = handle || self.settings.foreground;
         let needs = needs(self)?;
         let mut refused = Features::empty();
@@ -133,7 +134,7 @@ impl Command<'_> {
                 Ok((process, ends)) => return Ok((process, ends, mode.method.launcher())),
                 Err(LaunchError::Failed(problem)) => return Err(problem),
                 Err(LaunchError::Missing(feature)) => {
-                    // The next attempt does not use it, even if the probe has found it.
+                    // The next attempt does not use the feature, even if the probe has found it.
                     refused |= feature;
                     launch::remember_missing(feature);
                 }
@@ -170,7 +171,7 @@ fn choose(command: &Command<'_>, needs: Needs, refused: Features) -> std::result
     let may_clone = !needs.needs_copy() && command.launcher != Launcher::Fork;
     let missing = match may_clone.then(launch::missing) {
         Some(Ok(missing)) => missing,
-        // The probe failed for want of memory, processes or descriptors. A clone would fail now, too.
+        // The probe failed since there is no memory, process or descriptor left. A clone would fail now, too.
         Some(Err(errno)) if command.launcher == Launcher::Clone => {
             return Err(Problem::system(Failure::Launch(Launcher::Clone), errno));
         }
@@ -181,8 +182,8 @@ fn choose(command: &Command<'_>, needs: Needs, refused: Features) -> std::result
     Ok(Method::choose(command.launcher, needs, missing)?)
 }
 
-/// Writes what standard output has buffered, so that a hook that prints does not write it again. In the caller's thread, which may have
-/// the lock of standard output: another one would wait for ever.
+/// Writes what standard output has buffered, so that a hook that prints does not write it again. Call this in the caller's thread: that
+/// thread may hold the lock of standard output, and another thread would wait for it for ever.
 fn flush_stdout() -> std::result::Result<(), Problem> {
     io::stdout().flush().map_err(|error| Problem::io(Failure::Flush, &error))
 }

@@ -50,7 +50,7 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Stri
             refuse_nul(path, |_| Text::WorkingDirectory)?;
             Some(add(path.first()))
         }
-        // A directory outside the new root would be a way out.
+        // From a working directory outside the new root, the program could leave the new root.
         Directory::Inherit => root.map(|_| add("/".as_ref())),
         Directory::Fd(_) => None,
     };

@@ -29,7 +29,7 @@ struct Transfer<'b, 'fd> {
     plan: Plan,
     /// The indexes of the descriptors for the library among those that the parent sends.
     lent: Lent<usize>,
-    /// Those that the library has opened in the parent.
+    /// Of these, the descriptors that the library has opened in the parent.
     _opened: Lent<LentFd<'fd>>,
 }
 
