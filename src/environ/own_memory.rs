@@ -1,4 +1,4 @@
-//! The environment as it is in memory, read by the kernel.
+//! Reads the environment from this process's memory, through the kernel.
 
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::sys;
@@ -20,13 +20,14 @@ enum ReadMethod {
 #[derive(Debug)]
 pub(super) struct Unmapped;
 
-/// The memory of this process, of which it keeps the page that was read last: most strings are neighbours.
+/// Reads the memory of this process. It keeps the page that it has read last, since most strings are neighbours.
 pub(super) struct OwnMemory {
     method: ReadMethod,
     page: Box<[u8; PAGE]>,
     /// The address of the page; `None` if none was read.
     address: Option<usize>,
-    /// How many more pages may be read. What changes during the read may have no end.
+    /// How many more pages may be read. If another thread changes the memory during the read, a string or the array may
+    /// have no end.
     left: usize,
 }
 
@@ -118,7 +119,7 @@ fn open_memory() -> Result<OwnedFd, Errno> {
     let _guard = lock_stdio_numbers();
     let file = open("/proc/thread-self/mem", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     if !sys::is_in_proc(file.as_raw_fd()) {
-        return Err(Errno::NOENT); // Something else is mounted there.
+        return Err(Errno::NOENT); // Another file system is mounted there.
     }
     dup_above_stdio(file).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }

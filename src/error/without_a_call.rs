@@ -53,7 +53,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
         Failure::Reaped(_) | Failure::NotAChild => Errno::CHILD,
         Failure::Shared => Errno::BUSY,
-        // Each has the number of its system call. If std returned an error without a number, it is this one.
+        // Each of these has the number of its system call. EIO is for an error of std that has no number.
         Failure::Open { .. }
         | Failure::ParentOpen { .. }
         | Failure::CheckFd { .. }

@@ -5,7 +5,7 @@ use super::ids::cannot_tell_ids;
 use super::ids::changes_ids;
 use super::internal::Internal;
 use super::lent::{mapped, program};
-use super::strings::Strings;
+use super::strings::PreparedStrings;
 use crate::command::{Command, Settings};
 use crate::error::Problem;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -56,7 +56,7 @@ pub(super) fn wanted<'a>(
     command: &'a Command<'_>,
     mode: Mode,
     plan: &Plan,
-    strings: &Strings,
+    strings: &PreparedStrings,
     internal: &Internal,
 ) -> Result<Wanted<'a>, Problem> {
     let attributes = match command.settings.get() {
@@ -67,7 +67,7 @@ pub(super) fn wanted<'a>(
 }
 
 /// What a command's child does in any case.
-fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &Strings, internal: &Internal) -> Basics {
+fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &PreparedStrings, internal: &Internal) -> Basics {
     let is_child = mode != Mode::IN_PLACE;
     let settings = command.settings.get();
     let mask = settings.and_then(|settings| settings.signal_mask);
@@ -96,7 +96,7 @@ fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &Strings, int
 fn attributes<'a>(
     settings: &'a Settings<'_>,
     mode: Mode,
-    strings: &Strings,
+    strings: &PreparedStrings,
     internal: &Internal,
 ) -> Result<Attributes<'a>, Problem> {
     let terminal = number(&internal.lent.terminal);
@@ -128,7 +128,7 @@ fn has_cgroup(command: &Command<'_>) -> bool {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_in_oom_group(command: &Command<'_>) -> Result<bool, Problem> {
     let Some(directory) = command.settings.get().and_then(|settings| settings.linux.cgroup) else { return Ok(false) };
-    // If 0, 1 or 2 is closed, the files that this function opens get that number for a moment.
+    // If a standard stream is closed, the files get its number for a moment.
     let _guard = lock_stdio_numbers();
     super::cgroup::check(directory).map(|found| found.oom_group)
 }

@@ -8,7 +8,7 @@ use super::lent::{Lent, lent, program_file};
 use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::open::Opener;
 use super::resolve::{is_std_fd_free, resolve};
-use super::strings::{self, Strings};
+use super::strings::{self, PreparedStrings};
 use crate::child::ParentEnds;
 use crate::command::{Command, Environment, FdMap};
 use crate::error::{Failure, Problem};
@@ -29,7 +29,7 @@ pub(super) struct Prepared<'b> {
     /// Whether 0, 1 or 2 is closed in the parent, so that a new descriptor would get its number. It is false if the child gets no
     /// pidfd: only the number of a pidfd depends on it.
     pub(super) std_fd_was_free: bool,
-    pub(super) strings: Strings,
+    pub(super) strings: PreparedStrings,
     pub(super) internal: Internal,
     /// The file of a program given as a descriptor, if there are hooks.
     pub(super) program_file: Option<sys::FileIdentity>,
@@ -60,7 +60,7 @@ pub(super) fn prepare_function<'b>(
     buffers: &'b mut Buffers,
 ) -> Result<Prepared<'b>, Problem> {
     let _guard = lock_stdio_numbers();
-    let mut prepared = open_sources(map, &Defaults::INHERIT, mode, Strings::default(), buffers)?;
+    let mut prepared = open_sources(map, &Defaults::INHERIT, mode, PreparedStrings::default(), buffers)?;
     let Prepared { buffers, ends, .. } = &mut prepared;
     let internal = Internal::open(&mut buffers.plan, mode, Lent::<OwnedFd>::default())?;
     let Buffers { plan, compiler, steps, .. } = &mut **buffers;
@@ -80,7 +80,7 @@ pub(super) fn open_sources<'b>(
     map: &FdMap<'_>,
     defaults: &Defaults,
     mode: Mode,
-    strings: Strings,
+    strings: PreparedStrings,
     buffers: &'b mut Buffers,
 ) -> Result<Prepared<'b>, Problem> {
     let Buffers { plan, opened, .. } = &mut *buffers;

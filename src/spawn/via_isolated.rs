@@ -12,7 +12,7 @@ use super::lent::{Lent, LentFd, lent, program_file};
 use super::prepare::{Prepared, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
-use super::strings::{self, Strings};
+use super::strings::{self, PreparedStrings};
 use crate::child::{ParentEnds, Spawned};
 use crate::command::Command;
 use crate::error::{Failure, Problem};
@@ -40,7 +40,7 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         command: &Command<'fd>,
         defaults: &Defaults,
         mode: Mode,
-        strings: Strings,
+        strings: PreparedStrings,
         buffers: &'b mut Buffers,
     ) -> Result<(Self, Vec<RawFd>), Problem> {
         let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
