@@ -25,7 +25,8 @@ enum Way {
 }
 
 impl Way {
-    /// The ways that this process has. Where a filter refuses clone3, glibc starts no thread, and so no isolated one.
+    /// The ways that this process has. If a filter refuses clone3, glibc starts no thread, and so there is no isolated
+    /// thread.
     fn all() -> &'static [Self] {
         let all = &[Self::Chosen, Self::Fork, Self::Isolated];
         if std::env::var_os(WITHOUT_CLONE3).is_some() { &all[..2] } else { all }
