@@ -9,11 +9,11 @@ use std::process::ExitStatus;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// It has ended, and has been reaped.
+    /// The child has ended, and has been reaped.
     Ended(ExitStatus),
-    /// A signal has stopped it.
+    /// A signal has stopped the child.
     Stopped(Signal),
-    /// SIGCONT has continued it.
+    /// SIGCONT has continued the child.
     Continued,
 }
 

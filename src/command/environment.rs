@@ -63,7 +63,7 @@ impl EnvBlock {
 
 /// A prepared environment, which many commands can share: see [`Command::environment`].
 ///
-/// It does not follow later changes of this process's environment. A clone shares the memory. `Debug` shows only the count of
+/// Later changes of this process's environment do not change it. A clone shares the memory. `Debug` shows only the count of
 /// variables, since their values may be secret.
 ///
 /// [`Command::environment`]: crate::Command::environment

@@ -25,7 +25,7 @@ const PATH_ONLY: OFlags = OFlags::RDONLY;
 /// Which numbers above 2 may be targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Targets {
-    /// Those that the command owns, and free ones.
+    /// Numbers of descriptors that the command owns, and free numbers.
     OwnAndFree,
     /// All. No other thread uses descriptors.
     Any,

@@ -20,9 +20,9 @@ use std::process::{ExitStatus, Output};
 impl Command<'_> {
     /// Starts the child, and does not wait for its end. The child inherits 0, 1 and 2 unless the command connects them.
     ///
-    /// It returns when the child has executed the program. If a step fails, it returns the error, and the child has been reaped.
-    /// After a success it closes the descriptors that were moved into the command. After an error the command has not changed,
-    /// and can be spawned again.
+    /// The call returns when the child has executed the program. If a step fails, the call reaps the child and returns the
+    /// error. After a success the call closes the descriptors that were moved into the command. After an error the command has
+    /// not changed, and can be spawned again.
     ///
     /// # Errors
     ///

@@ -123,7 +123,8 @@ pub(crate) unsafe fn is_file_at(path: *const c_char) -> bool {
             result => return result.is_ok(),
         }
     }
-    // This call checks the rights of the real user, and exec those of the effective user. SAFETY: as above.
+    // This call checks the rights of the real user, and exec those of the effective user.
+    // SAFETY: as above.
     unsafe { call(libc::SYS_faccessat, [here, path as usize, is_there]) }.is_ok()
 }
 

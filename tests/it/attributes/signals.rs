@@ -56,7 +56,7 @@ own_process! {
             "reset SIGHUP, SIGQUIT, SIGUSR1, SIGPIPE",
             "",
         );
-        // These have no other disposition.
+        // These signals have no other disposition.
         check(
             &|command| {
                 command.signal_default(&[Signal::KILL, Signal::STOP]);

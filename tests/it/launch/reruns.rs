@@ -65,7 +65,7 @@ const NOT_UNDER_A_FILTER: [&str; 18] = [
     "missing_feature_is_warned_of_once",
     "features_that_a_test_takes_away_are_not_warned_of",
     "limit_of_a_billion",
-    // They install filters of their own, and are about kernels that refuse no call.
+    // These tests install filters of their own, or are about kernels that refuse no call.
     "attributes::all_at_once::",
     "attributes::cgroup::",
     "attributes::parent_death::",
@@ -187,9 +187,9 @@ own_process! {
 
 /// Tests that show nothing more when the suite runs by another way of launching.
 const NOT_BY_ANOTHER_LAUNCHER: [&str; 12] = [
-    // They are reruns themselves.
+    // These tests are reruns themselves.
     "launch::reruns::suite_",
-    // They are not about launches, or launch in one way only.
+    // These tests are not about launches, or launch in one way only.
     "fd::close::",
     "fd::ranges::",
     "inspect::table::",
@@ -198,9 +198,9 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 12] = [
     "spawn::fork_run::",
     // A forked copy does not have the isolated thread.
     "session_outside_the_pid_namespace",
-    // They start isolated threads, and compare launches by these with launches by the caller.
+    // These tests start isolated threads, and compare launches by these with launches by the caller.
     "isolated::",
-    // They launch in each way themselves.
+    // These tests launch in each way themselves.
     "attributes::",
     // `maps_with_holes` has moves of each kind, in a tenth of the time.
     "maps_of_five_targets",

@@ -122,7 +122,7 @@ own_process! {
                     if libc::fork() > 0 {
                         libc::_exit(0);
                     }
-                    // It goes on when the spawn has returned: then the test closes its write end.
+                    // The child goes on when the spawn has returned: then the test closes the write end.
                     libc::close(write);
                     libc::read(read, [0_u8].as_mut_ptr().cast(), 1);
                     Ok(())
