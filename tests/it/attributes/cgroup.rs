@@ -135,7 +135,7 @@ own_process! {
 }
 
 own_process! {
-    fn child_joins_the_cgroup_where_clone3_is_refused() {
+    fn child_joins_the_cgroup_if_clone3_is_refused() {
         let Some(cgroup) = Cgroup::new() else { return };
         let directory = cgroup.open();
         for errno in REFUSALS {

@@ -110,7 +110,7 @@ own_process! {
 }
 
 own_process! {
-    fn rest_is_closed_after_hooks_even_where_the_new_user_and_root_have_no_list_of_it() {
+    fn rest_is_closed_after_hooks_even_if_the_new_user_and_root_have_no_list_of_it() {
         let Some(jail) = jail() else { return };
         let _leaks = [memory_at(300, "leak", false), memory_at(4, "leak", false)];
         let limit = Rlimit { current: Some(64), maximum: Some(64) };

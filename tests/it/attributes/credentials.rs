@@ -93,7 +93,7 @@ own_process! {
 }
 
 own_process! {
-    fn groups_are_dropped_where_root_names_none() {
+    fn groups_are_dropped_if_root_names_none() {
         if !is_root() {
             return;
         }
@@ -405,7 +405,7 @@ own_process! {
 }
 
 own_process! {
-    fn users_limit_of_processes_is_named_where_it_fails_the_exec() {
+    fn users_limit_of_processes_is_named_if_it_fails_the_exec() {
         if !is_root() {
             return;
         }

@@ -231,7 +231,7 @@ own_process! {
 }
 
 own_process! {
-    fn error_of_a_hook_is_kept_where_the_kernel_reaps_children_itself() {
+    fn error_of_a_hook_is_kept_if_the_kernel_reaps_children_itself() {
         // SAFETY: the process of this test has no children yet.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         for &way in Way::all() {
