@@ -171,7 +171,7 @@ own_process! {
             "new_pid_namespace",
             "ssh_keygen_accepts",
             "child::groups::",
-            "are_found_if_process_vm_readv", // What is left to read the environment from is there.
+            "are_found_if_process_vm_readv", // The library then reads the environment from /proc.
             "attributes::chroot::",
             "attributes::credentials::",
             "attributes::in_place::",
@@ -224,7 +224,7 @@ fn suite_passes_if_an_isolated_thread_launches_all_commands() {
         // The thread needs no number for a cycle:
         // `plan_that_fills_every_number_below_the_limit_needs_no_scratch_number`.
         "plan_that_fills_every_number_below_the_limit_is_refused_if_a_cycle_needs_one_more",
-        // The table of the thread has no pipe on which what the hook has forked could wait.
+        // The table of the thread does not have the pipe on which the process that the hook has forked waits.
         "process_that_a_hook_has_forked_does_not_report",
         // The table of the thread has no descriptor for the search to find.
         "search_finds_a_descriptor_above_a_limit_that_was_lowered",

@@ -54,7 +54,7 @@ fn done(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// What a hook answers that does not find what its test expects.
+/// The error of a hook that does not find what its test expects.
 fn expect(found: bool) -> io::Result<()> {
     if found { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EXDEV)) }
 }

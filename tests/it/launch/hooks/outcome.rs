@@ -114,7 +114,7 @@ own_process! {
         for _ in 0..20 {
             let (reader, writer) = io::pipe().unwrap();
             let (read, write) = (reader.as_raw_fd(), writer.as_raw_fd());
-            // Not by an isolated thread, which does not have the pipe.
+            // This does not run by an isolated thread, which does not have the pipe.
             let mut command = Command::new("/no/such");
             // SAFETY: the hook makes system calls only. The process that goes on runs the other steps of the child.
             unsafe {
@@ -149,12 +149,12 @@ own_process! {
             // SAFETY: only a number is passed.
             assert_eq!(unsafe { libc::getsid(0) }, 0, "the leader of the session is outside");
             for program in ["/no/such", "true"] {
-                // Not by an isolated thread, which a forked copy does not have.
+                // This does not run by an isolated thread, which a forked copy does not have.
                 let mut command = Command::new(program);
                 // SAFETY: the hook makes one system call.
                 unsafe {
                     command.launcher(fdspawn::Launcher::Fork).pre_exec(|| {
-                        // The quick question after an exec has no answer for a child in another session.
+                        // For a child in another session, setpgid(2) does not tell whether it has executed.
                         if libc::setsid() == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
                     })
                 };
