@@ -53,6 +53,7 @@ mod environ;
 mod error;
 mod escape;
 pub mod fd;
+mod group;
 pub mod inspect;
 mod isolated;
 mod launch;
@@ -61,11 +62,12 @@ mod platform;
 mod spawn;
 mod sys;
 
-pub use self::child::{Change, Child, Handle, Process, Usage};
+pub use self::child::{Change, Child, Ended, Handle, Process, Reached, Usage};
 pub use self::command::{Args, Command, Environment, FdMap, IsolatedRef, Kept, Lend, Slot, Stdio, Variables};
 pub use self::error::{Error, Failure, Result, Stage, Text};
+pub use self::group::Group;
 pub use self::isolated::Isolated;
-pub use self::plan::{Rest, Scheduler};
+pub use self::plan::{OnDrop, Reach, Rest, Scheduler, Teardown};
 #[doc(hidden)]
 pub use self::platform::Features;
 pub use self::platform::Launcher;
@@ -77,3 +79,7 @@ pub use rustix::thread::CpuSet;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/running.md")]
+struct Running;

@@ -2,13 +2,17 @@
 
 use super::at_once::{drain_and_wait, end_of};
 use super::change::Change;
+use super::end::Patience;
+use super::ended::Ended;
+use super::handle::OwnedProcess;
 use super::pipes::{Handle, ParentEnds};
-use super::process::{Process, end_of_shared, send, send_to_group, wait_error, wait_until};
+use super::process::{Process, check_reach, end, end_of_shared, send, send_to_group, wait_error, wait_until};
 use super::reap::Reaped;
 use super::spawned::Spawned;
 use super::usage::Usage;
 use crate::command::Slot;
 use crate::error::{Error, Failure, Result, Subject};
+use crate::plan::{OnDrop, Teardown};
 use crate::platform::Launcher;
 use rustix::process::Signal;
 use std::io::{PipeReader, PipeWriter};
@@ -20,7 +24,10 @@ use std::time::{Duration, Instant};
 /// A started child, and the parent's ends of its pipes and sockets.
 ///
 /// A drop closes the parent's ends and the pidfd. As with `std::process::Child`, it neither kills nor reaps the child: until
-/// the parent waits for it or ends itself, an ended child is a zombie.
+/// the parent waits for it or ends itself, an ended child is a zombie. With [`Command::on_drop`] or [`Child::set_on_drop`] the drop ends
+/// the child, also while a panic unwinds.
+///
+/// [`Command::on_drop`]: crate::Command::on_drop
 ///
 /// ```
 /// use fdspawn::{Command, Stdio};
@@ -41,14 +48,14 @@ pub struct Child {
     pub stderr: Option<PipeReader>,
     /// The ends of slots that the caller has not taken.
     ends: ParentEnds,
-    process: Arc<Spawned>,
+    process: OwnedProcess,
     launcher: Launcher,
 }
 
 impl Child {
-    pub(crate) fn new(process: Spawned, mut ends: ParentEnds, launcher: Launcher) -> Self {
+    pub(crate) fn new(process: Spawned, mut ends: ParentEnds, launcher: Launcher, on_drop: OnDrop) -> Self {
         let (stdin, stdout, stderr) = (ends.stdin.take(), ends.stdout.take(), ends.stderr.take());
-        Self { stdin, stdout, stderr, ends, process: Arc::new(process), launcher }
+        Self { stdin, stdout, stderr, ends, process: OwnedProcess::new(process, on_drop), launcher }
     }
 
     /// Takes the parent's end that a slot stands for. The caller owns it. `None` if the caller has taken it before, or if the
@@ -128,7 +135,7 @@ impl Child {
     ///
     /// Those of [`Child::wait`].
     pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
-        let spawned = &*self.process;
+        let spawned = &**self.process;
         let reaped = spawned.try_wait().map_err(|errno| wait_error(spawned, errno))?;
         Ok(reaped.map(|reaped| reaped.status))
     }
@@ -209,7 +216,7 @@ impl Child {
     /// ```
     #[doc(alias = "WUNTRACED")]
     pub fn wait_change(&self) -> Result<Change> {
-        let spawned = &*self.process;
+        let spawned = &**self.process;
         spawned.wait_change().map_err(|errno| wait_error(spawned, errno))
     }
 
@@ -272,6 +279,75 @@ impl Child {
         send_to_group(&self.process, signal)
     }
 
+    /// Ends the child: sends the signals of the teardown, one after the other, until the child has ended, and reaps it. Returns as soon as
+    /// the child has ended, and not only after the grace. If no signal but SIGKILL ends it, it waits for the end without a limit: the kernel
+    /// lets a process that waits for a disk end only later.
+    ///
+    /// By default the signals go to the child alone. [`Teardown::reach`] widens that to what the child has started; whatever is left of those
+    /// processes when the child has ended gets SIGKILL then, unless [`Teardown::graces_for_all`] gives them the grace, too. After each signal
+    /// other than SIGKILL they also get SIGCONT, so that a stopped process takes it.
+    ///
+    /// Other threads may wait for the child meanwhile, or end it, too. Until this call has killed what is left, their waits go on.
+    /// If the child has been reaped before, the call returns its status, and reaches only what [`Reached`](crate::Reached) says.
+    ///
+    /// # Errors
+    ///
+    /// It sends no signal if there is no way to the processes that it should reach: [`Failure::NoGroup`], [`Failure::OwnGroup`],
+    /// [`Failure::NoSession`], [`Failure::NoProcessList`]; and in a forked copy of the process that has started the child
+    /// ([`Failure::NotAChild`]).
+    ///
+    /// `EPERM` ([`Failure::Signal`]) if the child runs as another user, to which this process may not send signals, and has not ended by
+    /// itself within the graces and 100 ms. `ECHILD` if another part of this process has reaped the child, as for [`Child::wait`].
+    ///
+    /// # Platform notes
+    ///
+    /// Each [`Reach`](crate::Reach) says on which mechanism it rests. On systems other than Linux there are only [`Reach::Process`] and
+    /// [`Reach::Group`].
+    ///
+    /// [`Reach::Process`]: crate::Reach::Process
+    /// [`Reach::Group`]: crate::Reach::Group
+    ///
+    /// ```
+    /// use fdspawn::{Command, Reach, Signal, Teardown};
+    /// use std::time::Duration;
+    ///
+    /// let child = Command::new("sh").args(["-c", "sleep 60 & sleep 60"]).process_group(0).spawn()?;
+    /// let ended = child.end(&Teardown::term(Duration::from_secs(2)).reach(Reach::Group))?; // the shell and both sleeps
+    /// assert_eq!(ended.by, Some(Signal::TERM));
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn end(&self, how: &Teardown) -> Result<Ended> {
+        end(&self.process, how, Patience::Long)
+    }
+
+    /// Sets what the drop of this value does to the child, in place of what [`Command::on_drop`](crate::Command::on_drop) has set.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::end`] for a child without a way to the processes that the teardown should reach. The setting has not changed then.
+    ///
+    /// ```
+    /// use fdspawn::{Command, OnDrop, Teardown};
+    ///
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// child.set_on_drop(OnDrop::End(Teardown::kill()))?;
+    /// drop(child); // The child has been killed and reaped.
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn set_on_drop(&mut self, on_drop: OnDrop) -> Result<()> {
+        if let OnDrop::End(how) = &on_drop {
+            check_reach(&self.process, how)?;
+        }
+        self.process.set_on_drop(on_drop);
+        Ok(())
+    }
+
+    /// Drops this value and lets the child go on, whatever [`Command::on_drop`](crate::Command::on_drop) says. The parent's ends that the
+    /// caller has not taken are closed. Until this process ends, the ended child is a zombie, unless a [`Process`] waits for it.
+    pub fn detach(self) {
+        drop(self.process.detach());
+    }
+
     /// Closes the parent's end of standard input and those of slots that the caller has not taken, reads standard output and
     /// error at the same time, and waits.
     ///
@@ -326,7 +402,7 @@ impl Child {
         }
         let pid = self.id();
         // The other handles would use a pid that the caller may reap.
-        let Some(spawned) = Arc::into_inner(self.process) else {
+        let Some(spawned) = Arc::into_inner(self.process.detach()).filter(|spawned| !spawned.leads_open_group()) else {
             return Err(Error::new(Subject::GiveAway(pid), Failure::Shared, None));
         };
         spawned.into_parts().map_err(|status| Error::new(Subject::GiveAway(pid), Failure::Reaped(status), None))

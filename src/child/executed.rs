@@ -1,6 +1,8 @@
 //! Whether a child has executed a program, asked of the system.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+use super::stat::Stat;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::fd::{fdinfo::fdinfo_lines, standard::lock_stdio_numbers};
 use crate::sys;
 use rustix::io::Errno;
@@ -30,15 +32,11 @@ fn flag_in_proc(pid: i32) -> Option<bool> {
     let _guard = lock_stdio_numbers();
     let own = std::fs::read_link("/proc/self").ok()?;
     let number = if own.as_os_str() == std::process::id().to_string().as_str() { pid } else { number_in_proc(pid)? };
-    let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-    // After the name, which may have any characters, the parent is the second field and the flags are the seventh. Systems that
-    // imitate Linux show 0 for the flags.
-    let mut fields = stat.rsplit(") ").next()?.split(' ').skip(1);
-    if own.as_os_str() != fields.next()? {
+    let stat = Stat::read(number)?;
+    if own.as_os_str() != stat.parent.to_string().as_str() {
         return None; // It is another process.
     }
-    let flags: u64 = fields.nth(4)?.parse().ok()?;
-    (flags != 0).then_some(flags & FORK_NO_EXEC == 0)
+    (stat.flags != 0).then_some(stat.flags & FORK_NO_EXEC == 0)
 }
 
 /// The child's number in /proc, which may show an outer PID namespace.

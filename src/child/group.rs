@@ -1,74 +1,60 @@
-//! Signals to the process group that a child leads.
+//! Signals to the process group of a child.
 
 use super::spawned::Spawned;
+use crate::group::{GroupError, Sent, send};
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-/// Why a group is not signalled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GroupError {
-    System(Errno),
-    /// The child is not the leader of its group.
-    NoLeader,
-    /// This process is in the group.
-    OwnGroup,
-}
-
-impl From<Errno> for GroupError {
-    fn from(errno: Errno) -> Self {
-        Self::System(errno)
-    }
-}
-
 impl Spawned {
-    /// Sends a signal to all processes of the group that the child leads. False if there is no process in it any more, or if the child has
-    /// been reaped and the system has no safe way to name its group.
+    /// Sends a signal to all processes of the group that the child leads, or in whose [`Group`](crate::Group) it is.
     ///
     /// While the child has not been reaped, no other group can have its number. After the reap, only the child's pidfd
     /// names the group.
-    pub(crate) fn signal_group(&self, signal: Signal) -> Result<bool, GroupError> {
+    pub(crate) fn signal_group(&self, signal: Signal) -> Result<Sent, GroupError> {
         if self.is_in_copy() {
-            return Err(Errno::CHILD.into());
+            return Err(GroupError::Copy);
         }
-        let number = self.id().cast_signed();
+        if let Some(membership) = self.membership() {
+            return membership.signal(signal);
+        }
+        let leader = self.id().cast_signed();
+        let in_time = self.with_pid(|pid| {
+            let is_reaped = self.is_reaped_elsewhere();
+            match sys::group_of(pid) {
+                _ if is_reaped => send(pid, self.pidfd(), true, signal),
+                Ok(group) if group == pid || self.leads_group() => send(pid, self.pidfd(), false, signal),
+                Ok(_) => Err(GroupError::NoLeader),
+                // Another part of this process has just reaped the child.
+                Err(Errno::SRCH) => send(pid, self.pidfd(), true, signal),
+                Err(errno) => Err(errno.into()),
+            }
+        });
+        in_time.unwrap_or_else(|| send(leader, self.pidfd(), true, signal))
+    }
+
+    /// Whether the child has a group of its own that a teardown may signal.
+    pub(super) fn check_group(&self) -> Result<(), GroupError> {
+        let number = self.group_number().ok_or(GroupError::NoLeader)?;
         if sys::group_of(0)? == number {
             return Err(GroupError::OwnGroup);
         }
-        self.with_pid(|pid| match sys::group_of(pid) {
-            _ if self.is_reaped_elsewhere() => self.by_pidfd(signal).unwrap_or(Ok(false)),
-            Ok(group) if group == pid => {
-                self.by_pidfd(signal).unwrap_or_else(|| sent(sys::signal_group(pid, signal.as_raw())))
-            }
-            Ok(_) => Err(GroupError::NoLeader),
-            // Another part of this process has just reaped the child.
-            Err(Errno::SRCH) => self.by_pidfd(signal).unwrap_or(Ok(false)),
-            Err(errno) => Err(errno.into()),
-        })
-        .unwrap_or_else(|| self.by_pidfd(signal).unwrap_or(Ok(false)))
+        // After a child has been reaped, its pidfd may name its group.
+        let group = self.with_pid(sys::group_of).and_then(Result::ok).unwrap_or(number);
+        let has_group = self.leads_group() || self.membership().is_some() || group == number;
+        if has_group { Ok(()) } else { Err(GroupError::NoLeader) }
     }
 
-    /// Signals the group by the pidfd of its leader. `None` if there is no pidfd, or if the kernel cannot do that (before 6.9).
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn by_pidfd(&self, signal: Signal) -> Option<Result<bool, GroupError>> {
-        match sys::signal_group_by_pidfd(self.pidfd()?, signal.as_raw()) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => None,
-            result => Some(sent(result)),
+    /// The number of the group that the child leads or is a member of, if it has one.
+    pub(super) fn group_number(&self) -> Option<i32> {
+        match self.membership() {
+            Some(membership) => membership.number(),
+            None => Some(self.id().cast_signed()),
         }
     }
 
-    /// This system has no pidfds.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn by_pidfd(&self, _: Signal) -> Option<Result<bool, GroupError>> {
-        None
-    }
-}
-
-/// Whether a signal has reached a process.
-fn sent(result: Result<(), Errno>) -> Result<bool, GroupError> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(Errno::SRCH) => Ok(false),
-        Err(errno) => Err(errno.into()),
+    /// Whether the child has left the group that a signal for its group goes to.
+    pub(super) fn has_left_group(&self) -> bool {
+        self.with_pid(sys::group_of).is_some_and(|own| own.ok() != self.group_number())
     }
 }

@@ -5,18 +5,27 @@ mod change;
 #[allow(clippy::module_inception, reason = "the file of the type `Child`")]
 mod child;
 mod drain;
+mod end;
+mod ended;
 mod executed;
 mod group;
+mod handle;
 mod pipes;
 mod process;
 mod reap;
 mod spawned;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod stat;
+mod target;
 mod timed;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod tree;
 mod usage;
 
 pub(crate) use self::at_once::{output_of, status_of};
 pub use self::change::Change;
 pub use self::child::Child;
+pub use self::ended::{Ended, Reached};
 pub use self::pipes::Handle;
 pub(crate) use self::pipes::{ParentEnd, ParentEnds};
 pub use self::process::Process;

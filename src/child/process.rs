@@ -1,10 +1,14 @@
 //! `Process`, a handle of a child for any thread.
 
-use super::group::GroupError;
+use super::end::{EndError, Patience};
+use super::ended::Ended;
 use super::reap::Reaped;
 use super::spawned::Spawned;
+use super::target::{Target, TargetError};
 use super::usage::Usage;
 use crate::error::{Error, Failure, Result, Subject};
+use crate::group::Sent;
+use crate::plan::Teardown;
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::process::ExitStatus;
@@ -104,6 +108,26 @@ impl Process {
     pub fn signal_group(&self, signal: Signal) -> Result<bool> {
         send_to_group(&self.0, signal)
     }
+
+    /// See [`Child::end`](crate::Child::end).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Child::end`](crate::Child::end).
+    ///
+    /// ```
+    /// use fdspawn::{Command, Teardown};
+    ///
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// let process = child.process();
+    /// let ending = std::thread::spawn(move || process.end(&Teardown::default()));
+    /// let status = child.wait()?; // returns when the other thread has ended the child
+    /// assert_eq!(ending.join().expect("no panic")?.status, status);
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn end(&self, how: &Teardown) -> Result<Ended> {
+        end(&self.0, how, Patience::Long)
+    }
 }
 
 fn status(reaped: Option<Reaped>) -> Option<ExitStatus> {
@@ -139,14 +163,37 @@ pub(super) fn send(spawned: &Spawned, signal: Signal) -> Result<bool> {
     spawned.signal(signal).map_err(|errno| failed(spawned, Subject::Signal, Failure::Signal, Some(errno)))
 }
 
-/// Sends a signal to the group that the child leads.
+/// Sends a signal to the child's group.
 pub(super) fn send_to_group(spawned: &Spawned, signal: Signal) -> Result<bool> {
-    spawned.signal_group(signal).map_err(|error| {
-        let (failure, errno) = match error {
-            GroupError::System(errno) => (Failure::Signal, Some(errno)),
-            GroupError::NoLeader => (Failure::NoGroup, None),
-            GroupError::OwnGroup => (Failure::OwnGroup, None),
-        };
-        failed(spawned, Subject::SignalGroup, failure, errno)
-    })
+    spawned
+        .signal_group(signal)
+        .map(|sent| sent != Sent::No)
+        .map_err(|error| failed(spawned, Subject::SignalGroup, error.failure(), error.errno()))
+}
+
+/// Refuses a teardown that has no way to the processes that it should reach.
+pub(super) fn check_reach(spawned: &Spawned, how: &Teardown) -> Result<()> {
+    match Target::new(spawned, how.reach) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(end_error(spawned, EndError::Target(error))),
+    }
+}
+
+/// Ends the child.
+pub(super) fn end(spawned: &Spawned, how: &Teardown, patience: Patience) -> Result<Ended> {
+    spawned.end(how, patience).map_err(|error| end_error(spawned, error))
+}
+
+fn end_error(spawned: &Spawned, error: EndError) -> Error {
+    let (failure, errno) = match error {
+        EndError::Target(TargetError::Group(error)) => (error.failure(), error.errno()),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        EndError::Target(TargetError::NoSession) => (Failure::NoSession, None),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        EndError::Target(TargetError::NoProcessList(errno)) => (Failure::NoProcessList, Some(errno)),
+        EndError::Refused(errno) => (Failure::Signal, Some(errno)),
+        EndError::StillRuns => (Failure::StillRuns, None),
+        EndError::Wait(errno) => (Failure::Wait, Some(errno)),
+    };
+    failed(spawned, Subject::End, failure, errno)
 }

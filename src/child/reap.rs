@@ -1,6 +1,7 @@
 //! The calls that wait for a child: `waitid(2)`, or `wait4(2)` if the kernel or a filter refuses `waitid`.
 
 use super::usage::Usage;
+use crate::group::ReapMode;
 use crate::sys;
 use rustix::io::Errno;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -33,15 +34,19 @@ pub(crate) struct Reaped {
     pub(crate) usage: Option<Usage>,
 }
 
-/// Waits for a child once, and reaps it if it has ended.
+/// Waits for a child once, and reaps it if it has ended and is not to be held.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn wait(
     pid: i32,
     pidfd: Option<BorrowedFd<'_>>,
     counted: Counted,
     block: Block,
+    hold: ReapMode,
 ) -> Result<Option<Reaped>, Errno> {
     let mut options = libc::WEXITED;
+    if hold == ReapMode::Hold {
+        options |= libc::WNOWAIT;
+    }
     if counted == Counted::All {
         options |= libc::__WALL;
     }
@@ -58,16 +63,23 @@ pub(super) fn wait(
         }
     }
     match sys::wait_by_pid(pid, options) {
-        Err(errno) if is_refusal(errno) => {} // EINVAL: Linux before 4.7 has no __WALL here.
+        // EINVAL: Linux before 4.7 has no __WALL here. The next call could not hold the child.
+        Err(errno) if is_refusal(errno) && hold == ReapMode::Reap => {}
         result => return result.map(reaped),
     }
     // `wait4` counts children that have ended without a flag for them.
     sys::wait4(pid, options & !libc::WEXITED).map(reaped)
 }
 
-/// Waits for a child once, and reaps it if it has ended.
+/// Waits for a child once, and reaps it if it has ended. The library does not hold children on this system.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn wait(pid: i32, _: Option<BorrowedFd<'_>>, _: Counted, block: Block) -> Result<Option<Reaped>, Errno> {
+pub(super) fn wait(
+    pid: i32,
+    _: Option<BorrowedFd<'_>>,
+    _: Counted,
+    block: Block,
+    _: ReapMode,
+) -> Result<Option<Reaped>, Errno> {
     let options = if block == Block::Never { libc::WNOHANG } else { 0 };
     let ended = sys::wait4(pid, options)?;
     Ok(ended.map(|(status, usage)| Reaped { status: ExitStatus::from_raw(status), usage: Some(usage.into()) }))

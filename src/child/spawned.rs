@@ -4,12 +4,14 @@ use super::executed::{has_executed, is_known_to_have_executed};
 use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, is_stopped, peek};
+use crate::group::{Membership, ReapMode};
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A child process, reaped at most once.
 #[derive(Debug)]
@@ -22,9 +24,24 @@ pub(crate) struct Spawned {
     /// How many forks had made this process when it made the child. In a forked copy of this process the child is no child, and
     /// a thread that the copy does not have may hold the lock.
     forks: u32,
-    /// The status, after the child has been reaped. A thread that holds the lock and finds none may use the pid: no other thread can
-    /// reap the child through this `Spawned` meanwhile.
-    reaped: Mutex<Option<Reaped>>,
+    /// Whether the child was started as the leader of a process group.
+    leads_group: bool,
+    /// The group that the child has joined or leads, if others can join it.
+    membership: Option<Membership>,
+    /// A thread that holds the lock and finds no status may use the pid: no other thread can reap the child through this `Spawned`
+    /// meanwhile.
+    state: Mutex<State>,
+    /// A thread that ended the child has done so.
+    is_ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The status, after the child has been reaped.
+    reaped: Option<Reaped>,
+    /// How many threads are ending the child. Until they have done so, only they reap it: the group of a child that has not been reaped
+    /// has its number for itself.
+    enders: u32,
 }
 
 /// Why a wait has no status of a program.
@@ -44,7 +61,16 @@ impl From<Errno> for WaitError {
 impl Spawned {
     /// A child that has executed its program.
     pub(crate) fn new(pid: i32, pidfd: Option<OwnedFd>) -> Self {
-        Self { pid, pidfd, has_executed: true, forks: sys::forks(), reaped: Mutex::new(None) }
+        Self {
+            pid,
+            pidfd,
+            has_executed: true,
+            forks: sys::forks(),
+            leads_group: false,
+            membership: None,
+            state: Mutex::default(),
+            is_ended: Condvar::new(),
+        }
     }
 
     /// A child of the clone launcher, which may have been killed before exec.
@@ -57,6 +83,16 @@ impl Spawned {
         Self { pidfd, ..self }
     }
 
+    /// Tells that the child was started as the leader of a process group.
+    pub(crate) fn set_group_leader(&mut self) {
+        self.leads_group = true;
+    }
+
+    /// Tells that the child has joined a group, or leads it.
+    pub(crate) fn set_membership(&mut self, membership: Membership) {
+        self.membership = Some(membership);
+    }
+
     /// Takes the pidfd, which the caller then owns.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn take_pidfd(&mut self) -> Option<OwnedFd> {
@@ -66,7 +102,7 @@ impl Spawned {
     /// The process id and the pidfd, if the child has not been reaped; else its status.
     pub(crate) fn into_parts(self) -> Result<(u32, Option<OwnedFd>), ExitStatus> {
         let pid = self.id();
-        match self.reaped.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match self.state.into_inner().unwrap_or_else(PoisonError::into_inner).reaped {
             None => Ok((pid, self.pidfd)),
             Some(reaped) => Err(reaped.status),
         }
@@ -80,18 +116,25 @@ impl Spawned {
         self.pidfd.as_ref().map(AsFd::as_fd)
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until the child ends, and reaps it. The borrow is exclusive, so the wait need not hold the lock.
     pub(crate) fn wait(&mut self) -> Result<Reaped, WaitError> {
         if self.is_in_copy() {
             return Err(Errno::CHILD.into());
         }
-        if let Some(reaped) = *self.reaped.get_mut().unwrap_or_else(PoisonError::into_inner) {
+        if self.membership.is_some() {
+            return Ok(self.wait_until(None)?.ok_or(Errno::CHILD)?);
+        }
+        if let Some(reaped) = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).reaped {
             return Ok(reaped);
         }
         let counted = if self.has_executed { Counted::All } else { Counted::Executed };
         match self.wait_for_end(counted) {
             Ok(reaped) => {
-                *self.reaped.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(reaped);
+                self.state.get_mut().unwrap_or_else(PoisonError::into_inner).reaped = Some(reaped);
                 Ok(reaped)
             }
             Err(Errno::CHILD) if !self.has_executed => match self.wait_for_end(Counted::All) {
@@ -111,7 +154,7 @@ impl Spawned {
 
     fn wait_for_end(&self, counted: Counted) -> Result<Reaped, Errno> {
         loop {
-            match wait(self.pid, self.pidfd(), counted, Block::UntilEnd) {
+            match wait(self.pid, self.pidfd(), counted, Block::UntilEnd, ReapMode::Reap) {
                 Ok(Some(reaped)) => return Ok(reaped),
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
@@ -119,19 +162,61 @@ impl Spawned {
         }
     }
 
-    /// Reaps the child if it has ended.
+    /// Reaps the child if it has ended, and no thread is ending it.
     pub(crate) fn try_wait(&self) -> Result<Option<Reaped>, Errno> {
         if self.is_in_copy() {
             return Err(Errno::CHILD);
         }
-        let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
-        if reaped.is_none() {
-            *reaped = match wait(self.pid, self.pidfd(), Counted::All, Block::Never) {
-                Ok(ended) => ended,
-                Err(errno) => Some(self.reaped_by_others(errno)?),
-            };
+        let mut state = self.lock();
+        if state.reaped.is_none() && state.enders == 0 {
+            state.reaped = self.wait_once()?;
         }
-        Ok(*reaped)
+        Ok(state.reaped)
+    }
+
+    /// Reaps the child if it has ended. Only a thread that has ended the child calls this.
+    pub(super) fn reap_ended(&self) -> Result<Option<Reaped>, Errno> {
+        let mut state = self.lock();
+        if state.reaped.is_none() {
+            state.reaped = self.wait_once()?;
+        }
+        Ok(state.reaped)
+    }
+
+    /// Waits once, and does not block. The leader of an open group stays a zombie.
+    fn wait_once(&self) -> Result<Option<Reaped>, Errno> {
+        let once = |hold| wait(self.pid, self.pidfd(), Counted::All, Block::Never, hold);
+        let waited = match &self.membership {
+            None => once(ReapMode::Reap),
+            Some(membership) => membership.wait(once),
+        };
+        match waited {
+            Ok(ended) => Ok(ended),
+            Err(errno) => self.reaped_by_others(errno).map(Some),
+        }
+    }
+
+    /// Keeps other threads from reaping the child until the guard is dropped.
+    pub(super) fn start_end(&self) -> Ender<'_> {
+        self.lock().enders += 1;
+        Ender(self)
+    }
+
+    /// Sleeps, or waits until the thread that is ending the child has done so.
+    pub(super) fn pause(&self, time: Duration) {
+        let state = self.lock();
+        if state.enders == 0 {
+            drop(state);
+            std::thread::sleep(time);
+        } else {
+            // After a time the caller asks again, whether or not the thread is done.
+            drop(self.is_ended.wait_timeout(state, time));
+        }
+    }
+
+    /// Whether the child has been reaped through this `Spawned`.
+    pub(super) fn is_reaped(&self) -> bool {
+        self.lock().reaped.is_some()
     }
 
     /// What the kernel still knows of a child that another part of the process, or the kernel itself, has reaped.
@@ -142,8 +227,8 @@ impl Spawned {
 
     /// Calls a function with the pid, which no other process can get meanwhile. `None` if the child has been reaped.
     pub(crate) fn with_pid<T>(&self, act: impl FnOnce(i32) -> T) -> Option<T> {
-        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
-        reaped.is_none().then(|| act(self.pid))
+        let state = self.lock();
+        state.reaped.is_none().then(|| act(self.pid))
     }
 
     /// Sends a signal, and returns true. If the child has been reaped, the function sends nothing, since the pid may be another
@@ -152,8 +237,8 @@ impl Spawned {
         if self.is_in_copy() {
             return Err(Errno::CHILD);
         }
-        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
-        if reaped.is_some() {
+        let state = self.lock();
+        if state.reaped.is_some() {
             return Ok(false);
         }
         #[cfg(target_os = "linux")]
@@ -200,16 +285,18 @@ impl Spawned {
         let is_program = match peek(self.pid, Counted::Executed) {
             Ok(_) => true,
             Err(Errno::CHILD) => false,
-            Err(errno) if is_refusal(errno) => match wait(self.pid, None, Counted::Executed, Block::Never) {
-                Ok(status) => {
-                    self.reaped = Mutex::new(status);
-                    true
+            Err(errno) if is_refusal(errno) => {
+                match wait(self.pid, None, Counted::Executed, Block::Never, ReapMode::Reap) {
+                    Ok(reaped) => {
+                        self.state = Mutex::new(State { reaped, enders: 0 });
+                        true
+                    }
+                    Err(Errno::CHILD) => false,
+                    // The kernel refuses all calls that wait. A child of which it is not known that it has executed
+                    // counts as killed.
+                    Err(_) => has_executed(self.pid) == Some(true),
                 }
-                Err(Errno::CHILD) => false,
-                // The kernel refuses all calls that wait. A child of which it is not known that it has executed counts
-                // as killed.
-                Err(_) => has_executed(self.pid) == Some(true),
-            },
+            }
             Err(_) => false,
         };
         if !is_program {
@@ -285,8 +372,33 @@ impl Spawned {
         is_child(pidfd.as_fd())
     }
 
+    /// Whether the child was started as the leader of a process group.
+    pub(super) fn leads_group(&self) -> bool {
+        self.leads_group
+    }
+
+    /// Whether the child leads a group that others can still join, which needs the child unreaped.
+    pub(super) fn leads_open_group(&self) -> bool {
+        self.membership.as_ref().is_some_and(Membership::leads_open_group)
+    }
+
+    pub(super) fn membership(&self) -> Option<&Membership> {
+        self.membership.as_ref()
+    }
+
     /// Whether the calling process is a forked copy of the one that made the child.
     pub(crate) fn is_in_copy(&self) -> bool {
         self.forks != sys::forks()
+    }
+}
+
+/// A thread that is ending a child.
+#[derive(Debug)]
+pub(super) struct Ender<'a>(&'a Spawned);
+
+impl Drop for Ender<'_> {
+    fn drop(&mut self) {
+        self.0.lock().enders -= 1;
+        self.0.is_ended.notify_all();
     }
 }

@@ -32,21 +32,45 @@ impl Spawned {
             if left.is_zero() {
                 return Ok(None);
             }
+            self.pause(pause.min(left));
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Waits until the child has ended, at most until the deadline, and does not reap it. If no call of this system tells that without
+    /// reaping it, the readable pidfd does.
+    pub(super) fn has_ended_by(&self, deadline: Option<Instant>) -> bool {
+        let mut is_readable = false;
+        if !self.is_reaped()
+            && let Some(pidfd) = self.pidfd()
+        {
+            is_readable = poll_until(pidfd, deadline);
+        }
+        let mut pause = PAUSES.0;
+        loop {
+            if self.is_reaped() || self.has_ended().unwrap_or(is_readable) {
+                return true;
+            }
+            let left = deadline.map_or(pause, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return false;
+            }
             std::thread::sleep(pause.min(left));
             pause = (pause * 2).min(PAUSES.1);
         }
     }
 }
 
-/// Waits until a pidfd is readable or the deadline has come. The function also returns if the system refuses `poll(2)`.
-fn poll_until(pidfd: BorrowedFd<'_>, deadline: Option<Instant>) {
+/// Waits until a pidfd is readable or the deadline has come, and returns whether it is readable. The function also returns if the
+/// system refuses `poll(2)`.
+fn poll_until(pidfd: BorrowedFd<'_>, deadline: Option<Instant>) -> bool {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // If the time is too large for the system's type, `poll(2)` waits without a limit.
         let time = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], time.as_ref()) {
             Err(Errno::INTR) => {}
-            _ => return,
+            result => return result == Ok(1),
         }
     }
 }

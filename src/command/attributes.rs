@@ -3,7 +3,8 @@
 use super::builder::Command;
 use super::c_strings::CStrings;
 use super::lend::Lend;
-use crate::plan::Signals;
+use crate::group::Group;
+use crate::plan::{OnDrop, Signals};
 use rustix::process::{Resource, Rlimit, Signal};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -119,6 +120,62 @@ impl<'fd> Command<'fd> {
     #[doc(alias = "setpgid")]
     pub fn process_group(&mut self, group: i32) -> &mut Self {
         self.settings.plain.process_group = Some(group);
+        self.settings.group = None;
+        self
+    }
+
+    /// Puts the child into a [`Group`]: the first child of it leads the group, and later ones join it. The command borrows the group. It
+    /// replaces [`Command::process_group`], and the other way round; the place in the order is the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::GroupGone`] if other code of this process has reaped the leader; `EPERM` if the leader and this process are in different
+    /// sessions. A new session as well is refused.
+    ///
+    /// [`Failure::GroupGone`]: crate::Failure::GroupGone
+    ///
+    /// ```
+    /// use fdspawn::{Command, Group, Reach, Teardown};
+    ///
+    /// let group = Group::new();
+    /// let child = Command::new("sleep").arg("60").group(&group).spawn()?;
+    /// let mut other = Command::new("sleep").arg("60").group(&group).spawn()?;
+    /// child.end(&Teardown::default().reach(Reach::Group))?; // both
+    /// other.wait()?;
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn group(&mut self, group: &'fd Group) -> &mut Self {
+        self.settings.plain.process_group = Some(0);
+        self.settings.group = Some(group);
+        self
+    }
+
+    /// Sets what the drop of the [`Child`](crate::Child) does. The default is [`OnDrop::Detach`], as with `std::process`.
+    ///
+    /// It counts for [`Command::spawn`]; [`Command::status`] and [`Command::output`] wait for the child.
+    ///
+    /// # Errors
+    ///
+    /// A teardown is refused if the command gives it no way to the processes that it should reach, since a drop could not tell that:
+    /// [`Reach::Group`] needs [`Command::process_group`] 0, [`Command::setsid`] or [`Command::group`], and [`Reach::Session`] needs
+    /// [`Command::setsid`].
+    ///
+    /// [`Reach::Group`]: crate::Reach::Group
+    /// [`Reach::Session`]: crate::Reach::Session
+    ///
+    /// ```
+    /// use fdspawn::{Command, OnDrop, Teardown};
+    /// use std::time::Duration;
+    ///
+    /// let how = Teardown::term(Duration::from_millis(500));
+    /// let server = Command::new("sleep").arg("60").on_drop(OnDrop::End(how)).spawn()?;
+    /// // If a panic unwinds here, it ends the server, too.
+    /// drop(server);
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[doc(alias = "kill_on_drop")]
+    pub fn on_drop(&mut self, on_drop: OnDrop) -> &mut Self {
+        self.settings.on_drop = on_drop;
         self
     }
 

@@ -1,7 +1,8 @@
 //! `Settings`: the attributes of a command, and `LazySettings`, which has memory for them only if the command sets one.
 
 use super::c_strings::CStrings;
-use crate::plan::{Attributes, Signals};
+use crate::group::Group;
+use crate::plan::{Attributes, OnDrop, Signals};
 use rustix::process::{Resource, Rlimit};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::{process::Signal, thread::CpuSet};
@@ -46,6 +47,9 @@ pub(crate) struct Settings<'fd> {
     pub(crate) root: Option<CStrings>,
     pub(crate) controlling_terminal: Option<BorrowedFd<'fd>>,
     pub(crate) foreground: bool,
+    /// The group that the child joins or leads. `plain` has 0 for its number until the spawn knows it.
+    pub(crate) group: Option<&'fd Group>,
+    pub(crate) on_drop: OnDrop,
     pub(crate) signals_untouched: bool,
     /// The signals that the program blocks.
     pub(crate) signal_mask: Option<Signals>,
@@ -74,6 +78,8 @@ impl Settings<'_> {
         root: None,
         controlling_terminal: None,
         foreground: false,
+        group: None,
+        on_drop: OnDrop::Detach,
         signals_untouched: false,
         signal_mask: None,
         programs: None,

@@ -148,6 +148,14 @@ pub enum Failure {
     NoGroup,
     /// This process is itself in the process group that should be signalled.
     OwnGroup,
+    /// Other code of this process has reaped the leader of the [`Group`](crate::Group), so its number may be another group's.
+    GroupGone,
+    /// The child does not lead a session. Start it with [`Command::setsid`](crate::Command::setsid).
+    NoSession,
+    /// `/proc` does not show the processes of this process's PID namespace, so the processes that the child has started cannot be found.
+    NoProcessList,
+    /// The child still runs, although it has got SIGKILL: the kernel lets it end only later.
+    StillRuns,
     /// The parent could not read the child's output.
     Read,
 }

@@ -78,6 +78,10 @@ impl fmt::Display for Failure {
             Self::Shared => f.write_str("a Process of the child exists, which may wait for it or signal it"),
             Self::NoGroup => f.write_str("the child leads no process group of its own (process_group(0) or setsid)"),
             Self::OwnGroup => f.write_str("this process is in the group itself"),
+            Self::GroupGone => f.write_str("another part of this process has reaped the leader of the group"),
+            Self::NoSession => f.write_str("the child leads no session (setsid)"),
+            Self::NoProcessList => f.write_str("the processes that it has started cannot be found in /proc"),
+            Self::StillRuns => f.write_str("it still runs after SIGKILL"),
             Self::Read => f.write_str("read"),
         }
     }

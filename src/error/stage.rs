@@ -53,7 +53,8 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::Thread
         | Failure::PrivateTable
         | Failure::SendFds
-        | Failure::AfterFork => Stage::Parent,
+        | Failure::AfterFork
+        | Failure::GroupGone => Stage::Parent,
         Failure::CloneUnavailable | Failure::Launch(_) | Failure::SignalMask | Failure::Killed(_) => Stage::Launch,
         Failure::Child(step) => stage_of_step(*step),
         Failure::ChangeRoot(_) | Failure::Groups(_) | Failure::Affinity(_) => Stage::Attribute,
@@ -73,6 +74,9 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::Shared
         | Failure::NoGroup
         | Failure::OwnGroup
+        | Failure::NoSession
+        | Failure::NoProcessList
+        | Failure::StillRuns
         | Failure::Read => Stage::Running,
     }
 }
@@ -208,6 +212,10 @@ mod tests {
             (Failure::Shared, Stage::Running, libc::EBUSY),
             (Failure::NoGroup, Stage::Running, libc::EINVAL),
             (Failure::OwnGroup, Stage::Running, libc::EINVAL),
+            (Failure::GroupGone, Stage::Parent, libc::ECHILD),
+            (Failure::NoSession, Stage::Running, libc::EINVAL),
+            (Failure::NoProcessList, Stage::Running, libc::EIO),
+            (Failure::StillRuns, Stage::Running, libc::ETIMEDOUT),
             (Failure::Read, Stage::Running, libc::EIO),
         ]
     }
@@ -242,6 +250,8 @@ mod tests {
             (Refusal::FrozenCgroup { fd: 3 }, libc::EBUSY),
             (Refusal::SessionAndGroup, libc::EINVAL),
             (Refusal::NegativeGroup { group: -1 }, libc::EINVAL),
+            (Refusal::DropReachesNoGroup, libc::EINVAL),
+            (Refusal::DropReachesNoSession, libc::EINVAL),
             (Refusal::TerminalWithoutSession, libc::EINVAL),
             (Refusal::ForegroundWithoutTerminal, libc::EINVAL),
             (Refusal::OomScore { value: 1001 }, libc::EINVAL),

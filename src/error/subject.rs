@@ -17,6 +17,7 @@ pub(crate) enum Subject {
     Wait(u32),
     Signal(u32),
     SignalGroup(u32),
+    End(u32),
     Read(u32),
 }
 
@@ -26,7 +27,12 @@ impl Subject {
         match self {
             Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) => Some(program),
             Self::Run | Self::Isolate | Self::Environment => None,
-            Self::GiveAway(_) | Self::Wait(_) | Self::Signal(_) | Self::SignalGroup(_) | Self::Read(_) => None,
+            Self::GiveAway(_)
+            | Self::Wait(_)
+            | Self::Signal(_)
+            | Self::SignalGroup(_)
+            | Self::End(_)
+            | Self::Read(_) => None,
         }
     }
 }
@@ -45,6 +51,7 @@ impl fmt::Display for Subject {
             Self::Wait(pid) => write!(f, "cannot wait for process {pid}: "),
             Self::Signal(pid) => write!(f, "cannot signal process {pid}: "),
             Self::SignalGroup(pid) => write!(f, "cannot signal the group of process {pid}: "),
+            Self::End(pid) => write!(f, "cannot end process {pid}: "),
             Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),
         }
     }

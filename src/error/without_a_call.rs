@@ -24,6 +24,8 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
             | Refusal::InheritWhere { .. }
             | Refusal::SessionAndGroup
             | Refusal::NegativeGroup { .. }
+            | Refusal::DropReachesNoGroup
+            | Refusal::DropReachesNoSession
             | Refusal::TerminalWithoutSession
             | Refusal::ForegroundWithoutTerminal
             | Refusal::OomScore { .. }
@@ -48,11 +50,13 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::NothingToInherit
         | Failure::NoGroup
         | Failure::OwnGroup
+        | Failure::NoSession
         | Failure::Hook { .. } => Errno::INVAL,
         Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
-        Failure::Reaped(_) | Failure::NotAChild => Errno::CHILD,
+        Failure::Reaped(_) | Failure::NotAChild | Failure::GroupGone => Errno::CHILD,
         Failure::Shared => Errno::BUSY,
+        Failure::StillRuns => Errno::TIMEDOUT,
         // Each of these has the number of its system call. EIO is for an error of std that has no number.
         Failure::Open { .. }
         | Failure::ParentOpen { .. }
@@ -77,6 +81,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::Candidates
         | Failure::Exec
         | Failure::Interpreter { .. }
+        | Failure::NoProcessList
         | Failure::Wait
         | Failure::Signal
         | Failure::Read => Errno::IO,

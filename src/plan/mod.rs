@@ -40,6 +40,7 @@ mod renumber;
 mod scheduler;
 mod signals;
 mod step;
+mod teardown;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod transfer;
 
@@ -58,3 +59,4 @@ pub use self::scheduler::Scheduler;
 pub(crate) use self::signals::SignalName;
 pub use self::signals::Signals;
 pub use self::step::{NumbersId, Step, StringId};
+pub use self::teardown::{OnDrop, Reach, Teardown};

@@ -93,6 +93,11 @@ pub enum Refusal {
         /// The number.
         group: i32,
     },
+    /// The drop of the child should end its process group ([`Reach::Group`](crate::Reach::Group)), and the command gives it none:
+    /// `process_group(0)`, `setsid` or `group`.
+    DropReachesNoGroup,
+    /// The drop of the child should end its session ([`Reach::Session`](crate::Reach::Session)), and the command makes none (`setsid`).
+    DropReachesNoSession,
     /// The command has a controlling terminal, but no new session. Only the leader of a session can get a controlling terminal.
     TerminalWithoutSession,
     /// The command puts the child in the foreground and has a new session, which has no terminal, and no controlling terminal.
@@ -208,6 +213,10 @@ impl fmt::Display for Refusal {
             }
             Self::SessionAndGroup => f.write_str("a new session and a process group exclude each other"),
             Self::NegativeGroup { group } => write!(f, "process group {group} is below zero"),
+            Self::DropReachesNoGroup => f.write_str(
+                "on_drop reaches a process group, and the command makes none (process_group(0), setsid or group)",
+            ),
+            Self::DropReachesNoSession => f.write_str("on_drop reaches a session, and the command makes none (setsid)"),
             Self::TerminalWithoutSession => f.write_str("a controlling terminal needs a new session (setsid)"),
             Self::ForegroundWithoutTerminal => {
                 f.write_str("a new session has no foreground without a controlling terminal (controlling_terminal)")

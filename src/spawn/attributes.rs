@@ -13,7 +13,9 @@ use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Mode, Needs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::plan::Start;
-use crate::plan::{Attributes, Basics, LastStep, Plan, ProgramMask, WorkingDirectory, check_attributes};
+use crate::plan::{
+    Attributes, Basics, LastStep, OnDrop, Plan, ProgramMask, Reach, Refusal, WorkingDirectory, check_attributes,
+};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -41,6 +43,7 @@ pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
         limits: &settings.limits,
         ..settings.plain
     };
+    check_on_drop(settings)?;
     Ok(check_attributes(&attributes, mode.start())?)
 }
 
@@ -64,6 +67,22 @@ pub(super) fn wanted<'a>(
         None => None,
     };
     Ok(Wanted { basics: basics(command, mode, plan, strings, internal), attributes })
+}
+
+/// Refuses a drop that would have no way to the processes that it should end.
+fn check_on_drop(settings: &Settings<'_>) -> Result<(), Refusal> {
+    let OnDrop::End(how) = &settings.on_drop else { return Ok(()) };
+    match how.reach {
+        Reach::Group if !leads_group(settings) && settings.group.is_none() => Err(Refusal::DropReachesNoGroup),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Reach::Session if !settings.plain.setsid => Err(Refusal::DropReachesNoSession),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the child becomes the leader of a process group.
+pub(super) fn leads_group(settings: &Settings<'_>) -> bool {
+    settings.plain.setsid || settings.plain.process_group == Some(0)
 }
 
 /// What a command's child does in any case.

@@ -73,6 +73,9 @@ impl Command<'_> {
 
     fn exec_with(&mut self, targets: Targets) -> Error {
         let subject = Subject::Exec(self.get_program().to_owned());
+        if let Some(number) = self.settings.get().and_then(|settings| settings.group?.id()) {
+            self.settings.plain.process_group = Some(number.cast_signed());
+        }
         let problem = with_buffers(|buffers| match self.replace(buffers, targets) {
             LaunchError::Failed(problem) => problem,
             LaunchError::Missing(_) => Failure::Exec.into(), // Does not occur: a launch in place needs no feature.

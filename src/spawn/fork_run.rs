@@ -7,6 +7,7 @@ use crate::child::{Child, ParentEnds, Spawned};
 use crate::command::FdMap;
 use crate::error::{Failure, Problem, Result, Subject};
 use crate::launch::{Image, LaunchError, Method, Mode, launch, with_pidfd};
+use crate::plan::OnDrop;
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
 
@@ -82,7 +83,7 @@ pub unsafe fn fork_run<F: FnMut() -> i32>(map: &mut FdMap<'_>, mut function: F) 
         Ok((process, ends)) => {
             map.close_moved();
             span.record("pid", process.id());
-            Ok(Child::new(process, ends, Launcher::Fork))
+            Ok(Child::new(process, ends, Launcher::Fork, OnDrop::Detach))
         }
         Err(problem) => {
             let error = problem.of(Subject::Run);

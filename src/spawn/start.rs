@@ -1,6 +1,6 @@
 //! `Command::spawn`, `status` and `output`.
 
-use super::attributes::needs;
+use super::attributes::{leads_group, needs};
 use super::buffers::with_buffers;
 use super::defaults::Defaults;
 use super::foreground::Foreground;
@@ -12,6 +12,7 @@ use super::via_isolated;
 use crate::child::{Child, ParentEnds, Spawned, output_of, status_of};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Result, Subject};
+use crate::group::{Group, GroupError};
 use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
@@ -45,7 +46,8 @@ impl Command<'_> {
     #[doc(alias = "vfork")]
     pub fn spawn(&mut self) -> Result<Child> {
         let (spawned, ends, launcher) = self.start(&Defaults::INHERIT, true)?;
-        Ok(Child::new(spawned, ends, launcher))
+        let on_drop = self.settings.get().map(|settings| settings.on_drop.clone()).unwrap_or_default();
+        Ok(Child::new(spawned, ends, launcher, on_drop))
     }
 
     /// Starts the child and waits for its end. The child inherits 0, 1 and 2 unless the command connects them.
@@ -93,7 +95,7 @@ impl Command<'_> {
             launcher = tracing::field::Empty
         );
         let _entered = span.enter();
-        match self.try_methods(defaults, handle) {
+        match self.try_methods_in_group(defaults, handle) {
             Ok((process, ends, launcher)) => {
                 self.fd_map.close_moved();
                 span.record("pid", process.id());
@@ -109,6 +111,30 @@ impl Command<'_> {
         }
     }
 
+    /// Starts the child, and remembers which process group it is in.
+    fn try_methods_in_group(
+        &mut self,
+        defaults: &Defaults,
+        handle: bool,
+    ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
+        let Some(settings) = self.settings.get() else { return self.try_methods(defaults, handle) };
+        let (group, leads_group) = (settings.group, leads_group(settings));
+        let joining = group.map(Group::join).transpose().map_err(|error| Problem::from(join_failure(error)))?;
+        if let Some(joining) = &joining {
+            self.settings.plain.process_group = Some(joining.number());
+        }
+        let (mut spawned, ends, launcher) = self.try_methods(defaults, handle)?;
+        match joining {
+            Some(joining) => {
+                let membership = joining.joined(spawned.id().cast_signed(), spawned.pidfd());
+                spawned.set_membership(membership);
+            }
+            None if leads_group => spawned.set_group_leader(),
+            None => {}
+        }
+        Ok((spawned, ends, launcher))
+    }
+
     /// Starts the child by the best method. If the kernel refuses that method, starts it by the next one.
     fn try_methods(
         &mut self,
@@ -117,8 +143,8 @@ impl Command<'_> {
     ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
         // If the child takes the terminal, find out here whether it has executed: this function can give the terminal
-        // back.
-        let handle = handle || self.settings.foreground;
+        // back. So too for a member of a group, for which a later wait cannot tell.
+        let handle = handle || self.settings.foreground || self.settings.group.is_some();
         let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
@@ -164,6 +190,11 @@ fn launch_in_caller(
         Ok((launched?, prepared.ends))
     })
     .map(|(process, ends)| (launch::with_pidfd(process, mode.pidfd), ends))
+}
+
+/// Why a command cannot join a group.
+fn join_failure(error: GroupError) -> Failure {
+    if error == GroupError::NoLeader { Failure::GroupGone } else { error.failure() }
 }
 
 /// The method for the next attempt.

@@ -1,0 +1,87 @@
+//! Ends a child, and the processes that it has started: the course of a teardown.
+
+use super::ended::Ended;
+use super::spawned::Spawned;
+use super::target::{Target, TargetError};
+use crate::plan::Teardown;
+use rustix::io::Errno;
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+/// How long a thread that may not block waits for the end of the child after SIGKILL, and how long each teardown waits for the ends of the
+/// other processes, which the kernel kills at their own time.
+const AFTER_KILL: Duration = Duration::from_millis(100);
+
+/// How long a teardown waits for the end of the child after SIGKILL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as it takes, if the child has got the signal.
+    Long,
+    /// At most [`AFTER_KILL`].
+    Short,
+}
+
+/// Why a child has not been ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndError {
+    /// There is no way to the processes that should be reached.
+    Target(TargetError),
+    /// The child still runs: this process may not signal it.
+    Refused(Errno),
+    /// The child still runs, although it has got SIGKILL.
+    StillRuns,
+    /// The child has ended, and cannot be reaped.
+    Wait(Errno),
+}
+
+impl Spawned {
+    /// Sends the signals of a teardown until the child has ended, kills what is left of the processes that it reaches, and reaps the child.
+    pub(super) fn end(&self, how: &Teardown, patience: Patience) -> Result<Ended, EndError> {
+        let mut target = Target::new(self, how.reach).map_err(EndError::Target)?;
+        let _ender = self.start_end();
+        let mut by = None;
+        let mut has_ended = self.has_ended_by(Some(Instant::now()));
+        for &(signal, grace) in &how.signals {
+            if has_ended && (!how.graces_for_all || target.is_empty()) {
+                break;
+            }
+            // If the child takes no signal, it gets no grace, and SIGKILL tells the error.
+            if target.signal(signal).is_err() {
+                continue;
+            }
+            if !has_ended {
+                by = Some(signal);
+            }
+            let deadline = Instant::now().checked_add(grace);
+            has_ended = self.has_ended_by(deadline);
+            if has_ended && how.graces_for_all {
+                wait_until_empty(&mut target, deadline);
+            }
+        }
+        let killed = target.kill();
+        if !has_ended {
+            by = Some(Signal::KILL);
+            let deadline = (patience == Patience::Short || killed.is_err()).then(|| Instant::now() + AFTER_KILL);
+            if !self.has_ended_by(deadline) {
+                return Err(killed.map_or_else(EndError::Refused, |()| EndError::StillRuns));
+            }
+        }
+        // What a process has started after the last look at it.
+        target.sweep();
+        target.wait_until_ended(Instant::now() + AFTER_KILL);
+        match self.reap_ended() {
+            Ok(Some(reaped)) => Ok(Ended { status: reaped.status, by, reached: target.reached() }),
+            Ok(None) => Err(EndError::StillRuns),
+            Err(errno) => Err(EndError::Wait(errno)),
+        }
+    }
+}
+
+/// Waits until no process that the teardown reaches runs any more, at most until the deadline.
+fn wait_until_empty(target: &mut Target<'_>, deadline: Option<Instant>) {
+    let mut pause = Duration::from_micros(500);
+    while !target.is_empty() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(16));
+    }
+}

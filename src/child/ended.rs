@@ -1,0 +1,37 @@
+//! `Ended` and `Reached`: what a teardown has done.
+
+use rustix::process::Signal;
+use std::process::ExitStatus;
+
+/// What a teardown has done, from [`Child::end`](crate::Child::end).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ended {
+    /// The status of the child.
+    pub status: ExitStatus,
+    /// The last signal that was sent while the child ran: the one that was needed. `None` if the child had ended before.
+    pub by: Option<Signal>,
+    /// Whom the signals went to, and by which mechanism.
+    pub reached: Reached,
+}
+
+/// Whom the signals of a teardown went to, and by which mechanism. It does not say that each process took them: a process of another user
+/// may be out of reach. [`Reach`](crate::Reach) says whom each mechanism can miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reached {
+    /// The child alone, by its pidfd, or by its process id if there is no pidfd.
+    Process,
+    /// The process group, by the pidfd of its leader (`PIDFD_SIGNAL_PROCESS_GROUP`, Linux 6.9). It also reaches the group of a leader that
+    /// has been reaped, and never another group.
+    GroupByPidfd,
+    /// The process group, by its number (`killpg(3)`), while its leader had not been reaped. If other code of this process has reaped the
+    /// leader, nothing was sent to the rest of the group.
+    GroupByNumber,
+    /// This many processes of the child's session, found in `/proc`, and the child.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Session(usize),
+    /// This many descendants, found in `/proc`, and the child.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Descendants(usize),
+}
