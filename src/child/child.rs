@@ -280,28 +280,29 @@ impl Child {
     }
 
     /// Ends the child: sends the signals of the teardown, one after the other, until the child has ended, and reaps it. Returns as soon as
-    /// the child has ended, and not only after the grace. If no signal but SIGKILL ends it, it waits for the end without a limit: the kernel
-    /// lets a process that waits for a disk end only later.
+    /// the child has ended, and not only after the grace. If only SIGKILL ends the child, the call waits for the end without a limit: a
+    /// process that waits for a disk ends only after that.
     ///
-    /// By default the signals go to the child alone. [`Teardown::reach`] widens that to what the child has started; whatever is left of those
-    /// processes when the child has ended gets SIGKILL then, unless [`Teardown::graces_for_all`] gives them the grace, too. After each signal
-    /// other than SIGKILL they also get SIGCONT, so that a stopped process takes it.
+    /// By default the signals go to the child alone. With [`Teardown::reach`] they also go to processes that the child has started. Those
+    /// that still run when the child has ended get SIGKILL then, unless [`Teardown::graces_for_all`] gives them the grace, too. After each
+    /// signal other than SIGKILL they also get SIGCONT, so that a stopped process takes it.
     ///
-    /// Other threads may wait for the child meanwhile, or end it, too. Until this call has killed what is left, their waits go on.
-    /// If the child has been reaped before, the call returns its status, and reaches only what [`Reached`](crate::Reached) says.
+    /// Other threads may wait for the child meanwhile, or end it, too. Their waits go on until this call has killed the processes
+    /// that are left. If the child has been reaped before, the call returns its status, and reaches only what
+    /// [`Reached`](crate::Reached) says.
     ///
     /// # Errors
     ///
-    /// It sends no signal if there is no way to the processes that it should reach: [`Failure::NoGroup`], [`Failure::OwnGroup`],
-    /// [`Failure::NoSession`], [`Failure::NoProcessList`]; and in a forked copy of the process that has started the child
-    /// ([`Failure::NotAChild`]).
+    /// The call sends no signal if it cannot find the processes that it should reach: [`Failure::NoGroup`],
+    /// [`Failure::OwnGroup`], [`Failure::NoSession`], [`Failure::NoProcessList`]; and in a forked copy of the process that has
+    /// started the child ([`Failure::NotAChild`]).
     ///
     /// `EPERM` ([`Failure::Signal`]) if the child runs as another user, to which this process may not send signals, and has not ended by
     /// itself within the graces and 100 ms. `ECHILD` if another part of this process has reaped the child, as for [`Child::wait`].
     ///
     /// # Platform notes
     ///
-    /// Each [`Reach`](crate::Reach) says on which mechanism it rests. On systems other than Linux there are only [`Reach::Process`] and
+    /// Each [`Reach`](crate::Reach) names its mechanism. On systems other than Linux there are only [`Reach::Process`] and
     /// [`Reach::Group`].
     ///
     /// [`Reach::Process`]: crate::Reach::Process
@@ -342,8 +343,9 @@ impl Child {
         Ok(())
     }
 
-    /// Drops this value and lets the child go on, whatever [`Command::on_drop`](crate::Command::on_drop) says. The parent's ends that the
-    /// caller has not taken are closed. Until this process ends, the ended child is a zombie, unless a [`Process`] waits for it.
+    /// Drops this value and lets the child go on, even if [`Command::on_drop`](crate::Command::on_drop) would end it. The call closes the
+    /// parent's ends that the caller has not taken. Until this process ends, the ended child is a zombie, unless a [`Process`] waits for
+    /// it.
     pub fn detach(self) {
         drop(self.process.detach());
     }

@@ -31,7 +31,7 @@ pub(crate) struct Spawned {
     /// A thread that holds the lock and finds no status may use the pid: no other thread can reap the child through this `Spawned`
     /// meanwhile.
     state: Mutex<State>,
-    /// A thread that ended the child has done so.
+    /// Wakes waits when a thread that was ending the child has finished.
     is_ended: Condvar,
 }
 
@@ -39,8 +39,8 @@ pub(crate) struct Spawned {
 struct State {
     /// The status, after the child has been reaped.
     reaped: Option<Reaped>,
-    /// How many threads are ending the child. Until they have done so, only they reap it: the group of a child that has not been reaped
-    /// has its number for itself.
+    /// How many threads are ending the child. Until they have finished, only they reap it: while a child has not been reaped, no other
+    /// group can get the number of its group.
     enders: u32,
 }
 
@@ -83,12 +83,12 @@ impl Spawned {
         Self { pidfd, ..self }
     }
 
-    /// Tells that the child was started as the leader of a process group.
+    /// Remembers that the child was started as the leader of a process group.
     pub(crate) fn set_group_leader(&mut self) {
         self.leads_group = true;
     }
 
-    /// Tells that the child has joined a group, or leads it.
+    /// Remembers that the child has joined a group, or leads it.
     pub(crate) fn set_membership(&mut self, membership: Membership) {
         self.membership = Some(membership);
     }
@@ -202,14 +202,14 @@ impl Spawned {
         Ender(self)
     }
 
-    /// Sleeps, or waits until the thread that is ending the child has done so.
+    /// Sleeps, or waits until the thread that is ending the child has finished.
     pub(super) fn pause(&self, time: Duration) {
         let state = self.lock();
         if state.enders == 0 {
             drop(state);
             std::thread::sleep(time);
         } else {
-            // After a time the caller asks again, whether or not the thread is done.
+            // After this time the caller looks at the child again, even if the thread has not finished.
             drop(self.is_ended.wait_timeout(state, time));
         }
     }

@@ -124,13 +124,13 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Puts the child into a [`Group`]: the first child of it leads the group, and later ones join it. The command borrows the group. It
-    /// replaces [`Command::process_group`], and the other way round; the place in the order is the same.
+    /// Puts the child into a [`Group`]: the first child of it leads the group, and later ones join it. The command borrows the group.
+    /// This call and [`Command::process_group`] replace each other; the place in the order is the same.
     ///
     /// # Errors
     ///
     /// [`Failure::GroupGone`] if other code of this process has reaped the leader; `EPERM` if the leader and this process are in different
-    /// sessions. A new session as well is refused.
+    /// sessions. A command with a group and a new session is refused.
     ///
     /// [`Failure::GroupGone`]: crate::Failure::GroupGone
     ///
@@ -152,11 +152,11 @@ impl<'fd> Command<'fd> {
 
     /// Sets what the drop of the [`Child`](crate::Child) does. The default is [`OnDrop::Detach`], as with `std::process`.
     ///
-    /// It counts for [`Command::spawn`]; [`Command::status`] and [`Command::output`] wait for the child.
+    /// The setting is for [`Command::spawn`]; [`Command::status`] and [`Command::output`] wait for the child.
     ///
     /// # Errors
     ///
-    /// A teardown is refused if the command gives it no way to the processes that it should reach, since a drop could not tell that:
+    /// The spawn refuses a teardown that could not find the processes that it should reach, since a drop cannot return an error:
     /// [`Reach::Group`] needs [`Command::process_group`] 0, [`Command::setsid`] or [`Command::group`], and [`Reach::Session`] needs
     /// [`Command::setsid`].
     ///

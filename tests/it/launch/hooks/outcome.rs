@@ -1,4 +1,5 @@
-//! Whether the child has executed the program: the parent learns that, whatever a hook has closed, executed or forked.
+//! Whether the child has executed the program: the parent learns that, even if a hook has closed all descriptors,
+//! executed a program or forked.
 
 use crate::own_process;
 use crate::support;
