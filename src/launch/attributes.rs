@@ -57,8 +57,9 @@ pub(super) fn set_attribute(image: &Image<'_>, step: &Step) -> Result<(), Errno>
     }
 }
 
-/// Makes the process group the foreground group of a terminal. Else SIGTTOU would stop a process of another group for that. It is
-/// blocked in a child, but not in the calling process.
+/// Makes the process group the foreground group of a terminal. The terminal sends SIGTTOU to a process of another group that
+/// calls this, so the signal is blocked during the call: in a child it is blocked already, in the calling process (`exec`) it may
+/// not be.
 fn become_foreground(fd: RawFd) -> Result<(), Errno> {
     let before = sys::set_signal_mask(&sys::every_signal())?;
     let result = sys::set_foreground(fd);
@@ -66,8 +67,8 @@ fn become_foreground(fd: RawFd) -> Result<(), Errno> {
     result
 }
 
-/// Drops all supplementary groups, before the process becomes this user. Without the right to do so, it fails only if another user would
-/// get a group: not if the process has none, or is this user already.
+/// Drops all supplementary groups, before the process becomes this user. A process without the right to drop them gets EPERM only if
+/// another user would get a group. It is no error if the process has no supplementary group, or is this user already.
 fn drop_groups(user: u32, whose: sys::Whose) -> Result<(), Errno> {
     match sys::set_groups(&[], whose) {
         Err(Errno::PERM) if sys::count_groups() == Ok(0) || sys::user_ids() == Ok([user; 4]) => Ok(()),
@@ -93,7 +94,8 @@ fn policy(_: Scheduler) -> c_int {
     0
 }
 
-/// Fails with ESRCH if the parent has ended, so that another process has become the parent. 0 is a parent in another PID namespace.
+/// Fails with ESRCH if the parent has ended, so that another process has become the parent. The kernel answers 0 if the parent is
+/// in another PID namespace.
 fn check_parent(parent: u32) -> Result<(), Errno> {
     match sys::parent()? {
         0 => Ok(()),

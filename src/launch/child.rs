@@ -31,7 +31,7 @@ pub(super) struct ChildArgs<'a, 'f> {
     pub(super) mask: sys::SignalSet,
     /// Where the child reports a failed step.
     pub(super) report: &'a SharedReport,
-    /// What tells the parent of a forked child that it has executed or ended.
+    /// By this the parent of a forked child learns that the child has executed or ended.
     pub(super) release: Option<&'a Release>,
 }
 
@@ -144,11 +144,12 @@ fn exec_fd(image: &Image<'_>, fd: RawFd, envp: *const *const c_char) -> Errno {
 
 /// Executes the program. Returns the error if that fails, and the index of the path whose error it is.
 ///
-/// In a search of PATH it tries the next path if there is no such file (ENOENT and the like), or if the file or the way to it may not
-/// be used (EACCES, ELOOP, ENAMETOOLONG). Any other error ends the search, as with `execvp(3)`.
+/// In a search of PATH the child tries the next path if there is no such file (ENOENT and the like), or if the child may not use the
+/// file or a directory of its path (EACCES, ELOOP, ENAMETOOLONG). Any other error ends the search, as with `execvp(3)`.
 ///
-/// If all paths fail, the error is that of the first path with a file: it is no program that this process can execute, or its
-/// interpreter is missing, which is ENOENT, too. If no path has a file, it is the first error that does not say so.
+/// If all paths fail, the error is that of the first path with a file: this process cannot execute that file, or its
+/// interpreter is missing, which is ENOENT, too. If no path has a file, the error is the first of EACCES, ELOOP and
+/// ENAMETOOLONG, or else ENOENT.
 fn exec(image: &Image<'_>, envp: *const *const c_char) -> (Errno, Option<usize>) {
     let mut kept = (Errno::NOENT, None);
     for index in 0..image.programs.len() {
