@@ -4,6 +4,8 @@ use super::executed::{has_executed, is_known_to_have_executed};
 use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, is_stopped, peek};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::cgroup::Cgroup;
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -24,6 +26,9 @@ pub(crate) struct Spawned {
     /// The status, after the child has been reaped. A thread that holds the lock and finds none may use the pid: no other thread can
     /// reap the child through this `Spawned` meanwhile.
     reaped: Mutex<Option<Reaped>>,
+    /// The cgroup that the library has made for the child ([`Command::own_cgroup`](crate::Command::own_cgroup)).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    cgroup: Option<Cgroup>,
 }
 
 /// Why a wait has no status of a program.
@@ -43,7 +48,15 @@ impl From<Errno> for WaitError {
 impl Spawned {
     /// A child that has executed its program.
     pub(crate) fn new(pid: i32, pidfd: Option<OwnedFd>) -> Self {
-        Self { pid, pidfd, has_executed: true, forks: sys::forks(), reaped: Mutex::new(None) }
+        Self {
+            pid,
+            pidfd,
+            has_executed: true,
+            forks: sys::forks(),
+            reaped: Mutex::new(None),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            cgroup: None,
+        }
     }
 
     /// A child of the clone launcher, which may have been killed before exec.
@@ -54,6 +67,19 @@ impl Spawned {
     /// The same child, with this pidfd.
     pub(crate) fn with_pidfd(self, pidfd: Option<OwnedFd>) -> Self {
         Self { pidfd, ..self }
+    }
+
+    /// The same child, which keeps this cgroup.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn with_cgroup(self, cgroup: Cgroup) -> Self {
+        Self { cgroup: Some(cgroup), ..self }
+    }
+
+    /// The cgroup that the library has made for the child.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[allow(dead_code, reason = "the end of a child by its cgroup uses it")]
+    pub(crate) fn cgroup(&self) -> Option<&Cgroup> {
+        self.cgroup.as_ref()
     }
 
     /// Takes the pidfd, which the caller then owns.

@@ -41,6 +41,12 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::HooksNotCopied
         | Failure::CheckIds
         | Failure::Cgroup { .. }
+        | Failure::NoCgroup
+        | Failure::CgroupNotDelegated(_)
+        | Failure::NotACgroup(_)
+        | Failure::CgroupDirectory(_)
+        | Failure::CgroupFile { .. }
+        | Failure::CgroupController { .. }
         | Failure::Open { .. }
         | Failure::ParentOpen { .. }
         | Failure::CheckFd { .. }
@@ -70,6 +76,8 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::Shared
         | Failure::NoGroup
         | Failure::OwnGroup
+        | Failure::CgroupNotEmpty
+        | Failure::OwnCgroup
         | Failure::Read => Stage::Running,
     }
 }
@@ -176,6 +184,15 @@ mod tests {
             (Failure::CredentialsNeedFork, parent, libc::EINVAL),
             (Failure::OomGroupNeedsFork, parent, libc::EINVAL),
             (Failure::CheckIds, parent, libc::EIO),
+            (Failure::Cgroup { fd: 3, file: "cgroup.procs" }, parent, libc::EIO),
+            (Failure::NoCgroup, parent, libc::EOPNOTSUPP),
+            (Failure::CgroupNotDelegated(path()), parent, libc::EIO),
+            (Failure::NotACgroup(path()), parent, libc::EBADF),
+            (Failure::CgroupDirectory(path()), parent, libc::EIO),
+            (Failure::CgroupFile { file: "cgroup.procs" }, parent, libc::EIO),
+            (Failure::CgroupController { controller: "memory" }, parent, libc::EOPNOTSUPP),
+            (Failure::CgroupNotEmpty, Stage::Running, libc::EBUSY),
+            (Failure::OwnCgroup, Stage::Running, libc::EINVAL),
             (Failure::ChangeRoot(path()), attribute, libc::EIO),
             (Failure::Groups(vec![5]), attribute, libc::EIO),
             (Failure::Affinity(vec![5]), attribute, libc::EIO),

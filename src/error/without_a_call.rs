@@ -48,17 +48,24 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::NothingToInherit
         | Failure::NoGroup
         | Failure::OwnGroup
+        | Failure::OwnCgroup
         | Failure::Hook { .. } => Errno::INVAL,
-        Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
+        Failure::CloneUnavailable | Failure::AfterFork | Failure::NoCgroup | Failure::CgroupController { .. } => {
+            Errno::OPNOTSUPP
+        }
+        Failure::NotACgroup(_) => Errno::BADF,
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
         Failure::Reaped(_) | Failure::NotAChild => Errno::CHILD,
-        Failure::Shared => Errno::BUSY,
+        Failure::Shared | Failure::CgroupNotEmpty => Errno::BUSY,
         // Each has the number of its system call. If std returned an error without a number, it is this one.
         Failure::Open { .. }
         | Failure::ParentOpen { .. }
         | Failure::CheckFd { .. }
         | Failure::CheckIds
         | Failure::Cgroup { .. }
+        | Failure::CgroupNotDelegated(_)
+        | Failure::CgroupDirectory(_)
+        | Failure::CgroupFile { .. }
         | Failure::NotRestored { .. }
         | Failure::Flush
         | Failure::Thread
@@ -93,8 +100,12 @@ pub(super) fn kind_without_a_call(failure: &Failure) -> io::ErrorKind {
         | Failure::CredentialsNeedFork
         | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
+        | Failure::NotACgroup(_)
         | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
-        Failure::CloneUnavailable | Failure::AfterFork => io::ErrorKind::Unsupported,
+        Failure::CloneUnavailable | Failure::AfterFork | Failure::NoCgroup | Failure::CgroupController { .. } => {
+            io::ErrorKind::Unsupported
+        }
+        Failure::CgroupNotEmpty => io::ErrorKind::ResourceBusy,
         _ => io::ErrorKind::Other,
     }
 }

@@ -18,6 +18,8 @@ use crate::plan::{Attributes, Basics, LastStep, Plan, ProgramMask, WorkingDirect
 use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::process::Signal;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsFd;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What a command needs of its launcher.
@@ -126,10 +128,12 @@ fn has_cgroup(command: &Command<'_>) -> bool {
 /// Whether the kernel may kill the command's cgroup as a whole. Refuses what is no cgroup, and one that is frozen.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_in_oom_group(command: &Command<'_>) -> Result<bool, Problem> {
-    let Some(directory) = command.settings.get().and_then(|settings| settings.linux.cgroup) else { return Ok(false) };
+    let Some(cgroup) = command.settings.get().and_then(|settings| settings.linux.cgroup.as_ref()) else {
+        return Ok(false);
+    };
     // If a standard stream is closed, the files get its number for a moment.
     let _guard = lock_stdio_numbers();
-    super::cgroup::check(directory).map(|found| found.oom_group)
+    super::cgroup::check(cgroup.as_fd()).map(|found| found.oom_group)
 }
 
 /// The parent-death signal, and the process whose end the kernel tells: this one, or its parent if this one executes the program.

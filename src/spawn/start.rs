@@ -98,7 +98,7 @@ impl Command<'_> {
                 self.fd_map.close_moved();
                 span.record("pid", process.id());
                 span.record("launcher", tracing::field::debug(launcher));
-                Ok((process, ends, launcher))
+                Ok((keeping_cgroup(self, process), ends, launcher))
             }
             Err(problem) => {
                 let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));
@@ -140,6 +140,22 @@ impl Command<'_> {
             }
         }
     }
+}
+
+/// The child, which keeps the cgroup that the library has made for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keeping_cgroup(command: &Command<'_>, child: Spawned) -> Spawned {
+    let cgroup = command.settings.get().and_then(|settings| settings.linux.cgroup.as_ref()?.own());
+    match cgroup {
+        Some(cgroup) => child.with_cgroup(cgroup.clone()),
+        None => child,
+    }
+}
+
+/// Other systems have no cgroups.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keeping_cgroup(_: &Command<'_>, child: Spawned) -> Spawned {
+    child
 }
 
 /// Launches the child from the calling thread.
