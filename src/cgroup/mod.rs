@@ -1,6 +1,6 @@
 //! A cgroup, version 2, that the library has made, to contain children: limits, signals, the end of all its processes. Linux only.
 
-#[allow(clippy::module_inception, reason = "the file of the type `Cgroup`")]
+#[allow(clippy::module_inception, reason = "`Cgroup` is the main thing of this room")]
 mod cgroup;
 mod delegated;
 mod directory;

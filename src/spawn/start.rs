@@ -15,6 +15,7 @@ use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Output};
 
 impl Command<'_> {
@@ -116,9 +117,10 @@ impl Command<'_> {
         handle: bool,
     ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
-        // The error of a child that takes the terminal has to be known here, where the terminal can be given back.
-        let handle = handle || self.settings.foreground;
         let needs = needs(self)?;
+        // The error of a child that takes the terminal has to be known here, where the terminal can be given back. So does the end of a child
+        // that the kernel has killed in its cgroup, where another method can be tried.
+        let handle = handle || self.settings.foreground || needs.cgroup;
         let mut refused = Features::empty();
         loop {
             let mode = Mode { method: choose(self, needs, refused)?, handle, pidfd };
@@ -131,6 +133,9 @@ impl Command<'_> {
             };
             match result {
                 Ok((process, ends)) => return Ok((process, ends, mode.method.launcher())),
+                Err(LaunchError::Failed(problem)) if is_killed_by_clone(mode.method, &problem) => {
+                    refused |= Features::INTO_CGROUP;
+                }
                 Err(LaunchError::Failed(problem)) => return Err(problem),
                 Err(LaunchError::Missing(feature)) => {
                     // The next attempt does not use it, even if the probe has found it.
@@ -156,6 +161,15 @@ fn keeping_cgroup(command: &Command<'_>, child: Spawned) -> Spawned {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn keeping_cgroup(_: &Command<'_>, child: Spawned) -> Spawned {
     child
+}
+
+/// Whether a clone into a cgroup may have been the death of the child. If processes of the cgroup, or of this process's own cgroup, have ever
+/// been killed by a write to `cgroup.kill`, Linux 6.18 kills each child that a clone makes in the cgroup: it compares the counts of such writes
+/// of the two cgroups, where it means those of one before and after the clone. A child that joins the cgroup itself lives.
+fn is_killed_by_clone(method: Method, problem: &Problem) -> bool {
+    let is_killed = |status: ExitStatus| status.signal() == Some(libc::SIGKILL);
+    matches!(method, Method::Clone { into_cgroup: true, .. })
+        && matches!(problem.failure, Failure::Killed(status) if is_killed(status))
 }
 
 /// Launches the child from the calling thread.
