@@ -79,11 +79,6 @@ impl Cgroup {
     /// - [`Failure::CgroupFile`]: `/proc/self/cgroup` or `/proc/self/mountinfo` cannot be read.
     /// - [`Failure::CgroupDirectory`]: the directory cannot be made for another reason, such as `EAGAIN` beyond `cgroup.max.descendants`,
     ///   or opened.
-    ///
-    /// [`Failure::NoCgroup`]: crate::Failure::NoCgroup
-    /// [`Failure::CgroupNotDelegated`]: crate::Failure::CgroupNotDelegated
-    /// [`Failure::CgroupFile`]: crate::Failure::CgroupFile
-    /// [`Failure::CgroupDirectory`]: crate::Failure::CgroupDirectory
     pub fn create() -> Result<Self> {
         let made = find().and_then(|(path, parent)| {
             Self::make(&path, parent).map_err(|problem| match problem.errno {
@@ -103,9 +98,6 @@ impl Cgroup {
     ///
     /// [`Failure::NotACgroup`] if it is no directory of a cgroup, version 2; [`Failure::CgroupDirectory`], with the path, if the directory cannot
     /// be opened, or none can be made in it: `EACCES` without the right, `EAGAIN` beyond `cgroup.max.descendants` or `cgroup.max.depth`.
-    ///
-    /// [`Failure::NotACgroup`]: crate::Failure::NotACgroup
-    /// [`Failure::CgroupDirectory`]: crate::Failure::CgroupDirectory
     ///
     /// ```
     /// # use fdspawn::Cgroup;
@@ -157,7 +149,7 @@ impl Cgroup {
     ///
     /// # Errors
     ///
-    /// [`Failure::CgroupFile`](crate::Failure::CgroupFile) if `cgroup.events` cannot be opened or read, such as `EMFILE`.
+    /// [`Failure::CgroupFile`] if `cgroup.events` cannot be opened or read, such as `EMFILE`.
     pub fn is_empty(&self) -> Result<bool> {
         says(self.directory(), EMPTY).map_err(|errno| self.events_error("look at", errno))
     }
@@ -197,9 +189,6 @@ impl Cgroup {
     ///
     /// [`Failure::CgroupNotEmpty`] (`EBUSY`) if processes are left: the cgroup stays, and this can be called again.
     /// [`Failure::CgroupDirectory`] if the system refuses it for another reason.
-    ///
-    /// [`Failure::CgroupNotEmpty`]: crate::Failure::CgroupNotEmpty
-    /// [`Failure::CgroupDirectory`]: crate::Failure::CgroupDirectory
     pub fn remove(&self) -> Result<()> {
         remove(self.0.place()).map_err(|errno| {
             let problem = match errno {

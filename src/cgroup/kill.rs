@@ -43,10 +43,6 @@ impl Cgroup {
     /// the file; `ENOENT` for `cgroup.freeze` if the kernel has neither file. [`Failure::CgroupNotEmpty`] if processes are left after the
     /// freezer's last round: they are in a call that cannot be interrupted, or outside this process's PID namespace.
     ///
-    /// [`Failure::OwnCgroup`]: crate::Failure::OwnCgroup
-    /// [`Failure::CgroupFile`]: crate::Failure::CgroupFile
-    /// [`Failure::CgroupNotEmpty`]: crate::Failure::CgroupNotEmpty
-    ///
     /// ```
     /// use fdspawn::{Cgroup, Command};
     ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Each limit holds for all processes of the cgroup together. The controller of a limit has to be enabled for the cgroup: the file
 /// `cgroup.subtree_control` of the directory in which the cgroup was made names it. If not, the limit is the error
-/// [`Failure::CgroupController`](crate::Failure::CgroupController), and nothing has changed. The kernel lets a process other than root enable
+/// [`Failure::CgroupController`], and nothing has changed. The kernel lets a process other than root enable
 /// a controller only in a cgroup that has no processes itself.
 impl Cgroup {
     /// Limits the memory of all processes together, in bytes (`memory.max`). The kernel rounds it down to whole pages. If memory runs out,
@@ -17,9 +17,6 @@ impl Cgroup {
     /// # Errors
     ///
     /// [`Failure::CgroupController`] without the controller `memory`; [`Failure::CgroupFile`] if the kernel refuses the limit.
-    ///
-    /// [`Failure::CgroupController`]: crate::Failure::CgroupController
-    /// [`Failure::CgroupFile`]: crate::Failure::CgroupFile
     ///
     /// ```
     /// # use fdspawn::{Cgroup, Failure};
@@ -39,9 +36,6 @@ impl Cgroup {
     /// # Errors
     ///
     /// [`Failure::CgroupController`] without the controller `pids`; [`Failure::CgroupFile`] with `EINVAL` for more than 2^22.
-    ///
-    /// [`Failure::CgroupController`]: crate::Failure::CgroupController
-    /// [`Failure::CgroupFile`]: crate::Failure::CgroupFile
     #[doc(alias = "pids.max")]
     pub fn pids_max(&self, tasks: u64) -> Result<()> {
         self.limit("pids", "pids.max", &tasks.to_string())
@@ -54,9 +48,6 @@ impl Cgroup {
     ///
     /// [`Failure::CgroupController`] without the controller `cpu`; [`Failure::CgroupFile`] with `EINVAL` for a quota below 1 ms, or for a period
     /// that is not from 1 ms to 1 s.
-    ///
-    /// [`Failure::CgroupController`]: crate::Failure::CgroupController
-    /// [`Failure::CgroupFile`]: crate::Failure::CgroupFile
     #[doc(alias = "cpu.max")]
     pub fn cpu_max(&self, quota: Duration, period: Duration) -> Result<()> {
         self.limit("cpu", "cpu.max", &format!("{} {}", microseconds(quota), microseconds(period)))
@@ -69,7 +60,7 @@ impl Cgroup {
     ///
     /// # Errors
     ///
-    /// [`Failure::CgroupFile`](crate::Failure::CgroupFile) if the file cannot be read.
+    /// [`Failure::CgroupFile`] if the file cannot be read.
     #[doc(alias = "memory.peak")]
     pub fn memory_peak(&self) -> Result<Option<u64>> {
         let peak = read(self.directory(), "memory.peak").and_then(|text| text.map(|text| number(&text)).transpose());

@@ -128,7 +128,9 @@ impl<'fd> Command<'fd> {
     /// only. For a cgroup that the library has made, see [`Command::own_cgroup`].
     ///
     /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. Where the kernel
-    /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step.
+    /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step. If SIGKILL ends a child that the
+    /// kernel has made in the cgroup before it executes the program, the spawn makes another one, which joins the cgroup so: Linux 6.18 kills
+    /// each such child if the processes of the cgroup have been killed by `cgroup.kill` before.
     ///
     /// If `memory.oom.group` is 1 in the cgroup, or in a cgroup above it that this process can see, and memory runs out there, the kernel
     /// kills all processes of that group, and those that share memory with one of them: this process, if the child shares its memory. So

@@ -9,6 +9,9 @@ use fdspawn::plan::{Refusal, Step};
 use fdspawn::{Cgroup, Command, Failure, Features, Isolated, Launcher};
 use std::os::fd::{AsFd, AsRawFd};
 
+/// A way of launching: its name, what sets it, and whether the kernel makes the child in the cgroup.
+type Way = (&'static str, fn(&mut Command<'_>), bool);
+
 /// Whether a text of `/proc/PID/cgroup` names a cgroup.
 fn names(text: &[u8], cgroup: &Cgroup) -> bool {
     let name = cgroup.path().file_name().unwrap().to_str().unwrap();
@@ -22,7 +25,7 @@ own_process! {
         let isolated = Isolated::new().unwrap();
         assert!(Command::new("true").status().unwrap().success());
         let before = ParentState::now();
-        let ways: [(&str, fn(&mut Command<'_>), bool); 5] = [
+        let ways: [Way; 5] = [
             ("clone", |command| _ = command.launcher(Launcher::Clone), true),
             ("isolated", |_| {}, true),
             ("fork", |command| _ = command.launcher(Launcher::Fork), false),

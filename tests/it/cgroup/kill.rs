@@ -6,7 +6,7 @@ use crate::support::forked::status_of;
 use crate::support::parent_state::ParentState;
 use crate::support::seccomp::refuse;
 use crate::support::{LAUNCHERS, helper};
-use fdspawn::{Cgroup, CgroupKill, Command, Failure, Launcher, Stdio};
+use fdspawn::{Cgroup, CgroupKill, Command, Failure, Isolated, Launcher, Stdio};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -84,6 +84,49 @@ own_process! {
                 assert_eq!(std::fs::read_to_string(cgroup.path().join("cgroup.freeze")).unwrap(), "0\n");
             }
         }
+    }
+}
+
+own_process! {
+    fn killed_cgroup_takes_children_by_each_launcher() {
+        let Some((outer, killed)) = made() else { return };
+        let isolated = Isolated::new().unwrap();
+        assert!(Command::new("true").status().unwrap().success());
+        killed.kill().unwrap();
+        let directory = File::open(killed.path()).unwrap();
+        let before = ParentState::now();
+        for (launcher, in_thread) in LAUNCHERS.into_iter().flat_map(|launcher| [(launcher, false), (launcher, true)]) {
+            for is_own in [true, false] {
+                let mut command = Command::new("true");
+                if in_thread {
+                    command.isolated(&isolated);
+                }
+                if is_own {
+                    command.own_cgroup(&killed);
+                } else {
+                    command.cgroup(&directory);
+                }
+                let case = format!("{launcher:?}, {in_thread}, {is_own}");
+                assert!(command.launcher(launcher).status().unwrap().success(), "{case}");
+                assert!(command.output().unwrap().status.success(), "{case}");
+                let mut child = command.spawn().unwrap();
+                assert_eq!(child.launched_by(), launcher, "{case}");
+                assert!(child.wait().unwrap().success(), "{case}");
+            }
+        }
+        assert_eq!(ParentState::now(), before);
+        // A process that is in such a cgroup itself, and starts children in one that is new.
+        let status = status_of(|| {
+            std::fs::write(killed.path().join("cgroup.procs"), "0").unwrap();
+            let new = Cgroup::create_in(outer.path("")).unwrap();
+            for launcher in LAUNCHERS {
+                let mut command = Command::new("true");
+                command.launcher(launcher).own_cgroup(&new);
+                assert!(command.status().unwrap().success(), "{launcher:?}");
+                assert!(command.spawn().unwrap().wait().unwrap().success(), "{launcher:?}");
+            }
+        });
+        assert_eq!(status, 0);
     }
 }
 

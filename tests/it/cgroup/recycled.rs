@@ -48,9 +48,10 @@ fn is_right_under_a_storm(cgroup: &Cgroup) {
         while Instant::now() < end {
             number += 1;
             // Short lives, so that numbers go from members to strangers all the time.
-            let pid = fork((number % 2 == 0).then_some(&procs), Duration::from_micros(number % 7 * 100));
+            let is_member = number & 1 == 0;
+            let pid = fork(is_member.then_some(&procs), Duration::from_micros(number % 7 * 100));
             if pid > 0 {
-                if number % 2 == 0 { members.push(pid) } else { strangers.push(pid) }
+                if is_member { members.push(pid) } else { strangers.push(pid) }
             }
             for (ended, of_strangers) in [(&mut strangers, true), (&mut members, false)] {
                 let most = if ended.len() > 20 { 10 } else { 0 };
