@@ -5,7 +5,7 @@ use crate::own_process;
 use crate::support::forked::status_of;
 use crate::support::parent_state::ParentState;
 use crate::support::seccomp::refuse;
-use crate::support::{LAUNCHERS, helper};
+use crate::support::{LAUNCHERS, helper, supervised};
 use fdspawn::{Cgroup, CgroupKill, Command, Failure, Isolated, Launcher, Stdio};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -69,6 +69,23 @@ own_process! {
             });
             assert_eq!(status, 0);
         }
+    }
+}
+
+own_process! {
+    fn all_processes_are_frozen_when_the_freezer_kills_the_first() {
+        let Some((_outer, cgroup)) = made() else { return };
+        let children: Vec<_> = (0..3).map(|_| waiting(&cgroup)).collect();
+        let mut events = Vec::new();
+        let each = |_| {
+            events.push(std::fs::read_to_string(cgroup.path().join("cgroup.events")).unwrap());
+            None
+        };
+        let killed = supervised::calls(libc::SYS_pidfd_open, None, each, || cgroup.kill_by_freezing().unwrap());
+        if killed.is_some() {
+            assert!(events.len() >= 3 && events.iter().all(|text| text.contains("frozen 1")), "{events:?}");
+        }
+        children.into_iter().for_each(end);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::made;
 use crate::child::recycled::with_few_ids;
 use crate::own_process;
+use crate::support::supervised;
 use fdspawn::{Cgroup, Signal};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,6 +23,72 @@ fn fork(cgroup: Option<&std::fs::File>, life: Duration) -> i32 {
         }
         pid
     }
+}
+
+/// Forks a process that waits for a signal, without libc's handlers of forks: another thread may hold a lock that these take.
+fn fork_waiting() -> i32 {
+    // SAFETY: the child only waits, and ends with this process.
+    unsafe {
+        let pid = libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as i32;
+        if pid == 0 {
+            // The supervisor waits until all copies of a pipe's end are closed.
+            libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0);
+            libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+            loop {
+                libc::syscall(libc::SYS_ppoll, 0, 0, 0, 0, 0);
+            }
+        }
+        assert!(pid > 0, "{}", std::io::Error::last_os_error());
+        pid
+    }
+}
+
+/// Kills a child and reaps it. Returns the signal that has ended it.
+fn kill(pid: i32) -> i32 {
+    let mut status = 0;
+    // SAFETY: the process is this one's child. The kernel writes one number.
+    unsafe {
+        libc::kill(pid, libc::SIGKILL);
+        assert_eq!(libc::waitpid(pid, &raw mut status, 0), pid);
+    }
+    libc::WTERMSIG(status)
+}
+
+own_process! {
+    fn number_of_a_member_that_another_process_gets_before_the_pidfd_is_opened_is_not_signalled() {
+        let Some((_outer, cgroup)) = made() else { return };
+        with_few_ids(|| {
+            let member = fork_waiting();
+            std::fs::write(cgroup.path().join("cgroup.procs"), member.to_string()).unwrap();
+            let mut calls = 0;
+            let signalled = signal_supervised(&cgroup, || {
+                calls += 1;
+                kill(member);
+                assert!((0..5000).any(|_| is_next(member)), "the id {member} does not come again");
+            });
+            let Some(signalled) = signalled else { return };
+            assert_eq!((calls, signalled), (1, 0));
+            assert_eq!(kill(member), libc::SIGKILL, "the process outside the cgroup lived");
+        });
+    }
+}
+
+/// Whether the next process has this number. If not, it is ended at once.
+fn is_next(number: i32) -> bool {
+    let pid = fork_waiting();
+    if pid != number {
+        kill(pid);
+    }
+    pid == number
+}
+
+/// How many processes a signal reaches, if this is done before each `pidfd_open`. `None` if calls cannot be supervised.
+fn signal_supervised(cgroup: &Cgroup, mut each: impl FnMut()) -> Option<usize> {
+    let each = |_| {
+        each();
+        None
+    };
+    supervised::calls(libc::SYS_pidfd_open, None, each, || cgroup.signal(Signal::TERM).unwrap())
 }
 
 own_process! {
