@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The rooms from top to bottom. A room imports only from rooms below it. `docs/design.md` shows the same list.
-const ROOMS: [&str; 14] = [
-    "inspect", "spawn", "launch", "child", "command", "group", "isolated", "environ", "fd", "error", "plan",
+const ROOMS: [&str; 15] = [
+    "inspect", "spawn", "launch", "child", "command", "cgroup", "group", "isolated", "environ", "fd", "error", "plan",
     "platform", "escape", "sys",
 ];
 

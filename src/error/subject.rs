@@ -3,6 +3,7 @@
 use crate::escape::Escaped;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::PathBuf;
 
 /// The call that failed.
 #[derive(Clone, Debug)]
@@ -19,6 +20,18 @@ pub(crate) enum Subject {
     SignalGroup(u32),
     End(u32),
     Read(u32),
+    /// The directory in which the cgroup was to be made, if the caller has named one.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(dead_code, reason = "other systems have no cgroups")
+    )]
+    MakeCgroup(Option<PathBuf>),
+    /// What the call does to a cgroup ("kill"), and the path of the cgroup.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(dead_code, reason = "other systems have no cgroups")
+    )]
+    Cgroup(&'static str, PathBuf),
 }
 
 impl Subject {
@@ -26,7 +39,7 @@ impl Subject {
     pub(super) fn program(&self) -> Option<&OsStr> {
         match self {
             Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) => Some(program),
-            Self::Run | Self::Isolate | Self::Environment => None,
+            Self::Run | Self::Isolate | Self::Environment | Self::MakeCgroup(_) | Self::Cgroup(..) => None,
             Self::GiveAway(_)
             | Self::Wait(_)
             | Self::Signal(_)
@@ -53,6 +66,9 @@ impl fmt::Display for Subject {
             Self::SignalGroup(pid) => write!(f, "cannot signal the group of process {pid}: "),
             Self::End(pid) => write!(f, "cannot end process {pid}: "),
             Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),
+            Self::MakeCgroup(None) => f.write_str("cannot make a cgroup: "),
+            Self::MakeCgroup(Some(path)) => write!(f, "cannot make a cgroup in `{}`: ", Escaped::new(path)),
+            Self::Cgroup(act, path) => write!(f, "cannot {act} the cgroup `{}`: ", Escaped::new(path)),
         }
     }
 }
