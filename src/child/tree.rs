@@ -91,7 +91,10 @@ impl Tree {
     pub(super) fn kill(&mut self, root: &Spawned) -> Result<(), Errno> {
         let stopped = root.signal(Signal::STOP);
         let found = self.stop();
-        let killed = self.held.iter().fold(Ok(()), |result, held| held.signal(Signal::KILL).and(result));
+        let mut killed = Ok(());
+        for held in &self.held {
+            killed = held.signal(Signal::KILL).and(killed);
+        }
         stopped.map(drop).and(found).and(killed)
     }
 
