@@ -36,8 +36,8 @@ impl Tree {
         self.reach == Reach::Process
     }
 
-    /// Sends a signal to all, and SIGCONT, as `timeout` does, so that stopped processes take it. A process of another user may not be
-    /// signalled; then nobody hears of it.
+    /// Sends a signal to all, and SIGCONT, as `timeout` does, so that stopped processes take it. fdrun does not tell
+    /// that it may not signal a process, since that runs as another user.
     pub fn signal(&mut self, child: &Child, signal: Signal) {
         let needs_no_cont = [Signal::KILL, Signal::CONT, Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU];
         match self.reach {

@@ -174,6 +174,22 @@ fn a_signal_that_kills_the_program_takes_the_tree_with_it() {
 }
 
 #[test]
+fn a_signal_at_any_time_from_the_start_on_ends_the_tree() {
+    const STEP: Duration = Duration::from_micros(100);
+    for tree in TREES {
+        for step in 0..40 {
+            let mut command = Command::new(fdrun());
+            command.args(["--tree", tree, "--timeout", "60", "--", "cat"]);
+            let mut started = start(&mut command);
+            std::thread::sleep(STEP * step);
+            started.signal(libc::SIGTERM);
+            assert_eq!(started.end().signal(), Some(libc::SIGTERM), "{tree}, step {step}");
+            assert_eq!(started.rest(), "", "`cat` would have the output open");
+        }
+    }
+}
+
+#[test]
 fn signals_are_passed_on_to_the_whole_tree() {
     for tree in TREES {
         for (name, signal) in PASSED_ON {
