@@ -10,18 +10,18 @@ use std::io::PipeReader;
 use std::process::{ExitStatus, Output};
 
 /// Waits for the end of a child whose handle the library keeps, as `Child::wait` does.
-pub(crate) fn status_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<ExitStatus> {
+pub(crate) fn status_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
-    end_of(&mut spawned).map(|reaped| reaped.status)
+    status_of_end(spawned)
 }
 
 /// Reads the output of a child whose handle the library keeps, and waits for its end, as `Child::wait_with_output`
 /// does.
-pub(crate) fn output_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<Output> {
+pub(crate) fn output_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<Output> {
     drop(ends.stdin.take());
     ends.slots.clear();
     let pipes = [ends.stdout.take(), ends.stderr.take()];
-    drain_and_wait(spawned.id(), pipes, || end_of(&mut spawned).map(|reaped| reaped.status))
+    drain_and_wait(spawned.id(), pipes, || status_of_end(spawned))
 }
 
 /// Reads standard output and standard error to end-of-file, then waits for the child, even if a read has failed.
@@ -36,10 +36,19 @@ pub(super) fn drain_and_wait(
     Ok(Output { status, stdout, stderr })
 }
 
+fn status_of_end(spawned: &mut Spawned) -> Result<ExitStatus> {
+    spawned.wait_for_status().map_err(|error| wait_failure(spawned, error))
+}
+
 /// Waits for the end of a child by its only handle.
 pub(super) fn end_of(spawned: &mut Spawned) -> Result<Reaped> {
-    spawned.wait().map_err(|error| match error {
+    spawned.wait().map_err(|error| wait_failure(spawned, error))
+}
+
+#[cold]
+fn wait_failure(spawned: &Spawned, error: WaitError) -> Error {
+    match error {
         WaitError::System(errno) => wait_error(spawned, errno),
         WaitError::KilledBeforeExec(status) => Error::new(Subject::Wait(spawned.id()), Failure::Killed(status), None),
-    })
+    }
 }
