@@ -150,7 +150,8 @@ pub enum Failure {
     GroupGone,
     /// The child does not lead a session. Start it with [`Command::setsid`](crate::Command::setsid).
     NoSession,
-    /// `/proc` does not show the processes of this process's PID namespace, so the processes that the child has started cannot be found.
+    /// `/proc` does not show the processes of this process's PID namespace, or hides some of them (the mount option `hidepid`), so the
+    /// processes that the child has started cannot be found.
     NoProcessList,
     /// The child still runs, although it has got SIGKILL: the kernel lets it end only later.
     StillRuns,
