@@ -38,6 +38,11 @@ impl Spawned {
                 continue;
             }
             let asked = self.with_pid(|pid| sys::wait_by_pid(pid, every | libc::WNOHANG));
+            if asked == Some(Err(Errno::CHILD)) {
+                // A child that has ended since the question above neither stops nor continues.
+                has_ended = true;
+                continue;
+            }
             match asked.transpose()?.flatten().map(|(status, _)| ExitStatus::from_raw(status)) {
                 Some(status) if status.continued() => return Ok(Change::Continued),
                 Some(status) => {

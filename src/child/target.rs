@@ -104,9 +104,13 @@ impl<'a> Target<'a> {
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(spawned, tree, _) => {
-                // The processes that the child has started are not found any more after its end.
-                let _ = tree.signal(signal, Instant::now() + SEARCH);
-                spawned.signal(signal).map(drop)
+                let deadline = Instant::now() + SEARCH;
+                // The processes that the child has started are not found any more after its end. The child gets the signal before them:
+                // a shell that saw its program end would end by itself, with the status of that.
+                let _ = tree.find_more(deadline);
+                let sent = spawned.signal(signal).map(drop);
+                let _ = tree.signal(signal, deadline);
+                sent
             }
         }
     }

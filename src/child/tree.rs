@@ -167,7 +167,7 @@ impl Tree {
         }
     }
 
-    fn find_more(&mut self, deadline: Instant) -> Result<(), Errno> {
+    pub(super) fn find_more(&mut self, deadline: Instant) -> Result<(), Errno> {
         let _guard = lock_stdio_numbers_if_closed();
         self.scan(deadline)
     }
