@@ -313,11 +313,12 @@ own_process! {
 #[test]
 fn graces_are_for_the_child_alone_or_for_all() {
     // The inner shell needs some time after SIGTERM; the outer one ends at once.
-    let script = "(trap 'sleep 0.1; echo finished; exit' TERM; echo; while :; do sleep 0.01; done) & wait";
+    let script =
+        |time| format!("(trap 'sleep {time}; echo finished; exit' TERM; echo; while :; do sleep 0.01; done) & wait");
     for way in ways() {
         for reach in [Reach::Group, Reach::Session, Reach::Descendants] {
             for for_all in [true, false] {
-                let (child, mut output) = ready(shell_by(way, script).setsid(true));
+                let (child, mut output) = ready(shell_by(way, &script(if for_all { 0.1 } else { 60.0 })).setsid(true));
                 let start = Instant::now();
                 let ended = child.end(&Teardown::term(NEVER).reach(reach).graces_for_all(for_all)).unwrap();
                 assert!(start.elapsed() < LONG, "{:?}", start.elapsed());

@@ -161,12 +161,11 @@ own_process! {
         adopt_orphans();
         for (index, reach) in [Reach::Group, Reach::Session, Reach::Descendants].into_iter().enumerate() {
             let way = ways().nth(index).unwrap();
-            let mut command = helper_by(way, "growth");
-            let mut child = command.arg("5000").setsid(true).stdout(Stdio::piped()).spawn().unwrap();
+            let (child, mut output) = ready(helper_by(way, "growth").arg("5000").setsid(true));
             let ended = child.end(&Teardown::term(SHORT).reach(reach).graces_for_all(true)).unwrap();
             assert_eq!(ended.by, Some(Signal::KILL));
             let mut text = String::new();
-            child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+            output.read_to_string(&mut text).unwrap();
             assert_eq!(text, "", "{reach:?}: it has ended by itself");
             // SAFETY: a null pointer asks for no status.
             while unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) } > 0 {}
@@ -185,11 +184,12 @@ own_process! {
                     let mut child = command.spawn().unwrap();
                     let mut output = BufReader::new(child.stdout.take().unwrap());
                     let mut text = Vec::new();
-                    while !text.ends_with(b"ended") {
+                    while !(text.contains(&b'\n') && text.contains(&b'd')) {
                         assert!(output.by_ref().take(1).read_to_end(&mut text).unwrap() > 0, "{text:?}");
                     }
                     let text = String::from_utf8(text).unwrap();
-                    let number = text.lines().next().unwrap().parse().unwrap();
+                    // The shell and the process may write in either order.
+                    let number = text.replace("ended", "").trim().parse().unwrap();
                     let ended = child.end(&how.clone().reach(reach)).unwrap();
                     assert!(matches!(ended.reached, Reached::Session(1) | Reached::Descendants(1)), "{ended:?}");
                     // The shell may have reaped it before its own end.

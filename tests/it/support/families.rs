@@ -112,6 +112,7 @@ pub fn bomb(depth: u32, kind: &str) -> ! {
 /// Starts a process each millisecond, of which none takes SIGTERM. Writes a byte if nothing has ended it after this many.
 pub fn growth(most: u32) {
     ignore(libc::SIGTERM);
+    write_to(1, b"\n");
     for _ in 0..most {
         fork(|| {
             // SAFETY: the signal ends what a failed test has left.
