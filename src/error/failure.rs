@@ -175,8 +175,8 @@ pub enum Failure {
     GroupGone,
     /// The child does not lead a session. Start it with [`Command::setsid`](crate::Command::setsid).
     NoSession,
-    /// `/proc` does not show the processes of this process's PID namespace, so the library cannot find the processes that the child has
-    /// started.
+    /// `/proc` does not show the processes of this process's PID namespace, or hides some of them (the mount option `hidepid`), so the
+    /// library cannot find the processes that the child has started.
     NoProcessList,
     /// The child still runs, although it has got SIGKILL. It ends when the kernel can stop its work, for example after
     /// a wait for a disk.
