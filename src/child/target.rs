@@ -4,6 +4,8 @@ use super::ended::Reached;
 use super::spawned::Spawned;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::tree::{Scope, Tree, group_has_others};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::cgroup::{Cgroup, CgroupKill};
 use crate::group::{GroupError, Sent};
 use crate::plan::Reach;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -23,6 +25,9 @@ pub(super) enum Target<'a> {
     Group(GroupTarget<'a>),
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Tree(&'a Spawned, Tree, Scope),
+    /// The third field says by which mechanism the cgroup was killed.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Cgroup(&'a Spawned, &'a Cgroup, CgroupKill),
 }
 
 /// The process group of a child.
@@ -45,6 +50,15 @@ pub(super) enum TargetError {
     /// `/proc` does not show the processes.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     NoProcessList(Errno),
+    /// The library has made no cgroup for the child.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    NoOwnCgroup,
+    /// This process is in the cgroup itself.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    OwnCgroup,
+    /// The cgroup does not tell its members.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    NoCgroupMembers(Errno),
 }
 
 impl From<GroupError> for TargetError {
@@ -79,7 +93,14 @@ impl<'a> Target<'a> {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Reach::Descendants => Self::tree(spawned, Scope::Descendants),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Reach::Cgroup => Err(GroupError::NoLeader.into()),
+            Reach::Cgroup => {
+                let cgroup = spawned.cgroup().ok_or(TargetError::NoOwnCgroup)?;
+                match cgroup.holds_this_process() {
+                    Ok(false) => Ok(Self::Cgroup(spawned, cgroup, CgroupKill::Kill)),
+                    Ok(true) => Err(TargetError::OwnCgroup),
+                    Err(errno) => Err(TargetError::NoCgroupMembers(errno)),
+                }
+            }
         }
     }
 
@@ -113,6 +134,12 @@ impl<'a> Target<'a> {
                 let _ = tree.signal(signal, deadline);
                 sent
             }
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(spawned, cgroup, _) => match cgroup.signal(signal) {
+                Ok(_) => Ok(()),
+                // The system has no pidfds, or a member runs as another user: then the answer about the child counts.
+                Err(_) => spawned.signal(signal).map(drop),
+            },
         }
     }
 
@@ -130,6 +157,13 @@ impl<'a> Target<'a> {
                 let _ = tree.kill(spawned, search); // As above.
                 spawned
             }
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(spawned, cgroup, by) => {
+                if let Ok(mechanism) = cgroup.kill() {
+                    *by = mechanism;
+                }
+                spawned
+            }
         };
         child.signal(Signal::KILL).map(drop)
     }
@@ -141,6 +175,8 @@ impl<'a> Target<'a> {
             Self::Group(group) => _ = group.signal(Signal::KILL),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, _) => _ = tree.signal(Signal::KILL, deadline),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(_, cgroup, _) => _ = cgroup.kill(),
         }
     }
 
@@ -157,15 +193,23 @@ impl<'a> Target<'a> {
             Self::Group(_) => true,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, _) => tree.is_empty().unwrap_or(true),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(_, cgroup, _) => cgroup.is_empty().unwrap_or(true),
         }
     }
 
     /// Waits until the processes that got SIGKILL have ended, if the system tells that, at most until the deadline.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(unused_variables, reason = "other systems do not tell")
+    )]
     pub(super) fn wait_until_ended(&self, deadline: Instant) {
         match self {
             Self::Process(_) | Self::Group(_) => {}
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, _) => tree.wait_until_ended(deadline),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(_, cgroup, _) => _ = cgroup.wait_until_empty(Some(deadline)),
         }
     }
 
@@ -178,6 +222,8 @@ impl<'a> Target<'a> {
             Self::Tree(_, tree, Scope::Session) => Reached::Session(tree.count()),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, Scope::Descendants) => Reached::Descendants(tree.count()),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(_, _, by) => Reached::Cgroup(*by),
         }
     }
 }
