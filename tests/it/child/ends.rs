@@ -447,7 +447,7 @@ own_process! {
             for other in (0..THREADS).map(|step| (thread + step) % THREADS) {
                 let process = slots[other].lock().unwrap().clone().unwrap();
                 let reach = REACHES[(round + other) % REACHES.len()];
-                let status = if (round + thread) % 2 == 0 {
+                let status = if (round + thread).is_multiple_of(2) {
                     process.end(&Teardown::signal(SIGNALS[other], NEVER).reach(reach)).unwrap().status
                 } else if thread == other {
                     process.end(&Teardown::signal(SIGNALS[other], NEVER)).unwrap().status
