@@ -184,7 +184,7 @@ own_process! {
                     let mut child = command.spawn().unwrap();
                     let mut output = BufReader::new(child.stdout.take().unwrap());
                     let mut text = Vec::new();
-                    while !(text.contains(&b'\n') && text.contains(&b'd')) {
+                    while !(text.contains(&b'\n') && text.windows(5).any(|text| text == b"ended")) {
                         assert!(output.by_ref().take(1).read_to_end(&mut text).unwrap() > 0, "{text:?}");
                     }
                     let text = String::from_utf8(text).unwrap();
