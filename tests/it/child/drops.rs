@@ -1,6 +1,6 @@
 //! `on_drop`: what the drop of a child does to it.
 
-use super::{helper_by, ready, shell_by, wait_until_ended, ways};
+use super::{few_ways, helper_by, ready, shell_by, wait_until_ended, ways};
 use crate::own_process;
 use crate::support::forked::status_of;
 use crate::support::{children, state};
@@ -87,7 +87,7 @@ own_process! {
             crate::support::tools::skip("the user cannot be changed");
             return;
         }
-        for way in ways() {
+        for way in few_ways() {
             for reach in REACHES {
                 let how = Teardown::term(SHORT).then(Signal::INT, SHORT).reach(reach);
                 let child = helper_by(way, "wait").setsid(true).on_drop(OnDrop::End(how)).spawn().unwrap();

@@ -1,6 +1,8 @@
 //! `end`: the signals of a teardown, their order and graces, and other threads that wait meanwhile.
 
-use super::{adopt_orphans, cost, helper_by, ready, reap_elsewhere, shell_by, shell_with_trap, wait_until_ended, ways};
+use super::{
+    adopt_orphans, cost, few_ways, helper_by, ready, reap_elsewhere, shell_by, shell_with_trap, wait_until_ended, ways,
+};
 use crate::own_process;
 use crate::support::forked::status_of;
 use crate::support::tools::skip;
@@ -73,7 +75,7 @@ fn child_that_takes_no_signal_is_killed_after_the_graces() {
 
 #[test]
 fn stopped_child_takes_the_signal() {
-    for way in ways() {
+    for way in few_ways() {
         for reach in REACHES {
             let child = shell_by(way, "kill -STOP $$; exit 7").setsid(true).spawn().unwrap();
             assert_eq!(child.wait_change().unwrap(), Change::Stopped(Signal::STOP));
@@ -151,7 +153,7 @@ own_process! {
         if !become_user(65_534) || !become_user(0) {
             return;
         }
-        for way in ways() {
+        for way in few_ways() {
             for reach in REACHES {
                 let child = helper_by(way, "wait").setsid(true).spawn().unwrap();
                 assert!(become_user(65_534));
@@ -181,7 +183,7 @@ own_process! {
             return;
         }
         adopt_orphans();
-        for way in ways() {
+        for way in few_ways() {
             for reach in [Reach::Group, Reach::Session, Reach::Descendants] {
                 let (mut child, _output) = ready(helper_by(way, "of-two-users").setsid(true).stdin(Stdio::piped()));
                 assert!(become_user(65_534));
@@ -315,7 +317,7 @@ fn graces_are_for_the_child_alone_or_for_all() {
     // The inner shell needs some time after SIGTERM; the outer one ends at once.
     let script =
         |time| format!("(trap 'sleep {time}; echo finished; exit' TERM; echo; while :; do sleep 0.01; done) & wait");
-    for way in ways() {
+    for way in few_ways() {
         for reach in [Reach::Group, Reach::Session, Reach::Descendants] {
             for for_all in [true, false] {
                 let (child, mut output) = ready(shell_by(way, &script(if for_all { 0.1 } else { 60.0 })).setsid(true));
@@ -334,7 +336,7 @@ fn graces_are_for_the_child_alone_or_for_all() {
 #[test]
 fn what_takes_no_signal_is_killed_after_the_graces_for_all() {
     let script = "(trap '' TERM; echo; exec sleep 60) & wait";
-    for way in ways() {
+    for way in few_ways() {
         for reach in [Reach::Group, Reach::Descendants] {
             let (child, mut output) = ready(shell_by(way, script).process_group(0));
             let start = Instant::now();

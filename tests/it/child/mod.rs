@@ -34,6 +34,11 @@ fn ways() -> impl Iterator<Item = (Launcher, bool)> {
     LAUNCHERS.into_iter().flat_map(|launcher| [(launcher, true), (launcher, false)])
 }
 
+/// All ways in the exhaustive run, and in the plain one each launcher and each kind of handle once.
+fn few_ways() -> impl Iterator<Item = (Launcher, bool)> {
+    ways().filter(|way| crate::support::exhaustive() || way.1 == (way.0 == Launcher::Clone))
+}
+
 /// A helper that is started in this way.
 fn helper_by<'fd>((launcher, pidfd): (Launcher, bool), mode: &str) -> Command<'fd> {
     let mut command = helper(mode);
