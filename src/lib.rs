@@ -53,6 +53,7 @@ mod environ;
 mod error;
 mod escape;
 pub mod fd;
+mod flow;
 mod group;
 pub mod inspect;
 mod isolated;
