@@ -4,8 +4,8 @@
 //! close_errors [FILE]...
 //! ```
 //!
-//! It writes a line to each file, and closes all files. On most file systems close(2) succeeds. On a network file
-//! system that is full or unreachable, the write succeeds, and only close(2) reports that the line is lost.
+//! The program writes a line to each file, and closes all files. On most file systems close(2) succeeds. On a network
+//! file system that is full or unreachable, the write succeeds, and only close(2) reports that the line is lost.
 
 use fdspawn::fd::{CloseCause, CloseError, close, close_all, sync_and_close};
 use std::fs::File;

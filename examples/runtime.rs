@@ -8,7 +8,7 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 use std::io::Read;
 use std::os::fd::{AsRawFd, RawFd};
 
-/// The arguments of `fork_exec`, in its order and with its names where it has one.
+/// The arguments of `fork_exec`, in its order, and with its names if it has a name for the argument.
 struct Arguments<'a> {
     args: &'a [&'a str],
     /// The paths to try, in order.

@@ -37,7 +37,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Prints numbers with commas between them, or "none". Of a long list it prints the first ones, and how many more there are.
+/// Prints numbers with commas between them, or "none". For a long list it prints the first numbers, and the count of the
+/// others.
 pub(crate) struct Numbers<'a, T>(pub(crate) &'a [T]);
 
 impl<T: fmt::Display> fmt::Display for Numbers<'_, T> {

@@ -9,8 +9,8 @@ pub enum Launcher {
     /// Clone if it works and the command has no `pre_exec` hook and no other user or group; else fork.
     #[default]
     Auto,
-    /// `clone3(2)` or `clone(2)` with shared memory, on Linux. The cost does not depend on the parent's memory. If it does not
-    /// work, the spawn fails.
+    /// `clone3(2)` or `clone(2)` with shared memory, on Linux. The cost does not depend on the parent's memory. If clone does
+    /// not work, the spawn fails.
     Clone,
     /// `fork(2)`: the child gets a copy of the parent's memory.
     Fork,

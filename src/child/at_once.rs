@@ -1,4 +1,4 @@
-//! Waits for a child that no other thread has a handle of, and for the output of a child.
+//! Waits for a child by its only handle, and reads the output of a child.
 
 use super::drain::drain;
 use super::pipes::ParentEnds;
@@ -9,13 +9,14 @@ use crate::error::{Error, Failure, Result, Subject};
 use std::io::PipeReader;
 use std::process::{ExitStatus, Output};
 
-/// Waits for the end of a child that no caller gets, as `Child::wait` does.
+/// Waits for the end of a child whose handle the library keeps, as `Child::wait` does.
 pub(crate) fn status_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
     end_of(&mut spawned).map(|reaped| reaped.status)
 }
 
-/// Reads the output of a child that no caller gets, and waits for its end, as `Child::wait_with_output` does.
+/// Reads the output of a child whose handle the library keeps, and waits for its end, as `Child::wait_with_output`
+/// does.
 pub(crate) fn output_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<Output> {
     drop(ends.stdin.take());
     ends.slots.clear();
@@ -23,7 +24,7 @@ pub(crate) fn output_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<Ou
     drain_and_wait(spawned.id(), pipes, || end_of(&mut spawned).map(|reaped| reaped.status))
 }
 
-/// Reads standard output and error to their ends, and waits, also after an error of a read.
+/// Reads standard output and standard error to end-of-file, then waits for the child, even if a read has failed.
 pub(super) fn drain_and_wait(
     pid: u32,
     pipes: [Option<PipeReader>; 2],

@@ -9,16 +9,16 @@ use std::process::ExitStatus;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// It has ended, and has been reaped.
+    /// The child has ended, and has been reaped.
     Ended(ExitStatus),
-    /// A signal has stopped it.
+    /// A signal has stopped the child.
     Stopped(Signal),
-    /// SIGCONT has continued it.
+    /// SIGCONT has continued the child.
     Continued,
 }
 
 impl Spawned {
-    /// Waits until the child ends, stops or continues. It tells each stop and each continuation once.
+    /// Waits until the child ends, stops or continues. The call reports each stop and each continuation once.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn wait_change(&self) -> Result<Change, Errno> {
         use crate::sys;
@@ -39,7 +39,8 @@ impl Spawned {
                 }
                 None => {}
             }
-            // This call changes nothing, so the answer counts above only. A pidfd cannot refer to another process.
+            // This call only waits for a change, and leaves the report of it to the calls above (`WNOWAIT`). It waits
+            // by the pidfd, which never refers to another process.
             let waited = self.pidfd().map(|pidfd| sys::wait_by_pidfd(pidfd, every | libc::WEXITED | libc::WNOWAIT));
             if !matches!(waited, Some(Ok(_) | Err(Errno::INTR | Errno::CHILD))) {
                 std::thread::sleep(pause);

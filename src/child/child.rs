@@ -90,16 +90,16 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// `ECHILD` if another part of this process has reaped the child, or if SIGCHLD is ignored, so that the kernel has. From Linux 6.15 on
-    /// the kernel still tells the status then, by the pidfd, and it is no error. Also `ECHILD` in a forked copy of the process that has
-    /// started the child ([`Failure::NotAChild`]).
+    /// `ECHILD` if another part of this process has reaped the child, or if this process ignores SIGCHLD, so that the kernel has reaped
+    /// it. From Linux 6.15 on the kernel still tells the status by the pidfd, and the call returns that. Also `ECHILD` in a forked copy of
+    /// the process that has started the child ([`Failure::NotAChild`]).
     pub fn wait(&mut self) -> Result<ExitStatus> {
         self.wait_for_end().map(|reaped| reaped.status)
     }
 
     /// [`Child::wait`], which also tells what the child has used. The usage is `None` if another part of this process has reaped the child.
     ///
-    /// Each wait keeps the usage, so this can be called after the child has been reaped by another call.
+    /// Each wait keeps the usage, so a caller can ask for it after another call has reaped the child.
     ///
     /// # Errors
     ///
@@ -128,7 +128,8 @@ impl Child {
         }
     }
 
-    /// Returns the child's status and reaps the child, if it has ended; `None` while it runs. It does not wait.
+    /// Returns the child's status and reaps the child, if it has ended; `None` while the child runs. The call does not
+    /// wait.
     ///
     /// # Errors
     ///
@@ -139,11 +140,11 @@ impl Child {
         Ok(reaped.map(|reaped| reaped.status))
     }
 
-    /// Waits until the child ends, at most for this time, and reaps it. `None` if it still runs then; the child goes on, and can be waited
-    /// for again.
+    /// Waits until the child ends, at most for this time, and reaps it. Returns `None` if the child still runs after that time; the caller
+    /// can wait for it again.
     ///
-    /// It does not close standard input, and reads no output. A child that waits for the end of its input, or that has filled a pipe, does
-    /// not end.
+    /// The call does not close standard input, and reads no output. A child that waits for the end of its input, or that has filled a
+    /// pipe, does not end.
     ///
     /// # Errors
     ///
@@ -151,8 +152,8 @@ impl Child {
     ///
     /// # Platform notes
     ///
-    /// On Linux one `poll(2)` of the pidfd waits. Without a pidfd (see [`Child::pidfd`]), the call asks again after 0.5 to 16 ms, in growing
-    /// steps, and so it does if the child has ended while another process traces it.
+    /// On Linux the call waits by one `poll(2)` of the pidfd. Without a pidfd (see [`Child::pidfd`]), it asks the kernel again and again,
+    /// with pauses that grow from 0.5 to 16 ms. It does the same if the child has ended and another process traces it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -164,7 +165,7 @@ impl Child {
     /// # Ok::<(), fdspawn::Error>(())
     /// ```
     pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
-        // A time beyond the clock's end is as good as none.
+        // If the sum is too large for the clock, there is no deadline.
         self.wait_at_most(Instant::now().checked_add(time))
     }
 
@@ -190,8 +191,8 @@ impl Child {
         Ok(wait_until(&self.process, deadline)?.map(|reaped| reaped.status))
     }
 
-    /// Waits until the child ends, is stopped by a signal, or continues. It reaps a child that has ended, and tells each stop and each
-    /// continuation once.
+    /// Waits until the child ends, is stopped by a signal, or continues. The call reaps a child that has ended, and reports each stop
+    /// and each continuation once.
     ///
     /// # Errors
     ///
@@ -199,7 +200,7 @@ impl Child {
     ///
     /// # Platform notes
     ///
-    /// Linux only; other systems tell only the end.
+    /// Linux reports stops and continuations. On other systems the call waits for the end of the child only.
     ///
     /// ```
     /// use fdspawn::{Change, Command, Signal};
@@ -233,7 +234,8 @@ impl Child {
         self.signal(Signal::KILL).map(drop)
     }
 
-    /// Sends a signal to the child. Returns false, and sends nothing, if the child has been reaped: the number may be another process's.
+    /// Sends a signal to the child. Returns false, and sends nothing, if the child has been reaped: its process id may be another
+    /// process's.
     ///
     /// A child that has ended and has not been reaped takes a signal without an effect.
     ///
@@ -243,9 +245,9 @@ impl Child {
     ///
     /// # Platform notes
     ///
-    /// On Linux `pidfd_send_signal(2)` sends it, which cannot reach another process even if other code of this process has reaped the child.
-    /// Without a pidfd, `kill(2)` sends it if `waitid(2)` says that the number is that of a child of this process. If other code has reaped
-    /// the child and a later child has its number, that one gets the signal.
+    /// On Linux the library sends the signal by `pidfd_send_signal(2)`, which cannot reach another process even if other code of this
+    /// process has reaped the child. Without a pidfd, the library sends it by `kill(2)`, if `waitid(2)` says that the process id is that of
+    /// a child of this process. If other code has reaped the child and a later child has its process id, that later child gets the signal.
     pub fn signal(&self, signal: Signal) -> Result<bool> {
         send(&self.process, signal)
     }
@@ -254,7 +256,7 @@ impl Child {
     /// or sessions. The child leads a group if the command has [`Command::process_group`] 0 or [`Command::setsid`].
     ///
     /// Returns false if the group has no process any more. After the child has been reaped, only its pidfd names the group without doubt
-    /// (Linux 6.9 or later); without that the call sends nothing, and returns false.
+    /// (Linux 6.9 or later); without such a pidfd the call sends nothing, and returns false.
     ///
     /// # Errors
     ///
@@ -278,28 +280,29 @@ impl Child {
     }
 
     /// Ends the child: sends the signals of the teardown, one after the other, until the child has ended, and reaps it. Returns as soon as
-    /// the child has ended, and not only after the grace. If no signal but SIGKILL ends it, it waits for the end without a limit: the kernel
-    /// lets a process that waits for a disk end only later.
+    /// the child has ended, and not only after the grace. If only SIGKILL ends the child, the call waits for the end without a limit: a
+    /// process that waits for a disk ends only after that.
     ///
-    /// By default the signals go to the child alone. [`Teardown::reach`] widens that to what the child has started; whatever is left of those
-    /// processes when the child has ended gets SIGKILL then, unless [`Teardown::graces_for_all`] gives them the grace, too. After each signal
-    /// other than SIGKILL they also get SIGCONT, so that a stopped process takes it.
+    /// By default the signals go to the child alone. With [`Teardown::reach`] they also go to processes that the child has started. Those
+    /// that still run when the child has ended get SIGKILL then, unless [`Teardown::graces_for_all`] gives them the grace, too. After each
+    /// signal other than SIGKILL they also get SIGCONT, so that a stopped process takes it.
     ///
-    /// Other threads may wait for the child meanwhile, or end it, too. Until this call has killed what is left, their waits go on.
-    /// If the child has been reaped before, the call returns its status, and reaches only what [`Reached`](crate::Reached) says.
+    /// Other threads may wait for the child meanwhile, or end it, too. Their waits go on until this call has killed the processes
+    /// that are left. If the child has been reaped before, the call returns its status, and reaches only what
+    /// [`Reached`](crate::Reached) says.
     ///
     /// # Errors
     ///
-    /// It sends no signal if there is no way to the processes that it should reach: [`Failure::NoGroup`], [`Failure::OwnGroup`],
-    /// [`Failure::NoSession`], [`Failure::NoProcessList`]; and in a forked copy of the process that has started the child
-    /// ([`Failure::NotAChild`]).
+    /// The call sends no signal if it cannot find the processes that it should reach: [`Failure::NoGroup`],
+    /// [`Failure::OwnGroup`], [`Failure::NoSession`], [`Failure::NoProcessList`]; and in a forked copy of the process that has
+    /// started the child ([`Failure::NotAChild`]).
     ///
     /// `EPERM` ([`Failure::Signal`]) if the child runs as another user, to which this process may not send signals, and has not ended by
     /// itself within the graces and 100 ms. `ECHILD` if another part of this process has reaped the child, as for [`Child::wait`].
     ///
     /// # Platform notes
     ///
-    /// Each [`Reach`](crate::Reach) says on which mechanism it rests. On systems other than Linux there are only [`Reach::Process`] and
+    /// Each [`Reach`](crate::Reach) names its mechanism. On systems other than Linux there are only [`Reach::Process`] and
     /// [`Reach::Group`].
     ///
     /// [`Reach::Process`]: crate::Reach::Process
@@ -340,8 +343,9 @@ impl Child {
         Ok(())
     }
 
-    /// Drops this value and lets the child go on, whatever [`Command::on_drop`](crate::Command::on_drop) says. The parent's ends that the
-    /// caller has not taken are closed. Until this process ends, the ended child is a zombie, unless a [`Process`] waits for it.
+    /// Drops this value and lets the child go on, even if [`Command::on_drop`](crate::Command::on_drop) would end it. The call closes the
+    /// parent's ends that the caller has not taken. Until this process ends, the ended child is a zombie, unless a [`Process`] waits for
+    /// it.
     pub fn detach(self) {
         drop(self.process.detach());
     }
@@ -349,12 +353,12 @@ impl Child {
     /// Closes the parent's end of standard input and those of slots that the caller has not taken, reads standard output and
     /// error at the same time, and waits.
     ///
-    /// It reads both until end-of-file. If another process holds a write end open, for example a grandchild, it waits for that
-    /// process too.
+    /// The call reads both until end-of-file. If another process, for example a grandchild, holds a write end open, the call
+    /// waits for that process, too.
     ///
     /// # Errors
     ///
-    /// Those of [`Child::wait`], and [`Failure::Read`]. After an error of a read it still waits for the child.
+    /// Those of [`Child::wait`], and [`Failure::Read`]. After an error of a read the call still waits for the child.
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
         self.ends.slots.clear();
@@ -364,16 +368,18 @@ impl Child {
 
     /// Gives the process away without reaping it: its process id, and its pidfd if it has one.
     ///
-    /// Use it if other code waits for all children of the process, such as the event loop of a language's runtime. From now on the caller
-    /// reaps the child, by `waitid(2)` or `waitpid(2)`; the library neither waits for it nor signals it. Until it has been
-    /// reaped, the kernel gives its process id to no other process. The caller owns the pidfd, which has close-on-exec set.
+    /// Use this if other code waits for all children of the process, such as the event loop of a language's runtime. From now on the
+    /// caller reaps the child, by `waitid(2)` or `waitpid(2)`; the library neither waits for the child nor signals it. Until the caller
+    /// has reaped the child, the kernel gives its process id to no other process. The caller owns the pidfd, which has close-on-exec set.
     ///
-    /// It closes the parent's ends that the caller has not taken: `stdin`, `stdout`, `stderr`, and those of slots.
+    /// The call closes the parent's ends that the caller has not taken: `stdin`, `stdout`, `stderr`, and those of
+    /// slots.
     ///
     /// # Errors
     ///
     /// [`Failure::Reaped`] (`ECHILD`), with the status, if [`Child::wait`] or [`Child::try_wait`] has reaped the child: the process id may be
-    /// another process's. (If other code of the process has reaped it, or SIGCHLD is ignored, the library does not know it.)
+    /// another process's. (If other code of the process has reaped the child, or the kernel has because the process ignores SIGCHLD, the
+    /// library does not know of the reap.)
     ///
     /// [`Failure::NotAChild`] (`ECHILD`) in a forked copy of the process that has started the child.
     ///

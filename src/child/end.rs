@@ -9,13 +9,13 @@ use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
 /// How long a thread that may not block waits for the end of the child after SIGKILL, and how long each teardown waits for the ends of the
-/// other processes, which the kernel kills at their own time.
+/// other processes, which need a moment to end after SIGKILL.
 const AFTER_KILL: Duration = Duration::from_millis(100);
 
 /// How long a teardown waits for the end of the child after SIGKILL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// As long as it takes, if the child has got the signal.
+    /// Without a limit, if the child has got the signal.
     Long,
     /// At most [`AFTER_KILL`].
     Short,
@@ -26,7 +26,7 @@ pub(super) enum Patience {
 pub(super) enum EndError {
     /// There is no way to the processes that should be reached.
     Target(TargetError),
-    /// The child still runs: this process may not signal it.
+    /// The child still runs: this process may not send it a signal.
     Refused(Errno),
     /// The child still runs, although it has got SIGKILL.
     StillRuns,
@@ -45,7 +45,8 @@ impl Spawned {
             if has_ended && (!how.graces_for_all || target.is_empty()) {
                 break;
             }
-            // If the child takes no signal, it gets no grace, and SIGKILL tells the error.
+            // If this process may not send the child a signal, the child gets no grace, and the SIGKILL below returns
+            // the error.
             if target.signal(signal).is_err() {
                 continue;
             }
@@ -66,7 +67,7 @@ impl Spawned {
                 return Err(killed.map_or_else(EndError::Refused, |()| EndError::StillRuns));
             }
         }
-        // What a process has started after the last look at it.
+        // Kill the processes that were started after the last look at the lists.
         target.sweep();
         target.wait_until_ended(Instant::now() + AFTER_KILL);
         match self.reap_ended() {

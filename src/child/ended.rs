@@ -9,14 +9,14 @@ use std::process::ExitStatus;
 pub struct Ended {
     /// The status of the child.
     pub status: ExitStatus,
-    /// The last signal that was sent while the child ran: the one that was needed. `None` if the child had ended before.
+    /// The last signal that the library sent while the child ran. `None` if the child had ended before.
     pub by: Option<Signal>,
-    /// Whom the signals went to, and by which mechanism.
+    /// Which processes got the signals, and by which mechanism.
     pub reached: Reached,
 }
 
-/// Whom the signals of a teardown went to, and by which mechanism. It does not say that each process took them: a process of another user
-/// may be out of reach. [`Reach`](crate::Reach) says whom each mechanism can miss.
+/// Which processes got the signals of a teardown, and by which mechanism. A process of another user may have refused them.
+/// [`Reach`](crate::Reach) says which processes each mechanism can miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reached {

@@ -9,7 +9,8 @@ use rustix::process::Signal;
 impl Spawned {
     /// Sends a signal to all processes of the group that the child leads, or in whose [`Group`](crate::Group) it is.
     ///
-    /// While the child has not been reaped, no other group can have its number. After that only its pidfd names the group.
+    /// While the child has not been reaped, no other group can have its number. After the reap, only the child's pidfd
+    /// names the group.
     pub(crate) fn signal_group(&self, signal: Signal) -> Result<Sent, GroupError> {
         if self.is_in_copy() {
             return Err(GroupError::Copy);
@@ -24,7 +25,7 @@ impl Spawned {
                 _ if is_reaped => send(pid, self.pidfd(), true, signal),
                 Ok(group) if group == pid || self.leads_group() => send(pid, self.pidfd(), false, signal),
                 Ok(_) => Err(GroupError::NoLeader),
-                // Another part of this process has just reaped it.
+                // Another part of this process has just reaped the child.
                 Err(Errno::SRCH) => send(pid, self.pidfd(), true, signal),
                 Err(errno) => Err(errno.into()),
             }

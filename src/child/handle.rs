@@ -29,7 +29,7 @@ impl OwnedProcess {
         };
     }
 
-    /// Gives the process away. From then on no drop ends it.
+    /// Takes the process out. From then on no drop ends it.
     pub(super) fn detach(mut self) -> Arc<Spawned> {
         self.on_drop = None;
         Arc::clone(&self.process)
@@ -53,7 +53,8 @@ impl DerefMut for OwnedProcess {
 impl Drop for OwnedProcess {
     fn drop(&mut self) {
         let Some(how) = self.on_drop.take() else { return };
-        // In a forked copy the child is another process's. If the child has been reaped, the group may still have members.
+        // In a forked copy of the process, the child is no child. After the reap of the child, its group may still have
+        // members.
         if self.process.is_in_copy() {
             return;
         }

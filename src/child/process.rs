@@ -15,11 +15,12 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A second handle of a child, from [`Child::process`]: for other threads, to wait for it, to signal it or to end it, while any thread
-/// waits for it or reads its output.
+/// A second handle of a child, from [`Child::process`]. By it another thread waits for the child or sends it a signal, even while any
+/// thread waits for the child or reads its output.
 ///
-/// All handles of a child share one state. The child is reaped once, by whichever wait comes first; the others get the same status. A
-/// signal never reaches another process: after the child has been reaped, it is not sent. A drop does nothing to the child.
+/// All handles of a child share one state. The first wait that finds the child ended reaps it; all other waits return the same
+/// status. After the child has been reaped, the library sends no signal, so that no other process gets it. A drop does nothing to the
+/// child.
 ///
 /// ```
 /// use fdspawn::{Command, Signal};
@@ -68,7 +69,7 @@ impl Process {
     ///
     /// Those of [`Child::wait`](crate::Child::wait).
     pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
-        // A time beyond the clock's end is as good as none.
+        // If the sum is too large for the clock, there is no deadline.
         wait_until(&self.0, Instant::now().checked_add(time)).map(status)
     }
 
@@ -138,7 +139,7 @@ pub(super) fn wait_error(spawned: &Spawned, errno: Errno) -> Error {
     failed(spawned, Subject::Wait, Failure::Wait, Some(errno))
 }
 
-/// The error of a call for a child. In a forked copy of the process that has started it, it is no child.
+/// The error of a call for a child. A forked copy of the process that has started the child has no such child.
 fn failed(spawned: &Spawned, subject: fn(u32) -> Subject, failure: Failure, errno: Option<Errno>) -> Error {
     if spawned.is_in_copy() {
         return Error::new(subject(spawned.id()), Failure::NotAChild, None);

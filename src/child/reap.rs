@@ -1,4 +1,4 @@
-//! The calls that wait for a child: `waitid(2)`, and `wait4(2)` if the kernel or a filter refuses that.
+//! The calls that wait for a child: `waitid(2)`, or `wait4(2)` if the kernel or a filter refuses `waitid`.
 
 use super::usage::Usage;
 use crate::group::ReapMode;
@@ -67,7 +67,7 @@ pub(super) fn wait(
         Err(errno) if is_refusal(errno) && hold == ReapMode::Reap => {}
         result => return result.map(reaped),
     }
-    // This call counts children that have ended without a flag for that.
+    // `wait4` counts children that have ended without a flag for them.
     sys::wait4(pid, options & !libc::WEXITED).map(reaped)
 }
 
@@ -85,7 +85,7 @@ pub(super) fn wait(
     Ok(ended.map(|(status, usage)| Reaped { status: ExitStatus::from_raw(status), usage: Some(usage.into()) }))
 }
 
-/// Whether a child that a wait counts exists, without reaping it. `Some(true)` if it has ended.
+/// Looks at a child that a wait counts, and does not reap it. Returns whether the child has ended.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn peek(pid: i32, counted: Counted) -> Result<bool, Errno> {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -132,7 +132,8 @@ pub(super) fn is_child(_: BorrowedFd<'_>) -> bool {
     true
 }
 
-/// Whether the call itself was refused. The other two errors are answers.
+/// Whether the error says that the kernel or a filter refuses the call. The other two errors are answers about the
+/// child.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn is_refusal(errno: Errno) -> bool {
     !matches!(errno, Errno::CHILD | Errno::INTR)

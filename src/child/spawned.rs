@@ -18,10 +18,11 @@ use std::time::Duration;
 pub(crate) struct Spawned {
     pid: i32,
     pidfd: Option<OwnedFd>,
-    /// Whether the child is known to have executed its program. If not, the wait for its end finds out.
+    /// Whether it is known that the child has executed its program. If it is not known, the wait for the child's end
+    /// finds out.
     has_executed: bool,
-    /// How many forks had made this process when it made the child. In a forked copy the child is not a child, and the lock may
-    /// be held by a thread that the copy does not have.
+    /// How many forks had made this process when it made the child. In a forked copy of this process the child is no child, and
+    /// a thread that the copy does not have may hold the lock.
     forks: u32,
     /// Whether the child was started as the leader of a process group.
     leads_group: bool,
@@ -30,7 +31,7 @@ pub(crate) struct Spawned {
     /// A thread that holds the lock and finds no status may use the pid: no other thread can reap the child through this `Spawned`
     /// meanwhile.
     state: Mutex<State>,
-    /// A thread that ended the child has done so.
+    /// Wakes waits when a thread that was ending the child has finished.
     is_ended: Condvar,
 }
 
@@ -38,8 +39,8 @@ pub(crate) struct Spawned {
 struct State {
     /// The status, after the child has been reaped.
     reaped: Option<Reaped>,
-    /// How many threads are ending the child. Until they have done so, only they reap it: the group of a child that has not been reaped
-    /// has its number for itself.
+    /// How many threads are ending the child. Until they have finished, only they reap it: while a child has not been reaped, no other
+    /// group can get the number of its group.
     enders: u32,
 }
 
@@ -82,12 +83,12 @@ impl Spawned {
         Self { pidfd, ..self }
     }
 
-    /// Tells that the child was started as the leader of a process group.
+    /// Remembers that the child was started as the leader of a process group.
     pub(crate) fn set_group_leader(&mut self) {
         self.leads_group = true;
     }
 
-    /// Tells that the child has joined a group, or leads it.
+    /// Remembers that the child has joined a group, or leads it.
     pub(crate) fn set_membership(&mut self, membership: Membership) {
         self.membership = Some(membership);
     }
@@ -138,14 +139,15 @@ impl Spawned {
             }
             Err(Errno::CHILD) if !self.has_executed => match self.wait_for_end(Counted::All) {
                 Ok(reaped) => Err(WaitError::KilledBeforeExec(reaped.status)),
-                // Another part of the process has reaped it, or the kernel, if SIGCHLD is ignored.
+                // Another part of the process has reaped the child, or the kernel has, because the process ignores
+                // SIGCHLD.
                 Err(errno) => Err(errno.into()),
             },
             Err(errno) => Ok(self.reaped_by_others(errno)?),
         }
     }
 
-    /// Waits for the end of a child that is not to execute any more, and reaps it.
+    /// Waits for the end of a child that will not execute its program, and reaps it.
     pub(crate) fn reap(&mut self) -> Result<ExitStatus, Errno> {
         self.wait_for_end(Counted::All).map(|reaped| reaped.status)
     }
@@ -200,14 +202,14 @@ impl Spawned {
         Ender(self)
     }
 
-    /// Sleeps, or waits until the thread that is ending the child has done so.
+    /// Sleeps, or waits until the thread that is ending the child has finished.
     pub(super) fn pause(&self, time: Duration) {
         let state = self.lock();
         if state.enders == 0 {
             drop(state);
             std::thread::sleep(time);
         } else {
-            // After a time the caller asks again, whether or not the thread is done.
+            // After this time the caller looks at the child again, even if the thread has not finished.
             drop(self.is_ended.wait_timeout(state, time));
         }
     }
@@ -229,7 +231,8 @@ impl Spawned {
         state.reaped.is_none().then(|| act(self.pid))
     }
 
-    /// Sends a signal, and returns true. If the child has been reaped, it does nothing, since the pid may be another process's.
+    /// Sends a signal, and returns true. If the child has been reaped, the function sends nothing, since the pid may be another
+    /// process's.
     pub(crate) fn signal(&self, signal: Signal) -> Result<bool, Errno> {
         if self.is_in_copy() {
             return Err(Errno::CHILD);
@@ -255,8 +258,8 @@ impl Spawned {
         }
     }
 
-    /// Whether another part of this process, or the kernel, has reaped the child, so that its pid may be another process's. A later child of
-    /// this process that has the same pid is not told apart.
+    /// Whether another part of this process, or the kernel, has reaped the child, so that its pid may be another process's. The function
+    /// cannot tell the child from a later child of this process that has the same pid.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn is_reaped_elsewhere(&self) -> bool {
         match self.pidfd() {
@@ -276,7 +279,7 @@ impl Spawned {
     ///
     /// Until exec the end of such a child sends no signal; exec makes its signal SIGCHLD. A wait without `__WALL` counts only
     /// children that send SIGCHLD, and those that this process traces, which only a program asks for. So ECHILD says that the child
-    /// has not executed its program. It does not block, and it reaps no program.
+    /// has not executed its program. This call does not block, and it reaps no child that has executed.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn verify_exec(&mut self) -> Result<(), ExitStatus> {
         let is_program = match peek(self.pid, Counted::Executed) {
@@ -289,7 +292,8 @@ impl Spawned {
                         true
                     }
                     Err(Errno::CHILD) => false,
-                    // No call waits here. A child that is not known to have executed counts as killed.
+                    // The kernel refuses all calls that wait. A child of which it is not known that it has executed
+                    // counts as killed.
                     Err(_) => has_executed(self.pid) == Some(true),
                 }
             }
@@ -298,7 +302,8 @@ impl Spawned {
         if !is_program {
             match self.wait_for_end(Counted::All) {
                 Ok(reaped) => return Err(reaped.status),
-                // Only a child that sends SIGCHLD is reaped by the kernel itself or by a wait of another part of the process.
+                // The child has executed its program: the kernel itself, or a wait of another part of the process, reaps only
+                // a child that sends SIGCHLD.
                 Err(Errno::CHILD) => {}
                 Err(_) => return Err(ExitStatus::default()),
             }
@@ -340,7 +345,7 @@ impl Spawned {
         }
     }
 
-    /// The library does not ask this system.
+    /// The library does not look for stops on this system.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(crate) fn is_stopped(&self) -> Option<bool> {
         Some(false)
@@ -351,7 +356,8 @@ impl Spawned {
         is_known_to_have_executed(self.pid)
     }
 
-    /// Whether the child has left this process's session, so that the quick question has no answer.
+    /// Whether the child has left this process's session, so that `setpgid(2)` cannot tell whether the child has
+    /// executed.
     pub(crate) fn is_in_other_session(&self) -> bool {
         sys::session_of(self.pid) != sys::session_of(0)
     }

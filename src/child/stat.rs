@@ -1,4 +1,4 @@
-//! What `/proc/PID/stat` says of a process (`proc_pid_stat(5)`).
+//! `Stat`: fields of `/proc/PID/stat` (`proc_pid_stat(5)`).
 
 /// Some fields of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Stat {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 
-    /// Whether the process makes no other one: a signal or a tracer has stopped it, or it has ended.
+    /// Whether the process cannot start another one: a signal or a tracer has stopped it, or it has ended.
     pub(super) fn is_at_rest(&self) -> bool {
         self.has_ended() || matches!(self.state, b'T' | b't')
     }

@@ -16,7 +16,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) enum Target<'a> {
     Process(&'a Spawned),
-    /// The second field says how the last signal has gone.
+    /// The second field says by which mechanism the last signal was sent.
     Group(&'a Spawned, Sent),
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Tree(&'a Spawned, Tree, Scope),
@@ -56,7 +56,8 @@ impl<'a> Target<'a> {
             Reach::Session => {
                 let pid = spawned.id().cast_signed();
                 let session = spawned.with_pid(sys::session_of);
-                // A child that has been reaped has no number any more by which the rest of the session could be found.
+                // After the reap of the child, its number may be another session's, so the library cannot find the rest
+                // of the session.
                 if session.is_some_and(|session| session.is_ok_and(|session| session.cast_signed() as i32 != pid)) {
                     return Err(TargetError::NoSession);
                 }
@@ -90,7 +91,7 @@ impl<'a> Target<'a> {
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(spawned, tree, _) => {
-                // The processes that the child has started are not found any more after its end.
+                // After the end of the child, the library cannot find the processes that it has started.
                 let found = tree.signal(signal);
                 spawned.signal(signal).map(drop).and(found)
             }
@@ -115,7 +116,7 @@ impl<'a> Target<'a> {
         child.signal(Signal::KILL).map(drop)
     }
 
-    /// Kills what has been started since the last look at the processes, while the child has not been reaped.
+    /// Kills the processes that were started since the last look, while the child has not been reaped.
     pub(super) fn sweep(&mut self) {
         match self {
             Self::Process(_) => {}
@@ -162,7 +163,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Sends a signal to the group, and remembers how it has gone.
+/// Sends a signal to the group, and remembers the mechanism.
 fn send_to_group(spawned: &Spawned, way: &mut Sent, signal: Signal) -> Result<(), Errno> {
     match spawned.signal_group(signal) {
         Ok(Sent::No) => Ok(()),
@@ -175,7 +176,7 @@ fn send_to_group(spawned: &Spawned, way: &mut Sent, signal: Signal) -> Result<()
     }
 }
 
-/// Whether a process that is stopped has to continue to take this signal.
+/// Whether a stopped process takes this signal only after SIGCONT.
 fn wakes(signal: Signal) -> bool {
     ![Signal::KILL, Signal::CONT, Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal)
 }

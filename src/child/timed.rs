@@ -7,14 +7,15 @@ use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// The first and the longest time between two questions, if nothing tells when the child ends.
+/// The first and the longest pause between two looks at the child, if no pidfd tells when the child ends.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(16));
 
 impl Spawned {
-    /// Waits until the child ends, and reaps it. `None` if the deadline comes first; without one it waits as long as it takes.
+    /// Waits until the child ends, and reaps it. `None` if the deadline comes first; without a deadline the function waits as
+    /// long as the child runs.
     ///
-    /// A pidfd is readable when the child has ended. Without one, or if the child has ended and cannot be reaped yet since another process
-    /// traces it, this asks again and again, with pauses that grow.
+    /// A pidfd is readable when the child has ended. Without a pidfd, the function looks at the child again and again, with pauses that
+    /// grow. It does the same if the child has ended, but cannot be reaped yet because another process traces it.
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Result<Option<Reaped>, Errno> {
         if self.is_in_copy() {
             return Err(Errno::CHILD);
@@ -60,12 +61,12 @@ impl Spawned {
     }
 }
 
-/// Waits until a pidfd is readable or the deadline has come, and returns whether it is readable. Also returns if the system refuses the
-/// call.
+/// Waits until a pidfd is readable or the deadline has come, and returns whether it is readable. The function also returns if the
+/// system refuses `poll(2)`.
 fn poll_until(pidfd: BorrowedFd<'_>, deadline: Option<Instant>) -> bool {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // A time that the system cannot express is as good as none.
+        // If the time is too large for the system's type, `poll(2)` waits without a limit.
         let time = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], time.as_ref()) {
             Err(Errno::INTR) => {}

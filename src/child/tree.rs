@@ -1,7 +1,7 @@
 //! `Tree`: the processes that a child has started, found in `/proc` and held by pidfds.
 //!
-//! The library reads the lists of the kernel again and again until they have nothing new. A process is held only if the kernel says that
-//! it belongs to the tree *after* the library has opened its pidfd, so that the pidfd cannot refer to a stranger.
+//! The library reads the lists of the kernel again and again until they have nothing new. It holds a process only if the kernel says
+//! *after* the open of the pidfd that the process belongs to the tree. So the pidfd cannot refer to another process.
 
 use super::spawned::Spawned;
 use super::stat::Stat;
@@ -59,14 +59,14 @@ impl Tree {
         if own != Path::new(&std::process::id().to_string()) || !is_in_proc(proc()?) {
             return Err(Errno::NOENT);
         }
-        // A child that has been reaped has no descendants any more, and no session.
+        // After the reap of a child, nothing names its descendants or its session.
         let root = Held::new(root, |_| true).unwrap_or(Held { pid: root, start_time: u64::MAX, pidfd: None });
         let mut tree = Self { root, scope, has_lists: true, held: Vec::new(), numbers: BTreeMap::new() };
         tree.scan()?;
         Ok(tree)
     }
 
-    /// How many processes have been found.
+    /// How many processes the tree has.
     pub(super) fn count(&self) -> usize {
         self.held.len()
     }
@@ -91,7 +91,10 @@ impl Tree {
     pub(super) fn kill(&mut self, root: &Spawned) -> Result<(), Errno> {
         let stopped = root.signal(Signal::STOP);
         let found = self.stop();
-        let killed = self.held.iter().fold(Ok(()), |result, held| held.signal(Signal::KILL).and(result));
+        let mut killed = Ok(());
+        for held in &self.held {
+            killed = held.signal(Signal::KILL).and(killed);
+        }
         stopped.map(drop).and(found).and(killed)
     }
 
@@ -201,8 +204,8 @@ impl Tree {
 }
 
 impl Held {
-    /// Holds the process that has this number, if its state is as required. The state is read after the pidfd was opened: if that refers to
-    /// an earlier process of this number, it says that the process has ended.
+    /// Holds the process that has this number, if its state is as required. The state is read after the pidfd was opened: if the pidfd
+    /// refers to an earlier process of this number, it says that this process has ended.
     fn new(pid: i32, is_required: impl FnOnce(&Stat) -> bool) -> Option<Self> {
         let pidfd = match sys::open_pidfd(pid) {
             Err(Errno::SRCH) => return None,
@@ -217,7 +220,7 @@ impl Held {
         Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time)
     }
 
-    /// A process that has ended takes each signal.
+    /// For a process that has ended, each signal succeeds.
     fn signal(&self, signal: Signal) -> Result<(), Errno> {
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
@@ -235,7 +238,7 @@ impl Held {
         }
     }
 
-    /// Whether it makes no other process: it is stopped, or has ended.
+    /// Whether the process cannot start another one: it is stopped, or has ended.
     fn is_at_rest(&self) -> bool {
         Stat::read(self.pid).is_none_or(|stat| stat.start_time != self.start_time || stat.is_at_rest())
     }
@@ -267,7 +270,7 @@ fn proc() -> Result<File, Errno> {
     File::open("/proc").map_err(|error| errno_of(&error))
 }
 
-/// The children of a process, whichever of its threads has made them. `None` if the kernel has no such lists.
+/// The children of a process, which any of its threads may have made. `None` if the kernel has no such lists.
 fn children_of(pid: i32) -> Result<Option<Vec<i32>>, Errno> {
     let tasks = format!("/proc/{pid}/task");
     let Ok(threads) = File::open(&tasks) else { return Ok(Some(Vec::new())) };

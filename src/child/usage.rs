@@ -5,12 +5,12 @@ use std::time::Duration;
 
 /// What a child, and those of its own children that it has waited for, have used (`getrusage(2)`), from [`Child::wait_usage`].
 ///
-/// # What the peak memory is worth
+/// # What the peak memory says
 ///
-/// `max_rss` counts from the clone or fork, and exec does not reset it. So it is at least what the *parent* had in memory at the spawn: a
-/// program of 1 MiB that a parent of 512 MiB starts has a `max_rss` of 512 MiB, under both launchers. It says something of the program only
-/// if it is above the parent's. The figure of one process is the largest of the child's and its waited-for children's, and not the sum. To
-/// measure the memory of a whole program, start it in a cgroup of its own ([`Command::cgroup`]) and read `memory.peak`.
+/// `max_rss` counts from the clone or fork, and exec does not reset it. So the value is at least what the *parent* had in memory at the
+/// spawn: a program of 1 MiB that a parent of 512 MiB starts has a `max_rss` of 512 MiB, under both launchers. The value says something of
+/// the program only if it is above the parent's. It is the largest value of the child and of those of its children that it has waited for,
+/// and not the sum. To measure the memory of a whole program, start it in a cgroup of its own ([`Command::cgroup`]) and read `memory.peak`.
 ///
 /// [`Child::wait_usage`]: crate::Child::wait_usage
 /// [`Command::cgroup`]: crate::Command::cgroup
@@ -21,7 +21,7 @@ pub struct Usage {
     pub user_time: Duration,
     /// Processor time in the kernel.
     pub system_time: Duration,
-    /// The peak of resident memory, in bytes. See above: the parent's counts, too.
+    /// The peak of resident memory, in bytes. See above: the parent's memory counts, too.
     pub max_rss: u64,
     /// How often the process gave up the processor to wait.
     pub voluntary_switches: u64,

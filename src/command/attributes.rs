@@ -9,11 +9,12 @@ use rustix::process::{Resource, Rlimit, Signal};
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// Attributes: what the child is besides its descriptors. The child sets them itself, in one order, which `docs/design.md` shows; each
-/// method below says its place. If one fails, the spawn fails and names it with its operand, and no program runs.
+/// Attributes: the properties of the child other than its descriptors. The child sets them itself, in one order, which
+/// `docs/design.md` shows; each method below names the place of its attribute. If one fails, the error of the spawn names the
+/// attribute and its operand, and no program runs.
 ///
-/// Only these cost the clone launcher: [`Command::uid`] and [`Command::gid`], if they change an id, and [`Command::cgroup`], if the kernel
-/// kills the cgroup as a whole: see there.
+/// The clone launcher can set all attributes but these: [`Command::uid`] and [`Command::gid`], if they change an id, and
+/// [`Command::cgroup`], if the kernel kills the cgroup as a whole.
 ///
 /// [`Command::exec`] sets them in the calling process. After a failed exec those that were set before the failure stay set, other than
 /// dispositions of signals, the signal mask, the umask and the working directory.
@@ -24,8 +25,9 @@ impl<'fd> Command<'fd> {
     /// take away, and before it changes to the working directory, which it does with the rights of the new user.
     ///
     /// If the command does not set the supplementary groups ([`Command::groups`]), the child drops them all before it sets the group and
-    /// the user. If it may not (`EPERM`), that is an error, since the new user would get the groups of this process; `std::process` ignores
-    /// it. It is no error if the child has no supplementary group, or if all its user ids (real, effective, saved, file system) are `id`.
+    /// the user. If the child may not drop them (`EPERM`), the spawn fails, since the new user would get the groups of this process;
+    /// `std::process` ignores that error. It is no error if the child has no supplementary group, or if all its user ids (real, effective,
+    /// saved, file system) are `id`.
     ///
     /// # Launcher
     ///
@@ -39,8 +41,8 @@ impl<'fd> Command<'fd> {
     ///
     /// # Errors
     ///
-    /// `EPERM` without the right (`CAP_SETUID`, and `CAP_SETGID` to drop supplementary groups). The id 4,294,967,295 is none, and is
-    /// refused. If the user has reached its limit of processes (`RLIMIT_NPROC`), it is the exec that fails, with `EAGAIN`.
+    /// `EPERM` without the right (`CAP_SETUID`, and `CAP_SETGID` to drop supplementary groups). The library refuses 4,294,967,295,
+    /// which is no id. If the user has reached its limit of processes (`RLIMIT_NPROC`), the exec fails, with `EAGAIN`.
     ///
     /// [`Launcher::Auto`]: crate::Launcher::Auto
     /// [`Launcher::Clone`]: crate::Launcher::Clone
@@ -122,13 +124,13 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// Puts the child into a [`Group`]: the first child of it leads the group, and later ones join it. The command borrows the group. It
-    /// replaces [`Command::process_group`], and the other way round; the place in the order is the same.
+    /// Puts the child into a [`Group`]: the first child of it leads the group, and later ones join it. The command borrows the group.
+    /// This call and [`Command::process_group`] replace each other; the place in the order is the same.
     ///
     /// # Errors
     ///
     /// [`Failure::GroupGone`] if other code of this process has reaped the leader; `EPERM` if the leader and this process are in different
-    /// sessions. A new session as well is refused.
+    /// sessions. A command with a group and a new session is refused.
     ///
     /// [`Failure::GroupGone`]: crate::Failure::GroupGone
     ///
@@ -150,11 +152,11 @@ impl<'fd> Command<'fd> {
 
     /// Sets what the drop of the [`Child`](crate::Child) does. The default is [`OnDrop::Detach`], as with `std::process`.
     ///
-    /// It counts for [`Command::spawn`]; [`Command::status`] and [`Command::output`] wait for the child.
+    /// The setting is for [`Command::spawn`]; [`Command::status`] and [`Command::output`] wait for the child.
     ///
     /// # Errors
     ///
-    /// A teardown is refused if the command gives it no way to the processes that it should reach, since a drop could not tell that:
+    /// The spawn refuses a teardown that could not find the processes that it should reach, since a drop cannot return an error:
     /// [`Reach::Group`] needs [`Command::process_group`] 0, [`Command::setsid`] or [`Command::group`], and [`Reach::Session`] needs
     /// [`Command::setsid`].
     ///
@@ -265,7 +267,7 @@ impl<'fd> Command<'fd> {
     }
 
     /// Changes the child's root directory (`chroot(2)`). If the command sets no working directory, the child also changes to the new root:
-    /// a working directory outside would be a way out.
+    /// from a working directory outside the new root, the program could leave the new root.
     ///
     /// The child does so after the groups and the group, and before the user and the working directory. Then the paths of the working
     /// directory and of the program start at the new root. A directory given by [`Command::current_dir_fd`] may be outside.
@@ -437,8 +439,8 @@ impl<'fd> Command<'fd> {
     /// working directory, and none is looked up in `PATH`. The name that [`Command::new`] got stays argument 0, unless
     /// [`Command::arg0`] sets it, and the name in errors.
     ///
-    /// All is tried in one child, and hooks run once. The search ends at the first candidate that the child executes. The child goes on
-    /// after a candidate that does not exist (`ENOENT`, `ENOTDIR`, `ESTALE`, `ENODEV`, `ETIMEDOUT`) and after one that it may not use
+    /// One child tries all candidates, and hooks run once. The search ends at the first candidate that the child executes. The child goes
+    /// on after a candidate that does not exist (`ENOENT`, `ENOTDIR`, `ESTALE`, `ENODEV`, `ETIMEDOUT`) and after one that it may not use
     /// (`EACCES`, `ELOOP`, `ENAMETOOLONG`). Any other error, such as `ENOEXEC`, `E2BIG` or `ETXTBSY`, ends the search and is the error of
     /// the spawn. If no candidate is left, the error is that of the first one whose file exists; [`Error::path`] has it. If none exists,
     /// it is the first of `EACCES`, `ELOOP` and `ENAMETOOLONG`, or else `ENOENT`. An empty list is refused.

@@ -20,9 +20,9 @@ use std::path::Path;
 
 /// A program to start, and the descriptor table to start it with.
 ///
-/// It is `std::process::Command` with two differences: the child has only the descriptors that the command names (unless
-/// it sets [`Rest::Inherit`]), and the command can name any number, not only 0, 1 and 2. A method that has the name of
-/// a method of std does the same.
+/// A `Command` is `std::process::Command` with two differences: the child has only the descriptors that the command
+/// names (unless it sets [`Rest::Inherit`]), and the command can name any number, not only 0, 1 and 2. A method that has
+/// the name of a method of std does the same.
 ///
 /// A command can be spawned many times. Each spawn opens new pipes. [`Stdio`] says who closes the other descriptors in the
 /// parent. `'fd` is the lifetime of the descriptors that the command borrows.

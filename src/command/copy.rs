@@ -12,7 +12,7 @@ impl<'fd> Command<'fd> {
     ///   them, and each child has an end of its own.
     /// - Bytes of [`Stdio::data`](crate::Stdio::data) are copied. A prepared [`Environment`](crate::Environment) is shared.
     ///
-    /// It makes no system call.
+    /// The copy makes no system call.
     ///
     /// # Errors
     ///

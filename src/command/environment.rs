@@ -63,7 +63,7 @@ impl EnvBlock {
 
 /// A prepared environment, which many commands can share: see [`Command::environment`].
 ///
-/// It does not follow later changes of this process's environment. A clone shares the memory. `Debug` shows only the count of
+/// Later changes of this process's environment do not change it. A clone shares the memory. `Debug` shows only the count of
 /// variables, since their values may be secret.
 ///
 /// [`Command::environment`]: crate::Command::environment
@@ -93,7 +93,7 @@ impl Environment {
     /// Makes an environment of these strings, in their order. By convention each is `NAME=value`. The program gets others, too, as they
     /// are: without a `=`, or with the name of a string before.
     ///
-    /// This copies the environment that this process was started with, whatever it has changed since then, on Linux:
+    /// On Linux, this copies the environment that this process was started with, without the changes since then:
     ///
     /// ```
     /// use fdspawn::{Command, Environment};

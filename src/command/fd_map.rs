@@ -188,11 +188,11 @@ impl<'fd> FdMap<'fd> {
     ///
     /// A process that was started with a closed 0 has opened some file of its own there: a database, the socket of an event loop. If the
     /// child would inherit such a number as a standard stream, by default or by [`Stdio::inherit`], it gets `/dev/null` instead, as it does
-    /// if the number is closed. A source that the command names itself is not concerned: [`Stdio::inherit_from`], a lent
-    /// descriptor, or [`std::io::stdin`]. The numbers of several calls add up.
+    /// if the number is closed. The call does not change a source that the command names itself: [`Stdio::inherit_from`], a lent
+    /// descriptor, or [`std::io::stdin`]. Numbers of several calls add up.
     ///
-    /// It is for a runtime that knows what it has at 0 to 2 and starts programs for others. The library cannot know it: see
-    /// [`inspect`](crate::inspect) for what a number refers to.
+    /// Use this in a runtime that knows which files it has at 0 to 2 and starts programs for others. The library cannot
+    /// know that: see [`inspect`](crate::inspect) for what a number refers to.
     ///
     /// The spawn fails if a number is not 0, 1 or 2 ([`Refusal::NotInheritedWhere`]). With [`Rest::Close`] no child inherits another number,
     /// and with [`Rest::Inherit`] use [`Stdio::closed`].
@@ -219,9 +219,9 @@ impl<'fd> FdMap<'fd> {
 
     /// Asks for a capacity, in bytes, of each pipe that a spawn or a [`fork_run`] with this map makes (`F_SETPIPE_SZ`). Linux only.
     ///
-    /// It is best effort: the kernel rounds it up to a power of two of pages, and may refuse it; then the pipe stays as it is. Do not ask for
-    /// it by habit. All pipes of a user share a small budget (`/proc/sys/fs/pipe-user-pages-soft`, 64 MiB by default, which is 64 pipes of
-    /// 1 MiB). When it is spent, each new pipe of that user, in all of the user's programs, has only 8 KiB.
+    /// The kernel rounds the capacity up to a power of two of pages. It may also refuse it; then the pipe stays as it is, and the spawn goes
+    /// on. Do not ask for a capacity by habit. All pipes of a user share a small budget (`/proc/sys/fs/pipe-user-pages-soft`, 64 MiB by
+    /// default, which is 64 pipes of 1 MiB). When it is spent, each new pipe of that user, in all of the user's programs, has only 8 KiB.
     ///
     /// [`fork_run`]: crate::fork_run
     ///

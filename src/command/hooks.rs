@@ -20,8 +20,8 @@ impl Command<'_> {
     /// program gets the copy that the parent made before the fork: another thread of the parent may have been in `set_var` at the fork,
     /// and left a broken environment to the child. If the kernel refuses that call, the program gets the child's own environment.
     ///
-    /// The function may execute a program itself: then that is the child. If the function returns an error, the spawn fails with
-    /// that error and its text.
+    /// The function may execute a program itself: then the child runs that program. If the function returns an error, the spawn
+    /// fails with that error and its text.
     ///
     /// On Linux, if a signal stops the child in the function, the parent sends it SIGCONT within about 100 ms, also if the function has raised
     /// the signal itself, for a debugger. (With `std::process` the parent would wait.) Let such a function sleep instead.

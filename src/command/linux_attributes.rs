@@ -32,11 +32,12 @@ impl<'fd> Command<'fd> {
 
     /// Sets the CPUs on which the child may run (`sched_setaffinity(2)`). Linux only.
     ///
-    /// The child sets them after the nice value. The kernel takes those of the set that exist and that the cgroup allows.
+    /// The child sets them after the nice value. The kernel uses those CPUs of the set that exist and that the cgroup
+    /// allows.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the kernel takes none of the set: [`Failure::Affinity`] has it. An empty set is refused.
+    /// `EINVAL` if the kernel can use none of them: [`Failure::Affinity`] has the set. An empty set is refused.
     ///
     /// [`Failure::Affinity`]: crate::Failure::Affinity
     ///
@@ -82,7 +83,7 @@ impl<'fd> Command<'fd> {
     }
 
     /// Makes sure that the program and its descendants never get a privilege from a file that they execute, such as a set-user-id
-    /// program (`PR_SET_NO_NEW_PRIVS`). It cannot be taken back. Linux only.
+    /// program (`PR_SET_NO_NEW_PRIVS`). No call of the process can undo this. Linux only.
     ///
     /// The child does so after the user, the group and the parent-death signal, and before the signal mask.
     ///
@@ -100,13 +101,13 @@ impl<'fd> Command<'fd> {
     /// Makes the kernel send the child a signal when its parent ends (`PR_SET_PDEATHSIG`). Linux only.
     ///
     /// "Parent" means the **thread** that spawns: the kernel also sends the signal when that thread ends and the process lives on. Spawn from
-    /// a thread that lives long enough, or by an [`Isolated`](crate::Isolated), whose thread lives as long as it.
+    /// a thread that lives long enough, or by an [`Isolated`](crate::Isolated), whose thread ends only when the `Isolated` is dropped.
     ///
     /// The child sets it after the user and the group, whose change would clear it, and then checks that the process that has spawned it
     /// still lives; the check can tell nothing if that process is in another PID namespace. The program loses the signal if it executes a
     /// file with set-user-id, set-group-id or capabilities.
     ///
-    /// For [`Command::exec`] it is the signal at the end of this process's own parent.
+    /// With [`Command::exec`] the kernel sends the signal when this process's own parent ends.
     ///
     /// ```
     /// use fdspawn::{Command, Signal};
@@ -125,7 +126,7 @@ impl<'fd> Command<'fd> {
     /// Starts the child in a cgroup, version 2. `directory` is a descriptor of the cgroup's directory, which the command borrows. Linux
     /// only.
     ///
-    /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. Where the kernel
+    /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. If the kernel
     /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step.
     ///
     /// If `memory.oom.group` is 1 in the cgroup, or in a cgroup above it that this process can see, and memory runs out there, the kernel
@@ -170,8 +171,8 @@ impl<'fd> Command<'fd> {
     /// to the same file (`fstat(2)`). If not, the child executes nothing, and the spawn fails ([`Failure::ProgramReplaced`]). The child has
     /// the descriptor under the target's number, or else under a high one.
     ///
-    /// Where an emulator or a filter does not know `execveat(2)` (`ENOSYS`), the child executes `/proc/self/fd/N`, and a script gets that
-    /// path.
+    /// If an emulator or a filter does not know `execveat(2)` (`ENOSYS`), the child executes `/proc/self/fd/N`, and the interpreter of a
+    /// script gets that path.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Which of 0 to 2 are not standard streams of this process.
+//! Which of 0 to 2 are no standard streams of this process.
 
 use crate::plan::Refusal;
 use std::os::fd::RawFd;

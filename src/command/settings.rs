@@ -36,8 +36,8 @@ impl DerefMut for LazySettings<'_> {
     }
 }
 
-/// The attributes of a command. Those that are plain data are in the form in which the child's steps are made from them; the spawn
-/// adds the others.
+/// The attributes of a command. `plain` has those that are plain data, in the form from which `compile` makes the child's steps;
+/// the spawn adds the others.
 #[derive(Clone)]
 pub(crate) struct Settings<'fd> {
     pub(crate) plain: Attributes<'static>,

@@ -13,8 +13,8 @@ pub(crate) enum SlotKind {
 
 /// Stands for the parent's end of a pipe or socket. [`Child::take`] gives the end.
 ///
-/// It is `Copy`: each child of a command has an end of its own for the slot, and so has each child of a copy of the command
-/// ([`Command::try_clone`]). A child of another command has none.
+/// A slot is `Copy`: each child of a command has an end of its own for the slot, and so has each child of a copy of the
+/// command ([`Command::try_clone`]). A child of another command has none.
 ///
 /// [`Command::try_clone`]: crate::Command::try_clone
 /// [`Child::take`]: crate::Child::take

@@ -1,4 +1,4 @@
-//! Decides what the environment is, from what the kernel has read and what std says.
+//! Decides which entries the environment has, from the kernel's reads and from std's variables.
 
 use super::name::name_of;
 use std::ffi::{OsStr, OsString};
@@ -21,8 +21,8 @@ pub(super) fn is_settled(before: &[OsString], variables: &[OsString], after: &[O
     before == after && after.iter().filter(|string| !is_odd(string)).eq(variables)
 }
 
-/// The environment if other threads change it all the time: std's variables, and the entries that are no variables. Each of those
-/// comes after the variable that stands before it in `entries`; if that is gone, after the one before that; or else first.
+/// The environment if other threads change it all the time: std's variables, and the entries that are no variables. Each such
+/// entry comes after the nearest variable before it in `entries` that std still has. If there is none, the entry comes first.
 pub(super) fn merge(entries: &[OsString], variables: Vec<OsString>) -> Vec<OsString> {
     // The odd entries that come before each variable, and those after the last one.
     let mut odd: Vec<Vec<&OsString>> = vec![Vec::new(); variables.len() + 1];
@@ -85,7 +85,7 @@ mod tests {
             (&["A=1", "odd", "B=2"][..], &["A=1", "B=2"][..], &["A=1", "odd", "B=2"][..]),
             // A value has changed, and a variable is new.
             (&["A=1", "odd", "B=2"], &["A=3", "B=2", "C=1"], &["A=3", "odd", "B=2", "C=1"]),
-            // The nearest one has gone.
+            // The nearest variable has gone.
             (&["A=1", "B=2", "odd", "C=3"], &["A=1", "C=3"], &["A=1", "odd", "C=3"]),
             (&["A=1", "odd", "B=2"], &["B=2"], &["odd", "B=2"]),
             (&["one", "", "A=1", "=", "two"], &["A=1"], &["one", "", "A=1", "=", "two"]),

@@ -1,11 +1,12 @@
 //! The environment of this process, with the entries that [`std::env::vars_os`] does not have.
 //!
-//! std skips entries without a `=`, which a program started by `env -i` and the like passes on. libc's `environ` has them. But callers of
-//! `set_var` promise only that other threads read the environment through std, so this library may not read `environ` itself: another
-//! thread may change it, and free the array. The kernel may read it: a bad address is then an error number. What it has read may be a
-//! mixture of before and after a change, so it counts only if std says the same.
+//! std skips entries without a `=`. libc's `environ` has them, and `execve(2)` passes them on. But callers of `set_var` promise only that
+//! other threads read the environment through std, so this library may not read `environ` itself: another thread may change it, and free
+//! the array. So the library lets the kernel read `environ`: for a bad address the kernel returns an error. If another thread changes the
+//! environment meanwhile, the result may have old and new entries. So it counts only if std reports the same variables.
 //!
-//! An ordinary process has no such entries. The first look at `/proc` finds that out, and later looks make no system call.
+//! An ordinary process has no such entries. The first call finds that out by a look at `/proc`, and later calls make no
+//! system call.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod merge;

@@ -1,4 +1,4 @@
-//! The environment as it is in memory, read by the kernel.
+//! Reads the environment from this process's memory, through the kernel.
 
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::sys;
@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 /// How the kernel reads the memory.
-enum Way {
+enum ReadMethod {
     /// By `process_vm_readv(2)`.
     Call,
     /// From `/proc/thread-self/mem`, if a filter refuses the call or the kernel does not have it.
@@ -20,13 +20,14 @@ enum Way {
 #[derive(Debug)]
 pub(super) struct Unmapped;
 
-/// The memory of this process, of which it keeps the page that was read last: most strings are neighbours.
+/// Reads the memory of this process. It keeps the page that it has read last, since most strings are neighbours.
 pub(super) struct OwnMemory {
-    way: Way,
+    method: ReadMethod,
     page: Box<[u8; PAGE]>,
     /// The address of the page; `None` if none was read.
     address: Option<usize>,
-    /// How many more pages may be read. What changes during the read may have no end.
+    /// How many more pages may be read. If another thread changes the memory during the read, a string or the array may
+    /// have no end.
     left: usize,
 }
 
@@ -38,19 +39,19 @@ const WORD: usize = size_of::<usize>();
 const MOST_PAGES: usize = 16 * 1024;
 
 impl OwnMemory {
-    /// Finds a way to read. It fails if the kernel refuses all.
+    /// Finds a method that the kernel allows. Fails if it allows none.
     pub(super) fn open() -> Result<Self, Errno> {
         let address = sys::environment_variable();
         let mut word = [0; WORD];
-        let way = match sys::read_own_memory(&[sys::MemoryPart { address, length: WORD }], &mut word) {
-            Ok(WORD) => Way::Call,
+        let method = match sys::read_own_memory(&[sys::MemoryPart { address, length: WORD }], &mut word) {
+            Ok(WORD) => ReadMethod::Call,
             _ => {
                 let file = open_memory()?;
                 read_file(&file, address, &mut word)?;
-                Way::File(file)
+                ReadMethod::File(file)
             }
         };
-        Ok(Self { way, page: Box::new([0; PAGE]), address: None, left: 0 })
+        Ok(Self { method, page: Box::new([0; PAGE]), address: None, left: 0 })
     }
 
     /// The strings of `environ`, in their order.
@@ -105,9 +106,9 @@ impl OwnMemory {
 
     fn read_page(&mut self, address: usize) -> Result<(), Errno> {
         let page = &mut self.page[..];
-        let read = match &self.way {
-            Way::Call => sys::read_own_memory(&[sys::MemoryPart { address, length: PAGE }], page)?,
-            Way::File(file) => read_file(file, address, page)?,
+        let read = match &self.method {
+            ReadMethod::Call => sys::read_own_memory(&[sys::MemoryPart { address, length: PAGE }], page)?,
+            ReadMethod::File(file) => read_file(file, address, page)?,
         };
         if read == PAGE { Ok(()) } else { Err(Errno::FAULT) }
     }
@@ -118,7 +119,7 @@ fn open_memory() -> Result<OwnedFd, Errno> {
     let _guard = lock_stdio_numbers();
     let file = open("/proc/thread-self/mem", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     if !sys::is_in_proc(file.as_raw_fd()) {
-        return Err(Errno::NOENT); // Something else is mounted there.
+        return Err(Errno::NOENT); // Another file system is mounted there.
     }
     dup_above_stdio(file).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
@@ -134,10 +135,10 @@ fn read_file(file: &OwnedFd, address: usize, buffer: &mut [u8]) -> Result<usize,
 mod tests {
     use super::*;
 
-    /// Each way of reading.
-    fn ways() -> [OwnMemory; 2] {
-        let with = |way| OwnMemory { way, page: Box::new([0; PAGE]), address: None, left: MOST_PAGES };
-        [with(Way::Call), with(Way::File(open_memory().unwrap()))]
+    /// A reader for each method.
+    fn readers() -> [OwnMemory; 2] {
+        let with = |method| OwnMemory { method, page: Box::new([0; PAGE]), address: None, left: MOST_PAGES };
+        [with(ReadMethod::Call), with(ReadMethod::File(open_memory().unwrap()))]
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
         for length in [0, 1, PAGE - 1, PAGE, 3 * PAGE + 5] {
             let mut bytes = vec![b'x'; length];
             bytes.push(0);
-            for mut memory in ways() {
+            for mut memory in readers() {
                 let string = memory.string(bytes.as_ptr() as usize).unwrap();
                 assert_eq!(string.as_encoded_bytes(), &bytes[..length]);
             }
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn words_are_read_at_any_address() {
         let bytes: Vec<u8> = (0..2 * PAGE).map(|index| (index % 251) as u8).collect();
-        for mut memory in ways() {
+        for mut memory in readers() {
             for offset in 0..bytes.len() - WORD {
                 let expected = usize::from_ne_bytes(bytes[offset..offset + WORD].try_into().unwrap());
                 assert_eq!(memory.word(bytes.as_ptr() as usize + offset).unwrap(), expected);
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn addresses_that_are_not_mapped_are_errors() {
-        for mut memory in ways() {
+        for mut memory in readers() {
             for address in [0, 1, PAGE, usize::MAX - PAGE, usize::MAX] {
                 assert!(memory.word(address).is_err() && memory.string(address).is_err());
             }
@@ -181,7 +182,7 @@ mod tests {
                 name
             })
             .collect();
-        for mut memory in ways() {
+        for mut memory in readers() {
             let mut strings = memory.environment().unwrap();
             strings.retain(|string| crate::environ::name_of(string).is_some());
             assert_eq!(strings, variables);

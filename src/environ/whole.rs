@@ -8,9 +8,9 @@ use rustix::io::{Errno, read, retry_on_intr};
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// The entries of the environment, with those that are no variables. `None` if all are variables, so that std has them all.
+/// The entries of the environment, with those that are no variables. `None` if all are variables: then std has all of them.
 ///
-/// It may send an event of `tracing`, so the caller holds no lock.
+/// The function may send an event of `tracing`, so the caller must not hold a lock.
 pub(crate) fn whole_environment() -> Option<Vec<OsString>> {
     if !may_have_odd_entries() {
         return None;
@@ -26,14 +26,14 @@ pub(crate) fn whole_environment() -> Option<Vec<OsString>> {
     environment
 }
 
-/// What is known of entries that are no variables.
+/// Whether this process has entries that are no variables, as far as the library knows.
 static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
 const UNKNOWN: u8 = 0;
 const NONE: u8 = 1;
 const SOME_MAY_EXIST: u8 = 2;
 
-/// Whether there may be entries that are no variables. The process has been started with them, since no function of libc adds them.
-/// The first call finds that out.
+/// Whether there may be entries that are no variables. The process can only have been started with them, since no function of libc
+/// adds one. The first call finds that out.
 fn may_have_odd_entries() -> bool {
     match KNOWN.load(Ordering::Relaxed) {
         UNKNOWN => {
@@ -45,8 +45,9 @@ fn may_have_odd_entries() -> bool {
     }
 }
 
-/// Looks for entries that are no variables, in the environment that the process was started with. If the program has written
-/// something else there, such as a title for `ps`, that most likely has no `=` or has empty strings. So it is taken for such entries.
+/// Looks for entries that are no variables, in the environment that the process was started with. The program may have written other
+/// text to that place, such as a title for `ps`. Such text has most likely no `=`, or empty strings, so the function takes it for
+/// entries that are no variables.
 fn look_for_odd_entries() -> bool {
     if let Ok(bytes) = initial_environment() {
         return has_odd_string(&bytes);
@@ -61,7 +62,7 @@ fn look_for_odd_entries() -> bool {
     }
 }
 
-/// The strings that the process was started with. In one call if there are less than 32 KiB.
+/// The strings that the process was started with. One system call reads them if they have less than 32 KiB.
 fn initial_environment() -> Result<Vec<u8>, Errno> {
     let _guard = lock_stdio_numbers();
     let file = open("/proc/thread-self/environ", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -77,11 +78,12 @@ fn initial_environment() -> Result<Vec<u8>, Errno> {
     }
 }
 
-/// How often the environment is read again if other threads change it meanwhile.
+/// How often the function reads the environment again if other threads change it meanwhile.
 const ATTEMPTS: usize = 10;
 
-/// The entries that `read` and `variables` agree about. Each is called again as long as other threads change the environment between the
-/// calls, but not for ever: then the entries that are no variables are those of the last two reads. `None` if no read has succeeded.
+/// The entries that `read` and `variables` agree about. The function calls both again as long as other threads change the environment
+/// between the calls, but at most [`ATTEMPTS`] times. After the last time, the entries that are no variables are those that the last two
+/// reads have in common. `None` if no read has succeeded.
 fn read_while_others_write(
     mut read: impl FnMut() -> Option<Vec<OsString>>,
     mut variables: impl FnMut() -> Vec<OsString>,
@@ -98,7 +100,7 @@ fn read_while_others_write(
         }
     }
     let mut last = last?;
-    // A string that was freed during a read may look like such an entry.
+    // If another thread frees a string during a read, the memory may look like an entry that is no variable.
     last.retain(|entry| !is_odd(entry) || before.contains(entry));
     Some(merge(&last, variables()))
 }

@@ -14,9 +14,9 @@ use std::{fmt, io};
 /// The error of a spawn, an exec, a wait or a signal: the step that failed, its operands, the system's error number and the
 /// program.
 ///
-/// It converts into [`io::Error`], so `?` works in functions that return `io::Result`. An `io::Error` has an error number or a text
-/// of its own, and not both. This conversion keeps the number, which callers of `std::process` look at, and not the text. If the text
-/// is for a user, return this error itself, or convert it by [`Error::into_wrapped`].
+/// An `Error` converts into [`io::Error`], so `?` works in functions that return `io::Result`. An `io::Error` has an error number or
+/// a text of its own, and not both. The conversion keeps the number, which callers of `std::process` look at, and not the text. If a
+/// user reads the text, return the `Error` itself, or convert it by [`Error::into_wrapped`].
 ///
 /// ```
 /// use fdspawn::{Command, Failure};
@@ -52,9 +52,9 @@ impl Error {
         &self.0.problem.failure
     }
 
-    /// Where the error has happened: in the parent, in one of the child's steps, or after the start.
+    /// The stage in which the error has happened: in the parent, in one of the child's steps, or after the start.
     ///
-    /// It is a coarse view of [`Error::failure`], for callers that hand errors on as a pair of an error number and a word, such as a
+    /// The stage says less than [`Error::failure`]. It is for callers that pass an error on as an error number and a word, such as a
     /// language's runtime.
     ///
     /// ```
@@ -70,10 +70,10 @@ impl Error {
         stage_of(self.failure())
     }
 
-    /// The error number, as `errno` has it. It is never `None`.
+    /// The error number, as `errno` has it. The result is never `None`.
     ///
-    /// If a system call failed, it is the number that the call returned. Other failures have the number that a system call has for the
-    /// same mistake:
+    /// If a system call failed, the number is that of the call. Any other failure has the number that a system call would return for
+    /// the same mistake:
     ///
     /// | number | failures |
     /// |---|---|
@@ -103,16 +103,16 @@ impl Error {
     /// The path of the file that the child could not execute, as it found the program in `PATH`. `None` if it found no file, or
     /// if the error is another one.
     ///
-    /// If `PATH` has several files of the program's name, it is the first one. It may also be a path that the child could not
-    /// follow to its end, such as one in a directory that it may not search.
+    /// If `PATH` has several files of the program's name, this is the path of the first one. It may also be a path that the
+    /// child could not follow to its end, for example in a directory that the child may not search.
     pub fn path(&self) -> Option<&Path> {
         self.0.problem.path.as_deref()
     }
 
     /// The kind of the error: that of the number that a system call returned, or [`io::ErrorKind::InvalidInput`] for refused input.
     ///
-    /// The [`io::Error`] that this error converts into has the kind of [`Error::raw_os_error`]. That is the same one, other than for
-    /// input that is refused with `EBADF`, `EMFILE` or `EBUSY`, and for failures without a kind.
+    /// The [`io::Error`] that this error converts into has the kind of [`Error::raw_os_error`]. The two kinds are the same, except
+    /// for input that the library refuses with `EBADF`, `EMFILE` or `EBUSY`, and for failures without a kind.
     pub fn kind(&self) -> io::ErrorKind {
         match self.0.problem.errno {
             Some(errno) => errno.kind(),
@@ -151,7 +151,7 @@ impl fmt::Display for Error {
             self.program().is_some_and(|program| !program.is_empty() && !program.as_encoded_bytes().contains(&b'/'));
         match (failure, errno) {
             (Failure::Exec, Some(Errno::TOOBIG)) => f.write_str("arguments and environment: ")?,
-            // The kernel checks the limit at the exec after a change of the user.
+            // After a change of the user, the kernel checks the limit at the exec.
             (Failure::Exec, Some(Errno::AGAIN)) => f.write_str("the user's limit of processes (RLIMIT_NPROC): ")?,
             (Failure::Exec, _) => match path {
                 Some(path) if Some(path.as_os_str()) != self.program() => write!(f, "`{}`: ", Escaped::new(path))?,

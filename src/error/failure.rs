@@ -38,10 +38,10 @@ pub enum Failure {
     },
     /// The parent could not open a descriptor that the library needs for the spawn.
     ParentOpen {
-        /// What it is for: "a pipe for the report of errors".
+        /// The purpose of the descriptor: "a pipe for the report of errors".
         what: &'static str,
     },
-    /// The parent could not find out whether a source is open, or of a program given as a descriptor, which file that is.
+    /// The parent could not find out whether a source is open, or which file the descriptor of a program refers to.
     CheckFd {
         /// The number in the parent.
         fd: RawFd,
@@ -55,9 +55,9 @@ pub enum Failure {
     },
     /// The parent could not find out its own user, group or parent.
     CheckIds,
-    /// After a failed [`Command::exec`](crate::Command::exec), something could not be put back as it was.
+    /// After a failed [`Command::exec`](crate::Command::exec), the library could not restore what the exec had changed.
     NotRestored {
-        /// What it is: "descriptor 10".
+        /// The name of what is not restored: "descriptor 10".
         what: String,
         /// Why the exec failed.
         exec: String,
@@ -77,8 +77,8 @@ pub enum Failure {
     AfterFork,
     /// The parent could not start a child: the system call of this launcher failed.
     Launch(Launcher),
-    /// The signal mask of the launching thread could not be read or set. With other signals open, a child would run the handlers
-    /// of this process.
+    /// The parent could not read or set the signal mask of the launching thread. If it did not block all signals, a child could
+    /// run the handlers of this process.
     SignalMask,
     /// A step failed in the child. Some steps have a variant of their own below.
     Child(Step),
@@ -103,15 +103,16 @@ pub enum Failure {
     },
     /// The child did not find the program, or could not execute it. [`Error::path`](super::Error::path) says which file it could not execute.
     Exec,
-    /// None of the candidates of [`Command::programs`](crate::Command::programs) exists, as far as the child may look.
+    /// None of the candidates of [`Command::programs`](crate::Command::programs) exists, or the child may not search
+    /// the directories of their paths.
     Candidates,
     /// The child found the program's file, but could not execute its interpreter: the program that the first line of a script
     /// names after `#!`, or the loader of an executable file.
     Interpreter {
         /// The file that needs the interpreter: the program's, or that of an interpreter which is itself a script.
         script: PathBuf,
-        /// The interpreter, as the file names it. `None` if the parent could not find out: it may not read the file, or it has
-        /// another root than the child, or has found no fault with the interpreter.
+        /// The interpreter, as the file names it. `None` if the parent could not find the interpreter: it may not read the
+        /// file, or it has another root than the child, or the interpreter has no fault that the parent can see.
         interpreter: Option<PathBuf>,
     },
     /// A `pre_exec` hook returned an error.
@@ -126,12 +127,13 @@ pub enum Failure {
         /// Which hook, in the order in which they were added, from 0.
         index: usize,
     },
-    /// A `pre_exec` hook ended the child, or closed or replaced the library's descriptor. It has the status of the child.
+    /// A `pre_exec` hook ended the child, or closed or replaced the library's descriptor. The value is the status of the
+    /// child.
     HookEnded(ExitStatus),
-    /// The child ended before it executed the program or ran the function, in most cases since a signal killed it. It has the
-    /// status of the child.
+    /// The child ended before it executed the program or ran the function, in most cases since a signal killed it. The value
+    /// is the status of the child.
     Killed(ExitStatus),
-    /// The child has been reaped, so its process id may be another process's. It has the status of the child.
+    /// The child has been reaped, so its process id may be another process's. The value is the status of the child.
     Reaped(ExitStatus),
     /// This process is a forked copy of the one that has started the child. The copy can neither wait for the child nor signal it.
     NotAChild,
@@ -150,9 +152,11 @@ pub enum Failure {
     GroupGone,
     /// The child does not lead a session. Start it with [`Command::setsid`](crate::Command::setsid).
     NoSession,
-    /// `/proc` does not show the processes of this process's PID namespace, so the processes that the child has started cannot be found.
+    /// `/proc` does not show the processes of this process's PID namespace, so the library cannot find the processes that the child has
+    /// started.
     NoProcessList,
-    /// The child still runs, although it has got SIGKILL: the kernel lets it end only later.
+    /// The child still runs, although it has got SIGKILL. It ends when the kernel can stop its work, for example after
+    /// a wait for a disk.
     StillRuns,
     /// The parent could not read the child's output.
     Read,

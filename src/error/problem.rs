@@ -1,4 +1,4 @@
-//! A failure with its error number, before it is known which call it belongs to.
+//! A failure with its error number. The code that makes it does not know yet which call of the caller has failed.
 
 use super::failure::Failure;
 use crate::plan::Refusal;

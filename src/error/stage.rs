@@ -11,15 +11,18 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Stage {
     /// In the parent, before the launch: the library has refused the command, or could not open or check what the child needs. There
-    /// is no child. Also if a failed [`Command::exec`](crate::Command::exec) could not restore something ([`Failure::NotRestored`]).
+    /// is no child. Also the stage of [`Failure::NotRestored`]: a failed [`Command::exec`](crate::Command::exec) could not restore
+    /// what it had changed.
     Parent,
     /// At the launch: the system has made no child, or the child was killed before it executed the program, without a report.
     Launch,
     /// In the child, at a step for its descriptors.
     Descriptors,
-    /// In the child, at a step for an attribute: its signals, its signal mask, and all else but descriptors, directory and hooks.
+    /// In the child, at a step for an attribute: signals, the signal mask, and all others except descriptors, directory and
+    /// hooks.
     Attribute,
-    /// In the child, at the change to the working directory. Also if the parent could not duplicate that directory's descriptor.
+    /// In the child, at the change to the working directory. Also the stage if the parent could not duplicate the descriptor of
+    /// that directory.
     Directory,
     /// In the child, in a `pre_exec` hook.
     Hook,
@@ -29,7 +32,7 @@ pub enum Stage {
     Running,
 }
 
-/// The stage of a failure. Each variant is named, so that a new one has to be decided about.
+/// The stage of a failure. The match names each variant, so that a new variant does not compile without a stage.
 pub(super) fn stage_of(failure: &Failure) -> Stage {
     match failure {
         Failure::Refused(_)
@@ -78,7 +81,8 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
     }
 }
 
-/// The stage of a step of the child. Each variant is named, so that a new one has to be decided about.
+/// The stage of a step of the child. The match names each variant, so that a new variant does not compile without a
+/// stage.
 fn stage_of_step(step: Step) -> Stage {
     match step {
         Step::UnshareFiles { .. }

@@ -57,7 +57,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         Failure::Reaped(_) | Failure::NotAChild | Failure::GroupGone => Errno::CHILD,
         Failure::Shared => Errno::BUSY,
         Failure::StillRuns => Errno::TIMEDOUT,
-        // Each has the number of its system call. If std returned an error without a number, it is this one.
+        // Each of these has the number of its system call. EIO is for an error of std that has no number.
         Failure::Open { .. }
         | Failure::ParentOpen { .. }
         | Failure::CheckFd { .. }

@@ -5,7 +5,7 @@
 //! 3. a search, which tries each number that could be open.
 //!
 //! 2 and 3 are the fallbacks of 1. Each way acts on all open descriptors of the range, or returns an error; after an
-//! error the next way is tried. None may miss a descriptor.
+//! error the next way is tried. No way may miss a descriptor.
 //!
 //! [`unshare`], [`close`] and [`act`] run in the child too, between clone and exec: they do not allocate, take a lock,
 //! panic, or use libc. [`gaps`] and [`open_numbers`] are for the parent.
@@ -48,8 +48,8 @@ impl Act {
         }
     }
 
-    /// Acts on a number, which may be closed. Returns whether the number may have been open, without close-on-exec if
-    /// that is to be set.
+    /// Acts on a number, which may be closed. Returns whether the act may have changed it: the number may have been
+    /// open, and for close-on-exec it may have been without the flag.
     fn on(self, fd: RawFd) -> Result<bool, Errno> {
         match self {
             Self::Close => match sys::close(fd) {

@@ -6,7 +6,7 @@ use std::{fmt, io, slice, vec};
 
 /// The errors of [`close_all`](super::close_all), at least one, in the order of the descriptors.
 ///
-/// It converts into an [`io::Error`] of the first error's kind.
+/// The error converts into an [`io::Error`] of the first error's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseAllError(Vec<CloseError>);
 

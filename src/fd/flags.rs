@@ -88,8 +88,8 @@ pub fn with_close_on_exec<F: AsFd>(fd: F, close_on_exec: bool) -> io::Result<F> 
 /// Duplicates a descriptor to the lowest free number that is not below `first` (`fcntl(2)`, `F_DUPFD_CLOEXEC`).
 ///
 /// The caller owns the duplicate. It shares the description with `fd`: the offset, the status flags, the `flock` locks.
-/// It has the flags `flags`. Close-on-exec is set when the duplicate is made; if `flags` does not have it, the function
-/// clears it afterwards.
+/// The duplicate has the flags `flags`. The kernel makes it with close-on-exec; if `flags` does not have that flag, the
+/// function clears it afterwards.
 ///
 /// # Errors
 ///

@@ -9,6 +9,7 @@ pub(crate) mod by_number;
 mod close;
 mod close_all_error;
 mod close_error;
+pub(crate) mod fdinfo;
 mod flags;
 mod lock;
 pub(crate) mod proc_numbers;

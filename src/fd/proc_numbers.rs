@@ -93,7 +93,7 @@ pub(crate) fn proc_numbers(directory: impl AsFd) -> Result<Vec<RawFd>, Errno> {
 /// Whether an open file is in a proc file system. Something else may be mounted at the path that it was opened by.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn is_in_proc(file: impl AsFd) -> bool {
-    rustix::fs::fstatfs(file).is_ok_and(|stat| stat.f_type == rustix::fs::PROC_SUPER_MAGIC)
+    sys::is_in_proc(file.as_fd().as_raw_fd())
 }
 
 #[cfg(test)]

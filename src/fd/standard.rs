@@ -16,7 +16,7 @@ static STDIO_NUMBERS: Mutex<()> = Mutex::new(());
 /// it. Without the lock, the spawn of another thread would take the descriptor for a standard stream.
 pub(crate) fn lock_stdio_numbers() -> StdioNumbers {
     free_in_copies();
-    // Before the lock: from here on a signal handler that forks must not wait for it.
+    // Set this before the lock is taken: from here on, a signal handler that forks must not wait for the lock.
     let holds = Holds(HOLDS.try_with(|holds| holds.replace(true)).unwrap_or(false));
     StdioNumbers { _guard: STDIO_NUMBERS.lock().unwrap_or_else(PoisonError::into_inner), _holds: holds }
 }
@@ -29,7 +29,7 @@ pub(crate) struct StdioNumbers {
     _holds: Holds,
 }
 
-/// Says what [`HOLDS`] was before.
+/// The value that [`HOLDS`] had before.
 #[derive(Debug)]
 struct Holds(bool);
 
@@ -53,8 +53,8 @@ thread_local! {
 /// Registers handlers that hold the lock over each fork of the process, so that a forked copy does not find it locked by a thread that
 /// the copy does not have.
 ///
-/// It takes no lock, which another thread could hold at a fork. Threads that call it at the same time for the first time may all
-/// register the handlers, so these count their calls.
+/// The function takes no lock, since another thread could hold the lock at a fork. So several threads that call it for the first
+/// time at the same moment may all register the handlers, and therefore the handlers count their calls.
 fn free_in_copies() {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.load(Ordering::Acquire) {

@@ -9,7 +9,7 @@ use std::{fmt, io};
 
 /// An error of [`sync_and_close`](super::sync_and_close): of the sync, of the close, or of both.
 ///
-/// It converts into an [`io::Error`] of the kind of the sync's error, or else of the close's.
+/// The error converts into an [`io::Error`] of the kind of the sync's error, or else of the close's.
 ///
 /// ```
 /// // A pipe has no disk, so the sync fails. The close succeeds.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 /// A process group for several children, open for members as long as this value lives.
 ///
-/// The first child that is spawned with it leads the group, and its process id is the number of the group. Later ones join it, also after
-/// the leader has ended: as long as this value lives, [`Child::wait`] gives the leader's status and leaves the leader a zombie, so that the
-/// kernel gives the number to no other process or group.
+/// The first child that is spawned with it leads the group, and its process id is the number of the group. Later children join it, also
+/// after the leader has ended: as long as this value lives, [`Child::wait`] gives the leader's status and leaves the leader a zombie, so
+/// that the kernel gives the number to no other process or group.
 ///
-/// A drop closes the group for new members, and reaps the leader if a wait has told its status. It sends no signal.
-/// [`Reach::Group`](crate::Reach::Group) ends all members; so does [`Group::signal`].
+/// A drop closes the group for new members, and reaps the leader if a wait has returned its status. The drop sends no
+/// signal. [`Reach::Group`](crate::Reach::Group) ends all members; so does [`Group::signal`].
 ///
 /// Children of several threads can join at the same time; they wait while the first one is being launched. Other code of this process must
 /// not reap the leader (`waitpid(-1)`, or SIGCHLD ignored): then the group has no number of its own any more, and a spawn with it fails.
@@ -36,7 +36,7 @@ use std::sync::Arc;
 pub struct Group(Arc<GroupState>);
 
 impl Group {
-    /// Makes a group without members. It makes no system call.
+    /// Makes a group without members, and makes no system call.
     pub fn new() -> Self {
         Self(Arc::new(GroupState::new()))
     }
@@ -47,7 +47,7 @@ impl Group {
     }
 
     /// Sends a signal to all processes of the group: the children and those that they have started, other than those that have moved to
-    /// another group or session. Returns false if no process is in it, so also before the first spawn.
+    /// another group or session. Returns false if the group has no process, as before the first spawn.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Group {
         self.0.signal(signal).map(|sent| sent != Sent::No).map_err(failed)
     }
 
-    /// Prepares that the child of a command joins.
+    /// Prepares the group for the child of a command.
     pub(crate) fn join(&self) -> std::result::Result<Joining<'_>, GroupError> {
         Joining::new(&self.0)
     }

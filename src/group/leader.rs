@@ -1,4 +1,4 @@
-//! `Leader`: the child that leads a `Group`, and what is known of it.
+//! `Leader`: the child that leads a `Group`, and what the library knows of its end.
 
 use super::send::{GroupError, Sent, send};
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
@@ -18,15 +18,15 @@ pub(super) struct Leader {
 /// What this library knows of the end of a leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// No wait has told that it has ended.
+    /// No wait has returned its status.
     Unknown,
-    /// A wait has told its status, and left it a zombie, so that the number of the group stays its own.
+    /// A wait has returned its status, and left it a zombie, so that the number of the group stays its own.
     Held,
     Reaped,
 }
 
 impl Leader {
-    /// Has a duplicate of the pidfd, since the child's handle may be dropped before the group is.
+    /// The leader has a duplicate of the pidfd, since the caller may drop the child's handle before the group.
     pub(super) fn new(pid: i32, pidfd: Option<BorrowedFd<'_>>) -> Self {
         Self { pid, pidfd: pidfd.and_then(duplicate), end: End::Unknown }
     }
@@ -39,7 +39,7 @@ impl Leader {
     /// Reaps a leader that has ended.
     pub(super) fn reap(&mut self) {
         self.end = End::Reaped;
-        let _ = self.wait(0); // The wait that told the status has made the errors known.
+        let _ = self.wait(0); // The wait that returned the status has returned the errors, too.
     }
 
     /// Whether the leader is a child that has not been reaped. Other code of this process may have reaped it.
@@ -67,7 +67,7 @@ impl Leader {
 /// Looks at a child that has ended, and leaves it a zombie.
 const NO_REAP: i32 = libc::WNOWAIT;
 
-/// `None` if no number is free. Then the number of the group names it.
+/// `None` if no number is free. Then the library uses the number of the group.
 fn duplicate(pidfd: BorrowedFd<'_>) -> Option<OwnedFd> {
     let _guard = lock_stdio_numbers();
     dup_above_stdio(pidfd.try_clone_to_owned().ok()?).ok()

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The state of a group.
 #[derive(Debug)]
 pub(super) struct GroupState {
-    /// How many forks had made this process when it made the group. A copy has no child of the group, and the lock may be held by a
-    /// thread that the copy does not have.
+    /// How many forks had made this process when it made the group. In a forked copy the members are no children, and a thread that
+    /// the copy does not have may hold the lock.
     forks: u32,
     members: Mutex<Members>,
 }
@@ -49,7 +49,7 @@ impl GroupState {
         self.lock().leader.as_ref().map_or(Ok(Sent::No), |leader| leader.signal(signal))
     }
 
-    /// Lets no other command join, and reaps a leader whose end has been told.
+    /// Lets no other command join, and reaps a leader whose status a wait has returned.
     pub(super) fn close(&self) {
         if self.is_in_copy() {
             return;
@@ -100,7 +100,7 @@ impl<'a> Joining<'a> {
     }
 }
 
-/// That a child is in a group.
+/// The membership of a child in a group.
 #[derive(Debug)]
 pub(crate) struct Membership {
     group: Arc<GroupState>,

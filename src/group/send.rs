@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 use std::os::fd::BorrowedFd;
 
-/// Why a group is not signalled.
+/// Why a group gets no signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GroupError {
     System(Errno),
@@ -41,7 +41,7 @@ impl GroupError {
     }
 }
 
-/// How a signal has gone to a group.
+/// By which mechanism a group got a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// The group has no process any more, or the system has no safe way to name it.
@@ -75,7 +75,7 @@ pub(crate) fn send(
     }
 }
 
-/// Signals the group by the pidfd of its leader. `None` if the kernel does not know how (before 6.9), or a filter refuses the call.
+/// Signals the group by the pidfd of its leader. `None` if the kernel cannot do that (before 6.9), or a filter refuses the call.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn by_pidfd(pidfd: BorrowedFd<'_>, signal: Signal) -> Option<Result<(), Errno>> {
     match sys::signal_group_by_pidfd(pidfd, signal.as_raw()) {

@@ -1,7 +1,8 @@
-//! The text of `/proc/PID/fdinfo/N` (`proc_pid_fdinfo(5)`).
+//! `FdInfo`: the text of `/proc/PID/fdinfo/N` (`proc_pid_fdinfo(5)`).
 
 use super::access::EntryFlags;
 use super::held_lock::HeldLock;
+use crate::fd::fdinfo::fdinfo_lines;
 use std::os::fd::RawFd;
 
 /// The lines of fdinfo that the library uses. A field is `None` if the text does not have its line.
@@ -27,10 +28,7 @@ impl FdInfo {
     /// Parses the text, or its beginning. Skips lines that it does not know, such as those of drivers.
     pub(super) fn parse(text: &[u8]) -> Self {
         let mut info = Self::default();
-        for line in text.split(|&byte| byte == b'\n') {
-            let Ok(line) = std::str::from_utf8(line) else { continue };
-            let Some((name, value)) = line.split_once(':') else { continue };
-            let value = value.trim();
+        for (name, value) in fdinfo_lines(text) {
             match name {
                 // The kernel prints a signed number. Some devices have offsets above the largest signed one.
                 "pos" => info.offset = info.offset.or(value.parse::<i64>().ok().map(i64::cast_unsigned)),

@@ -18,7 +18,7 @@ pub(super) struct JobSlot {
 #[derive(Debug, Default)]
 struct SlotState {
     phase: Phase,
-    /// Why the thread has ended, or is about to end. The result of its last job is kept for the caller.
+    /// Why the thread has ended, or is about to end. The slot keeps the result of its last job for the caller.
     ended: Option<Errno>,
 }
 
@@ -130,7 +130,7 @@ impl JobSlot {
         is_submitted
     }
 
-    /// Whether the thread uses a job, or is going to.
+    /// Whether the thread uses a job, or will use one.
     pub(super) fn is_busy(&self) -> bool {
         let state = self.lock();
         match state.phase {

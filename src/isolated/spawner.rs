@@ -90,13 +90,14 @@ impl Isolated {
         };
         let number = theirs.as_raw_fd();
         let slot = caller.slot();
-        // glibc changes the mask while it starts a thread, and ignores an error of the call that restores it.
+        // glibc changes the signal mask while it starts a thread, and ignores an error of the call that restores the
+        // mask.
         let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
         let thread = std::thread::Builder::new().name("fdspawn".to_owned()).spawn(move || worker::run(number, &slot));
         let _ = (0..3).find(|_| sys::set_signal_mask(&mask).is_ok());
         let thread = thread.map_err(|error| Problem::io(Failure::Thread, &error))?;
         let started = caller.wait_for_start();
-        drop(theirs); // The thread has its own.
+        drop(theirs); // The thread has its own copies.
         let isolated = Self { caller: Mutex::new(caller), thread: Some(thread), process: ProcessCopy::current() };
         started.map_err(|errno| Problem::system(Failure::PrivateTable, errno))?;
         Ok(isolated)
@@ -107,7 +108,7 @@ impl Isolated {
         if self.process != ProcessCopy::current() {
             return Err(Failure::AfterFork.into());
         }
-        // Lock the caller first: the launch of another caller, which holds that lock, may need the lock of 0 to 2.
+        // Take the lock of callers first: another caller that holds it may need the lock of 0 to 2 for its launch.
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Turn { stdio_numbers: Some(lock_stdio_numbers()), caller })
     }
@@ -137,7 +138,8 @@ impl Turn<'_> {
 impl Drop for Isolated {
     fn drop(&mut self) {
         let thread = self.thread.take();
-        // A forked copy of the process must not end the thread. If the shutdown fails, the thread ends when the socket closes.
+        // A forked copy of the process must not end the thread. If this shutdown fails, the thread ends when the socket
+        // closes.
         let is_ours = self.process == ProcessCopy::current();
         if is_ours && self.caller.get_mut().unwrap_or_else(PoisonError::into_inner).shut_down() {
             let _ = thread.map(JoinHandle::join); // The panic hook has reported a panic of the thread.

@@ -99,7 +99,7 @@ pub(super) fn receive_job(socket: BorrowedFd<'_>) -> Result<Option<ReceivedJob>,
         let message = receive(socket, RecvFlags::empty())?;
         let Some(head) = message.head else { return Ok(None) };
         if job != Some(head.job) {
-            // These are of an earlier job, of which the caller could not send all messages.
+            // These messages are of an earlier job: the caller could not send all messages of that job.
             fds.clear();
             (job, truncated) = (Some(head.job), false);
         }

@@ -76,13 +76,13 @@ impl Caller {
         let _guard = if matches!(with_fd, Ok(true)) { Some(lock_stdio_numbers()) } else { None };
         let fd = self.receive_answer();
         with_fd?;
-        // The descriptor is a pidfd. If no number above 2 is free for it, the child has none.
+        // The descriptor is a pidfd. If no number above 2 is free for it, the child gets no pidfd.
         Ok(fd.and_then(|fd| dup_above_stdio(fd).ok()))
     }
 
-    /// Waits for a message of the thread, and leaves it in the socket. It only says that the job's state may have changed. The
-    /// kernel wakes the reader of a socket on the writer's processor, which is quicker than a condition variable. If no message
-    /// arrives or the read fails, the caller still waits for the job's state.
+    /// Waits for a message of the thread, and leaves it in the socket. The message only says that the job's state may have
+    /// changed. The kernel wakes the reader of a socket on the writer's processor, which is quicker than a condition variable.
+    /// If no message arrives or the read fails, the caller still waits for the job's state.
     fn wait_for_answer(&self) {
         let mut head = [0; 5];
         loop {
@@ -114,7 +114,8 @@ impl Caller {
 
 /// The thread's main function: makes a table of its own, and runs jobs until the caller closes its end.
 pub(super) fn run(socket: RawFd, slot: &JobSlot) {
-    // A handler may use descriptors of the process, which this thread does not have. Let other threads run it.
+    // A signal handler may use descriptors of the process, which this thread does not have. Let other threads run the
+    // handlers.
     block_programs_signals();
     match unshare_table(socket) {
         Ok(socket) => serve(&socket, slot),
@@ -145,7 +146,7 @@ fn serve(socket: &OwnedFd, slot: &JobSlot) {
         };
         let sent = answer.as_ref().is_some_and(|fd| send_answer(&[fd.as_fd()]).is_ok());
         if !sent {
-            let _ = send_answer(&[]); // If that fails too, the caller sees the job's state after its timeout.
+            let _ = send_answer(&[]); // If this write fails, too, the caller sees the job's state after its timeout.
         }
     }
 }
@@ -172,7 +173,8 @@ fn block_programs_signals() {
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut set);
-        // The kernel sends these for what the thread itself does. A program may handle them: SIGSYS from a seccomp filter.
+        // The kernel sends these signals because of an act of the thread itself, and a program may handle them, such as
+        // SIGSYS from a seccomp filter.
         for signal in [libc::SIGSYS, libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP] {
             libc::sigdelset(&raw mut set, signal);
         }

@@ -30,7 +30,7 @@ pub(super) struct ChildArgs<'a, 'f> {
     pub(super) mask: sys::SignalSet,
     /// Where the child reports a failed step.
     pub(super) report: &'a SharedReport,
-    /// What tells the parent of a forked child that it has executed or ended.
+    /// By this the parent of a forked child learns that the child has executed or ended.
     pub(super) release: Option<&'a Release>,
 }
 
@@ -145,8 +145,9 @@ fn default_signal(signal: c_int) -> Result<(), Errno> {
     if [libc::SIGKILL, libc::SIGSTOP].contains(&signal) { Ok(()) } else { sys::default_signal(signal) }
 }
 
-/// Makes the process group the foreground group of a terminal. Else SIGTTOU would stop a process of another group for that. It is
-/// blocked in a child, but not in the calling process.
+/// Makes the process group the foreground group of a terminal. The terminal sends SIGTTOU to a process of another group that
+/// calls this, so the signal is blocked during the call: in a child it is blocked already, in the calling process (`exec`) it may
+/// not be.
 fn become_foreground(fd: RawFd) -> Result<(), Errno> {
     let before = sys::set_signal_mask(&sys::every_signal())?;
     let result = sys::set_foreground(fd);
@@ -154,8 +155,8 @@ fn become_foreground(fd: RawFd) -> Result<(), Errno> {
     result
 }
 
-/// Drops all supplementary groups, before the process becomes this user. Without the right to do so, it fails only if another user would
-/// get a group: not if the process has none, or is this user already.
+/// Drops all supplementary groups, before the process becomes this user. A process without the right to drop them gets EPERM only if
+/// another user would get a group. It is no error if the process has no supplementary group, or is this user already.
 fn drop_groups(user: u32, whose: sys::Whose) -> Result<(), Errno> {
     match sys::set_groups(&[], whose) {
         Err(Errno::PERM) if sys::count_groups() == Ok(0) || sys::user_ids() == Ok([user; 4]) => Ok(()),
@@ -181,7 +182,8 @@ fn policy(_: Scheduler) -> c_int {
     0
 }
 
-/// Fails with ESRCH if the parent has ended, so that another process has become the parent. 0 is a parent in another PID namespace.
+/// Fails with ESRCH if the parent has ended, so that another process has become the parent. The kernel answers 0 if the parent is
+/// in another PID namespace.
 fn check_parent(parent: u32) -> Result<(), Errno> {
     match sys::parent()? {
         0 => Ok(()),
@@ -206,11 +208,12 @@ fn exec_fd(image: &Image<'_>, fd: RawFd, envp: *const *const c_char) -> Errno {
 
 /// Executes the program. Returns the error if that fails, and the index of the path whose error it is.
 ///
-/// In a search of PATH it tries the next path if there is no such file (ENOENT and the like), or if the file or the way to it may not
-/// be used (EACCES, ELOOP, ENAMETOOLONG). Any other error ends the search, as with `execvp(3)`.
+/// In a search of PATH the child tries the next path if there is no such file (ENOENT and the like), or if the child may not use the
+/// file or a directory of its path (EACCES, ELOOP, ENAMETOOLONG). Any other error ends the search, as with `execvp(3)`.
 ///
-/// If all paths fail, the error is that of the first path with a file: it is no program that this process can execute, or its
-/// interpreter is missing, which is ENOENT, too. If no path has a file, it is the first error that does not say so.
+/// If all paths fail, the error is that of the first path with a file: this process cannot execute that file, or its
+/// interpreter is missing, which is ENOENT, too. If no path has a file, the error is the first of EACCES, ELOOP and
+/// ENAMETOOLONG, or else ENOENT.
 fn exec(image: &Image<'_>, envp: *const *const c_char) -> (Errno, Option<usize>) {
     let mut kept = (Errno::NOENT, None);
     for index in 0..image.programs.len() {

@@ -1,4 +1,4 @@
-//! The errpipe: a pipe whose end-of-file says that a forked child has executed or ended. Linux does without it.
+//! The errpipe: a pipe whose end-of-file says that a forked child has executed or ended. Linux has a futex instead.
 
 use std::os::fd::OwnedFd;
 

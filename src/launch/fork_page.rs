@@ -1,4 +1,5 @@
-//! The shared page of a thread's last fork, which its next fork uses again: to make and to remove one takes the kernel 20 us.
+//! The shared page of a thread's last fork. The thread's next fork uses it again, since the kernel takes 20 us to map a page
+//! and to unmap it.
 
 use super::release::{ForkPage, Release};
 use crate::sys::ProcessCopy;
@@ -12,11 +13,11 @@ thread_local! {
     static SPARE: Cell<Option<(ProcessCopy, ForkPage)>> = const { Cell::new(None) };
 }
 
-/// Runs one fork with a page on which nothing is reported. If a child keeps the page, it may not be used again.
+/// Runs one fork with a page that has no report yet. If a child keeps the page, no later fork may use it.
 pub(super) fn with_page<T>(
     writer: Option<RawFd>,
     may_be_used_again: bool,
-    launch: impl FnOnce(&ForkPage) -> T,
+    act: impl FnOnce(&ForkPage) -> T,
 ) -> Result<T, Errno> {
     let process = ProcessCopy::current();
     let spare = SPARE.try_with(Cell::take).ok().flatten();
@@ -28,7 +29,7 @@ pub(super) fn with_page<T>(
         }
         None => ForkPage::map(Release::new(writer))?,
     };
-    let result = launch(&page);
+    let result = act(&page);
     if may_be_used_again {
         let _ = SPARE.try_with(|spare| spare.set(Some((process, page))));
     }

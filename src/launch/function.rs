@@ -20,12 +20,12 @@ pub(super) fn run(image: &Image<'_>, report: &SharedReport, release: Option<&Rel
     if let Some(release) = release {
         release.release();
     }
-    // Only now: a child that is killed in the calls above has not begun with the function.
+    // The child reports this only now: if it is killed in the calls above, it has not begun with the function.
     report.set_done();
     // SAFETY: the launcher keeps the function until the fork has returned in the parent, and this is the child's copy.
     let result = catch_unwind(AssertUnwindSafe(|| unsafe { (*function)() }));
     let status = result.unwrap_or_else(|payload| {
-        std::mem::forget(payload); // It may own a descriptor. In the child another file may have that number.
+        std::mem::forget(payload); // The value may own a descriptor. In the child another file may have that number.
         PANICKED
     });
     // The parent has flushed the buffer before the fork, so only the function has written to it.

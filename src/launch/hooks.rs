@@ -19,7 +19,7 @@ impl HookList {
     }
 }
 
-/// Runs all hooks, in the child, and reports how that went. Returns whether the child may go on.
+/// Runs all hooks, in the child, and reports an error or a panic of one. Returns whether the child may go on.
 pub(super) fn run(hooks: HookList, report: &SharedReport, step: usize) -> bool {
     for index in 0..hooks.count {
         // SAFETY: the array lives until the launch is over, and until then only the child uses it.

@@ -39,7 +39,8 @@ pub(crate) struct Image<'a> {
     pub(crate) missing: Features,
     /// The directory of the cgroup in which the kernel makes the child.
     pub(crate) cgroup: Option<RawFd>,
-    /// The hard limit of descriptors before the steps, if a step changes it. It bounds a search for what to close.
+    /// The hard limit of descriptors before the steps, if a step changes it. A search for open descriptors goes up to
+    /// this number.
     pub(crate) hard_limit: Option<u64>,
     /// Whether the steps run in the calling process, whose other threads have ids, too.
     pub(crate) in_place: bool,

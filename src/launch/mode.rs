@@ -19,14 +19,15 @@ pub(crate) struct Mode {
 pub(crate) struct Needs {
     /// Hooks need a copy of the parent's memory.
     pub(crate) hooks: bool,
-    /// A change to another user or group, too: if such a child shares memory, the kernel makes the parent undumpable for good, and
-    /// the new user can stop the child, and with it the parent's thread for as long as the user likes. (The parent of a forked child
-    /// continues it within about 100 ms.)
+    /// A change to another user or group needs a copy of the parent's memory, too. If such a child shares memory, the kernel makes
+    /// the parent undumpable for good, and the new user can stop the child, and with it the parent's thread for as long as the user
+    /// likes. (The parent of a forked child continues it within about 100 ms.)
     pub(crate) other_ids: bool,
-    /// A cgroup that the kernel kills as a whole if memory runs out, too: a child in it that shares memory would take the parent along.
+    /// A cgroup that the kernel kills as a whole if memory runs out needs a copy, too: with a child in it that shares memory, the
+    /// kernel would also kill the parent.
     pub(crate) oom_group: bool,
     pub(crate) cgroup: bool,
-    /// What becomes of the rest. An inherited one needs a copy of the table.
+    /// What becomes of the rest. If the child inherits the rest, it needs a copy of the table.
     pub(crate) rest: Rest,
 }
 

@@ -19,7 +19,7 @@ pub(super) fn in_place(report: &SharedReport, image: &Image<'_>) -> Problem {
     report.receive().report.map_or(Failure::Exec.into(), |report| problem(report, image))
 }
 
-/// What a child has reported that shared the parent's memory. After an error, the child is reaped.
+/// Reads the report of a child that shared the parent's memory. After an error, the function reaps the child.
 pub(super) fn report_of_clone(process: &mut Spawned, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
     match report.receive().report {
         None => Ok(()),
@@ -30,7 +30,8 @@ pub(super) fn report_of_clone(process: &mut Spawned, report: &SharedReport, imag
     }
 }
 
-/// What has become of a forked child that has executed, has ended or runs its function. After an error, the child is reaped.
+/// Finds out whether a forked child has executed, has ended or runs its function. After an error, the function reaps the
+/// child.
 pub(super) fn forked_child(process: &mut Spawned, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
     let received = report.receive();
     if let Some(report) = received.report {
@@ -40,11 +41,12 @@ pub(super) fn forked_child(process: &mut Spawned, report: &SharedReport, image: 
     if image.function.is_some() {
         return runs_function(process, report).map_err(|status| Failure::Killed(status).into());
     }
-    // A child in a session of its own does not answer the quick question.
+    // For a child in a session of its own, `setpgid(2)` does not tell whether it has executed.
     let answers = !image.steps.contains(&Step::NewSession);
     match has_executed(process, received.done, answers) {
         Ok(()) => Ok(()),
-        // The kernel (if SIGCHLD is ignored) or another part of the process has reaped it, so the system can tell no more.
+        // The kernel (if the process ignores SIGCHLD) or another part of the process has reaped the child, so the system
+        // can tell no more.
         Err(None) if received.done => Ok(()),
         Err(status) => Err(killed(status.unwrap_or_default(), &received, image).into()),
     }
@@ -55,19 +57,21 @@ fn killed(status: ExitStatus, received: &Received, image: &Image<'_>) -> Failure
     if image.hooks.is_some() && !received.done { Failure::HookEnded(status) } else { Failure::Killed(status) }
 }
 
-/// Waits until a child that has released the parent begins with its function. If it ends before, reaps it and returns its status.
+/// Waits until a child that has released the parent begins with its function. If the child ends before that, reaps it and returns
+/// its status.
 fn runs_function(process: &mut Spawned, report: &SharedReport) -> Result<(), ExitStatus> {
     let mut time = Duration::from_micros(20);
     while !report.receive().done {
         let has_ended = process.has_ended().unwrap_or_else(|| !matches!(process.try_wait(), Ok(None)));
-        // It may have begun and ended since.
+        // The child may have begun and ended since the last look.
         if has_ended && !report.receive().done {
             let status = process.reap().ok().or_else(|| process.try_wait().ok().flatten().map(|reaped| reaped.status));
             return Err(status.unwrap_or_default());
         }
-        // A signal may stop it here, too. As soon as it has begun, a stop is the function's own.
+        // A signal may stop the child here, too. After the child has begun with the function, the library does not
+        // continue it.
         if process.is_stopped() == Some(true) && !report.receive().done {
-            let _ = process.signal(Signal::CONT); // If that is refused, the child waits for another process that continues it.
+            let _ = process.signal(Signal::CONT); // If this fails, the child stays stopped until another process continues it.
         }
         pause(time);
         time = (time * 2).min(Duration::from_millis(5));
@@ -75,16 +79,16 @@ fn runs_function(process: &mut Spawned, report: &SharedReport) -> Result<(), Exi
     Ok(())
 }
 
-/// Finds out whether a child that gives up its memory executes a program or ends. If it ends, reaps it and returns its status, or
-/// `None` if it has been reaped already.
+/// Finds out whether a child that gives up its memory executes a program or ends. If the child ends, reaps it and returns its
+/// status, or `None` if it has been reaped already.
 ///
 /// The kernel releases the parent a moment before the child has executed, and a moment before a child that ends can be reaped. `answers`
-/// says whether the child may answer the quick question, which needs the parent's session.
+/// says whether `setpgid(2)` can tell whether the child has executed: it can if the child is in the parent's session.
 fn has_executed(process: &mut Spawned, done: bool, answers: bool) -> Result<(), Option<ExitStatus>> {
-    /// An end does not take longer, so a child that lives on after this time has executed.
+    /// The end of a process takes less than this time, so a child that still lives after it has executed.
     const LONGEST_END: Duration = Duration::from_secs(2);
-    /// The rest of an exec takes less, so for this time one quick question and a yield are enough. On one processor the child goes on
-    /// meanwhile.
+    /// The rest of an exec takes less than this time, in which the parent only calls `setpgid(2)` and yields. On one processor the
+    /// yield lets the child go on.
     const SHORT: Duration = Duration::from_millis(1);
     let start = Instant::now();
     for round in 1.. {
@@ -103,13 +107,13 @@ fn has_executed(process: &mut Spawned, done: bool, answers: bool) -> Result<(), 
     }
     let mut time = Duration::from_micros(20);
     loop {
-        // Ask whether it has ended first: after its end it cannot execute any more.
+        // First ask whether the child has ended: after its end it cannot execute any more.
         let has_ended = process.has_ended();
         let has_executed = process.has_executed();
         match (has_executed, has_ended) {
             (Some(true), _) => return Ok(()),
-            // The system tells only that it has ended. A child that was to execute, and could not, has reported why; so it has executed
-            // if it has exited. (`try_wait` keeps the status for the caller.)
+            // The system tells only that the child has ended. A child that could not execute its program has reported why, so a child
+            // that has exited without a report has executed it. (`try_wait` keeps the status for the caller.)
             (None, Some(true)) => match process.try_wait() {
                 Ok(Some(reaped)) if reaped.status.signal().is_none() && done => return Ok(()),
                 reaped => return Err(reaped.ok().flatten().map(|reaped| reaped.status)),
@@ -123,7 +127,7 @@ fn has_executed(process: &mut Spawned, done: bool, answers: bool) -> Result<(), 
             (_, None) => match process.try_wait() {
                 Ok(None) if start.elapsed() > LONGEST_END => return Ok(()),
                 Ok(None) => {}
-                // Only a program exits with a status: a child that could not execute has reported why.
+                // Only a program exits without a report: a child that could not execute its program has reported why.
                 Ok(Some(Reaped { status, .. })) if status.signal().is_none() && done && has_executed.is_none() => {
                     return Ok(());
                 }

@@ -1,27 +1,28 @@
-//! Finds out in the child whether hooks have changed the environment. This code keeps the law of `child.rs`.
+//! Finds out in the child whether hooks have changed the environment. The law of `child.rs` holds for this code, too.
 //!
 //! The parent copies the environment before the fork, by std, which waits for other threads that change it. The child also has `environ`
-//! itself, where the hooks change it. But if another thread of the parent was in `set_var` at the fork, what `environ` points to may be
-//! freed. So the program gets `environ` only if the hooks have changed it, and the kernel reads it, for which a bad address is no fault.
+//! itself, which the hooks change. But if another thread of the parent was in `set_var` at the fork, `environ` may point to freed
+//! memory. So the program gets `environ` only if the hooks have changed it. This code lets the kernel read `environ`: the kernel returns
+//! an error for a bad address, and sends no SIGSEGV.
 
 use crate::sys;
 use std::ffi::{CStr, c_char};
 
-/// What `environ` is beside the parent's copy.
+/// The result of a comparison of `environ` with the parent's copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// It has the same strings.
+    /// `environ` has the same strings.
     Same,
-    /// It has others, or memory that is not mapped. The number is a hash of the addresses.
+    /// `environ` has other strings, or points to memory that is not mapped. The number is a hash of the addresses.
     Different(u64),
     /// The kernel does not let the child read its memory.
     Unknown,
 }
 
-/// Whether hooks have changed the environment, by what it was before and after them.
+/// Whether hooks have changed the environment, from the results before and after the hooks.
 ///
-/// It counts as changed if that cannot be known. If it was different before the hooks, only the addresses show a change: a hook that
-/// writes into a string then goes unnoticed.
+/// The environment counts as changed if the kernel does not let the child read it. If it differed from the copy before the hooks,
+/// only the addresses show a change: then this function does not notice a hook that writes into a string.
 pub(super) fn is_changed(before: Sight, after: Sight) -> bool {
     before == Sight::Unknown || after == Sight::Unknown || (after != Sight::Same && after != before)
 }
@@ -100,11 +101,11 @@ fn hashed(hash: u64, word: usize) -> u64 {
     word.to_ne_bytes().iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
 }
 
-/// Expected to compare, of which one call of the kernel reads many.
+/// Strings to compare with `environ`: one system call reads many of them.
 struct Expected {
     parts: [sys::MemoryPart; MANY],
     count: usize,
-    /// What the parts have if they are the same.
+    /// The bytes that the parts have if they are the same.
     expected: [u8; SPACE],
     length: usize,
 }
@@ -114,7 +115,7 @@ impl Expected {
         Self { parts: [sys::MemoryPart::default(); MANY], count: 0, expected: [0; SPACE], length: 0 }
     }
 
-    /// Adds a string that is expected at an address. Returns false if one that was added before is another one.
+    /// Adds a string that is expected at an address. Returns false if a string that was added before differs.
     fn add(&mut self, mut address: usize, mut expected: &[u8]) -> bool {
         while !expected.is_empty() {
             if (self.count == MANY || self.length == SPACE) && !self.are_same() {
@@ -127,7 +128,7 @@ impl Expected {
         true
     }
 
-    /// Adds as much of a string as there is space for. Returns the length of that.
+    /// Adds the beginning of a string, as much as there is space for. Returns the length of that part.
     fn add_part(&mut self, address: usize, expected: &[u8]) -> usize {
         let space = self.expected.get_mut(self.length..).unwrap_or_default();
         let length = space.len().min(expected.len());
@@ -140,7 +141,7 @@ impl Expected {
         length
     }
 
-    /// Whether the strings that were added are what was expected. Removes them.
+    /// Whether the strings that were added are those that the caller expected. Removes them.
     fn are_same(&mut self) -> bool {
         let mut found = [0; SPACE];
         let parts = self.parts.get(..self.count).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! Replaces `own_environment.rs` on systems where no system call reads the process's own memory: there the program always gets what the
-//! hooks have left of the environment.
+//! Replaces `own_environment.rs` on systems where no system call reads the process's own memory: there the program always gets the
+//! environment as it is after the hooks.
 
 use std::ffi::c_char;
 
-/// What `environ` is beside the parent's copy: that is not known.
+/// Stands for a comparison of `environ` with the parent's copy, which these systems do not make.
 pub(super) struct Sight;
 
 /// Whether hooks have changed the environment. It counts as changed.

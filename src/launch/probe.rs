@@ -8,10 +8,11 @@
 //! On Android a seccomp filter kills an app that makes a call which is newer than the filter. So the probe makes no such call on
 //! Android, and reports those features missing.
 //!
-//! The probe's first child only writes to memory. If the parent finds that, so that the two share memory, there are two more
-//! children: one fills the numbers 64 to 127 of its own table, and starts another that shares the table, leaves it with
-//! `close_range`, and asks for the lowest free number from 64 on. An emulator must not see that clone: valgrind makes forks of
-//! clones that share only memory, and ends a process that shares its table, too.
+//! The probe's first child only writes to memory. If the parent finds what the child wrote, the two share memory, and there
+//! are two more children. The second child fills the numbers 64 to 127 of its own table, and starts the last child with the
+//! same table. The last child leaves that table with `close_range`, and asks for the lowest free number from 64 on. The probe
+//! does not make these clones in an emulator: valgrind makes a fork of a clone that shares only memory, and ends a process
+//! that makes a clone with a shared table.
 
 use super::signals::BlockedSignals;
 use super::stack::{STACK_SIZE, Stack};
@@ -52,8 +53,8 @@ pub(crate) fn missing() -> Result<Features, Errno> {
     Ok(missing)
 }
 
-/// Whether this thread's next child is the first process of a new PID namespace (`unshare(CLONE_NEWPID)`). The end of its first
-/// process ends a namespace, so the probe's child must not be that process.
+/// Whether this thread's next child is the first process of a new PID namespace (`unshare(CLONE_NEWPID)`). A namespace ends
+/// with its first process, so the probe's child must not be that process.
 fn pid_namespace_is_pending() -> bool {
     let own = std::fs::read_link("/proc/thread-self/ns/pid");
     let childrens = std::fs::read_link("/proc/thread-self/ns/pid_for_children");
@@ -61,7 +62,7 @@ fn pid_namespace_is_pending() -> bool {
         (Ok(own), Ok(childrens)) => own != childrens,
         // The link exists but cannot be read before the namespace has its first process.
         (Ok(_), Err(_)) => std::path::Path::new("/proc/thread-self/ns/pid_for_children").is_symlink(),
-        // Without /proc this is not known, and such a namespace is rare.
+        // Without /proc the probe cannot know this. It runs, since such a namespace is rare.
         (Err(_), _) => false,
     }
 }
@@ -78,7 +79,7 @@ pub(crate) fn known_missing() -> Features {
 pub(crate) fn remember_missing(feature: Features) {
     // Whether the kernel can make a child in a cgroup depends on the cgroup.
     let feature = feature.difference(Features::INTO_CGROUP);
-    // If the probe has not run yet, it will find out.
+    // If the probe has not run yet, it will find the feature missing itself.
     let remember = |known: u32| (known != UNKNOWN).then_some(known | feature.bits());
     let before = MISSING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, remember);
     if before.is_ok_and(|before| !Features::from_bits_retain(before).contains(feature)) {
@@ -188,7 +189,7 @@ fn run_probe_child(
 const WORD: RawFd = 64;
 const NEXT_WORD: RawFd = 128;
 
-/// The first child: writes to memory. If it does not share memory, the parent does not find that.
+/// The first child: writes to memory. If the child does not share memory, the parent does not find the value.
 extern "C" fn write_memory(findings: *mut c_void) -> ! {
     // SAFETY: the probe passes its findings and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };
@@ -215,7 +216,7 @@ extern "C" fn fill_table(findings: *mut c_void) -> ! {
     sys::exit(0)
 }
 
-/// The last child: leaves the second child's table for one that has only 0. There the word must be empty.
+/// The last child: leaves the second child's table for one that has only 0. In a right table the word is empty then.
 extern "C" fn leave_table(findings: *mut c_void) -> ! {
     // SAFETY: the second child passes the findings on and waits for this child.
     let findings = unsafe { &*findings.cast::<Findings>() };

@@ -16,7 +16,7 @@ pub(crate) const fn known_missing() -> Features {
 /// Does nothing: fork needs no feature that the kernel could refuse.
 pub(crate) fn remember_missing(_: Features) {}
 
-/// No: fork has no fallback.
+/// Always false: fork has no fallback.
 pub(super) fn is_refusal(_: Errno) -> bool {
     false
 }

@@ -24,11 +24,11 @@ const REFUSED: u32 = 1;
 
 /// A futex that the kernel releases at the child's exec or end.
 pub(super) struct Release {
-    /// 0 until the child has registered it; then the id of the child's thread.
+    /// 0 until the child has registered the futex; then the id of the child's thread.
     word: AtomicU32,
     list: UnsafeCell<RobustListHead>,
     entry: UnsafeCell<RobustList>,
-    /// The list of libc, which a child that runs a function gets back: (address, size), 0 for none.
+    /// libc's own list, as its address and size; 0 if there is none. A child that runs a function gets that list back.
     before: [AtomicUsize; 2],
 }
 
@@ -46,12 +46,13 @@ impl Release {
         }
     }
 
-    /// In the parent, before the fork: nothing is registered.
+    /// The parent calls this before the fork. It marks the futex as not registered.
     pub(super) fn reset(&self) {
         self.word.store(0, Ordering::Relaxed);
     }
 
-    /// In the child, before its steps. If the kernel refuses, the parent polls.
+    /// The child calls this before its steps: it registers the futex. If the kernel refuses that, the parent looks at
+    /// the child again and again.
     pub(super) fn register(&self) {
         let (head, size) = sys::robust_list();
         self.before[0].store(head, Ordering::Relaxed);
@@ -65,19 +66,20 @@ impl Release {
         }
     }
 
-    /// In the child that runs a function: its steps are done.
+    /// The child that runs a function calls this after its steps.
     pub(super) fn release(&self) {
         let [head, size] = [0, 1].map(|index| self.before[index].load(Ordering::Relaxed));
         // SAFETY: libc has registered this list for this thread.
-        let _ = unsafe { sys::set_robust_list(head, size) }; // If that fails, the kernel sets the same bit once more at the child's end.
+        let _ = unsafe { sys::set_robust_list(head, size) }; // If this fails, the kernel sets the same bit once more at the child's end.
         self.word.store(OWNER_DIED, Ordering::Release);
         let _ = sys::futex_wake(&self.word); // If that fails, the parent's wait times out.
     }
 
     /// Waits until the kernel or the child has released the futex, or until `look` finds that the wait is over.
     fn wait(&self, mut look: impl FnMut() -> Unreleased) {
-        /// A child that is killed before it has registered the futex wakes no thread, and a stopped child does not either. (A timeout
-        /// that is shorter than the kernel's tick costs 20 us, since the kernel has to set the processor's timer.)
+        /// The wait has a timeout, since a child that is killed before it has registered the futex wakes no thread, and a stopped
+        /// child wakes none either. (A timeout that is shorter than the kernel's tick costs 20 us, since the kernel has to set the
+        /// processor's timer.)
         const LONG: Duration = Duration::from_millis(100);
         const FIRST: Duration = Duration::from_micros(500);
         const LAST: Duration = Duration::from_millis(16);
@@ -94,7 +96,7 @@ impl Release {
             match sys::futex_wait(&self.word, word, timeout) {
                 // The word has changed.
                 Ok(()) | Err(Errno::AGAIN) => continue,
-                // A handler has run. Signals may come all the time, and with each one the wait begins again.
+                // A signal handler has run. With each signal the wait begins again, and signals may come all the time.
                 Err(Errno::INTR) if word & WAITERS != 0 && waits_since.elapsed() < timeout => continue,
                 Err(Errno::INTR | Errno::TIMEDOUT) => {}
                 Err(_) => pause(time), // The kernel has no such call, or a filter refuses it.
@@ -109,8 +111,8 @@ impl Release {
     }
 }
 
-/// In the parent: waits until the child has executed, has ended, or has called [`Release::release`]. `look` asks the system whether one
-/// of the first two is so, for a child that has not registered the futex, and continues a child that has been stopped.
+/// The parent calls this. It waits until the child has executed, has ended, or has called [`Release::release`]. `look` asks the system
+/// whether a child that has not registered the futex has executed or ended, and continues a child that a signal has stopped.
 pub(super) fn wait_for_release(release: &Release, _: Option<Errpipe>, look: impl FnMut() -> Unreleased) {
     release.wait(look);
 }

@@ -23,22 +23,23 @@ impl Release {
         Self { writer }
     }
 
-    /// In the parent, before the fork: there is nothing to reset.
+    /// The parent calls this before the fork. A pipe has nothing to reset.
     pub(super) fn reset(&self) {}
 
-    /// In the child, before its steps.
+    /// The child calls this before its steps.
     pub(super) fn register(&self) {}
 
-    /// In the child that runs a function: its steps are done.
+    /// The child that runs a function calls this after its steps.
     pub(super) fn release(&self) {
         if let Some(writer) = self.writer {
-            let _ = sys::write(writer, b"."); // If that fails, the close has to do.
+            let _ = sys::write(writer, b"."); // If the write fails, the close of the pipe tells the parent.
             let _ = sys::close(writer);
         }
     }
 }
 
-/// In the parent: waits until the child has executed or ended, has called [`Release::release`], or a hook has closed its end.
+/// The parent calls this. It waits until the child has executed or ended, has called [`Release::release`], or a hook has
+/// closed the child's end.
 pub(super) fn wait_for_release(_: &Release, errpipe: Option<Errpipe>, mut look: impl FnMut() -> Unreleased) {
     let Some(Errpipe { reader, writer }) = errpipe else { return };
     drop(writer);
@@ -46,7 +47,7 @@ pub(super) fn wait_for_release(_: &Release, errpipe: Option<Errpipe>, mut look: 
         match rustix::io::read(&reader, &mut [0; 1]) {
             Err(Errno::INTR) => {}
             Ok(_) => return,
-            // The read is refused: ask again and again.
+            // The system refuses the read: look at the child again and again.
             Err(_) if look() == Unreleased::Over => return,
             Err(_) => pause(Duration::from_millis(1)),
         }

@@ -60,7 +60,8 @@ pub(super) struct Received {
 pub(super) struct Report {
     /// The index of the step that failed.
     pub(super) step: usize,
-    /// If that is exec: the index of the program's path whose error this is. `None` if there is no file at any path.
+    /// If the step is exec: the index of the program's path whose error this is. `None` if there is no file at any
+    /// path.
     pub(super) path: Option<usize>,
     pub(super) error: ChildError,
 }
@@ -106,24 +107,24 @@ impl SharedReport {
         }
     }
 
-    /// In the parent, before the fork: nothing is reported.
+    /// The parent calls this before the fork. It empties the report.
     pub(super) fn reset(&self) {
         self.done.store(0, Ordering::Relaxed);
         self.kind.store(0, Ordering::Relaxed);
         self.path.store(0, Ordering::Relaxed);
     }
 
-    /// In the child: the steps before the last one are done.
+    /// The child calls this when the steps before the last one are done.
     pub(super) fn set_done(&self) {
         self.done.store(1, Ordering::Release);
     }
 
-    /// In the child, before it sets the failure of exec: the index of the path whose error that is.
+    /// The child calls this before it sets the failure of exec, with the index of the path whose error that is.
     pub(super) fn set_path(&self, index: usize) {
         self.path.store(index as u32 + 1, Ordering::Relaxed);
     }
 
-    /// In the child: a step has failed.
+    /// The child calls this when a step has failed.
     pub(super) fn set(&self, step: usize, failure: StepFailure) {
         let (kind, hook, errno) = match failure {
             StepFailure::System(errno) => (1, 0, errno.raw_os_error()),
@@ -137,7 +138,7 @@ impl SharedReport {
         self.kind.store(kind, Ordering::Release);
     }
 
-    /// In the child: a hook has returned an error that has only this text.
+    /// The child calls this when a hook has returned an error that has only this text.
     pub(super) fn set_text(&self, step: usize, hook: usize, text: &ErrorText) {
         // SAFETY: the child writes the text once, before it stores the kind, and the parent does not read it before that.
         unsafe { (*self.text.get()).write(text.bytes) };
@@ -145,7 +146,7 @@ impl SharedReport {
         self.set(step, StepFailure::HookText(hook));
     }
 
-    /// In the parent, when the child has executed or ended.
+    /// The parent calls this when the child has executed or ended.
     pub(super) fn receive(&self) -> Received {
         let kind = self.kind.load(Ordering::Acquire);
         let index = self.hook.load(Ordering::Relaxed) as usize;

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 /// What the page contains.
 pub(super) struct PageContent<T> {
     pub(super) report: SharedReport,
-    /// What tells the parent that the child has executed or ended.
+    /// By this the parent learns that the child has executed or ended.
     pub(super) release: T,
 }
 

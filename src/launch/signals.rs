@@ -5,7 +5,7 @@ use crate::sys;
 use rustix::io::Errno;
 use std::ffi::c_int;
 
-/// Blocks all signals in this thread until a drop, also those that libc reserves for itself.
+/// Blocks all signals in this thread until the value is dropped, also the signals that libc reserves for itself.
 ///
 /// The child starts with this mask, so it runs no handler of the parent. A handler in the child could change the parent's memory.
 pub(crate) struct BlockedSignals {
@@ -25,7 +25,8 @@ impl BlockedSignals {
 
 impl Drop for BlockedSignals {
     fn drop(&mut self) {
-        // The kernel has set a mask before, so a refusal is a passing one. After three, there is nothing more to try.
+        // The kernel has set this thread's mask before, so a refusal should not last. The drop tries three times, and
+        // then gives up.
         let _ = (0..3).find(|_| sys::set_signal_mask(&self.before).is_ok());
     }
 }

@@ -68,13 +68,13 @@ thread_local! {
     static SPARE: Cell<Option<Stack>> = const { Cell::new(None) };
 }
 
-/// Calls `launch` with a stack that nothing else uses.
-pub(super) fn with_spare_stack<T>(launch: impl FnOnce(&Stack) -> T) -> Result<T, Errno> {
+/// Calls `act` with a stack that nothing else uses.
+pub(super) fn with_spare_stack<T>(act: impl FnOnce(&Stack) -> T) -> Result<T, Errno> {
     let stack = match SPARE.try_with(Cell::take).ok().flatten() {
         Some(stack) => stack,
         None => Stack::map(STACK_SIZE)?,
     };
-    let result = launch(&stack);
+    let result = act(&stack);
     let _ = SPARE.try_with(|spare| spare.set(Some(stack)));
     Ok(result)
 }

@@ -21,7 +21,7 @@ pub(super) struct CloneOptions {
 }
 
 /// Clones a child that does its steps. Returns its pid and pidfd when it has executed or ended. If no number is free for the
-/// pidfd, it clones the child without one.
+/// pidfd, the function clones the child without a pidfd.
 ///
 /// # Safety
 ///
@@ -31,13 +31,13 @@ pub(super) unsafe fn clone_child(
     args: &ChildArgs<'_, '_>,
 ) -> Result<(i32, Option<OwnedFd>), Errno> {
     let data = std::ptr::from_ref(args).cast_mut().cast();
-    let launch = |pidfd: bool| {
+    let clone_with = |pidfd: bool| {
         let options = CloneOptions { pidfd, ..options };
         // SAFETY: as the caller promises; `run_child` takes these arguments; only this child uses the stack.
         with_spare_stack(|stack| unsafe { clone(options, stack, run_child, data) }).and_then(|result| result)
     };
-    match launch(options.pidfd) {
-        Err(Errno::MFILE | Errno::NFILE) if options.pidfd => launch(false),
+    match clone_with(options.pidfd) {
+        Err(Errno::MFILE | Errno::NFILE) if options.pidfd => clone_with(false),
         result => result,
     }
 }

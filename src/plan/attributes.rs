@@ -21,7 +21,7 @@ pub(crate) struct Basics {
 }
 
 /// The attributes that a command sets. `compile` in `order.rs` makes the child's steps from these and from [`Basics`]. Most commands set
-/// none, and then there is no value of this type.
+/// no attribute, and then there is no value of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attributes<'a> {
     /// The descriptor of a `cgroup.procs` file, to which the child writes if the kernel has not put it into the cgroup.
@@ -110,11 +110,11 @@ pub(crate) enum LastStep {
 /// The id that means "no change" to the kernel.
 pub(crate) const NO_ID: u32 = u32::MAX;
 
-/// How many supplementary groups Linux takes (`NGROUPS_MAX`). Other systems take fewer, and say so.
+/// How many supplementary groups Linux takes (`NGROUPS_MAX`). Other systems take fewer, and return an error for more.
 const MOST_GROUPS: usize = 65_536;
 
-/// Refuses attributes that no child could have. `start` says whether the calling process itself executes the program: it may be
-/// the leader of a session already.
+/// Refuses attributes that no child could have. `start` says whether the calling process itself executes the program: that
+/// process may be the leader of a session already.
 pub(crate) fn check_attributes(attributes: &Attributes<'_>, start: Start) -> Result<(), Refusal> {
     let becomes_leader = attributes.setsid;
     if becomes_leader && attributes.process_group.is_some() {

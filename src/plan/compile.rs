@@ -83,8 +83,8 @@ impl Plan {
         if smallest < self.limit { Ok(smallest) } else { Err(refusal) }
     }
 
-    /// The library's descriptors that the closes spare. After hooks those are not needed any more that only steps before the hooks
-    /// use, and a hook may have opened something else at their numbers.
+    /// The library's descriptors that the close steps leave open. With hooks, the closes come after the hooks, and then only the
+    /// errpipe and the program are still needed. A hook may have opened another file at the number of any other one.
     fn internal_after_hooks(&self) -> impl Iterator<Item = RawFd> {
         let spared = |each: &&InternalFd| !self.hooks || matches!(each.role, Role::Errpipe | Role::Program);
         self.internal_fds.iter().filter(spared).map(|each| each.fd)
@@ -162,7 +162,8 @@ impl Compiler {
         }
 
         self.highest = plan.internal_fds.iter().fold(highest, |highest, each| highest.max(each.fd));
-        // Before the duplicates, so that the table is private, and a copied one is small.
+        // This step comes before the duplicates: a shared table has to be private before its first change, and the
+        // closes of a copied table then find few numbers.
         if plan.rest == Rest::Close && plan.start != Start::InPlace && !plan.hooks {
             push_tail(plan.start, self.highest, steps);
         }
@@ -213,7 +214,7 @@ fn push_marks(mappings: &[Mapping], steps: &mut Vec<Step>) {
     steps.push(Step::SetCloexec { first: next, last: RawFd::MAX });
 }
 
-/// Appends the other closes.
+/// Appends the closes between and below the targets, or those of old sources.
 fn push_closes(plan: &Plan, mappings: &[Mapping], highest: RawFd, numbers: &mut Vec<RawFd>, steps: &mut Vec<Step>) {
     match (plan.start, plan.rest) {
         (Start::InPlace, _) => {}

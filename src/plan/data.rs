@@ -77,13 +77,15 @@ pub struct Plan {
     pub rest: Rest,
     /// The table on which the steps work.
     pub start: Start,
-    /// Whether hooks run after the duplicates and before the closes. They find the parent's descriptors open, other than those
-    /// that targets have replaced, so a scratch number has to be reserved.
+    /// Whether hooks run after the duplicates and before the closes. Hooks find the parent's descriptors open, other than
+    /// those that targets have replaced. So the compiler does not know which numbers are free, and the parent has to reserve a
+    /// scratch number.
     pub hooks: bool,
     /// The soft limit of descriptors (`RLIMIT_NOFILE`). `dup2(2)` fails for numbers that are not below it.
     pub limit: RawFd,
     /// A number for the extra duplicate of a cycle. It has no other use, and closes at exec. With [`Rest::Close`] the compiler
-    /// chooses one itself. With [`Rest::Inherit`] it cannot know which numbers are free, so the parent has to reserve one.
+    /// chooses one itself. With [`Rest::Inherit`] the compiler cannot know which numbers are free, so the parent has to
+    /// reserve one.
     pub scratch: Option<RawFd>,
 }
 

@@ -10,8 +10,8 @@ pub struct Mapping {
     pub target: RawFd,
     /// The number in the parent.
     pub source: RawFd,
-    /// Whether the source has close-on-exec set. It matters only if source and target are one number, since a
-    /// duplicate never has the flag.
+    /// Whether the source has close-on-exec set. The flag matters only if source and target are one number, since a
+    /// duplicate never has it.
     pub close_on_exec: bool,
     /// What the source is. The steps do not depend on it. [`Explanation`](crate::Explanation) and `tracing` events show it.
     pub origin: Origin,

@@ -4,20 +4,23 @@
 //!
 //! An attribute is a property of a child other than its descriptors: a group, a user, a limit. To add one, add:
 //!
-//! 1. a field of `Attributes` in `plan/attributes.rs` (not of `Basics`), and to `check_attributes` there what no child can have, with its `Refusal`;
+//! 1. a field of `Attributes` in `plan/attributes.rs` (not of `Basics`). If some values can be right for no child, refuse them in
+//!    `check_attributes` there, with a [`Refusal`] of their own;
 //! 2. a method of [`Command`](crate::Command) in `command/attributes.rs` or `linux_attributes.rs`, which sets the field (`settings.plain`);
-//! 3. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`;
+//! 3. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`. The step's stage is one
+//!    more line in `error/stage.rs`, without which the library does not compile;
 //! 4. a line in [`compile`] below, at its place in the order;
-//! 5. its system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm of `do_step` in `launch/child.rs`;
+//! 5. the system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm of `do_step` in `launch/child.rs`;
 //! 6. a row in `examples/fdrun/options.rs`, a line in the attributes of `tests/fault_table/entrances.rs`, a test in
 //!    `tests/it/attributes`, and a line in the list of the child's steps in `docs/design.md`.
 //!
-//! Errors of the step then name its operands, and `explain` shows it, without more code.
+//! Then the error of the step names its operands, and `explain` shows the step: both print the step's line of `Display`.
 //!
-//! Only if an operand is no plain number there is more to do. A path or a list is a field of `Settings` in `command/settings.rs`; it goes
-//! into the buffers in `spawn/strings.rs`, the step has its [`StringId`](super::step::StringId) or [`NumbersId`](super::step::NumbersId),
-//! and `spawn/rows.rs` and `launch/outcome.rs` print it. A descriptor is a field of `Lent` in `spawn/lent.rs` with a `Role`, which keeps
-//! it clear of the targets.
+//! There is more to do only if an operand is not a plain number:
+//!
+//! - A path or a list is a field of `Settings` in `command/settings.rs`. `spawn/strings.rs` puts it into the buffers, and the step has its
+//!   [`StringId`](super::step::StringId) or [`NumbersId`](super::step::NumbersId). `spawn/rows.rs` and `launch/outcome.rs` print it.
+//! - A descriptor is a field of `Lent` in `spawn/lent.rs` with a `Role`, so that no target gets its number.
 
 use super::attributes::{Attributes, Basics, LastStep, ProgramMask, WorkingDirectory};
 use super::compile::Compiler;
@@ -61,7 +64,7 @@ pub(crate) fn compile(
         ProgramMask::Callers => steps.push(Step::SignalMask),
         ProgramMask::Blocked(signals) => steps.push(Step::BlockSignals { signals }),
     }
-    // Hooks come late, so that no later step undoes what they change. What they open is closed after them.
+    // Hooks come late, so that no later step undoes what they change. The steps after them close what they have opened.
     if plan.hooks {
         steps.push(Step::Hooks);
         compiler.closes_after_hooks(plan, steps);
@@ -104,14 +107,14 @@ fn before_directory(a: &Attributes<'_>, steps: &mut Vec<Step>) {
 
 /// The attributes that the child sets after that.
 fn after_directory(a: &Attributes<'_>, steps: &mut Vec<Step>) {
-    // A change of the user clears the signal. A parent that has died before the step is found by the check.
+    // A change of the user clears the signal. The check finds a parent that has died before the step.
     if let Some((signal, parent)) = a.parent_death {
         steps.extend([Step::ParentDeathSignal { signal }, Step::CheckParent { parent }]);
     }
     add(steps, a.no_new_privs.then_some(Step::NoNewPrivs));
 }
 
-/// Adds a step, if there is one. It looks only at that, which takes fewer instructions than `Vec::extend`.
+/// Adds a step, if there is one. This takes fewer instructions than `Vec::extend` with an `Option`.
 #[inline(always)]
 fn add(steps: &mut Vec<Step>, step: Option<Step>) {
     if let Some(step) = step {

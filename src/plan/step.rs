@@ -9,8 +9,9 @@ use std::os::fd::RawFd;
 
 /// One step of the child between clone and exec.
 ///
-/// The numbers are descriptors in the child. [`Plan::compile`] makes the steps for descriptors; a spawn adds those of the
-/// command's attributes. [`Explanation`] and errors show steps.
+/// The numbers are descriptors in the child. [`Plan::compile`] makes the steps for descriptors only. A spawn compiles the
+/// plan and the command's attributes together: `plan/order.rs` has the order of all steps. [`Explanation`] and errors
+/// show steps.
 ///
 /// [`Plan::compile`]: crate::plan::Plan::compile
 /// [`Explanation`]: crate::Explanation
@@ -92,7 +93,7 @@ pub enum Step {
     },
     /// Set how likely the kernel kills the process if memory runs out (`/proc/self/oom_score_adj`).
     OomScoreAdj {
-        /// From -1000, never, to 1000.
+        /// From -1000 (the kernel never kills it) to 1000 (the kernel kills it first).
         value: i32,
     },
     /// Set the scheduling policy (`sched_setscheduler(2)`).

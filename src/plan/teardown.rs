@@ -1,4 +1,4 @@
-//! How a child is ended, as plain data: [`Teardown`], [`Reach`] and [`OnDrop`].
+//! How to end a child, as plain data: [`Teardown`], [`Reach`] and [`OnDrop`].
 
 use rustix::process::Signal;
 use std::time::Duration;
@@ -58,10 +58,12 @@ impl Teardown {
     }
 
     /// Whether each grace is for all processes that the teardown reaches, and not for the child alone. The default is no: as soon as the
-    /// child has ended, the others get SIGKILL. With yes, they get it after the grace, or never if they end before. A service manager does
-    /// that, so that a server that a shell script has started can finish its work although the shell has ended at the first signal.
+    /// child has ended, the others get SIGKILL. With yes, they get SIGKILL after the grace, or not at all if they end before. Service
+    /// managers do that: if a shell script has started a server, and the first signal ends the shell, the server can still finish its
+    /// work.
     ///
-    /// The library looks in `/proc` or in the cgroup whether any of them still runs (Linux only; for [`Reach::Process`] it changes nothing).
+    /// The library looks in `/proc` or in the cgroup whether any of them still runs (Linux only; for [`Reach::Process`] the setting changes
+    /// nothing).
     ///
     /// ```
     /// use fdspawn::{Command, Reach, Teardown};
@@ -92,37 +94,38 @@ impl Default for Teardown {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reach {
-    /// The child alone. It misses all processes that the child has started.
+    /// The child alone. The teardown misses all processes that the child has started.
     Process,
     /// The process group that the child leads, or the [`Group`](crate::Group) that it is a member of.
     ///
-    /// It misses processes that have moved to another group or session (`setpgid(2)`, `setsid(2)`): most daemons, and the jobs of an
-    /// interactive shell. The kernel signals the members at one moment, so a member that forks at that moment does not get away. The child
-    /// needs [`Command::process_group`] 0, [`Command::setsid`] or [`Command::group`]; a spawn with [`OnDrop::End`] is refused without one
-    /// of them.
+    /// The teardown misses processes that have moved to another group or session (`setpgid(2)`, `setsid(2)`): most daemons, and the jobs
+    /// of an interactive shell. The kernel signals the members at one moment, so a member that forks at that moment does not get away. The
+    /// child needs [`Command::process_group`] 0, [`Command::setsid`] or [`Command::group`]; a spawn with [`OnDrop::End`] is refused
+    /// without one of them.
     ///
     /// [`Command::process_group`]: crate::Command::process_group
     /// [`Command::setsid`]: crate::Command::setsid
     /// [`Command::group`]: crate::Command::group
     Group,
-    /// All processes of the session that the child leads, in whichever groups: those of an interactive shell's jobs, too. Linux only.
+    /// All processes of the session that the child leads, in all of its groups: the jobs of an interactive shell, too. Linux only.
     ///
-    /// It misses processes that have made a session of their own. The child needs [`Command::setsid`](crate::Command::setsid). The library
-    /// finds the processes in `/proc`, by session, and stops them (SIGSTOP) before it kills them, so that none of them starts another one
-    /// meanwhile.
+    /// The teardown misses processes that have made a session of their own. The child needs [`Command::setsid`](crate::Command::setsid).
+    /// The library finds the processes in `/proc`, by session, and stops them (SIGSTOP) before it kills them, so that none of them starts
+    /// another one meanwhile.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Session,
     /// All descendants of the child that `/proc` shows at the moment: its children, their children, and so on. Linux only.
     ///
-    /// It misses a process whose parent had ended before the teardown began: a daemon that has forked twice. The library stops the
-    /// descendants (SIGSTOP) before it kills them, so that none of them starts another one meanwhile, and holds pidfds of them, so that no
-    /// other process gets a signal. It needs no setting of the command.
+    /// The teardown misses a process whose parent had ended before the teardown began: a daemon that has forked twice. The library stops
+    /// the descendants (SIGSTOP) before it kills them, so that none of them starts another one meanwhile, and holds pidfds of them, so
+    /// that no other process gets a signal. The command needs no setting for this.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Descendants,
     /// All processes in the [`Cgroup`](crate::Cgroup) in which the child was started, and in cgroups below it. Linux only.
     ///
-    /// It misses only what has been moved out of the cgroup, which takes the right to write `cgroup.procs` elsewhere (root, in most cases).
-    /// New groups, new sessions, double forks and other users do not help a process to get away. The child needs [`Command::own_cgroup`].
+    /// The teardown misses only processes that have moved out of the cgroup, which takes the right to write `cgroup.procs` elsewhere (root,
+    /// in most cases). New groups, new sessions, double forks and other users do not help a process to get away. The child needs
+    /// [`Command::own_cgroup`].
     ///
     /// [`Command::own_cgroup`]: crate::Command::own_cgroup
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -138,7 +141,7 @@ pub enum OnDrop {
     Detach,
     /// Ends the child if it has not been reaped, and reaps it.
     ///
-    /// The drop blocks for at most the graces of the teardown, and 100 ms after SIGKILL. It cannot return an error, so it sends one as an
-    /// event of `tracing` (level WARN).
+    /// The drop blocks for at most the graces of the teardown, and 100 ms after SIGKILL. A drop cannot return an error, so it sends the
+    /// error as an event of `tracing` (level WARN).
     End(Teardown),
 }

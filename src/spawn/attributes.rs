@@ -1,11 +1,11 @@
-//! From a command's settings to the attributes from which the child's steps are made.
+//! Makes the attributes of the plan from a command's settings. `compile` makes the child's steps from them.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::ids::cannot_tell_ids;
 use super::ids::changes_ids;
 use super::internal::Internal;
 use super::lent::{mapped, program};
-use super::strings::Strings;
+use super::strings::PreparedStrings;
 use crate::command::{Command, Settings};
 use crate::error::Problem;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -38,7 +38,7 @@ pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
     let Some(settings) = command.settings.get() else { return Ok(()) };
     let attributes = Attributes {
         controlling_terminal: settings.controlling_terminal.map(|fd| fd.as_raw_fd()),
-        // The check looks only at whether there is a number, and the terminal is not open yet.
+        // The terminal is not open yet. The check only needs to know that there will be one, so any number will do.
         foreground: settings.foreground.then_some(-1),
         limits: &settings.limits,
         ..settings.plain
@@ -47,19 +47,19 @@ pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
     Ok(check_attributes(&attributes, mode.start())?)
 }
 
-/// All that a command's child does besides its descriptors.
+/// Everything that a command's child does, other than the steps for its descriptors.
 pub(super) struct Wanted<'a> {
     pub(super) basics: Basics,
     /// `None` if the command sets no attribute.
     pub(super) attributes: Option<Attributes<'a>>,
 }
 
-/// What a command's child does besides its descriptors. `plan` has the numbers of the caller's table.
+/// What a command's child does, other than the steps for its descriptors. `plan` has the numbers of the caller's table.
 pub(super) fn wanted<'a>(
     command: &'a Command<'_>,
     mode: Mode,
     plan: &Plan,
-    strings: &Strings,
+    strings: &PreparedStrings,
     internal: &Internal,
 ) -> Result<Wanted<'a>, Problem> {
     let attributes = match command.settings.get() {
@@ -86,7 +86,7 @@ pub(super) fn leads_group(settings: &Settings<'_>) -> bool {
 }
 
 /// What a command's child does in any case.
-fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &Strings, internal: &Internal) -> Basics {
+fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &PreparedStrings, internal: &Internal) -> Basics {
     let is_child = mode != Mode::IN_PLACE;
     let settings = command.settings.get();
     let mask = settings.and_then(|settings| settings.signal_mask);
@@ -115,7 +115,7 @@ fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &Strings, int
 fn attributes<'a>(
     settings: &'a Settings<'_>,
     mode: Mode,
-    strings: &Strings,
+    strings: &PreparedStrings,
     internal: &Internal,
 ) -> Result<Attributes<'a>, Problem> {
     let terminal = number(&internal.lent.terminal);
@@ -142,7 +142,8 @@ fn has_cgroup(command: &Command<'_>) -> bool {
     command.settings.get().is_some_and(|settings| settings.linux.cgroup.is_some())
 }
 
-/// Whether the kernel may kill the command's cgroup as a whole. Refuses what is no cgroup, and one that is frozen.
+/// Whether the kernel may kill the command's cgroup as a whole. Refuses a descriptor that is no cgroup, and a frozen
+/// cgroup.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_in_oom_group(command: &Command<'_>) -> Result<bool, Problem> {
     let Some(directory) = command.settings.get().and_then(|settings| settings.linux.cgroup) else { return Ok(false) };
@@ -151,7 +152,8 @@ fn is_in_oom_group(command: &Command<'_>) -> Result<bool, Problem> {
     super::cgroup::check(directory).map(|found| found.oom_group)
 }
 
-/// The parent-death signal, and the process whose end the kernel tells: this one, or its parent if this one executes the program.
+/// The parent-death signal, and the process at whose end the kernel sends it: this process, or its parent if this process
+/// executes the program itself.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn parent_death(settings: &Settings<'_>, mode: Mode) -> Result<Option<(Signal, u32)>, Problem> {
     let Some(signal) = settings.linux.parent_death_signal else { return Ok(None) };

@@ -53,10 +53,10 @@ thread_local! {
     static SPARE: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
 }
 
-/// Calls `launch` with empty buffers, and keeps their memory for the thread's next launch.
-pub(super) fn with_buffers<T>(launch: impl FnOnce(&mut Buffers) -> T) -> T {
+/// Calls `act` with empty buffers, and keeps their memory for the thread's next launch.
+pub(super) fn with_buffers<T>(act: impl FnOnce(&mut Buffers) -> T) -> T {
     let mut buffers = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
-    let result = launch(&mut buffers);
+    let result = act(&mut buffers);
     buffers.clear();
     if buffers.is_small() {
         let _ = SPARE.try_with(|spare| spare.set(Some(buffers)));

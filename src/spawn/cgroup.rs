@@ -12,11 +12,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 /// The type of the file system of version 2 (`CGROUP2_SUPER_MAGIC`).
 const CGROUP2: u32 = 0x6367_7270;
 
-/// The walk from a cgroup up to the root ends after this many levels, so that it ends if `..` of a directory is that directory.
+/// The walk from a cgroup up to the root ends after this many levels, so that it ends even if `..` of a directory is the
+/// directory itself.
 const LEVELS: usize = 1024;
 
-/// Refuses what is no directory of a cgroup, and a cgroup that is frozen or freezing: a child that joins it stops, and the parent would
-/// wait for it.
+/// Refuses a descriptor that is no directory of a cgroup, and a cgroup that is frozen or freezing: a child that joins such a cgroup
+/// stops, and the parent would wait for the child.
 pub(super) fn check(directory: BorrowedFd<'_>) -> Result<Switches, Problem> {
     let fd = directory.as_raw_fd();
     match is_cgroup(directory) {
@@ -29,7 +30,7 @@ pub(super) fn check(directory: BorrowedFd<'_>) -> Result<Switches, Problem> {
         result => result.map_err(|(file, errno)| Problem::system(failure(directory, file), errno))?,
     };
     let found = look(directory, is_cgroup).map_err(|(file, errno)| Problem::system(failure(directory, file), errno))?;
-    // If a task cannot stop yet, `cgroup.events` says that the cgroup is not frozen, and a new child stops all the same.
+    // If a task cannot stop yet, `cgroup.events` says that the cgroup is not frozen. A new child stops all the same.
     let is_frozen = events.is_some_and(|events| is_frozen(&events)) || found.freezes;
     if is_frozen { Err(Refusal::FrozenCgroup { fd }.into()) } else { Ok(found) }
 }
@@ -37,10 +38,10 @@ pub(super) fn check(directory: BorrowedFd<'_>) -> Result<Switches, Problem> {
 /// What the files of a cgroup and of those above it say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Switches {
-    /// One of them is to be frozen (`cgroup.freeze`).
+    /// One of the cgroups is to be frozen (`cgroup.freeze`).
     freezes: bool,
-    /// One of them is killed as a whole if memory runs out (`memory.oom.group`). Then the kernel also kills each process that shares its
-    /// memory with one of the group.
+    /// The kernel kills one of the cgroups as a whole if memory runs out (`memory.oom.group`). Then it also kills each process that
+    /// shares its memory with a process of that cgroup.
     pub(super) oom_group: bool,
 }
 
@@ -53,12 +54,13 @@ fn look(
     let mut above: Option<OwnedFd> = None;
     for _ in 0..LEVELS {
         let here = above.as_ref().map_or(directory, AsFd::as_fd);
-        // The root cgroup does not have the files, and one without the memory controller does not have the second.
+        // The root cgroup does not have the files, and a cgroup without the memory controller does not have
+        // `memory.oom.group`.
         found.freezes |= is_one(read(here, "cgroup.freeze")?);
         found.oom_group |= is_one(read(here, "memory.oom.group")?);
         let next = match openat(here, c"..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(next) => next,
-            // This process may not look further up, or the cgroup has been removed: then the child's step fails.
+            // This process may not open the cgroup above. Or the cgroup has been removed: then the child's step fails.
             Err(Errno::ACCESS | Errno::PERM | Errno::NOENT) => break,
             Err(errno) => return Err(("..", errno)),
         };

@@ -6,9 +6,10 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Opens a descriptor from which the child reads `bytes`. Also returns what it is, for the error text.
+/// Opens a descriptor from which the child reads `bytes`. Also returns the name of its kind, for the error text.
 pub(super) fn open(bytes: &[u8], missing: Features, numbers: &mut NewNumbers) -> (io::Result<OwnedFd>, &'static str) {
-    // A filter may refuse each of the calls. A pipe, too, is open to its owner only.
+    // A filter may refuse each of the calls for a file in memory. Then a pipe takes its place, which only its owner can
+    // open, too.
     let sealed = if missing.contains(Features::MEMFD) { Err(Errno::NOSYS) } else { sealed_memory(bytes) };
     match sealed {
         Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::FBIG) => {

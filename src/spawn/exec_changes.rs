@@ -16,7 +16,7 @@ use rustix::process::{Resource, Signal};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-/// Opens a directory for its name only, if the system can: that needs no right to read it.
+/// Opens a directory with `O_PATH`, if the system has that: such an open needs no right to read the directory.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const PATH_ONLY: OFlags = OFlags::PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
@@ -25,7 +25,7 @@ const PATH_ONLY: OFlags = OFlags::RDONLY;
 /// Which numbers above 2 may be targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Targets {
-    /// Those that the command owns, and free ones.
+    /// Numbers of descriptors that the command owns, and free numbers.
     OwnAndFree,
     /// All. No other thread uses descriptors.
     Any,
@@ -60,7 +60,8 @@ impl Changed {
         prepared: &Prepared<'_>,
         targets: Targets,
     ) -> Result<(), Problem> {
-        // Not while another thread's new descriptor has the number of a closed standard stream for a moment.
+        // The lock keeps this away from the moment in which another thread's new descriptor has the number of a closed
+        // standard stream.
         let _guard = lock_stdio_numbers();
         let plan = &prepared.buffers.plan;
         for step in &prepared.buffers.steps {
@@ -114,7 +115,7 @@ impl Changed {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
         let here = rustix::fs::openat(CWD, c".", flags, Mode::empty()).map_err(cannot_open(what))?;
         let here = outside_plan(here, plan).map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?;
-        // A call that changes nothing finds out whether the way back works.
+        // This call changes nothing. It finds out whether the disposition can be restored later.
         rustix::process::fchdir(&here).map_err(cannot_open(what))?;
         self.directory = Some(here);
         Ok(())
@@ -134,7 +135,8 @@ impl Changed {
         }
         let mut before = is_close_on_exec(target)?;
         if before.is_none() && targets == Targets::OwnAndFree {
-            // A closed standard stream: claim its number, or another thread's next descriptor gets it and is then replaced.
+            // The standard stream is closed. Claim its number: else another thread's next descriptor would get it, and the
+            // step would replace that descriptor.
             let claimed = sys::duplicate_owned(source, target).map_err(cannot_open("a target"))?;
             if claimed.as_raw_fd() == target {
                 self.claimed.push(claimed);
@@ -161,7 +163,7 @@ impl Changed {
         for number in candidates.into_iter().filter(|&number| !stays(number)) {
             match sys::set_close_on_exec(number) {
                 Ok(true) if targets == Targets::Any => self.marked.push(number),
-                // Another thread has closed it.
+                // Another thread has closed the descriptor.
                 Ok(_) | Err(Errno::BADF) => {}
                 Err(errno) => return Err(cannot_open("a descriptor to mark it close-on-exec")(errno)),
             }
@@ -169,7 +171,8 @@ impl Changed {
         Ok(())
     }
 
-    /// Puts everything back. After an error, goes on with the others, and returns the first one and what it is about.
+    /// Restores everything. After an error, the function goes on with the other changes. It returns the first error,
+    /// and the name of what it could not restore.
     pub(super) fn restore(mut self) -> Result<(), (String, Errno)> {
         let mut first = Ok(());
         let mut note = |what: &dyn Fn() -> String, result: Result<(), Errno>| {
@@ -222,7 +225,7 @@ impl Changed {
     }
 }
 
-/// Calls up to three times. A refusal of such a call is a passing one, since the call before has worked.
+/// Makes a call up to three times. The same kind of call has worked before the steps, so a refusal should not last.
 fn again(call: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
     call().or_else(|_| call()).or_else(|_| call())
 }

@@ -1,6 +1,6 @@
 //! `Explanation`, and how it is printed.
 
-use super::rows::{Row, RowMeaning};
+use super::rows::{RowMeaning, TableRow};
 use crate::error::Error;
 use crate::plan::{Mapping, Origin, Rest, Step};
 use crate::platform::Launcher;
@@ -23,7 +23,7 @@ pub(super) struct Explained {
     /// The descriptor of the cgroup in which the kernel makes the child. The child has no step for that.
     pub(super) cgroup: Option<RawFd>,
     pub(super) rest: Rest,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<TableRow>,
     /// If an isolated thread launches the child: each target, and the number of its source in the thread's table. Rows without a
     /// target then have numbers of the thread's table.
     pub(super) thread_mappings: Option<Vec<Mapping>>,
@@ -47,7 +47,7 @@ impl Explanation {
             .collect()
     }
 
-    /// The explanation, if the spawn would get as far as the launch.
+    /// The explanation, if no step before the launch would fail.
     ///
     /// # Errors
     ///
@@ -86,14 +86,14 @@ impl fmt::Display for Explanation {
         match thread_mappings {
             None => {
                 writeln!(f, "  {:>6}  {:>6}  what it is", "target", "source")?;
-                for Row { target, source, meaning } in rows {
+                for TableRow { target, source, meaning } in rows {
                     writeln!(f, "  {:>6}  {:>6}  {meaning}", number(*target), number(*source))?;
                 }
                 writeln!(f, "steps in the child, launched by {launcher}{cgroup}")?;
             }
             Some(thread_mappings) => {
                 writeln!(f, "  {:>6}  {:>6}  {:>6}  what it is", "target", "source", "thread")?;
-                for Row { target, source, meaning } in rows {
+                for TableRow { target, source, meaning } in rows {
                     let (source, in_thread) = match target {
                         Some(target) => (
                             *source,

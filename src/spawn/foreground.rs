@@ -14,8 +14,9 @@ pub(super) struct Foreground {
 }
 
 impl Foreground {
-    /// `None` if the command's child does not take the terminal of this process's session, or if the kernel names no group: it is one
-    /// of another PID namespace. `internal` has the terminal, in the table of the calling thread.
+    /// `None` if the command's child does not take the terminal of this process's session. Also `None` if the kernel names no
+    /// foreground group, since that group is in another PID namespace. `internal` has the terminal, in the table of the calling
+    /// thread.
     pub(super) fn save(command: &Command<'_>, internal: &Internal) -> Option<Self> {
         let settings = command.settings.get()?;
         if !settings.foreground || settings.plain.setsid {
@@ -26,8 +27,8 @@ impl Foreground {
         Some(Self { terminal, group })
     }
 
-    /// Gives the terminal back to the group, if another group has it and this one still exists. SIGTTOU, which the terminal sends to a
-    /// process of another group for that, is blocked meanwhile.
+    /// Gives the terminal back to the group, if another group has the terminal and this group still exists. The call blocks SIGTTOU
+    /// meanwhile, which the terminal sends to a process of another group that makes this change.
     pub(super) fn restore(&self) -> Result<(), Errno> {
         if sys::foreground_group(self.terminal)? == self.group {
             return Ok(());

@@ -18,8 +18,8 @@ use std::io::{self, Write};
 /// Signals keep the dispositions of this process. If the function panics, the panic hook runs in the child, and the child exits
 /// with status 101.
 ///
-/// It returns when the child is about to call the function. If a step fails, it returns the error, and the child has been
-/// reaped. After a success the parent closes the descriptors that were moved into the map, as a spawn does. [`Child::take`] gives
+/// The call returns when the child is about to call the function. If a step fails, the call reaps the child and returns the
+/// error. After a success the parent closes the descriptors that were moved into the map, as a spawn does. [`Child::take`] gives
 /// the parent's ends for the slots of the map.
 ///
 /// **Nothing is written twice.** The parent flushes [`std::io::stdout`] before the fork, so that the child does not write the

@@ -1,7 +1,7 @@
 //! Descriptors that the library itself needs in the child until exec.
 //!
-//! The plan has them. Their numbers are ones that the plan does not decide about, so no target replaces them, and the child does
-//! not have to move them.
+//! The plan lists these descriptors. Their numbers are neither targets nor to be closed, so no step replaces them, and the child
+//! does not have to move them.
 
 use super::lent::Lent;
 use super::new_fds::{ABOVE_STDIO, NewNumbers, dup_outside_plan, null, pipe};
@@ -14,8 +14,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// A hook may open descriptors, which get low numbers, and may use any number. So with hooks the errpipe gets a high number.
 const ABOVE_HOOKS: RawFd = 512;
 
-/// What the library has opened for the child until exec. A drop closes it. It must be dropped in the thread that has opened it,
-/// since an isolated thread has a table of its own.
+/// What the library has opened for the child until exec. A drop closes these descriptors. Drop the value in the thread that has
+/// opened them, since an isolated thread has a table of its own.
 #[derive(Default)]
 pub(super) struct Internal {
     /// Each is a duplicate that closes at exec.
@@ -27,7 +27,7 @@ pub(super) struct Internal {
 }
 
 impl Internal {
-    /// Opens what this launch needs, and adds it to the plan.
+    /// Opens the descriptors that this launch needs, and adds them to the plan.
     pub(super) fn open(plan: &mut Plan, mode: Mode, mut lent: Lent<impl AsFd>) -> Result<Self, Problem> {
         let mut internal = Self::default();
         if matches!(mode.method, Method::Clone { into_cgroup: true, .. }) {
@@ -54,8 +54,8 @@ impl Internal {
     }
 }
 
-/// A duplicate of a descriptor that the child needs. No target has its number. The program is executed after the hooks, which use low
-/// numbers, so it gets a high one if there are hooks and if one is free.
+/// A duplicate of a descriptor that the child needs. No target has its number. The child executes the program after the hooks, which
+/// use low numbers. So with hooks the program's descriptor gets a high number, if one is free.
 fn duplicate(plan: &Plan, role: Role, fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let above = |first| dup_outside_plan(fd, first, |number| plan.decides(number));
     if plan.hooks && role == Role::Program {
@@ -78,7 +78,8 @@ fn cannot_open(what: &'static str) -> impl Fn(io::Error) -> Problem {
     move |error| Problem::io(Failure::ParentOpen { what }, &error)
 }
 
-/// Opens an errpipe. No target has the number of its write end. If there are hooks and a high number is free, it gets that.
+/// Opens an errpipe. No target has the number of its write end. If there are hooks and a high number is free, the write end
+/// gets a high number.
 fn errpipe(plan: &Plan) -> io::Result<Errpipe> {
     let decides = |number| plan.decides(number);
     let (reader, writer) = pipe(&mut NewNumbers::default())?;

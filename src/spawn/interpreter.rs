@@ -1,7 +1,8 @@
 //! After a failed exec: whether the program's interpreter is at fault.
 //!
 //! execve(2) has one error number for a missing file and for a file whose interpreter is missing. So the parent reads the file,
-//! after the failure only. What it finds is true if the child had the same root, and if the files have not changed meanwhile.
+//! after a failure only. The result is right if the child had the same root directory, and if the files have not changed
+//! meanwhile.
 
 use super::defaults::Defaults;
 use super::lent::program;
@@ -44,7 +45,7 @@ pub(super) fn diagnose(command: &Command<'_>, problem: Problem) -> Problem {
     let found = if command.settings.root.is_none() { files.bad_interpreter(path, errno) } else { None };
     let failure = match found {
         Some((script, interpreter)) => Failure::Interpreter { script, interpreter: Some(interpreter) },
-        // The child has seen the file, so it is not the file that is missing.
+        // The child has seen the file, so another file is missing: its interpreter.
         None if is_missing => Failure::Interpreter { script: path.clone(), interpreter: None },
         None => return problem,
     };
@@ -61,7 +62,7 @@ fn may_name_interpreter(errno: Errno) -> bool {
 fn diagnose_descriptor(command: &Command<'_>, program: BorrowedFd<'_>, problem: Problem) -> Problem {
     let number = program.as_raw_fd();
     let errno = match problem.errno {
-        // The arguments or the user's limit are at fault, and not the file.
+        // The arguments are too long, or the user has reached a limit. The file has no fault.
         None | Some(Errno::TOOBIG | Errno::AGAIN) => return problem,
         Some(errno) => errno,
     };
@@ -113,7 +114,7 @@ fn in_proc(fd: BorrowedFd<'_>) -> PathBuf {
     format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
 }
 
-/// The error of a loader that is no loader.
+/// The error for a loader that is no ELF file of the right kind.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BAD_LOADER: Errno = Errno::LIBBAD;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -150,7 +151,8 @@ impl<'a> Files<'a> {
         self.bad_interpreter_after(name, interpreter_of(file)?, errno)
     }
 
-    /// [`Files::bad_interpreter`], where the first interpreter is known, and whether it is that of a script.
+    /// [`Files::bad_interpreter`] for a file whose interpreter is known. `first` has that interpreter, and says whether
+    /// the file is a script.
     fn bad_interpreter_after(
         &self,
         mut script: PathBuf,
@@ -174,7 +176,7 @@ impl<'a> Files<'a> {
     /// The interpreter that an executable file names, and whether the file is a script.
     fn interpreter(&self, path: &Path) -> Option<(PathBuf, bool)> {
         if !self.is_program(path).ok()? {
-            return None; // This file is at fault, and not its interpreter.
+            return None; // This file itself cannot be executed; its interpreter is not the cause.
         }
         let file = {
             let _guard = lock_stdio_numbers();

@@ -56,7 +56,7 @@ impl<T> Lent<T> {
     }
 }
 
-/// What an isolated launch also needs.
+/// The methods that an isolated launch also needs.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl<T> Lent<T> {
     /// Makes another value of each one.
@@ -102,7 +102,8 @@ fn terminal<'a>(command: &Command<'a>) -> Result<Option<LentFd<'a>>, Problem> {
     if let Some(fd) = settings.controlling_terminal {
         return Ok(Some(LentFd::Callers(fd)));
     }
-    // A new session has no terminal, and `attributes::check` has refused to make it the foreground of one.
+    // A new session has no terminal, and `attributes::check` has refused a command that makes it the foreground of a
+    // terminal.
     if !settings.foreground || settings.plain.setsid {
         return Ok(None);
     }
@@ -168,7 +169,7 @@ pub(super) fn with_callers_number(command: &Command<'_>, mut problem: Problem) -
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn cgroup<'a>(command: &Command<'a>, mode: Mode) -> Result<Option<LentFd<'a>>, Problem> {
     let Some(directory) = command.settings.linux.cgroup else { return Ok(None) };
-    // Before a spawn, `attributes::needs` has checked it.
+    // Before a spawn, `attributes::needs` has checked the cgroup.
     if mode == Mode::IN_PLACE {
         super::cgroup::check(directory)?;
     }

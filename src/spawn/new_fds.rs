@@ -36,7 +36,7 @@ pub(super) fn pipe(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((numbers.dup_above_stdio(reader.into())?, numbers.dup_above_stdio(writer.into())?))
 }
 
-/// Asks for a capacity of a pipe, which the system may refuse.
+/// Asks for a capacity of a pipe. The system may refuse it, and then the pipe stays as it is.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn ask_for_capacity(pipe: &OwnedFd, bytes: usize) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, bytes);

@@ -8,7 +8,7 @@ use super::lent::{Lent, lent, program_file};
 use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::open::Opener;
 use super::resolve::{is_std_fd_free, resolve};
-use super::strings::{self, Strings};
+use super::strings::{self, PreparedStrings};
 use crate::child::ParentEnds;
 use crate::command::{Command, Environment, FdMap};
 use crate::error::{Failure, Problem};
@@ -27,9 +27,9 @@ pub(super) struct Prepared<'b> {
     pub(super) ends: ParentEnds,
     pub(super) errpipe: Option<Errpipe>,
     /// Whether 0, 1 or 2 is closed in the parent, so that a new descriptor would get its number. It is false if the child gets no
-    /// pidfd, since only then it matters.
+    /// pidfd: only the number of a pidfd depends on it.
     pub(super) std_fd_was_free: bool,
-    pub(super) strings: Strings,
+    pub(super) strings: PreparedStrings,
     pub(super) internal: Internal,
     /// The file of a program given as a descriptor, if there are hooks.
     pub(super) program_file: Option<sys::FileIdentity>,
@@ -60,11 +60,12 @@ pub(super) fn prepare_function<'b>(
     buffers: &'b mut Buffers,
 ) -> Result<Prepared<'b>, Problem> {
     let _guard = lock_stdio_numbers();
-    let mut prepared = open_sources(map, &Defaults::INHERIT, mode, Strings::default(), buffers)?;
+    let mut prepared = open_sources(map, &Defaults::INHERIT, mode, PreparedStrings::default(), buffers)?;
     let Prepared { buffers, ends, .. } = &mut prepared;
     let internal = Internal::open(&mut buffers.plan, mode, Lent::<OwnedFd>::default())?;
     let Buffers { plan, compiler, steps, .. } = &mut **buffers;
-    // The child must not have these, and no exec closes them. With `Rest::Close` they are closed in any case.
+    // The child must not have the sources that the library has opened, and no exec closes them. With `Rest::Close` the
+    // steps close them in any case.
     plan.closed.extend(plan.scratch);
     plan.closed.extend(internal.errpipe.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
     plan.closed.extend(ends.numbers());
@@ -79,7 +80,7 @@ pub(super) fn open_sources<'b>(
     map: &FdMap<'_>,
     defaults: &Defaults,
     mode: Mode,
-    strings: Strings,
+    strings: PreparedStrings,
     buffers: &'b mut Buffers,
 ) -> Result<Prepared<'b>, Problem> {
     let Buffers { plan, opened, .. } = &mut *buffers;
@@ -97,8 +98,8 @@ pub(super) fn open_sources<'b>(
     Ok(Prepared { buffers, ends, errpipe: None, std_fd_was_free, strings, internal, program_file: None })
 }
 
-/// Gives the descriptors that the library has opened other numbers than those of other targets: an exec claims free targets, and
-/// the library itself must not be the one that uses them.
+/// If a descriptor that the library has opened has the number of another target, moves it to a number that is no target. An
+/// exec claims the targets that are free, so no descriptor of the library may have such a number.
 fn move_off_targets(mappings: &mut [Mapping], opened: &mut [OwnedFd]) -> Result<(), Problem> {
     for fd in opened {
         let number = fd.as_raw_fd();
@@ -158,13 +159,14 @@ pub(super) fn image<'a>(
         function: None,
         missing: missing_in_child(command.fd_map.missing),
         cgroup: prepared.internal.into_cgroup,
-        // Without attributes no step changes it.
+        // Without attributes no step changes the limit.
         hard_limit: command.settings.get().and_then(|_| hard_limit_before(&buffers.steps)),
         in_place: buffers.plan.start == Start::InPlace,
     }
 }
 
-/// The hard limit of descriptors, if a step changes it and a later step closes descriptors, for which it must not be the bound.
+/// The hard limit of descriptors before the steps, if a step changes it and a later step closes descriptors: open numbers may
+/// be above the new limit.
 fn hard_limit_before(steps: &[Step]) -> Option<u64> {
     let changes = |step: &Step| matches!(step, Step::Limit { resource: Resource::Nofile, .. });
     let closes = |step: &Step| matches!(step, Step::Close { .. } | Step::CloseFrom { .. } | Step::SetCloexec { .. });

@@ -10,8 +10,8 @@ use std::os::fd::RawFd;
 
 /// Fills an empty plan with the mappings of a map. Sources that the parent has to open later are [`NO_SOURCE`].
 ///
-/// This comes before the parent opens anything. Else a new pipe could get the number 3, and the check would take it for the 3
-/// that the caller wants to inherit.
+/// Call this before the parent opens anything. Else a new pipe could get the number 3, and the check would take the pipe for
+/// the 3 that the caller wants to inherit.
 pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> Result<(), Problem> {
     map.not_inherited.check()?;
     for (target, source) in map.entries(&defaults.0) {
@@ -36,7 +36,7 @@ fn check_source(mapping: &mut Mapping) -> Result<(), Problem> {
     let Mapping { target, source, origin, .. } = *mapping;
     match close_on_exec(source) {
         // The child clears the flag of a kept descriptor even if it is not set now: another thread may be about to set it. It
-        // does not for 0, 1 and 2, since that would cost every child three calls.
+        // does not do so for 0, 1 and 2, since that would cost every child three calls.
         Ok(Some(is_set)) => mapping.close_on_exec = is_set || target > 2,
         Ok(None) if origin == Origin::Inherited && (0..=2).contains(&source) => {
             mapping.source = NO_SOURCE;

@@ -9,7 +9,7 @@ use std::os::fd::RawFd;
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct TableRow {
     /// `None` for a descriptor of the library, which closes at exec.
     pub(super) target: Option<RawFd>,
     /// `None` for a target that is closed in the child.
@@ -36,10 +36,11 @@ impl fmt::Display for RowMeaning {
 }
 
 /// The rows of a plan: the targets in order, then the library's own descriptors.
-pub(super) fn rows(plan: &Plan) -> Vec<Row> {
-    let target = |target, source, origin| Row { target: Some(target), source, meaning: RowMeaning::Target(origin) };
-    let internal = |fd, meaning| Row { target: None, source: Some(fd), meaning };
-    let mut rows: Vec<Row> =
+pub(super) fn rows(plan: &Plan) -> Vec<TableRow> {
+    let target =
+        |target, source, origin| TableRow { target: Some(target), source, meaning: RowMeaning::Target(origin) };
+    let internal = |fd, meaning| TableRow { target: None, source: Some(fd), meaning };
+    let mut rows: Vec<TableRow> =
         plan.mappings.iter().map(|each| target(each.target, Some(each.source), each.origin)).collect();
     rows.extend(plan.closed.iter().map(|&number| target(number, None, Origin::Closed)));
     rows.sort_by_key(|row| row.target);
@@ -65,7 +66,7 @@ pub(super) fn trace(buffers: &Buffers) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
-    for Row { target, source, meaning } in rows(&buffers.plan) {
+    for TableRow { target, source, meaning } in rows(&buffers.plan) {
         tracing::debug!(?target, ?source, origin = %meaning, "descriptor");
     }
     for (index, &step) in buffers.steps.iter().enumerate() {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 /// The search path of a child that has no PATH.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// Whether the child searches PATH for a program: not if the name has a `/` or is empty.
+/// Whether the child searches PATH for a program. It does not if the name has a `/` or is empty.
 pub(super) fn is_searched(program: &OsStr) -> bool {
     let name = program.as_bytes();
     !name.is_empty() && !name.contains(&b'/')

@@ -21,9 +21,9 @@ use std::process::{ExitStatus, Output};
 impl Command<'_> {
     /// Starts the child, and does not wait for its end. The child inherits 0, 1 and 2 unless the command connects them.
     ///
-    /// It returns when the child has executed the program. If a step fails, it returns the error, and the child has been reaped.
-    /// After a success it closes the descriptors that were moved into the command. After an error the command has not changed,
-    /// and can be spawned again.
+    /// The call returns when the child has executed the program. If a step fails, the call reaps the child and returns the
+    /// error. After a success the call closes the descriptors that were moved into the command. After an error the command has
+    /// not changed, and can be spawned again.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl Command<'_> {
         output_of(spawned, ends).map_err(|error| self.killed_before_exec(error))
     }
 
-    /// The error of a wait that has found that the child was killed before exec is one of the spawn.
+    /// If the wait has found that the child was killed before exec, the error is one of the spawn.
     fn killed_before_exec(&self, error: Error) -> Error {
         match error.failure() {
             Failure::Killed(_) => error.with_subject(Subject::Spawn(self.get_program().to_owned())),
@@ -135,15 +135,15 @@ impl Command<'_> {
         Ok((spawned, ends, launcher))
     }
 
-    /// Starts the child by the best method. If the kernel refuses it, by the next one.
+    /// Starts the child by the best method. If the kernel refuses that method, starts it by the next one.
     fn try_methods(
         &mut self,
         defaults: &Defaults,
         handle: bool,
     ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
-        // The error of a child that takes the terminal has to be known here, where the terminal can be given back.
-        // The wait for a member of a group could not tell it later.
+        // If the child takes the terminal, find out here whether it has executed: this function can give the terminal
+        // back. So too for a member of a group, for which a later wait cannot tell.
         let handle = handle || self.settings.foreground || self.settings.group.is_some();
         let needs = needs(self)?;
         let mut refused = Features::empty();
@@ -160,7 +160,7 @@ impl Command<'_> {
                 Ok((process, ends)) => return Ok((process, ends, mode.method.launcher())),
                 Err(LaunchError::Failed(problem)) => return Err(problem),
                 Err(LaunchError::Missing(feature)) => {
-                    // The next attempt does not use it, even if the probe has found it.
+                    // The next attempt does not use the feature, even if the probe has found it.
                     refused |= feature;
                     launch::remember_missing(feature);
                 }
@@ -202,7 +202,7 @@ fn choose(command: &Command<'_>, needs: Needs, refused: Features) -> std::result
     let may_clone = !needs.needs_copy() && command.launcher != Launcher::Fork;
     let missing = match may_clone.then(launch::missing) {
         Some(Ok(missing)) => missing,
-        // The probe failed for want of memory, processes or descriptors. A clone would fail now, too.
+        // The probe failed since there is no memory, process or descriptor left. A clone would fail now, too.
         Some(Err(errno)) if command.launcher == Launcher::Clone => {
             return Err(Problem::system(Failure::Launch(Launcher::Clone), errno));
         }
@@ -213,8 +213,8 @@ fn choose(command: &Command<'_>, needs: Needs, refused: Features) -> std::result
     Ok(Method::choose(command.launcher, needs, missing)?)
 }
 
-/// Writes what standard output has buffered, so that a hook that prints does not write it again. In the caller's thread, which may have
-/// the lock of standard output: another one would wait for ever.
+/// Writes what standard output has buffered, so that a hook that prints does not write it again. Call this in the caller's thread: that
+/// thread may hold the lock of standard output, and another thread would wait for it for ever.
 fn flush_stdout() -> std::result::Result<(), Problem> {
     io::stdout().flush().map_err(|error| Problem::io(Failure::Flush, &error))
 }

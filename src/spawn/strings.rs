@@ -9,9 +9,10 @@ use crate::plan::{NumbersId, Refusal, StringId, check_groups};
 use rustix::thread::CpuSet;
 use std::ffi::OsStr;
 
-/// What the launch needs besides the strings in the buffers.
+/// The results of the preparation of strings: where the steps find them in the buffers, and what the launch needs
+/// besides them.
 #[derive(Default)]
-pub(super) struct Strings {
+pub(super) struct PreparedStrings {
     /// Whether the program's paths come from a search of PATH.
     pub(super) searched: bool,
     /// The environment, if the command shares a prepared one.
@@ -24,7 +25,7 @@ pub(super) struct Strings {
 }
 
 /// Puts the child's strings into the buffers.
-pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Strings, Problem> {
+pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<PreparedStrings, Problem> {
     let refuse_nul = |strings: &CStrings, text: fn(usize) -> Text| match strings.nul_inside() {
         Some(index) => Err(Problem::from(Failure::NulByte(text(index)))),
         None => Ok(()),
@@ -50,7 +51,7 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Stri
             refuse_nul(path, |_| Text::WorkingDirectory)?;
             Some(add(path.first()))
         }
-        // A directory outside the new root would be a way out.
+        // From a working directory outside the new root, the program could leave the new root.
         Directory::Inherit => root.map(|_| add("/".as_ref())),
         Directory::Fd(_) => None,
     };
@@ -83,7 +84,7 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Stri
     }
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
     argv.set([arg0, &command.args]);
-    Ok(Strings { searched, shared_environment, directory, root, groups, affinity })
+    Ok(PreparedStrings { searched, shared_environment, directory, root, groups, affinity })
 }
 
 /// Adds a list to the numbers of the launch.

@@ -12,7 +12,7 @@ use super::lent::{Lent, LentFd, lent, program_file};
 use super::prepare::{Prepared, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
-use super::strings::{self, Strings};
+use super::strings::{self, PreparedStrings};
 use crate::child::{ParentEnds, Spawned};
 use crate::command::Command;
 use crate::error::{Failure, Problem};
@@ -29,7 +29,7 @@ struct Transfer<'b, 'fd> {
     plan: Plan,
     /// The indexes of the descriptors for the library among those that the parent sends.
     lent: Lent<usize>,
-    /// Those that the library has opened in the parent.
+    /// Of these, the descriptors that the library has opened in the parent.
     _opened: Lent<LentFd<'fd>>,
 }
 
@@ -40,7 +40,7 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         command: &Command<'fd>,
         defaults: &Defaults,
         mode: Mode,
-        strings: Strings,
+        strings: PreparedStrings,
         buffers: &'b mut Buffers,
     ) -> Result<(Self, Vec<RawFd>), Problem> {
         let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;

@@ -19,13 +19,13 @@ pub const SLOT: RawFd = 9;
 /// What the program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Talk {
-    /// It ends at once.
+    /// The program ends at once.
     Nothing,
-    /// It writes its report.
+    /// The program writes its report.
     Report,
-    /// It also writes to 1 and 2.
+    /// The program also writes to 1 and 2.
     Print,
-    /// It also reads 0 to its end, and writes to the slot.
+    /// The program also reads 0 to its end, and writes to the slot.
     Converse,
 }
 

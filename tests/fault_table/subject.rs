@@ -1,7 +1,7 @@
 //! The process in which an entrance of the library meets its faults.
 //!
-//! It tells the supervisor by marker calls where the entrance begins and ends. The supervisor faults only calls between the two,
-//! and looks at the process from outside while it waits in a marker.
+//! The subject tells the supervisor by marker calls where the entrance begins and ends. The supervisor faults only calls between
+//! the two, and looks at the process from outside while it waits in a marker.
 
 use super::attributes::Special;
 use super::entrances::{self, Entrance};

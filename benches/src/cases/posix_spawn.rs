@@ -22,7 +22,7 @@ pub fn posix_spawn(job: &Job) -> io::Result<Spawn> {
     let sources = job.sources()?;
     Ok(match job.work {
         Work::Status => Box::new(move || spawn(&program, None).and_then(wait)),
-        // It has no attributes for the umask, limits and the nice value. The list of cases leaves it out.
+        // `posix_spawn` has no attributes for the umask, limits and the nice value. The list of cases leaves it out.
         Work::Attributes => return Err(io::ErrorKind::Unsupported.into()),
         // The numbers of the sources do not change, so one list of file actions serves all spawns.
         Work::Mapped => {

@@ -245,7 +245,7 @@ mod tests {
             assert!(error.to_string().contains(text), "{error}");
             assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()));
         }
-        // These have no kind of their own in std.
+        // These errors have no kind of their own in std.
         assert!(error(whole, Errno::NOLCK).to_string().contains("the system has no room for it"));
         assert!(
             error(bytes, Errno::IO)

@@ -12,7 +12,8 @@ pub(crate) fn new_session() -> Result<(), Errno> {
     unsafe { call(libc::SYS_setsid, []) }.map(drop)
 }
 
-/// Makes a terminal the controlling terminal of the session that the caller leads. It does not take it from another session.
+/// Makes a terminal the controlling terminal of the session that the caller leads. It does not take the terminal away from
+/// another session.
 pub(crate) fn set_controlling_terminal(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only numbers are passed.
     unsafe { call(libc::SYS_ioctl, [fd as usize, libc::TIOCSCTTY as usize, 0]) }.map(drop)
@@ -58,7 +59,7 @@ pub(crate) fn set_oom_score_adj(value: i32) -> Result<(), Errno> {
     written
 }
 
-/// Writes bytes that the kernel takes at once or not at all.
+/// Writes bytes to a file that takes all of them in one write or none.
 fn write_all(fd: RawFd, bytes: &[u8]) -> Result<(), Errno> {
     // SAFETY: the kernel reads the bytes.
     match unsafe { call(libc::SYS_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) }? {
@@ -142,7 +143,7 @@ use self::id_calls::{GETGROUPS, GETRESGID, GETRESUID, SETFSGID, SETFSUID, SETGRO
 /// Whose ids a call sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// Those of the calling thread, by the system call. A child before exec has no other.
+    /// Those of the calling thread, by the system call. A child before exec has no other thread.
     Threads,
     /// Those of all threads of the process, by libc.
     Processes,
@@ -205,7 +206,7 @@ fn ids(number: c_long, of_file_systems: c_long) -> Result<[u32; 4], Errno> {
     // SAFETY: the kernel writes three ids.
     unsafe { call(number, [real, effective, saved]) }?;
     // SAFETY: only a number is passed. It is no id, so the kernel changes nothing, and returns the id as it is. An id that the kernel
-    // does not tell stays `NO_ID`, which is no process's.
+    // does not tell stays `NO_ID`, which no process has.
     ids[3] = unsafe { call(of_file_systems, [NO_ID as usize]) }.map_or(NO_ID, |id| id as u32);
     Ok(ids)
 }

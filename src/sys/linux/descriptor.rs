@@ -49,8 +49,8 @@ pub(crate) fn set_close_on_exec(fd: RawFd) -> Result<bool, Errno> {
     unsafe { call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, flags]) }.map(|_| true)
 }
 
-/// Closes a descriptor. After any error the number is free, and another thread may have it already: so the caller must
-/// not close it again, not even after EINTR.
+/// Closes a descriptor. After any error the number is free, and another thread may have it already. So the caller must
+/// not close the number again, not even after EINTR.
 pub(crate) fn close(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only a number is passed. The plan decides which descriptors a step may close.
     unsafe { call(libc::SYS_close, [fd as usize]) }.map(drop)

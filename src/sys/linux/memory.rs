@@ -15,7 +15,8 @@ pub(crate) struct MemoryPart {
 /// Copies parts of this process's memory into `buffer`, one after the other (`process_vm_readv(2)`). Returns how many bytes it has
 /// copied: fewer than the parts have if one of them is not mapped. If that is the first one, the error is EFAULT.
 ///
-/// The kernel finds the memory by the calling thread, since that of a main thread that has ended is gone.
+/// The call names the calling thread and not the process: if the main thread has ended, the kernel finds no memory by
+/// the id of the process.
 pub(crate) fn read_own_memory(parts: &[MemoryPart], buffer: &mut [u8]) -> Result<usize, Errno> {
     let local = MemoryPart { address: buffer.as_mut_ptr() as usize, length: buffer.len() };
     let (local, remote) = ((&raw const local) as usize, parts.as_ptr() as usize);

@@ -36,8 +36,8 @@ pub(crate) unsafe fn exec(path: *const c_char, argv: *const *const c_char, envp:
     }
 }
 
-/// Executes the program that a descriptor refers to (`execveat(2)` with `AT_EMPTY_PATH`), or the descriptor's path in `/proc` where an
-/// emulator or a filter does not know that call. Returns only if that fails.
+/// Executes the program that a descriptor refers to (`execveat(2)` with `AT_EMPTY_PATH`), or, if an emulator or a filter does not know
+/// that call, the descriptor's path in `/proc`. Returns only if that fails.
 ///
 /// # Safety
 ///
@@ -89,8 +89,8 @@ fn closes_at_exec(fd: RawFd) -> bool {
     flags.is_ok_and(|flags| flags & libc::FD_CLOEXEC as usize != 0)
 }
 
-/// Whether the file at a path begins with `#!`. The function opens it at a free number for a moment. It takes a file that this process
-/// cannot read for no script, since no interpreter could read it either.
+/// Whether the file at a path begins with `#!`. The function opens it at a free number for a moment. If this process cannot read the
+/// file, the answer is no: no interpreter could read it either.
 ///
 /// # Safety
 ///
@@ -123,7 +123,7 @@ pub(crate) unsafe fn is_file_at(path: *const c_char) -> bool {
             result => return result.is_ok(),
         }
     }
-    // This call goes by the real user, and exec by the effective one.
+    // This call checks the rights of the real user, and exec those of the effective user.
     // SAFETY: as above.
     unsafe { call(libc::SYS_faccessat, [here, path as usize, is_there]) }.is_ok()
 }

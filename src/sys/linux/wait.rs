@@ -80,7 +80,7 @@ pub(crate) fn status_after_reap(pidfd: BorrowedFd<'_>) -> Option<c_int> {
 pub(crate) fn signal_group_by_pidfd(pidfd: BorrowedFd<'_>, signal: c_int) -> Result<(), Errno> {
     const PROCESS_GROUP: usize = 1 << 2;
     let args = [pidfd.as_raw_fd() as usize, signal as usize, 0, PROCESS_GROUP];
-    // SAFETY: only numbers are passed; there is no information about the signal.
+    // SAFETY: only numbers are passed; the null pointer stands for no information about the signal.
     unsafe { call(libc::SYS_pidfd_send_signal, args) }.map(drop)
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn set_controlling_terminal(fd: RawFd) -> Result<(), Errno> {
     #[allow(clippy::unnecessary_cast, reason = "the type differs between systems")]
     // SAFETY: only numbers are passed.
     return checked(unsafe { libc::ioctl(fd, libc::TIOCSCTTY as _, 0) }).map(drop);
-    // There, a session leader gets its controlling terminal by opening one.
+    // On these systems a session leader gets its controlling terminal when it opens one.
     #[cfg(any(target_os = "solaris", target_os = "illumos"))]
     return Err(if fd < 0 { Errno::BADF } else { Errno::NOSYS });
 }

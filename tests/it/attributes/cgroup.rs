@@ -127,7 +127,7 @@ own_process! {
             let first_fails = |number| (number == 0).then_some(errno);
             let Some(clones) = count(libc::SYS_clone3, Launcher::Clone, &directory, first_fails) else { return };
             assert_eq!(clones, 2, "errno {errno}");
-            // It says nothing about another cgroup, so the next spawn tries it again.
+            // The refusal says nothing about another cgroup, so the next spawn tries the call again.
             assert_eq!(count(libc::SYS_clone3, Launcher::Clone, &directory, |_| None).unwrap(), 1);
         }
         assert_eq!(ParentState::now(), before);
@@ -135,7 +135,7 @@ own_process! {
 }
 
 own_process! {
-    fn child_joins_the_cgroup_where_clone3_is_refused() {
+    fn child_joins_the_cgroup_if_clone3_is_refused() {
         let Some(cgroup) = Cgroup::new() else { return };
         let directory = cgroup.open();
         for errno in REFUSALS {

@@ -68,7 +68,7 @@ own_process! {
             assert_eq!(printed(pwd().current_dir("/within")), "/within");
             // Relative to the new root, not to this process's directory.
             assert_eq!(printed(in_jail("cat", &jail, launcher).arg("text")), "inside");
-            // The program is found inside, by a path and by a search.
+            // The child finds the program inside the new root, by a path and by a search.
             for program in ["/bin/only-here", "only-here", "./only-here"] {
                 let mut command = in_jail(program, &jail, launcher);
                 assert_eq!(printed(command.env("PATH", "/nope:/bin").current_dir("/bin")), "/bin");
@@ -110,7 +110,7 @@ own_process! {
 }
 
 own_process! {
-    fn rest_is_closed_after_hooks_even_where_the_new_user_and_root_have_no_list_of_it() {
+    fn rest_is_closed_after_hooks_even_if_the_new_user_and_root_have_no_list_of_it() {
         let Some(jail) = jail() else { return };
         let _leaks = [memory_at(300, "leak", false), memory_at(4, "leak", false)];
         let limit = Rlimit { current: Some(64), maximum: Some(64) };

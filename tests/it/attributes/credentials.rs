@@ -93,7 +93,7 @@ own_process! {
 }
 
 own_process! {
-    fn groups_are_dropped_where_root_names_none() {
+    fn groups_are_dropped_if_root_names_none() {
         if !is_root() {
             return;
         }
@@ -120,7 +120,7 @@ own_process! {
     }
 }
 
-/// Leaves this thread the capabilities of root but this one. Its children have no more.
+/// Takes one capability from this thread, which keeps all others of root. Its children have no more than that.
 fn give_up(capability: u32) {
     let header = [0x2008_0522_u32, 0];
     let mut sets = [[0_u32; 3]; 2];
@@ -177,7 +177,7 @@ own_process! {
             }
             let explanation = Command::new("cat").uid(USER).explain().to_string();
             assert!(explanation.contains("drop the supplementary groups before user 4242\n"), "{explanation}");
-            // The own user has these groups in any case.
+            // This process's own user has these groups in any case.
             for launcher in LAUNCHERS {
                 assert_eq!(groups_of(launcher, 0).as_deref(), Ok("7 8"));
             }
@@ -405,7 +405,7 @@ own_process! {
 }
 
 own_process! {
-    fn users_limit_of_processes_is_named_where_it_fails_the_exec() {
+    fn users_limit_of_processes_is_named_if_it_fails_the_exec() {
         if !is_root() {
             return;
         }

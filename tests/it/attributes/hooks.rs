@@ -44,7 +44,8 @@ own_process! {
                         here[..2] == *b"/\0",
                     ])
                 });
-                // What a hook changes stays, and what it sends to itself waits for the program.
+                // The changes of a hook stay, and a signal that the hook sends to itself is pending until the program
+                // starts.
                 command.pre_exec(|| {
                     libc::raise(libc::SIGUSR1);
                     all(&[libc::umask(0o55) == 0o44])

@@ -123,7 +123,7 @@ own_process! {
             assert_eq!((found.get("blocked"), found.get("pending")), ("", ""), "{way:?}");
             assert_eq!(State::current(), before);
         }
-        // An exec keeps them, and a failed one does not deliver them if the mask still blocks them.
+        // An exec keeps pending signals, and a failed exec does not deliver them while the mask blocks them.
         let mut command = fdspawn::Command::new("/no/such");
         assert_eq!(error(Way::Exec, command.signal_mask(&[Signal::USR1])).raw_os_error(), Some(libc::ENOENT));
         assert_eq!(State::current(), before);
@@ -179,7 +179,7 @@ own_process! {
             || refuse_if(libc::SYS_openat, [argument(2, write_only)], libc::EPERM),
             "cannot set oom_score_adj to 777: Operation not permitted",
         );
-        // Without clone3 the child is another one that shares the parent's memory.
+        // Without clone3 another call, clone, makes the child that shares the parent's memory.
         for missing in [Features::CLONE3, Features::SHARED_TABLE] {
             let before = State::current();
             let mut command = teller();

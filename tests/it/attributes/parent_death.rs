@@ -139,7 +139,7 @@ fn parent_of(process: u32) -> u32 {
 
 own_process! {
     fn missing_parent_is_an_error_that_names_it() {
-        // The parent's number differs in the child's eyes if its answer is another one.
+        // The filter makes getppid(2) fail, as if the parent had ended.
         for launcher in LAUNCHERS {
             let before = ParentState::now();
             let body = || command("true").launcher(launcher).parent_death_signal(Signal::TERM).spawn().unwrap_err();

@@ -303,7 +303,7 @@ own_process! {
             });
         }
         assert!(matches!(command.spawn().unwrap_err().failure(), Failure::ProgramReplaced));
-        // A descriptor of the same file is as good.
+        // Another descriptor of the same file passes the check, too.
         let number = file.as_raw_fd();
         let mut command = teller(file.as_fd(), &["print", "text"]);
         // SAFETY: the hook makes one system call.
@@ -338,7 +338,7 @@ own_process! {
                 assert_eq!(output(way, command).as_deref(), Ok("text"), "{way:?}");
             }
             for script in [&script, &path_only] {
-                // The interpreter must not run: it could only complain.
+                // The interpreter must not run: it could only report an error.
                 let error = error(way, Command::new("name").program_fd(script));
                 assert!(matches!(error.failure(), Failure::ScriptByDescriptor), "{way:?}: {error:?}");
                 let mut command = Command::new("name");

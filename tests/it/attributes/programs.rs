@@ -95,7 +95,7 @@ own_process! {
             // These two errors say that a path cannot be followed; so the file that exists is the one at fault.
             (&["loop", "plain"], libc::EACCES, Exec("plain")),
             (&["nothing", "orphan", "plain"], libc::ENOENT, Interpreter("orphan")),
-            // This one ends the search.
+            // This error ends the search.
             (&["plain", "no-format", "one"], libc::ENOEXEC, Exec("no-format")),
             (&["nothing", "loop"], libc::ELOOP, Exec("loop")),
         ];

@@ -56,7 +56,7 @@ own_process! {
             "reset SIGHUP, SIGQUIT, SIGUSR1, SIGPIPE",
             "",
         );
-        // These have no other disposition.
+        // These signals have no other disposition.
         check(
             &|command| {
                 command.signal_default(&[Signal::KILL, Signal::STOP]);
@@ -155,7 +155,7 @@ own_process! {
         );
         let text = fdspawn::Command::new("true").signals_untouched().explain().to_string();
         assert!(!text.contains("SIGPIPE"), "{text}");
-        // A process that does not ignore it has nothing to leave as it is.
+        // `signals_untouched` matters only to a process that ignores SIGPIPE.
         handle(libc::SIGPIPE, libc::SIG_DFL);
         check(
             &|command| {
@@ -210,7 +210,7 @@ own_process! {
         let eq = |index, value| SeccompCondition::new(index, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value).unwrap();
         let not =
             |index, value| SeccompCondition::new(index, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, value).unwrap();
-        // A call without a new action only asks.
+        // A call without a new action only reads the disposition.
         let refuse =
             || refuse_if_all(libc::SYS_rt_sigaction, vec![eq(0, libc::SIGUSR2 as u64), not(1, 0)], libc::EPERM);
         let attributes: [(Set<'_>, &str); 2] = [
@@ -238,7 +238,7 @@ own_process! {
                     let mut command = Command::new("true");
                     set(command.signals_untouched());
                     let found = without_program(&error(way, &mut command).to_string());
-                    // An exec cannot put back what it could not change either.
+                    // The exec cannot restore the disposition, since the filter refuses this call, too.
                     let after =
                         if way == Way::Exec { "; and then cannot restore the disposition of SIGUSR2" } else { "" };
                     let error = ": Operation not permitted";

@@ -57,7 +57,7 @@ fn attack(victim: i32, shared: &Shared) -> bool {
         if libc::waitpid(victim, &raw mut status, libc::__WALL) != victim || !libc::WIFSTOPPED(status) {
             return true;
         }
-        // It has stopped, so it is what it was when it was attached to, or it has executed since.
+        // The process has stopped: it runs the same program as when the tracer attached, or it has executed since.
         let stat = read_to_string(format!("/proc/{victim}/stat")).unwrap_or_default();
         let has_executed = stat.is_empty() || field(&stat, FLAGS) & PF_FORKNOEXEC == 0;
         let counter = if has_executed { &shared.after_exec } else { &shared.before_exec };

@@ -1,4 +1,4 @@
-//! A child whose handle several threads have: `Process`.
+//! Several threads with handles of one child: `Process`.
 
 use super::{cost, helper_by, ways};
 use crate::own_process;

@@ -173,7 +173,7 @@ fn removing_a_name_that_no_variable_has_is_no_error() {
         let before = environment_of(&mut command, &out);
         command.env_remove("FDSPAWN_A=B").env_remove("").env_remove("=A=").env_remove("A\0B");
         assert_eq!(environment_of(&mut command, &out), before);
-        // It takes back what the command has set.
+        // The call removes what the command has set.
         command.env("A=B", "").env_remove("A=B");
         assert_eq!(environment_of(&mut command, &out), before);
         assert!(!format!("{command:?}").contains("-u"), "{command:?}");
@@ -186,7 +186,8 @@ unsafe extern "C" {
 
 own_process! {
     fn inherited_variables_keep_their_order_and_those_that_occur_twice() {
-        // It finds out that the process was started with variables only. `odd_entries` is about other processes.
+        // This spawn finds out that the process was started with variables only. `odd_entries` is about other
+        // processes.
         assert!(!Environment::capture().is_empty());
         let strings = [c"Z=1", c"JUNK", c"A=2", c"=C:=3", c"Z=4", c""].map(CStr::as_ptr);
         let array = [&strings[..], &[std::ptr::null()]].concat();

@@ -52,8 +52,8 @@ cases! {
     entries_without_an_equals_sign_stay_where_they_are_when_variables_change: with_set_var;
     entries_without_an_equals_sign_are_found_after_a_title_has_replaced_the_initial_strings: with_a_title;
     entries_without_an_equals_sign_are_found_after_a_title_of_spaces: with_a_title_of_spaces;
-    entries_without_an_equals_sign_are_found_where_process_vm_readv_answers_eperm: where_the_call_answers_eperm;
-    entries_without_an_equals_sign_are_found_where_process_vm_readv_answers_enosys: where_the_call_answers_enosys;
+    entries_without_an_equals_sign_are_found_if_process_vm_readv_answers_eperm: where_the_call_answers_eperm;
+    entries_without_an_equals_sign_are_found_if_process_vm_readv_answers_enosys: where_the_call_answers_enosys;
     entries_without_an_equals_sign_are_found_without_proc: without_proc;
     entries_without_an_equals_sign_are_found_though_no_descriptor_is_free: without_a_free_descriptor;
     entries_without_an_equals_sign_are_found_when_the_main_thread_has_ended: without_a_main_thread;

@@ -45,7 +45,7 @@ fn data_is_read_from_its_beginning_by_each_child() {
 }
 
 own_process! {
-    fn data_that_fits_no_pipe_is_an_error_where_there_is_no_memfd() {
+    fn data_that_fits_no_pipe_is_an_error_if_there_is_no_memfd() {
         // Root may exceed the limit of a pipe's size, so the test gives up root.
         // SAFETY: only a number is passed, in a process of this test's own.
         let _ = unsafe { libc::seteuid(65534) };

@@ -288,7 +288,7 @@ own_process! {
 }
 
 own_process! {
-    fn thread_with_a_table_of_its_own_is_found_where_tables_cannot_be_compared() {
+    fn thread_with_a_table_of_its_own_is_found_if_tables_cannot_be_compared() {
         if refuse(&[libc::SYS_kcmp], libc::EPERM) {
             let (reader, writer) = io::pipe().unwrap();
             let (pid, number) = (std::process::id(), writer.as_raw_fd());

@@ -128,7 +128,7 @@ own_process! {
 }
 
 own_process! {
-    fn rest_is_closed_where_the_thread_has_no_proc() {
+    fn rest_is_closed_if_the_thread_has_no_proc() {
         if !unmount_proc() {
             return;
         }

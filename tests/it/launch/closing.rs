@@ -94,7 +94,7 @@ own_process! {
 }
 
 own_process! {
-    fn spawn_fails_where_nothing_can_close_the_rest() {
+    fn spawn_fails_if_nothing_can_close_the_rest() {
         let before = Table::current();
         let missing = Features::CLOSE_RANGE | Features::PROC | Features::SEARCH;
         for launcher in LAUNCHERS {

@@ -156,7 +156,7 @@ own_process! {
 }
 
 own_process! {
-    fn changes_of_hooks_reach_the_program_where_process_vm_readv_answers_eperm() {
+    fn changes_of_hooks_reach_the_program_if_process_vm_readv_answers_eperm() {
         if refuse(&[libc::SYS_process_vm_readv], libc::EPERM) {
             changes_of_hooks_reach_the_program();
         }
@@ -164,7 +164,7 @@ own_process! {
 }
 
 own_process! {
-    fn changes_of_hooks_reach_the_program_where_process_vm_readv_answers_enosys() {
+    fn changes_of_hooks_reach_the_program_if_process_vm_readv_answers_enosys() {
         if refuse(&[libc::SYS_process_vm_readv], libc::ENOSYS) {
             changes_of_hooks_reach_the_program();
         }

@@ -24,7 +24,7 @@ const HEAVY: [&str; 31] = [
     "child::usage::",
     "command::odd_entries::",
     "inspect::pipe_holders::",
-    "isolated::children::rest_is_closed_where",
+    "isolated::children::rest_is_closed_if",
     "isolated::failures::",
     "launch::closing::every_fallback_closes_all",
     "launch::closing::every_fallback_closes_what",
@@ -65,7 +65,7 @@ const NOT_UNDER_A_FILTER: [&str; 18] = [
     "missing_feature_is_warned_of_once",
     "features_that_a_test_takes_away_are_not_warned_of",
     "limit_of_a_billion",
-    // They install filters of their own, and are about kernels that refuse no call.
+    // These tests install filters of their own, or are about kernels that refuse no call.
     "attributes::all_at_once::",
     "attributes::cgroup::",
     "attributes::parent_death::",
@@ -110,15 +110,15 @@ macro_rules! suites {
 }
 
 suites! {
-    suite_passes_where_close_range_answers_enosys: [libc::SYS_close_range], ENOSYS;
-    suite_passes_where_close_range_answers_eperm: [libc::SYS_close_range], EPERM;
-    suite_passes_where_clone3_answers_enosys: [libc::SYS_clone3], ENOSYS;
-    suite_passes_where_pidfd_open_answers_enosys: [libc::SYS_pidfd_open], ENOSYS;
-    suite_passes_where_pidfd_open_answers_eperm: [libc::SYS_pidfd_open], EPERM;
+    suite_passes_if_close_range_answers_enosys: [libc::SYS_close_range], ENOSYS;
+    suite_passes_if_close_range_answers_eperm: [libc::SYS_close_range], EPERM;
+    suite_passes_if_clone3_answers_enosys: [libc::SYS_clone3], ENOSYS;
+    suite_passes_if_pidfd_open_answers_enosys: [libc::SYS_pidfd_open], ENOSYS;
+    suite_passes_if_pidfd_open_answers_eperm: [libc::SYS_pidfd_open], EPERM;
 }
 
 #[test]
-fn suite_passes_where_clone3_answers_eperm() {
+fn suite_passes_if_clone3_answers_eperm() {
     // With this answer glibc starts no thread, and so libtest would run no test. Each test that has a process of its
     // own installs the filter there instead, for its thread.
     let starts_threads = [
@@ -171,7 +171,7 @@ own_process! {
             "new_pid_namespace",
             "ssh_keygen_accepts",
             "child::groups::",
-            "are_found_where_process_vm_readv", // What is left to read the environment from is there.
+            "are_found_if_process_vm_readv", // The library then reads the environment from /proc.
             "attributes::chroot::",
             "attributes::credentials::",
             "attributes::in_place::",
@@ -187,9 +187,9 @@ own_process! {
 
 /// Tests that show nothing more when the suite runs by another way of launching.
 const NOT_BY_ANOTHER_LAUNCHER: [&str; 12] = [
-    // They are reruns themselves.
+    // These tests are reruns themselves.
     "launch::reruns::suite_",
-    // They are not about launches, or launch in one way only.
+    // These tests are not about launches, or launch in one way only.
     "fd::close::",
     "fd::ranges::",
     "inspect::table::",
@@ -198,9 +198,9 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 12] = [
     "spawn::fork_run::",
     // A forked copy does not have the isolated thread.
     "session_outside_the_pid_namespace",
-    // They start isolated threads, and compare launches by these with launches by the caller.
+    // These tests start isolated threads, and compare launches by these with launches by the caller.
     "isolated::",
-    // They launch in each way themselves.
+    // These tests launch in each way themselves.
     "attributes::",
     // `maps_with_holes` has moves of each kind, in a tenth of the time.
     "maps_of_five_targets",
@@ -209,11 +209,11 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 12] = [
 ];
 
 #[test]
-fn suite_passes_where_an_isolated_thread_launches_all_commands() {
+fn suite_passes_if_an_isolated_thread_launches_all_commands() {
     // The table of the thread has no rest that a child could inherit:
     // `failures_have_the_same_text_as_in_plain_spawns_and_leave_nothing`.
     let inherit_the_rest = [
-        "maps_where_the_rest_is_inherited",
+        "maps_if_the_rest_is_inherited",
         "inherited_rest_is_what_close_on_exec_leaves",
         "leaked_writer_is_found_where_it_leaked_to",
         "child_that_inherits_a_leaky_descriptor_holds_the_lock",
@@ -223,8 +223,8 @@ fn suite_passes_where_an_isolated_thread_launches_all_commands() {
         "descriptor_opened_before_the_limit_was_lowered_can_be_a_source_or_kept_or_closed",
         // The thread needs no number for a cycle:
         // `plan_that_fills_every_number_below_the_limit_needs_no_scratch_number`.
-        "plan_that_fills_every_number_below_the_limit_is_refused_where_a_cycle_needs_one_more",
-        // The table of the thread has no pipe on which what the hook has forked could wait.
+        "plan_that_fills_every_number_below_the_limit_is_refused_if_a_cycle_needs_one_more",
+        // The table of the thread does not have the pipe on which the process that the hook has forked waits.
         "process_that_a_hook_has_forked_does_not_report",
         // The table of the thread has no descriptor for the search to find.
         "search_finds_a_descriptor_above_a_limit_that_was_lowered",
@@ -235,7 +235,7 @@ fn suite_passes_where_an_isolated_thread_launches_all_commands() {
         // `exec` uses no thread, as other tests of it show in less time.
         "spawn::exec::failure_with_any_target_leaves_the_process_as_it_was",
         // The thread keeps the namespaces that it was started in, with /proc: `namespaces_are_those_of_the_thread`.
-        // `rest_is_closed_where_the_thread_has_no_proc` is about a thread without /proc.
+        // `rest_is_closed_if_the_thread_has_no_proc` is about a thread without /proc.
         "first_spawn_after_a_new_pid_namespace_is_its_first_process",
         "rest_is_closed_without_proc",
     ];
@@ -244,7 +244,7 @@ fn suite_passes_where_an_isolated_thread_launches_all_commands() {
 }
 
 #[test]
-fn suite_passes_where_fork_launches_all_commands_that_ask_for_no_launcher() {
+fn suite_passes_if_fork_launches_all_commands_that_ask_for_no_launcher() {
     // These tests name the launcher of each launch or have a hook, and they take long.
     let left_out = [
         "launch::closing::",

@@ -51,7 +51,7 @@ own_process! {
 }
 
 own_process! {
-    fn plan_that_fills_every_number_below_the_limit_is_refused_where_a_cycle_needs_one_more() {
+    fn plan_that_fills_every_number_below_the_limit_is_refused_if_a_cycle_needs_one_more() {
         set_limit(16, hard_limit());
         let open: Vec<OwnedFd> = (3..16).map(|number| memory_at(number, &format!("at{number}"), true)).collect();
         for launcher in LAUNCHERS {

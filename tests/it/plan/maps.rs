@@ -142,7 +142,7 @@ own_process! {
 }
 
 own_process! {
-    fn maps_where_the_rest_is_inherited() {
+    fn maps_if_the_rest_is_inherited() {
         for launcher in LAUNCHERS {
             assert_eq!(run_maps(launcher, Rest::Inherit, every_map(4, 4)), 256);
         }

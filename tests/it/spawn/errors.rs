@@ -242,7 +242,7 @@ own_process! {
 own_process! {
     fn target_beyond_the_limit_is_refused_before_anything_is_opened() {
         set_limit(50, 20_000);
-        // The process can open nothing any more.
+        // From here on the process can open no descriptor.
         let _full: Vec<fs::File> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
         for launcher in LAUNCHERS {
             let mut command = support::command("true");

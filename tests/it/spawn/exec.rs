@@ -118,7 +118,7 @@ own_process! {
 }
 
 own_process! {
-    fn nothing_is_executed_where_the_rest_cannot_be_found() {
+    fn nothing_is_executed_if_the_rest_cannot_be_found() {
         let before = Table::current();
         let error = support::command("true").missing(Features::PROC | Features::SEARCH).exec();
         assert_eq!(error.raw_os_error(), Some(libc::ENOSYS));

@@ -221,7 +221,7 @@ fn missing_loader_of_an_executable_file_is_named() {
     let loader = String::from_utf8(elf[start..end].to_vec()).unwrap();
     let root = tempfile::tempdir().unwrap();
     let tool = root.path().join("tool");
-    // The bytes do not fit into a pipe, which `program` uses where there are no memory files.
+    // The bytes do not fit into a pipe, which `program` uses if there are no files in memory.
     fs::write(root.path().join("copy"), elf).unwrap();
     program(&tool, b"", 0o755);
     let mut copy = support::command("cp");

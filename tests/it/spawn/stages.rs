@@ -47,7 +47,7 @@ fn stage_says_in_which_part_of_a_spawn_it_failed() {
 own_process! {
     fn stage_of_a_wait_is_that_of_a_running_child() {
         for launcher in LAUNCHERS {
-            // By a pidfd the kernel may tell the status all the same.
+            // With a pidfd the kernel may still tell the status of a reaped child.
             let mut child = helper("exit").arg("0").launcher(launcher).pidfd(false).spawn().unwrap();
             // SAFETY: only numbers and a null pointer are passed.
             unsafe { libc::waitpid(child.id() as i32, std::ptr::null_mut(), 0) };
@@ -81,7 +81,7 @@ own_process! {
 
 own_process! {
     fn stage_of_a_refused_launch_is_launch() {
-        // Probed before the filter: the refusal comes at the launch itself.
+        // The probe runs before the filter, so the launch itself meets the refusal.
         assert!(Command::new("true").launcher(Launcher::Clone).status().unwrap().success());
         if refuse(&[libc::SYS_clone3, libc::SYS_clone], libc::EAGAIN) {
             for launcher in LAUNCHERS {

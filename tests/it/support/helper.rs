@@ -1,6 +1,6 @@
 //! The test binary as the programs that it spawns.
 //!
-//! It takes over before Rust's runtime starts, which would open a closed 0, 1 or 2 and ignore SIGPIPE.
+//! The helper runs before Rust's runtime starts, which would open a closed 0, 1 or 2 and ignore SIGPIPE.
 
 use super::table::Table;
 use std::ffi::{CStr, c_char, c_int};

@@ -81,7 +81,7 @@ fn kinds_do_not_see_each_other() {
 }
 
 #[test]
-fn ranges_exclude_each_other_where_they_overlap() {
+fn ranges_exclude_each_other_if_they_overlap() {
     let target = Target::new(); // The file is empty: bytes beyond its end can be locked.
     let _held = lock(target.open(), RangeLock::exclusive(100..200)).unwrap();
     let free = |range: RangeLock| match try_lock(target.open(), range) {

@@ -1,4 +1,4 @@
-//! What hooks may do to descriptors, and what the program has of it.
+//! What hooks may do to descriptors, and which descriptors the program then has.
 
 use super::{Way, done, expect, file_of, hook};
 use crate::own_process;

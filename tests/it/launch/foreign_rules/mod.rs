@@ -25,7 +25,8 @@ enum Way {
 }
 
 impl Way {
-    /// The ways that this process has. Where a filter refuses clone3, glibc starts no thread, and so no isolated one.
+    /// The ways that this process has. If a filter refuses clone3, glibc starts no thread, and so there is no isolated
+    /// thread.
     fn all() -> &'static [Self] {
         let all = &[Self::Chosen, Self::Fork, Self::Isolated];
         if std::env::var_os(WITHOUT_CLONE3).is_some() { &all[..2] } else { all }
@@ -53,7 +54,7 @@ fn done(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// What a hook answers that does not find what its test expects.
+/// The error of a hook that does not find what its test expects.
 fn expect(found: bool) -> io::Result<()> {
     if found { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EXDEV)) }
 }
@@ -230,7 +231,7 @@ own_process! {
 }
 
 own_process! {
-    fn error_of_a_hook_is_kept_where_the_kernel_reaps_children_itself() {
+    fn error_of_a_hook_is_kept_if_the_kernel_reaps_children_itself() {
         // SAFETY: the process of this test has no children yet.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         for &way in Way::all() {

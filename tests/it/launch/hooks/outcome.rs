@@ -1,4 +1,5 @@
-//! Whether the child has executed the program: the parent learns that, whatever a hook has closed, executed or forked.
+//! Whether the child has executed the program: the parent learns that, even if a hook has closed all descriptors,
+//! executed a program or forked.
 
 use crate::own_process;
 use crate::support;
@@ -114,7 +115,7 @@ own_process! {
         for _ in 0..20 {
             let (reader, writer) = io::pipe().unwrap();
             let (read, write) = (reader.as_raw_fd(), writer.as_raw_fd());
-            // Not by an isolated thread, which does not have the pipe.
+            // This does not run by an isolated thread, which does not have the pipe.
             let mut command = Command::new("/no/such");
             // SAFETY: the hook makes system calls only. The process that goes on runs the other steps of the child.
             unsafe {
@@ -122,7 +123,7 @@ own_process! {
                     if libc::fork() > 0 {
                         libc::_exit(0);
                     }
-                    // It goes on when the spawn has returned: then the test closes its write end.
+                    // The child goes on when the spawn has returned: then the test closes the write end.
                     libc::close(write);
                     libc::read(read, [0_u8].as_mut_ptr().cast(), 1);
                     Ok(())
@@ -149,12 +150,12 @@ own_process! {
             // SAFETY: only a number is passed.
             assert_eq!(unsafe { libc::getsid(0) }, 0, "the leader of the session is outside");
             for program in ["/no/such", "true"] {
-                // Not by an isolated thread, which a forked copy does not have.
+                // This does not run by an isolated thread, which a forked copy does not have.
                 let mut command = Command::new(program);
                 // SAFETY: the hook makes one system call.
                 unsafe {
                     command.launcher(fdspawn::Launcher::Fork).pre_exec(|| {
-                        // The quick question after an exec has no answer for a child in another session.
+                        // For a child in another session, setpgid(2) does not tell whether it has executed.
                         if libc::setsid() == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
                     })
                 };

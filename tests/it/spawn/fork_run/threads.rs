@@ -35,7 +35,7 @@ own_process! {
 
 own_process! {
     fn launch_does_not_wait_for_another_threads_function() {
-        // A child that inherits the rest has a copy of the report pipe of another thread's launch.
+        // A child that inherits the rest has a copy of the errpipe of another thread's launch.
         // SAFETY: the signal ends this process, should it hang.
         unsafe { libc::alarm(60) };
         let (mut gate, open) = std::io::pipe().unwrap();
