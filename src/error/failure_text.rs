@@ -79,10 +79,15 @@ impl fmt::Display for Failure {
             Self::NoGroup => f.write_str("the child leads no process group of its own (process_group(0) or setsid)"),
             Self::OwnGroup => f.write_str("this process is in the group itself"),
             Self::GroupGone => f.write_str("another part of this process has reaped the leader of the group"),
+            Self::Status { status, stderr } if stderr.is_empty() => write!(f, "{status}"),
+            Self::Status { status, stderr } => write!(f, "{status}: {}", Escaped::new(stderr)),
+            Self::TimedOut => f.write_str("it had not ended within its time"),
+            Self::OutputLimit => f.write_str("it has written more than the limit"),
             Self::NoSession => f.write_str("the child leads no session (setsid)"),
             Self::NoProcessList => f.write_str("the processes that it has started cannot be found in /proc"),
             Self::StillRuns => f.write_str("it still runs after SIGKILL"),
             Self::Read => f.write_str("read"),
+            Self::Write => f.write_str("write"),
         }
     }
 }

@@ -77,7 +77,11 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::NoSession
         | Failure::NoProcessList
         | Failure::StillRuns
-        | Failure::Read => Stage::Running,
+        | Failure::Read
+        | Failure::Write
+        | Failure::Status { .. }
+        | Failure::TimedOut
+        | Failure::OutputLimit => Stage::Running,
     }
 }
 
@@ -217,6 +221,10 @@ mod tests {
             (Failure::NoProcessList, Stage::Running, libc::EIO),
             (Failure::StillRuns, Stage::Running, libc::ETIMEDOUT),
             (Failure::Read, Stage::Running, libc::EIO),
+            (Failure::Write, Stage::Running, libc::EIO),
+            (Failure::Status { status, stderr: String::new() }, Stage::Running, libc::EIO),
+            (Failure::TimedOut, Stage::Running, libc::ETIMEDOUT),
+            (Failure::OutputLimit, Stage::Running, libc::EFBIG),
         ]
     }
 

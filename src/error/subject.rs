@@ -19,14 +19,16 @@ pub(crate) enum Subject {
     SignalGroup(u32),
     End(u32),
     Read(u32),
+    Exchange,
+    Captured(OsString),
 }
 
 impl Subject {
     /// The program, if the call is a spawn or an exec.
     pub(super) fn program(&self) -> Option<&OsStr> {
         match self {
-            Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) => Some(program),
-            Self::Run | Self::Isolate | Self::Environment => None,
+            Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) | Self::Captured(program) => Some(program),
+            Self::Run | Self::Isolate | Self::Environment | Self::Exchange => None,
             Self::GiveAway(_)
             | Self::Wait(_)
             | Self::Signal(_)
@@ -53,6 +55,8 @@ impl fmt::Display for Subject {
             Self::SignalGroup(pid) => write!(f, "cannot signal the group of process {pid}: "),
             Self::End(pid) => write!(f, "cannot end process {pid}: "),
             Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),
+            Self::Exchange => f.write_str("cannot move bytes of an exchange: "),
+            Self::Captured(program) => write!(f, "`{}`: ", Escaped::new(program)),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::reader::{Got, Reader};
 use super::writer::{Put, Writer};
 use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{ErrorKind, Read};
@@ -12,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const PIECE: usize = 64 * 1024;
 
 /// Where the bytes of a feed come from, after those that it holds.
-pub(crate) enum FeedSource<'a> {
+pub(crate) enum FlowSource<'a> {
     /// There are no others.
     None,
     Stream(Box<dyn Read + 'a>),
@@ -28,6 +29,7 @@ pub(super) struct Feed<'a> {
     written: usize,
     stream: Option<Box<dyn Read + 'a>>,
     from: Option<Reader>,
+    ends_socket: bool,
 }
 
 /// What the last look at the descriptors has found.
@@ -38,13 +40,18 @@ pub(super) struct Ready {
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(to: OwnedFd, bytes: Cow<'a, [u8]>, source: FeedSource<'a>) -> Self {
+    pub(super) fn new(to: OwnedFd, bytes: Cow<'a, [u8]>, source: FlowSource<'a>) -> Self {
         let (stream, from) = match source {
-            FeedSource::None => (None, None),
-            FeedSource::Stream(stream) => (Some(stream), None),
-            FeedSource::Fd(from) => (None, Some(Reader::new(from))),
+            FlowSource::None => (None, None),
+            FlowSource::Stream(stream) => (Some(stream), None),
+            FlowSource::Fd(from) => (None, Some(Reader::new(from))),
         };
-        Self { to: Some(Writer::new(to)), bytes, written: 0, stream, from }
+        Self { to: Some(Writer::new(to)), bytes, written: 0, stream, from, ends_socket: false }
+    }
+
+    /// A feed that ends the writing side of its socket at its end: other duplicates of the socket stay open.
+    pub(super) fn to_socket(to: OwnedFd, bytes: Cow<'a, [u8]>) -> Self {
+        Self { ends_socket: true, ..Self::new(to, bytes, FlowSource::None) }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -58,7 +65,9 @@ impl<'a> Feed<'a> {
 
     /// Closes the descriptor. What has not been sent is kept.
     pub(super) fn close(&mut self) {
-        self.to = None;
+        if let Some(to) = self.to.take().filter(|_| self.ends_socket) {
+            let _ = shutdown(&to, Shutdown::Write); // If the other side is gone, there is nothing to end.
+        }
         self.from = None;
     }
 

@@ -9,9 +9,9 @@ mod reader;
 mod run;
 mod writer;
 
-pub(crate) use self::drain::{Callback, Sink};
-pub(crate) use self::feed::FeedSource;
+pub(crate) use self::drain::Sink;
+pub(crate) use self::feed::FlowSource;
 pub use self::keep::Keep;
 pub(crate) use self::keep::Kept;
-pub(crate) use self::run::{FlowError, Flows, NoChildren, StreamCall, Watch};
 pub use self::run::{Flow, Stop};
+pub(crate) use self::run::{FlowError, Flows, NoChildren, StreamCall, Watch};

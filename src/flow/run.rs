@@ -1,7 +1,7 @@
 //! `Flows`: the loop that moves bytes in all streams as each is ready.
 
 use super::drain::{Drain, Sink, Turn};
-use super::feed::{Feed, FeedSource, Ready};
+use super::feed::{Feed, FlowSource, Ready};
 use super::keep::Kept;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -139,8 +139,13 @@ impl<'a> Flows<'a> {
     }
 
     /// Writes bytes to a descriptor, and then what the source has.
-    pub(crate) fn feed(&mut self, to: OwnedFd, bytes: Cow<'a, [u8]>, source: FeedSource<'a>) -> Flow {
+    pub(crate) fn feed(&mut self, to: OwnedFd, bytes: Cow<'a, [u8]>, source: FlowSource<'a>) -> Flow {
         self.add(Stream::Feed(Feed::new(to, bytes, source)), true)
+    }
+
+    /// Writes bytes to a socket, and then ends its writing side.
+    pub(crate) fn feed_socket(&mut self, to: OwnedFd, bytes: Cow<'a, [u8]>) -> Flow {
+        self.add(Stream::Feed(Feed::to_socket(to, bytes)), true)
     }
 
     pub(crate) fn drain(&mut self, from: OwnedFd, sink: Sink<'a>) -> Flow {

@@ -33,7 +33,8 @@ pub(crate) fn write_and_take_signal(fd: BorrowedFd<'_>, bytes: &[u8], waits: boo
     }
     // SAFETY: all zeros is a valid value of each set, and the calls write one set each.
     unsafe {
-        let (mut sigpipe, mut before, mut pending): (libc::sigset_t, libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        let (mut sigpipe, mut before, mut pending): (libc::sigset_t, libc::sigset_t, libc::sigset_t) =
+            std::mem::zeroed();
         checked(libc::sigemptyset(&raw mut sigpipe))?;
         checked(libc::sigaddset(&raw mut sigpipe, libc::SIGPIPE))?;
         checked(libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, &raw mut before))?;
