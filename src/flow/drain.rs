@@ -137,7 +137,7 @@ impl<'a> Drain<'a> {
         let Some(from) = &mut self.from else { return Ok((Turn::GoOn, false)) };
         let most = if let Sink::Keep(kept) = &self.sink { kept.room().unwrap_or(usize::MAX) } else { usize::MAX };
         if most == 0 {
-            return match bytes_behind_limit(from, ready.readable) {
+            return match bytes_behind_limit(from, ready.readable && !waits) {
                 Behind::Bytes => Ok((Turn::Limit, false)),
                 Behind::Unknown => Ok((Turn::GoOn, false)),
                 Behind::End => {

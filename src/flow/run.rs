@@ -213,6 +213,9 @@ impl<'a> Flows<'a> {
         if let Some(stop) = self.give_lines() {
             return Ok(stop);
         }
+        if !watch.is_waiting() {
+            self.grace_ends = watch.grace().and_then(|grace| Instant::now().checked_add(grace));
+        }
         let mut pause = PAUSES.0;
         while !self.are_done() {
             if deadline.is_none() && self.grace_ends.is_none() && !watch.is_waiting() {

@@ -9,6 +9,7 @@ mod support;
 mod attributes;
 mod child;
 mod command;
+mod exchange;
 mod fd;
 mod inspect;
 mod isolated;
