@@ -44,12 +44,12 @@ pub(super) struct Drain<'a> {
     lines: Option<Lines>,
     /// The bytes of the last read, unless the sink got them at once.
     piece: Vec<u8>,
-    copies: Vec<Duplicate>,
+    copies: Vec<CopyTarget>,
 }
 
 /// A descriptor that gets the same bytes.
 #[derive(Debug)]
-struct Duplicate {
+struct CopyTarget {
     /// `None` if no process reads them any more.
     to: Option<Writer>,
     /// How many bytes of the last piece it has got.
@@ -75,7 +75,7 @@ impl<'a> Drain<'a> {
 
     /// Writes to this descriptor, too, what is read from now on.
     pub(super) fn also_to(&mut self, to: OwnedFd) {
-        self.copies.push(Duplicate { to: Some(Writer::new(to)), written: self.piece.len() });
+        self.copies.push(CopyTarget { to: Some(Writer::new(to)), written: self.piece.len() });
     }
 
     pub(super) fn is_done(&self) -> bool {

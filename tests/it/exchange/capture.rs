@@ -109,7 +109,9 @@ fn failing_program_tells_its_standard_error_on_request() {
         assert_eq!(captured.status.unwrap().code(), Some(3));
         let error = captured.check().unwrap_err();
         assert!(error.to_string().ends_with("exit status: 3: why"), "{error}");
-        assert!(matches!(error.failure(), Failure::Status { status, stderr } if status.code() == Some(3) && stderr == "why"));
+        assert!(
+            matches!(error.failure(), Failure::Status { status, stderr } if status.code() == Some(3) && stderr == "why")
+        );
         assert_eq!(error.program().unwrap(), "/bin/sh");
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 fn byte(stream: usize, place: usize) -> u8 {
     // A newline now and then, so that the streams have lines.
     let value = (place.wrapping_mul(31) ^ (place >> 7) ^ stream.wrapping_mul(97)) as u8;
-    if value % 61 == 0 { b'\n' } else { value }
+    if value.is_multiple_of(61) { b'\n' } else { value }
 }
 
 fn content(stream: usize, length: usize) -> Vec<u8> {
@@ -89,7 +89,9 @@ fn script(random: &mut Random) {
             6 => Kind::Copied,
             7 => Kind::Drain(Keep::AtMost(random.below(5_000))),
             8 => Kind::Drain(Keep::Ends { first: random.below(900), last: random.below(90_000) }),
-            _ => Kind::Drain([Keep::All, Keep::First(random.below(70_000)), Keep::Last(random.below(70_000))][random.below(3)]),
+            _ => Kind::Drain(
+                [Keep::All, Keep::First(random.below(70_000)), Keep::Last(random.below(70_000))][random.below(3)],
+            ),
         })
         .collect();
     let lengths: Vec<usize> = kinds
@@ -129,7 +131,10 @@ fn script(random: &mut Random) {
                 Kind::Drain(keep) => exchange.drain(ours, *keep),
                 Kind::Chunks => exchange.chunks(ours, each),
                 Kind::Lines => exchange.lines(ours, 40, move |line| {
-                    assert!(line.len() <= 40 && !line[..line.len() - 1].contains(&b'\n'), "one line, or a piece of one");
+                    assert!(
+                        line.len() <= 40 && !line[..line.len() - 1].contains(&b'\n'),
+                        "one line, or a piece of one"
+                    );
                     each(line)
                 }),
                 Kind::Copied => {

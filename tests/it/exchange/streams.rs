@@ -238,7 +238,8 @@ fn fifo_and_terminal_are_read_to_their_ends() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    let mut child = shell((fdspawn::Launcher::Auto, true), "exec >\"$0\"; echo a; sleep 0.05; echo b").arg(&path).spawn().unwrap();
+    let mut child =
+        shell((fdspawn::Launcher::Auto, true), "exec >\"$0\"; echo a; sleep 0.05; echo b").arg(&path).spawn().unwrap();
     let mut exchange = Exchange::new();
     let text = exchange.drain(std::fs::File::open(&path).unwrap(), Keep::All);
     exchange.timeout(LONG);
