@@ -6,7 +6,7 @@ use super::reap::Reaped;
 use super::spawned::{Spawned, WaitError};
 use super::watched::WatchedChild;
 use crate::error::{Error, Failure, Result, Subject};
-use crate::flow::{FlowError, Flows, Keep, Kept, NoChildren, Sink};
+use crate::flow::{FlowError, Flows, Keep, KeptBytes, NoChildren, Sink};
 use std::io::PipeReader;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -38,7 +38,7 @@ pub(crate) fn output_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<Ou
 /// reader, and drops those bytes.
 pub(super) fn read_output(spawned: &Spawned, mut ends: ParentEnds) -> Result<[Vec<u8>; 2]> {
     let mut flows = Flows::new();
-    let mut keep = |pipe: PipeReader| flows.drain(pipe.into(), Sink::Keep(Kept::new(Keep::All)));
+    let mut keep = |pipe: PipeReader| flows.drain(pipe.into(), Sink::Keep(KeptBytes::new(Keep::All)));
     let kept = [ends.stdout.take().map(&mut keep), ends.stderr.take().map(&mut keep)];
     let has_slots = discard_slots(&mut flows, ends);
     let mut read = flows.run(&mut NoChildren, None).map(drop);
@@ -46,7 +46,7 @@ pub(super) fn read_output(spawned: &Spawned, mut ends: ParentEnds) -> Result<[Ve
         read = read.and(flows.run_until_ended(&mut WatchedChild::new(spawned)));
     }
     read.map_err(|error| flow_error(spawned.id(), error))?;
-    Ok(kept.map(|flow| flow.and_then(|flow| flows.kept(flow)).map(Kept::take).unwrap_or_default()))
+    Ok(kept.map(|flow| flow.and_then(|flow| flows.kept(flow)).map(KeptBytes::take).unwrap_or_default()))
 }
 
 /// Reads the ends of slots from now on, and drops the bytes. No code can take those ends any more: a child that writes to a slot should

@@ -2,7 +2,7 @@
 
 use crate::child::{Child, Process, WatchedProcesses};
 use crate::error::{Error, Failure, Result, Subject};
-use crate::flow::{Flow, FlowError, FlowSource, Flows, Keep, Kept, Sink, Stop, StreamCall};
+use crate::flow::{Flow, FlowError, FlowSource, Flows, Keep, KeptBytes, Sink, Stop, StreamCall};
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
@@ -82,7 +82,7 @@ impl<'a> Exchange<'a> {
 
     /// Reads a descriptor to its end, and keeps the bytes for [`Exchange::bytes`], or the part of them that `keep` names.
     pub fn drain(&mut self, from: impl Into<OwnedFd>, keep: Keep) -> Flow {
-        self.flows.drain(from.into(), Sink::Keep(Kept::new(keep)))
+        self.flows.drain(from.into(), Sink::Keep(KeptBytes::new(keep)))
     }
 
     /// Reads a descriptor to its end, and adds the bytes to the caller's own vector. If the vector has been used before, its memory is used
@@ -297,7 +297,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn kept(&mut self, flow: Flow) -> &mut Kept {
+    fn kept(&mut self, flow: Flow) -> &mut KeptBytes {
         self.flows.kept(flow).expect("the flow is a drain of this exchange")
     }
 }

@@ -1,10 +1,10 @@
 //! `Drain`: reads a descriptor, and keeps or hands on the bytes.
 
 use super::feed::Ready;
-use super::keep::Kept;
+use super::keep::KeptBytes;
 use super::lines::Lines;
-use super::reader::{Got, Reader};
-use super::writer::{Put, Writer};
+use super::reader::{Got, StreamReader};
+use super::writer::{Put, StreamWriter};
 use rustix::io::Errno;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -24,7 +24,7 @@ pub(crate) type Callback<'a> = Box<dyn FnMut(&[u8]) -> ControlFlow<()> + 'a>;
 
 /// Where the bytes of a drain go.
 pub(crate) enum Sink<'a> {
-    Keep(Kept),
+    Keep(KeptBytes),
     /// To the end of the caller's own vector.
     Into(&'a mut Vec<u8>),
     Chunks(Callback<'a>),
@@ -39,7 +39,7 @@ pub(crate) enum Sink<'a> {
 /// A flow to this process.
 pub(super) struct Drain<'a> {
     /// `None` at the end of the stream.
-    from: Option<Reader>,
+    from: Option<StreamReader>,
     pub(super) sink: Sink<'a>,
     lines: Option<Lines>,
     /// The bytes of the last read, unless the sink got them at once.
@@ -51,14 +51,14 @@ pub(super) struct Drain<'a> {
 #[derive(Debug)]
 struct CopyTarget {
     /// `None` if no process reads them any more.
-    to: Option<Writer>,
+    to: Option<StreamWriter>,
     /// How many bytes of the last piece it has got.
     written: usize,
 }
 
 /// What came of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Progress {
     /// The flow waits, or is done.
     GoOn,
     /// There are more bytes than the limit lets through.
@@ -70,12 +70,12 @@ pub(super) enum Turn {
 impl<'a> Drain<'a> {
     pub(super) fn new(from: OwnedFd, sink: Sink<'a>) -> Self {
         let lines = if let Sink::Lines { longest, .. } = sink { Some(Lines::new(longest)) } else { None };
-        Self { from: Some(Reader::new(from)), sink, lines, piece: Vec::new(), copies: Vec::new() }
+        Self { from: Some(StreamReader::new(from)), sink, lines, piece: Vec::new(), copies: Vec::new() }
     }
 
     /// Writes to this descriptor, too, what is read from now on.
     pub(super) fn also_to(&mut self, to: OwnedFd) {
-        self.copies.push(CopyTarget { to: Some(Writer::new(to)), written: self.piece.len() });
+        self.copies.push(CopyTarget { to: Some(StreamWriter::new(to)), written: self.piece.len() });
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -110,39 +110,39 @@ impl<'a> Drain<'a> {
     }
 
     /// Reads what there is, at most [`READS`] times.
-    pub(super) fn step(&mut self, mut ready: Ready) -> Result<Turn, Errno> {
+    pub(super) fn step(&mut self, mut ready: Ready) -> Result<Progress, Errno> {
         for _ in 0..READS {
             match self.once(ready, false)? {
-                (Turn::GoOn, true) => ready.readable = false, // Whether there is more, only a read that does not wait tells.
+                (Progress::GoOn, true) => ready.readable = false, // Whether there is more, only a read that does not wait tells.
                 (step, _) => return Ok(step),
             }
         }
-        Ok(Turn::GoOn)
+        Ok(Progress::GoOn)
     }
 
     /// Reads once, and waits if there is nothing to read. Also returns whether it has read something.
-    pub(super) fn step_waiting(&mut self) -> Result<(Turn, bool), Errno> {
+    pub(super) fn step_waiting(&mut self) -> Result<(Progress, bool), Errno> {
         self.once(Ready { readable: true, writable: true }, true)
     }
 
     /// Hands on what is left, and then reads once. Also returns whether it has read something.
-    fn once(&mut self, ready: Ready, waits: bool) -> Result<(Turn, bool), Errno> {
+    fn once(&mut self, ready: Ready, waits: bool) -> Result<(Progress, bool), Errno> {
         self.write_copies(ready.writable)?;
         if self.has_pending() {
-            return Ok((Turn::GoOn, false));
+            return Ok((Progress::GoOn, false));
         }
         if let Some(step) = self.give_lines() {
             return Ok((step, false));
         }
-        let Some(from) = &mut self.from else { return Ok((Turn::GoOn, false)) };
+        let Some(from) = &mut self.from else { return Ok((Progress::GoOn, false)) };
         let most = if let Sink::Keep(kept) = &self.sink { kept.room().unwrap_or(usize::MAX) } else { usize::MAX };
         if most == 0 {
             return match bytes_behind_limit(from, ready.readable && !waits) {
-                Behind::Bytes => Ok((Turn::Limit, false)),
-                Behind::Unknown => Ok((Turn::GoOn, false)),
+                Behind::Bytes => Ok((Progress::Limit, false)),
+                Behind::Unknown => Ok((Progress::GoOn, false)),
                 Behind::End => {
                     self.from = None;
-                    Ok((Turn::GoOn, false))
+                    Ok((Progress::GoOn, false))
                 }
             };
         }
@@ -160,12 +160,12 @@ impl<'a> Drain<'a> {
         make_room(bytes);
         let got = if waits { from.read_waiting(bytes, most) } else { from.read(bytes, most, ready.readable) };
         match got {
-            Ok(Got::Bytes) if is_direct => Ok((Turn::GoOn, true)),
+            Ok(Got::Bytes) if is_direct => Ok((Progress::GoOn, true)),
             Ok(Got::Bytes) => self.hand_on(ready.writable).map(|step| (step, true)),
-            Ok(Got::Nothing) => Ok((Turn::GoOn, false)),
+            Ok(Got::Nothing) => Ok((Progress::GoOn, false)),
             Ok(Got::End) => {
                 self.from = None;
-                Ok((self.give_lines().unwrap_or(Turn::GoOn), false))
+                Ok((self.give_lines().unwrap_or(Progress::GoOn), false))
             }
             Err(errno) => {
                 self.from = None;
@@ -175,25 +175,25 @@ impl<'a> Drain<'a> {
     }
 
     /// Gives the last piece to the sink and to the other descriptors.
-    fn hand_on(&mut self, writable: bool) -> Result<Turn, Errno> {
+    fn hand_on(&mut self, writable: bool) -> Result<Progress, Errno> {
         self.copies.iter_mut().for_each(|copy| copy.written = 0);
         let step = match &mut self.sink {
             Sink::Keep(kept) => {
                 kept.push(&self.piece);
-                Turn::GoOn
+                Progress::GoOn
             }
             Sink::Into(bytes) => {
                 bytes.extend_from_slice(&self.piece);
-                Turn::GoOn
+                Progress::GoOn
             }
             Sink::Chunks(each) => asked(each(&self.piece)),
             Sink::Lines { .. } => {
                 if let Some(lines) = &mut self.lines {
                     lines.push(&self.piece);
                 }
-                self.give_lines().unwrap_or(Turn::GoOn)
+                self.give_lines().unwrap_or(Progress::GoOn)
             }
-            Sink::Discard => Turn::GoOn,
+            Sink::Discard => Progress::GoOn,
         };
         self.write_copies(writable)?;
         Ok(step)
@@ -201,12 +201,12 @@ impl<'a> Drain<'a> {
 
     /// Gives the complete lines to the callback; `None` if it has got all of them. A line counts as given before the callback gets it, so
     /// that it is not given twice if the callback panics.
-    pub(super) fn give_lines(&mut self) -> Option<Turn> {
+    pub(super) fn give_lines(&mut self) -> Option<Progress> {
         let (Some(lines), Sink::Lines { each, .. }) = (&mut self.lines, &mut self.sink) else { return None };
         let is_end = self.from.is_none();
         while let Some(line) = lines.next(is_end) {
             if each(line).is_break() {
-                return Some(Turn::Asked);
+                return Some(Progress::Asked);
             }
         }
         None
@@ -240,8 +240,8 @@ fn make_room(bytes: &mut Vec<u8>) {
     }
 }
 
-fn asked(flow: ControlFlow<()>) -> Turn {
-    if flow.is_break() { Turn::Asked } else { Turn::GoOn }
+fn asked(flow: ControlFlow<()>) -> Progress {
+    if flow.is_break() { Progress::Asked } else { Progress::GoOn }
 }
 
 /// What a stream has after as many bytes as the limit lets through.
@@ -252,7 +252,7 @@ enum Behind {
 }
 
 /// Looks whether a stream has more bytes, and reads none.
-fn bytes_behind_limit(from: &Reader, is_ready: bool) -> Behind {
+fn bytes_behind_limit(from: &StreamReader, is_ready: bool) -> Behind {
     match rustix::io::ioctl_fionread(from) {
         Ok(0) if is_ready => Behind::End,
         Ok(0) => Behind::Unknown,

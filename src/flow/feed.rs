@@ -1,7 +1,7 @@
 //! `Feed`: writes bytes to a descriptor, as it takes them.
 
-use super::reader::{Got, Reader};
-use super::writer::{Put, Writer};
+use super::reader::{Got, StreamReader};
+use super::writer::{Put, StreamWriter};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 use std::borrow::Cow;
@@ -23,12 +23,12 @@ pub(crate) enum FlowSource<'a> {
 /// A flow from this process.
 pub(super) struct Feed<'a> {
     /// `None` if the feed is done.
-    to: Option<Writer>,
+    to: Option<StreamWriter>,
     bytes: Cow<'a, [u8]>,
     /// How many of the bytes have been written.
     written: usize,
     stream: Option<Box<dyn Read + 'a>>,
-    from: Option<Reader>,
+    from: Option<StreamReader>,
     ends_socket: bool,
 }
 
@@ -44,9 +44,9 @@ impl<'a> Feed<'a> {
         let (stream, from) = match source {
             FlowSource::None => (None, None),
             FlowSource::Stream(stream) => (Some(stream), None),
-            FlowSource::Fd(from) => (None, Some(Reader::new(from))),
+            FlowSource::Fd(from) => (None, Some(StreamReader::new(from))),
         };
-        Self { to: Some(Writer::new(to)), bytes, written: 0, stream, from, ends_socket: false }
+        Self { to: Some(StreamWriter::new(to)), bytes, written: 0, stream, from, ends_socket: false }
     }
 
     /// A feed that ends the writing side of its socket at its end: other duplicates of the socket stay open.
@@ -96,13 +96,13 @@ impl<'a> Feed<'a> {
 
     /// Writes all that the feed holds, and waits for the reader.
     pub(super) fn step_waiting(&mut self) -> Result<(), Errno> {
-        self.go_on(false, Writer::write_waiting)
+        self.go_on(false, StreamWriter::write_waiting)
     }
 
     fn go_on(
         &mut self,
         readable: bool,
-        mut write: impl FnMut(&mut Writer, &[u8]) -> Result<Put, Errno>,
+        mut write: impl FnMut(&mut StreamWriter, &[u8]) -> Result<Put, Errno>,
     ) -> Result<(), Errno> {
         loop {
             if self.to.is_none() {

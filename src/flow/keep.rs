@@ -1,4 +1,4 @@
-//! `Keep`: which bytes of a stream are kept, and `Kept`, those bytes. Nothing here makes a system call.
+//! `Keep`: which bytes of a stream are kept, and `KeptBytes`, those bytes. Nothing here makes a system call.
 
 use std::collections::VecDeque;
 
@@ -26,7 +26,7 @@ pub enum Keep {
 
 /// The bytes that are kept of a stream.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct KeptBytes {
     keep: Keep,
     /// The first bytes, or all.
     pub(super) head: Vec<u8>,
@@ -35,7 +35,7 @@ pub(crate) struct Kept {
     dropped: u64,
 }
 
-impl Kept {
+impl KeptBytes {
     pub(crate) fn new(keep: Keep) -> Self {
         Self { keep, ..Self::default() }
     }
@@ -121,7 +121,7 @@ mod tests {
                 for keep in [0, 1, 5, 10, 300].into_iter().flat_map(|n| {
                     [Keep::First(n), Keep::Last(n), Keep::Ends { first: n, last: 6 }, Keep::Ends { first: 3, last: n }]
                 }) {
-                    let mut kept = Kept::new(keep);
+                    let mut kept = KeptBytes::new(keep);
                     stream[..length].chunks(piece).for_each(|piece| kept.push(piece));
                     let dropped = kept.dropped();
                     let bytes = kept.take();
@@ -134,20 +134,20 @@ mod tests {
 
     #[test]
     fn only_a_limit_bounds_what_may_be_read() {
-        let mut kept = Kept::new(Keep::AtMost(3));
+        let mut kept = KeptBytes::new(Keep::AtMost(3));
         assert_eq!(kept.room(), Some(3));
         kept.push(b"ab");
         assert_eq!(kept.room(), Some(1));
         kept.set_keep(Keep::AtMost(1));
         assert_eq!((kept.room(), kept.take()), (Some(0), b"ab".to_vec()));
         for keep in [Keep::All, Keep::First(1), Keep::Last(1), Keep::Ends { first: 1, last: 1 }] {
-            assert_eq!(Kept::new(keep).room(), None);
+            assert_eq!(KeptBytes::new(keep).room(), None);
         }
     }
 
     #[test]
     fn change_keeps_what_the_new_one_keeps_and_counts_the_rest() {
-        let mut kept = Kept::new(Keep::All);
+        let mut kept = KeptBytes::new(Keep::All);
         kept.push(b"abcdef");
         kept.set_keep(Keep::Last(2));
         kept.push(b"g");

@@ -12,6 +12,6 @@ mod writer;
 pub(crate) use self::drain::Sink;
 pub(crate) use self::feed::FlowSource;
 pub use self::keep::Keep;
-pub(crate) use self::keep::Kept;
+pub(crate) use self::keep::KeptBytes;
 pub use self::run::{Flow, Stop};
 pub(crate) use self::run::{FlowError, Flows, NoChildren, StreamCall, Watch};

@@ -1,4 +1,4 @@
-//! `Reader`: reads a descriptor without waiting, and without a change of its description's flags.
+//! `StreamReader`: reads a descriptor without waiting, and without a change of its description's flags.
 
 use crate::sys;
 use rustix::fs::{FileType, fstat};
@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A descriptor that is read.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct StreamReader {
     fd: OwnedFd,
     /// Whether the description has reads that do not wait: anonymous pipes and sockets do. Of others (FIFOs, terminals) one read is
     /// made each time that `poll(2)` reports them readable.
@@ -25,7 +25,7 @@ pub(super) enum Got {
     Nothing,
 }
 
-impl Reader {
+impl StreamReader {
     pub(super) fn new(fd: OwnedFd) -> Self {
         Self { fd, has_nowait: true }
     }
@@ -65,7 +65,7 @@ impl Reader {
     }
 }
 
-impl AsFd for Reader {
+impl AsFd for StreamReader {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }

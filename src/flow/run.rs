@@ -1,8 +1,8 @@
 //! `Flows`: the loop that moves bytes in all streams as each is ready.
 
-use super::drain::{Drain, Sink, Turn};
+use super::drain::{Drain, Progress, Sink};
 use super::feed::{Feed, FlowSource, Ready};
-use super::keep::Kept;
+use super::keep::KeptBytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::borrow::Cow;
@@ -93,13 +93,13 @@ pub(crate) enum StreamCall {
 pub(crate) struct Flows<'a> {
     /// Tells a flow of another exchange.
     number: u32,
-    list: Vec<Entry<'a>>,
+    list: Vec<FlowEntry<'a>>,
     /// When the grace after the end of all watched children is over.
     grace_ends: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Entry<'a> {
+struct FlowEntry<'a> {
     stream: Stream<'a>,
     /// Whether a run goes on until the stream is at its end.
     is_needed: bool,
@@ -121,7 +121,7 @@ impl<'a> Flows<'a> {
     }
 
     fn add(&mut self, stream: Stream<'a>, is_needed: bool) -> Flow {
-        self.list.push(Entry { stream, is_needed });
+        self.list.push(FlowEntry { stream, is_needed });
         self.flow(self.list.len() - 1)
     }
 
@@ -183,7 +183,7 @@ impl<'a> Flows<'a> {
     }
 
     /// What is kept of a stream.
-    pub(crate) fn kept(&mut self, flow: Flow) -> Option<&mut Kept> {
+    pub(crate) fn kept(&mut self, flow: Flow) -> Option<&mut KeptBytes> {
         match self.get_mut(flow) {
             Some(Stream::Drain(Drain { sink: Sink::Keep(kept), .. })) => Some(kept),
             _ => None,
@@ -396,10 +396,10 @@ fn earliest(first: Option<Instant>, second: Option<Instant>) -> Option<Instant> 
     }
 }
 
-fn stop_of(turn: Turn, flow: Flow) -> Option<Stop> {
+fn stop_of(turn: Progress, flow: Flow) -> Option<Stop> {
     match turn {
-        Turn::GoOn => None,
-        Turn::Limit => Some(Stop::Limit(flow)),
-        Turn::Asked => Some(Stop::Asked(flow)),
+        Progress::GoOn => None,
+        Progress::Limit => Some(Stop::Limit(flow)),
+        Progress::Asked => Some(Stop::Asked(flow)),
     }
 }

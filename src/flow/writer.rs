@@ -1,4 +1,4 @@
-//! `Writer`: writes to a descriptor without waiting, without SIGPIPE, and without a change of its description's flags.
+//! `StreamWriter`: writes to a descriptor without waiting, without SIGPIPE, and without a change of its description's flags.
 
 use super::reader::is_no_such_call;
 use crate::sys;
@@ -11,7 +11,7 @@ const ATOMIC: usize = 4096;
 
 /// A descriptor that is written.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct StreamWriter {
     fd: OwnedFd,
     /// Whether the kernel has writes without SIGPIPE (Linux 6.18).
     has_nosignal: bool,
@@ -29,7 +29,7 @@ pub(super) enum Put {
     NoReader,
 }
 
-impl Writer {
+impl StreamWriter {
     pub(super) fn new(fd: OwnedFd) -> Self {
         Self { fd, has_nosignal: true, has_nowait: true }
     }
@@ -82,7 +82,7 @@ fn put(result: Result<usize, Errno>) -> Result<Put, Errno> {
     }
 }
 
-impl AsFd for Writer {
+impl AsFd for StreamWriter {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
