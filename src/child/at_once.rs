@@ -12,25 +12,31 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Output};
 
-/// Waits for the end of a child whose handle the library keeps, as `Child::wait` does.
-pub(crate) fn status_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<ExitStatus> {
+/// Waits for the end of a child whose handle the library keeps, as `Child::wait` does. Meanwhile it reads the pipes of standard output and
+/// error and the ends of slots, and drops those bytes.
+pub(crate) fn status_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
+    if ends.stdout.is_some() || ends.stderr.is_some() || !ends.slots.is_empty() {
+        discard_until_end(spawned, std::mem::take(ends))?;
+    }
+    status_of_end(spawned)
+}
+
+#[cold]
+fn discard_until_end(spawned: &Spawned, mut ends: ParentEnds) -> Result<()> {
     let mut flows = Flows::new();
     let outputs = [ends.stdout.take(), ends.stderr.take()];
-    let has_outputs = outputs.iter().any(Option::is_some);
     outputs.into_iter().flatten().for_each(|pipe| flows.discard(pipe.into()));
-    if discard_slots(&mut flows, ends) || has_outputs {
-        flows.run_until_ended(&mut WatchedChild::new(&spawned)).map_err(|error| flow_error(spawned.id(), error))?;
-    }
-    end_of(&mut spawned).map(|reaped| reaped.status)
+    discard_slots(&mut flows, ends);
+    flows.run_until_ended(&mut WatchedChild::new(spawned)).map_err(|error| flow_error(spawned.id(), error))
 }
 
 /// Reads the output of a child whose handle the library keeps, and waits for its end, as `Child::wait_with_output`
 /// does.
-pub(crate) fn output_of(mut spawned: Spawned, mut ends: ParentEnds) -> Result<Output> {
+pub(crate) fn output_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<Output> {
     drop(ends.stdin.take());
-    let read = read_output(&spawned, ends);
-    let status = end_of(&mut spawned)?.status;
+    let read = read_output(spawned, std::mem::take(ends));
+    let status = status_of_end(spawned)?;
     read.map(|[stdout, stderr]| Output { status, stdout, stderr })
 }
 
@@ -73,10 +79,19 @@ pub(super) fn flow_error(pid: u32, error: FlowError) -> Error {
     Error::new(Subject::Read(pid), Failure::Read, Some(error.errno))
 }
 
+fn status_of_end(spawned: &mut Spawned) -> Result<ExitStatus> {
+    spawned.wait_for_status().map_err(|error| wait_failure(spawned, error))
+}
+
 /// Waits for the end of a child by its only handle.
 pub(super) fn end_of(spawned: &mut Spawned) -> Result<Reaped> {
-    spawned.wait().map_err(|error| match error {
+    spawned.wait().map_err(|error| wait_failure(spawned, error))
+}
+
+#[cold]
+fn wait_failure(spawned: &Spawned, error: WaitError) -> Error {
+    match error {
         WaitError::System(errno) => wait_error(spawned, errno),
         WaitError::KilledBeforeExec(status) => Error::new(Subject::Wait(spawned.id()), Failure::Killed(status), None),
-    })
+    }
 }

@@ -26,6 +26,19 @@ pub(super) enum Block {
     Never,
 }
 
+/// Waits until a child has ended, reaps it, and returns its status. `None` if the call fails: [`wait`] then finds out why.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn wait_for_status(pid: i32, counted: Counted) -> Option<ExitStatus> {
+    let counted = if counted == Counted::All { libc::__WALL } else { 0 };
+    sys::status_by_pid(pid, libc::WEXITED | counted).ok()?.map(ExitStatus::from_raw)
+}
+
+/// The call of this system tells the use of resources, too.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn wait_for_status(_: i32, _: Counted) -> Option<ExitStatus> {
+    None
+}
+
 /// What the kernel tells of a child that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reaped {

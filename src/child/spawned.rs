@@ -1,7 +1,7 @@
 //! `Spawned`: waits for a child, reaps it, and sends it signals.
 
 use super::executed::{has_executed, is_known_to_have_executed};
-use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait};
+use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait, wait_for_status};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, is_stopped, peek};
 use crate::group::{Membership, ReapMode};
@@ -131,8 +131,7 @@ impl Spawned {
         if let Some(reaped) = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).reaped {
             return Ok(reaped);
         }
-        let counted = if self.has_executed { Counted::All } else { Counted::Executed };
-        match self.wait_for_end(counted) {
+        match self.wait_for_end(self.counted()) {
             Ok(reaped) => {
                 self.state.get_mut().unwrap_or_else(PoisonError::into_inner).reaped = Some(reaped);
                 Ok(reaped)
@@ -145,6 +144,23 @@ impl Spawned {
             },
             Err(errno) => Ok(self.reaped_by_others(errno)?),
         }
+    }
+
+    /// [`Spawned::wait`] for a caller that does not want the use of resources.
+    pub(crate) fn wait_for_status(&mut self) -> Result<ExitStatus, WaitError> {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.reaped.is_none() && self.membership.is_none() && !self.is_in_copy() {
+            if let Some(status) = wait_for_status(self.pid, self.counted()) {
+                self.state = Mutex::new(State { reaped: Some(Reaped { status, usage: None }), enders: 0 });
+                return Ok(status);
+            }
+        }
+        self.wait().map(|reaped| reaped.status)
+    }
+
+    /// Which waits count the child.
+    fn counted(&self) -> Counted {
+        if self.has_executed { Counted::All } else { Counted::Executed }
     }
 
     /// Waits for the end of a child that will not execute its program, and reaps it.

@@ -1,7 +1,7 @@
 //! The error that callers get: a failure, the call that it belongs to, and the error number.
 
 use super::failure::Failure;
-use super::problem::{Problem, Reason};
+use super::problem::{Details, Problem, Reason};
 use super::stage::{Stage, stage_of};
 use super::subject::Subject;
 use super::without_a_call::{errno_without_a_call, kind_without_a_call};
@@ -39,7 +39,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub(crate) fn new(subject: Subject, failure: Failure, errno: Option<Errno>) -> Self {
-        Problem { failure, errno, path: None }.of(subject)
+        Problem::new(failure, errno).of(subject)
     }
 
     pub(crate) fn with_subject(mut self, subject: Subject) -> Self {
@@ -145,7 +145,8 @@ impl Problem {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { subject, problem: Problem { failure, errno, path } } = &*self.0;
+        let Inner { subject, problem } = &*self.0;
+        let Details { failure, errno, path } = &**problem;
         write!(f, "{subject}")?;
         let searched =
             self.program().is_some_and(|program| !program.is_empty() && !program.as_encoded_bytes().contains(&b'/'));

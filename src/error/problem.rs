@@ -3,12 +3,18 @@
 use super::failure::Failure;
 use crate::plan::Refusal;
 use rustix::io::Errno;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::{fmt, io};
 
 /// A failure and the system's error number. An [`Error`](super::Error) has the subject, too.
+///
+/// The details are in a box: nearly every function of a spawn can return a problem, and so its result is small.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Details>);
+
+#[derive(Debug)]
+pub(crate) struct Details {
     pub(crate) failure: Failure,
     pub(crate) errno: Option<Errno>,
     /// The path of the program's file, if the failure is one of exec.
@@ -16,12 +22,37 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    #[cold]
+    pub(crate) fn new(failure: Failure, errno: Option<Errno>) -> Self {
+        Self(Box::new(Details { failure, errno, path: None }))
+    }
+
     pub(crate) fn system(failure: Failure, errno: Errno) -> Self {
-        Self { failure, errno: Some(errno), path: None }
+        Self::new(failure, Some(errno))
     }
 
     pub(crate) fn io(failure: Failure, error: &io::Error) -> Self {
-        Self { failure, errno: Errno::from_io_error(error), path: None }
+        Self::new(failure, Errno::from_io_error(error))
+    }
+
+    /// The same problem, as another failure.
+    pub(crate) fn with_failure(mut self, failure: Failure) -> Self {
+        self.failure = failure;
+        self
+    }
+}
+
+impl Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
     }
 }
 
@@ -37,7 +68,7 @@ impl fmt::Display for Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        Self { failure, errno: None, path: None }
+        Self::new(failure, None)
     }
 }
 

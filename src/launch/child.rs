@@ -10,6 +10,7 @@
 //! 6. All launchers use this one interpreter of steps. If a step fails, the child reports the step and the error number, and
 //!    ends.
 
+use super::attributes::set_attribute;
 use super::function;
 use super::hooks;
 use super::image::Image;
@@ -17,7 +18,7 @@ use super::own_environment::{is_changed, look};
 use super::release::Release;
 use super::report::{SharedReport, StepFailure};
 use crate::fd::by_number;
-use crate::plan::{Scheduler, Step};
+use crate::plan::Step;
 use crate::sys;
 use rustix::io::Errno;
 use std::ffi::{c_char, c_int};
@@ -45,7 +46,7 @@ pub(super) fn child_main(args: &ChildArgs<'_, '_>) -> ! {
 pub(super) fn run_steps(args: &ChildArgs<'_, '_>) {
     let mut envp = args.image.envp;
     for (index, step) in args.image.steps.iter().enumerate() {
-        match do_step(args, *step, index, &mut envp) {
+        match do_step(args, step, index, &mut envp) {
             Ok(()) => {}
             Err(StepError::System(errno)) => return args.report.set(index, StepFailure::System(errno)),
             Err(StepError::Reported) => return,
@@ -69,14 +70,13 @@ impl From<Errno> for StepError {
 /// Does one step. `envp` is the environment of the program.
 fn do_step(
     args: &ChildArgs<'_, '_>,
-    step: Step,
+    step: &Step,
     index: usize,
     envp: &mut *const *const c_char,
 ) -> Result<(), StepError> {
     let image = args.image;
     let ways = by_number::Ways { missing: image.missing, hard_limit: image.hard_limit };
-    match step {
-        Step::JoinCgroup { fd } => sys::join_cgroup(fd)?,
+    match *step {
         Step::UnshareFiles { first } => by_number::unshare(first, ways)?,
         Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, ways)?,
         Step::Close { first, last } => by_number::close(first, last, ways)?,
@@ -85,43 +85,8 @@ fn do_step(
         Step::Dup2 { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,
         Step::DefaultSignals { signals } => signals.numbers().try_for_each(default_signal)?,
-        Step::IgnoreSignals { signals } => signals.numbers().try_for_each(sys::ignore_signal)?,
-        Step::NewSession => sys::new_session()?,
-        Step::JoinGroup { group } => sys::set_process_group(0, group)?,
-        Step::ControllingTerminal { fd } => sys::set_controlling_terminal(fd)?,
-        Step::Foreground { fd } => become_foreground(fd)?,
-        Step::OomScoreAdj { value } => sys::set_oom_score_adj(value)?,
-        Step::Scheduler { scheduler } => sys::set_scheduler(policy(scheduler), scheduler.priority().into())?,
-        Step::Nice { increment } => sys::add_nice(increment)?,
-        Step::Affinity { cpus } => sys::set_affinity(image.list(cpus))?,
-        Step::Umask { mask } => sys::set_umask(mask).map(drop)?,
-        Step::Limit { resource, soft, hard } => sys::set_limit(resource as u32, soft, hard)?,
-        Step::SetGroups { groups } => sys::set_groups(image.list(groups), image.whose())?,
-        Step::DropGroups { user } => drop_groups(user, image.whose())?,
-        Step::SetGid { gid } => sys::set_gid(gid, image.whose())?,
-        // SAFETY: the string ends in a NUL. The kernel answers EFAULT to a null pointer.
-        Step::ChangeRoot { path } => unsafe { sys::change_root(image.string(path)) }?,
-        Step::SetUid { uid } => sys::set_uid(uid, image.whose())?,
-        // SAFETY: the string ends in a NUL. The kernel answers EFAULT to a null pointer.
-        Step::ChangeDirectory { path } => unsafe { sys::change_directory(image.string(path)) }?,
-        Step::ChangeDirectoryTo { fd } => sys::change_directory_to(fd)?,
-        Step::ParentDeathSignal { signal } => sys::set_parent_death_signal(signal.as_raw())?,
-        Step::CheckParent { parent } => check_parent(parent)?,
-        Step::NoNewPrivs => sys::set_no_new_privs()?,
         Step::SignalMask => sys::set_signal_mask(&args.mask).map(drop)?,
-        Step::BlockSignals { signals } => sys::set_signal_mask(&sys::signal_set(signals.numbers())).map(drop)?,
-        Step::Hooks => {
-            // SAFETY: the parent has prepared the array.
-            let look = || image.hooks_change_environment.then(|| unsafe { look(image.envp) });
-            let before = look();
-            let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, index));
-            if !done {
-                return Err(StepError::Reported);
-            }
-            if before.zip(look()).is_some_and(|(before, after)| is_changed(before, after)) {
-                *envp = sys::environment();
-            }
-        }
+        Step::Hooks => return run_hooks(args, index, envp),
         Step::CheckProgram { fd } => check_program(image, fd)?,
         Step::Exec => {
             args.report.set_done();
@@ -136,6 +101,24 @@ fn do_step(
             return Err(exec_fd(image, fd, *envp).into());
         }
         Step::Run => return Err(function::run(image, args.report, args.release).into()),
+        _ => set_attribute(image, step)?,
+    }
+    Ok(())
+}
+
+/// Runs the hooks. If they change the environment, the program gets that one.
+#[cold]
+fn run_hooks(args: &ChildArgs<'_, '_>, index: usize, envp: &mut *const *const c_char) -> Result<(), StepError> {
+    let image = args.image;
+    // SAFETY: the parent has prepared the array.
+    let look = || image.hooks_change_environment.then(|| unsafe { look(image.envp) });
+    let before = look();
+    let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, index));
+    if !done {
+        return Err(StepError::Reported);
+    }
+    if before.zip(look()).is_some_and(|(before, after)| is_changed(before, after)) {
+        *envp = sys::environment();
     }
     Ok(())
 }
@@ -143,53 +126,6 @@ fn do_step(
 /// Gives a signal its default disposition. SIGKILL and SIGSTOP have no other, and the kernel refuses the call for them.
 fn default_signal(signal: c_int) -> Result<(), Errno> {
     if [libc::SIGKILL, libc::SIGSTOP].contains(&signal) { Ok(()) } else { sys::default_signal(signal) }
-}
-
-/// Makes the process group the foreground group of a terminal. The terminal sends SIGTTOU to a process of another group that
-/// calls this, so the signal is blocked during the call: in a child it is blocked already, in the calling process (`exec`) it may
-/// not be.
-fn become_foreground(fd: RawFd) -> Result<(), Errno> {
-    let before = sys::set_signal_mask(&sys::every_signal())?;
-    let result = sys::set_foreground(fd);
-    sys::set_signal_mask(&before)?;
-    result
-}
-
-/// Drops all supplementary groups, before the process becomes this user. A process without the right to drop them gets EPERM only if
-/// another user would get a group. It is no error if the process has no supplementary group, or is this user already.
-fn drop_groups(user: u32, whose: sys::Whose) -> Result<(), Errno> {
-    match sys::set_groups(&[], whose) {
-        Err(Errno::PERM) if sys::count_groups() == Ok(0) || sys::user_ids() == Ok([user; 4]) => Ok(()),
-        result => result,
-    }
-}
-
-/// The kernel's number of a scheduling policy.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn policy(scheduler: Scheduler) -> c_int {
-    match scheduler {
-        Scheduler::Other => 0, // `SCHED_OTHER`, which libc does not name for Android.
-        Scheduler::Batch => libc::SCHED_BATCH,
-        Scheduler::Idle => libc::SCHED_IDLE,
-        Scheduler::Fifo(_) => libc::SCHED_FIFO,
-        Scheduler::RoundRobin(_) => libc::SCHED_RR,
-    }
-}
-
-/// Other systems set no policy.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn policy(_: Scheduler) -> c_int {
-    0
-}
-
-/// Fails with ESRCH if the parent has ended, so that another process has become the parent. The kernel answers 0 if the parent is
-/// in another PID namespace.
-fn check_parent(parent: u32) -> Result<(), Errno> {
-    match sys::parent()? {
-        0 => Ok(()),
-        now if now == parent => Ok(()),
-        _ => Err(Errno::SRCH),
-    }
 }
 
 /// Fails with EBADF if a descriptor is closed, or refers to another file than the program that the command has.

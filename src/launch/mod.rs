@@ -1,6 +1,7 @@
 //! Makes a child, and finds out whether the launch succeeded. Code that runs between clone and exec starts here.
 #![allow(unsafe_code, reason = "it makes processes by clone and fork, and passes addresses to the child")]
 
+mod attributes;
 mod child;
 mod errpipe;
 mod fork;

@@ -159,7 +159,9 @@ fn problem(report: Report, image: &Image<'_>) -> Problem {
                 Step::Exec | Step::ExecFd { .. } => Failure::Exec,
                 step => Failure::Child(step),
             };
-            Problem { path: report.path.and_then(|index| image.program(index)), ..Problem::system(failure, errno) }
+            let mut problem = Problem::system(failure, errno);
+            problem.path = report.path.and_then(|index| image.program(index));
+            problem
         }
         ChildError::HookErrno { index, errno } => Problem::system(Failure::Hook { index, message: None }, errno),
         ChildError::HookText { index, text } => Failure::Hook { index, message: Some(text) }.into(),

@@ -56,6 +56,8 @@ pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) ->
     }
 }
 
+#[cold]
+#[inline(never)]
 fn launch_in_place(image: &Image<'_>) -> LaunchError {
     let report = SharedReport::new();
     run_steps(&ChildArgs { image, mask: sys::every_signal(), report: &report, release: None });
@@ -63,6 +65,9 @@ fn launch_in_place(image: &Image<'_>) -> LaunchError {
 }
 
 /// The kernel lets the calling thread go on when the child has executed or ended.
+///
+/// It is no part of [`launch`]: the report is large, and each page of the stack that a fork's parent writes costs it a page fault.
+#[inline(never)]
 fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<Spawned, LaunchError> {
     let report = SharedReport::new();
     let result = {

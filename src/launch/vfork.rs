@@ -65,6 +65,7 @@ const CLONE_INTO_CGROUP: u64 = 1 << 33;
 ///
 /// All signals are blocked. `child` is sound to run with `data` in a process that shares this one's memory. Nothing else uses
 /// the stack.
+#[inline]
 pub(super) unsafe fn clone(
     options: CloneOptions,
     stack: &Stack,

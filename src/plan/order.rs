@@ -10,7 +10,7 @@
 //! 3. a variant of [`Step`] with its operands, and its line of `Display`, in `plan/step.rs`. A step is `Copy`. The step's stage is one
 //!    more line in `error/stage.rs`, without which the library does not compile;
 //! 4. a line in [`compile`] below, at its place in the order;
-//! 5. the system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm of `do_step` in `launch/child.rs`;
+//! 5. the system call in `sys/linux/attributes.rs` and `sys/unix/attributes.rs`, and an arm of `set_attribute` in `launch/attributes.rs`;
 //! 6. a row in `examples/fdrun/options.rs`, a line in the attributes of `tests/fault_table/entrances.rs`, a test in
 //!    `tests/it/attributes`, and a line in the list of the child's steps in `docs/design.md`.
 //!

@@ -6,11 +6,11 @@ use std::fmt;
 
 /// A set of signals. `Display` lists their names.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Signals(u128);
+pub struct Signals([u64; 2]);
 
 impl Signals {
     /// The empty set.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self([0; 2]);
 
     /// The set of these signals.
     pub fn of(signals: &[Signal]) -> Self {
@@ -21,22 +21,24 @@ impl Signals {
 
     /// Adds a signal.
     pub fn insert(&mut self, signal: Signal) {
-        self.0 |= bit(signal.as_raw());
+        *self = *self | bit(signal.as_raw());
     }
 
     /// Removes a signal.
     pub fn remove(&mut self, signal: Signal) {
-        self.0 &= !bit(signal.as_raw());
+        let Self([low, high]) = bit(signal.as_raw());
+        self.0 = [self.0[0] & !low, self.0[1] & !high];
     }
 
     /// Whether the set has a signal.
     pub fn contains(self, signal: Signal) -> bool {
-        self.0 & bit(signal.as_raw()) != 0
+        let Self([low, high]) = bit(signal.as_raw());
+        self.0[0] & low != 0 || self.0[1] & high != 0
     }
 
     /// Whether the set has no signal.
     pub fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0 == [0; 2]
     }
 
     /// The numbers of the signals, in order.
@@ -44,23 +46,29 @@ impl Signals {
         let mut left = self.0;
         // The child reads the set in each spawn: one turn for each signal of the set, not for each number.
         std::iter::from_fn(move || {
-            let lowest = (left != 0).then(|| left.trailing_zeros().cast_signed())?;
-            left &= left - 1;
-            Some(lowest + 1)
+            let (word, first) = left.iter_mut().zip([1, 65]).find(|(word, _)| **word != 0)?;
+            let lowest = word.trailing_zeros().cast_signed();
+            *word &= *word - 1;
+            Some(first + lowest)
         })
     }
 }
 
-/// Signal 1 is the lowest bit. No system has more than 128 signals.
-fn bit(number: c_int) -> u128 {
-    1_u128.checked_shl((number - 1).cast_unsigned()).unwrap_or(0)
+/// The set of one signal. Signal 1 is the lowest bit of the first word. No system has more than 128 signals.
+fn bit(number: c_int) -> Signals {
+    let index = (number - 1).cast_unsigned();
+    Signals(match index {
+        0..64 => [1 << index, 0],
+        64..128 => [0, 1 << (index - 64)],
+        _ => [0; 2],
+    })
 }
 
 impl std::ops::BitOr for Signals {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
     }
 }
 
@@ -122,8 +130,8 @@ mod tests {
         assert!(set.contains(Signal::PIPE) && !set.contains(Signal::HUP) && !set.is_empty());
         assert_eq!(Signals::default().to_string(), "no signal");
         assert_eq!(SignalName(64).to_string(), "signal 64");
-        assert_eq!(Signals(1 | 1 << 64 | 1 << 127).numbers().collect::<Vec<_>>(), [1, 65, 128]);
+        assert_eq!(Signals([1, 1 | 1 << 63]).numbers().collect::<Vec<_>>(), [1, 65, 128]);
         assert_eq!(Signals::NONE.numbers().count(), 0);
-        assert_eq!((bit(1), bit(128), bit(129), bit(0)), (1, 1 << 127, 0, 0));
+        assert_eq!([bit(1), bit(128), bit(129), bit(0)].map(|set| set.0), [[1, 0], [0, 1 << 63], [0, 0], [0, 0]]);
     }
 }

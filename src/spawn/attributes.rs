@@ -24,18 +24,34 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What a command needs of its launcher.
 pub(super) fn needs(command: &Command<'_>) -> Result<Needs, Problem> {
+    let plain = Needs { hooks: !command.hooks.is_empty(), rest: command.fd_map.rest, ..Needs::default() };
+    match command.settings.get() {
+        Some(settings) => needs_of_attributes(command, settings, plain),
+        None => Ok(plain),
+    }
+}
+
+/// Adds what the attributes of a command need of its launcher.
+#[inline(never)]
+fn needs_of_attributes(command: &Command<'_>, settings: &Settings<'_>, plain: Needs) -> Result<Needs, Problem> {
     Ok(Needs {
-        hooks: !command.hooks.is_empty(),
         other_ids: changes_ids(command)?,
-        oom_group: is_in_oom_group(command)?,
-        cgroup: has_cgroup(command),
-        rest: command.fd_map.rest,
+        oom_group: is_in_oom_group(settings)?,
+        cgroup: has_cgroup(settings),
+        ..plain
     })
 }
 
 /// Refuses attributes that no child could have. The spawn calls this before it opens a descriptor.
 pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
-    let Some(settings) = command.settings.get() else { return Ok(()) };
+    match command.settings.get() {
+        Some(settings) => check_settings(settings, mode),
+        None => Ok(()),
+    }
+}
+
+#[inline(never)]
+fn check_settings(settings: &Settings<'_>, mode: Mode) -> Result<(), Problem> {
     let attributes = Attributes {
         controlling_terminal: settings.controlling_terminal.map(|fd| fd.as_raw_fd()),
         // The terminal is not open yet. The check only needs to know that there will be one, so any number will do.
@@ -47,26 +63,23 @@ pub(super) fn check(command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
     Ok(check_attributes(&attributes, mode.start())?)
 }
 
-/// Everything that a command's child does, other than the steps for its descriptors.
-pub(super) struct Wanted<'a> {
-    pub(super) basics: Basics,
-    /// `None` if the command sets no attribute.
-    pub(super) attributes: Option<Attributes<'a>>,
-}
-
-/// What a command's child does, other than the steps for its descriptors. `plan` has the numbers of the caller's table.
-pub(super) fn wanted<'a>(
-    command: &'a Command<'_>,
+/// Calls `compile` with everything that a command's child does, other than the steps for its descriptors. The attributes are `None` if
+/// the command sets none. `plan` has the numbers of the caller's table.
+///
+/// The function returns no attributes, since a result with room for them would be copied in each spawn, even if there are none.
+pub(super) fn compile_wanted(
+    command: &Command<'_>,
     mode: Mode,
     plan: &Plan,
     strings: &PreparedStrings,
     internal: &Internal,
-) -> Result<Wanted<'a>, Problem> {
-    let attributes = match command.settings.get() {
-        Some(settings) => Some(attributes(settings, mode, strings, internal)?),
-        None => None,
-    };
-    Ok(Wanted { basics: basics(command, mode, plan, strings, internal), attributes })
+    compile: impl FnOnce(&Basics, Option<&Attributes<'_>>) -> Result<(), Refusal>,
+) -> Result<(), Problem> {
+    let basics = basics(command, mode, plan, strings, internal);
+    match command.settings.get() {
+        Some(settings) => Ok(compile(&basics, Some(&attributes(settings, mode, strings, internal)?))?),
+        None => Ok(compile(&basics, None)?),
+    }
 }
 
 /// Refuses a drop that would have no way to the processes that it should end.
@@ -112,6 +125,7 @@ fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &PreparedStri
 }
 
 /// The attributes that a command sets.
+#[inline(never)]
 fn attributes<'a>(
     settings: &'a Settings<'_>,
     mode: Mode,
@@ -138,15 +152,15 @@ fn number(fd: &Option<OwnedFd>) -> Option<RawFd> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn has_cgroup(command: &Command<'_>) -> bool {
-    command.settings.get().is_some_and(|settings| settings.linux.cgroup.is_some())
+fn has_cgroup(settings: &Settings<'_>) -> bool {
+    settings.linux.cgroup.is_some()
 }
 
 /// Whether the kernel may kill the command's cgroup as a whole. Refuses a descriptor that is no cgroup, and a frozen
 /// cgroup.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn is_in_oom_group(command: &Command<'_>) -> Result<bool, Problem> {
-    let Some(directory) = command.settings.get().and_then(|settings| settings.linux.cgroup) else { return Ok(false) };
+fn is_in_oom_group(settings: &Settings<'_>) -> Result<bool, Problem> {
+    let Some(directory) = settings.linux.cgroup else { return Ok(false) };
     // If a standard stream is closed, the files get its number for a moment.
     let _guard = lock_stdio_numbers();
     super::cgroup::check(directory).map(|found| found.oom_group)
@@ -166,13 +180,13 @@ fn parent_death(settings: &Settings<'_>, mode: Mode) -> Result<Option<(Signal, u
 
 /// Other systems have no cgroups.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn is_in_oom_group(_: &Command<'_>) -> Result<bool, Problem> {
+fn is_in_oom_group(_: &Settings<'_>) -> Result<bool, Problem> {
     Ok(false)
 }
 
 /// Other systems have no cgroups.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn has_cgroup(_: &Command<'_>) -> bool {
+fn has_cgroup(_: &Settings<'_>) -> bool {
     false
 }
 

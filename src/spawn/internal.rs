@@ -28,16 +28,11 @@ pub(super) struct Internal {
 
 impl Internal {
     /// Opens the descriptors that this launch needs, and adds them to the plan.
-    pub(super) fn open(plan: &mut Plan, mode: Mode, mut lent: Lent<impl AsFd>) -> Result<Self, Problem> {
+    pub(super) fn open(plan: &mut Plan, mode: Mode, lent: Lent<impl AsFd>) -> Result<Self, Problem> {
         let mut internal = Self::default();
-        if matches!(mode.method, Method::Clone { into_cgroup: true, .. }) {
-            internal.into_cgroup = lent.cgroup.take().map(|fd| fd.as_fd().as_raw_fd());
+        if !lent.is_empty() {
+            internal.duplicate_lent(plan, mode, lent)?;
         }
-        internal.lent = lent.try_map(|role, fd| {
-            let duplicate = duplicate(plan, role, fd.as_fd()).map_err(|error| Problem::io(failure(role), &error))?;
-            plan.internal_fds.push(InternalFd { fd: duplicate.as_raw_fd(), role });
-            Ok::<_, Problem>(duplicate)
-        })?;
         if mode.has_errpipe() {
             let pipe = errpipe(plan).map_err(cannot_open("a pipe for the report of errors"))?;
             plan.internal_fds.push(InternalFd { fd: pipe.writer.as_raw_fd(), role: Role::Errpipe });
@@ -51,6 +46,19 @@ impl Internal {
             internal.scratch = Some(scratch);
         }
         Ok(internal)
+    }
+
+    #[inline(never)]
+    fn duplicate_lent(&mut self, plan: &mut Plan, mode: Mode, mut lent: Lent<impl AsFd>) -> Result<(), Problem> {
+        if matches!(mode.method, Method::Clone { into_cgroup: true, .. }) {
+            self.into_cgroup = lent.cgroup.take().map(|fd| fd.as_fd().as_raw_fd());
+        }
+        self.lent = lent.try_map(|role, fd| {
+            let duplicate = duplicate(plan, role, fd.as_fd()).map_err(|error| Problem::io(failure(role), &error))?;
+            plan.internal_fds.push(InternalFd { fd: duplicate.as_raw_fd(), role });
+            Ok::<_, Problem>(duplicate)
+        })?;
+        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn diagnose(command: &Command<'_>, problem: Problem) -> Problem {
     }
     let Some(path) = &problem.path else {
         let failure = if command.settings.programs.is_some() { Failure::Candidates } else { Failure::Exec };
-        return Problem { failure, ..problem };
+        return problem.with_failure(failure);
     };
     if !may_name_interpreter(errno) {
         return problem;
@@ -49,7 +49,7 @@ pub(super) fn diagnose(command: &Command<'_>, problem: Problem) -> Problem {
         None if is_missing => Failure::Interpreter { script: path.clone(), interpreter: None },
         None => return problem,
     };
-    Problem { failure, ..problem }
+    problem.with_failure(failure)
 }
 
 /// Whether exec has this error if the interpreter is at fault.
@@ -76,7 +76,7 @@ fn diagnose_descriptor(command: &Command<'_>, program: BorrowedFd<'_>, problem: 
         read_at(file, &mut start, 0).ok().map(|read| start[..read] == *b"#!")
     });
     if errno == Errno::NOENT && target.is_none() && is_script != Some(false) {
-        return Problem { failure: Failure::ScriptByDescriptor, ..problem };
+        return problem.with_failure(Failure::ScriptByDescriptor);
     }
     let name = PathBuf::from(format!("/dev/fd/{}", target.unwrap_or(number)));
     let files = Files::of(&command.directory);
@@ -91,7 +91,7 @@ fn diagnose_descriptor(command: &Command<'_>, program: BorrowedFd<'_>, problem: 
         None if errno == Errno::NOENT => Failure::Interpreter { script: name, interpreter: None },
         None => Failure::ExecDescriptor { fd: number },
     };
-    Problem { failure, ..problem }
+    problem.with_failure(failure)
 }
 
 /// The regular file of a descriptor, to read. `None` if this process cannot read it, or if it is another kind of file, whose open could

@@ -1,7 +1,7 @@
 //! `Lent`: descriptors that steps of the child need and that the program does not get.
 
 use super::new_fds::NewNumbers;
-use crate::command::{Command, Directory};
+use crate::command::{Command, Directory, Settings};
 use crate::error::{Failure, Problem};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::launch::Method;
@@ -44,6 +44,12 @@ impl<T> Default for Lent<T> {
 }
 
 impl<T> Lent<T> {
+    /// Whether the child needs no descriptor.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { directory, program, terminal, cgroup } = self;
+        directory.is_none() && program.is_none() && terminal.is_none() && cgroup.is_none()
+    }
+
     /// Makes another value of each one.
     pub(super) fn try_map<U, E>(self, mut each: impl FnMut(Role, T) -> Result<U, E>) -> Result<Lent<U>, E> {
         let mut map = |role, value: Option<T>| value.map(|value| each(role, value)).transpose();
@@ -83,11 +89,26 @@ pub(super) fn lent<'a>(command: &Command<'a>, mode: Mode, plan: &Plan) -> Result
         Directory::Fd(fd) => Some(LentFd::Callers(*fd)),
         Directory::Inherit | Directory::Path(_) => None,
     };
+    match command.settings.get() {
+        Some(settings) => lent_to_attributes(command, settings, mode, plan, directory),
+        None => Ok(Lent { directory, ..Lent::default() }),
+    }
+}
+
+/// Adds the descriptors that the attributes of a command need.
+#[inline(never)]
+fn lent_to_attributes<'a>(
+    command: &Command<'a>,
+    settings: &Settings<'a>,
+    mode: Mode,
+    plan: &Plan,
+    directory: Option<LentFd<'a>>,
+) -> Result<Lent<LentFd<'a>>, Problem> {
     Ok(Lent {
         directory,
         program: program(command).filter(|fd| mapped(plan, fd.as_raw_fd()).is_none()).map(LentFd::Callers),
-        terminal: terminal(command)?,
-        cgroup: cgroup(command, mode)?,
+        terminal: terminal(settings)?,
+        cgroup: cgroup(settings, mode)?,
     })
 }
 
@@ -97,8 +118,7 @@ pub(super) fn mapped(plan: &Plan, source: RawFd) -> Option<RawFd> {
 }
 
 /// The terminal of the command, or this process's if the child becomes the foreground of that.
-fn terminal<'a>(command: &Command<'a>) -> Result<Option<LentFd<'a>>, Problem> {
-    let settings = &*command.settings;
+fn terminal<'a>(settings: &Settings<'a>) -> Result<Option<LentFd<'a>>, Problem> {
     if let Some(fd) = settings.controlling_terminal {
         return Ok(Some(LentFd::Callers(fd)));
     }
@@ -119,7 +139,7 @@ fn terminal<'a>(command: &Command<'a>) -> Result<Option<LentFd<'a>>, Problem> {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn program<'a>(command: &Command<'a>) -> Option<BorrowedFd<'a>> {
-    command.settings.linux.program
+    command.settings.get()?.linux.program
 }
 
 /// Other systems execute no descriptor.
@@ -167,8 +187,8 @@ pub(super) fn with_callers_number(command: &Command<'_>, mut problem: Problem) -
 
 /// The directory of the cgroup, if the kernel makes the child in it, or else its `cgroup.procs`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn cgroup<'a>(command: &Command<'a>, mode: Mode) -> Result<Option<LentFd<'a>>, Problem> {
-    let Some(directory) = command.settings.linux.cgroup else { return Ok(None) };
+fn cgroup<'a>(settings: &Settings<'a>, mode: Mode) -> Result<Option<LentFd<'a>>, Problem> {
+    let Some(directory) = settings.linux.cgroup else { return Ok(None) };
     // Before a spawn, `attributes::needs` has checked the cgroup.
     if mode == Mode::IN_PLACE {
         super::cgroup::check(directory)?;
@@ -181,6 +201,6 @@ fn cgroup<'a>(command: &Command<'a>, mode: Mode) -> Result<Option<LentFd<'a>>, P
 
 /// Other systems have no cgroups.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn cgroup<'a>(_: &Command<'a>, _: Mode) -> Result<Option<LentFd<'a>>, Problem> {
+fn cgroup<'a>(_: &Settings<'a>, _: Mode) -> Result<Option<LentFd<'a>>, Problem> {
     Ok(None)
 }

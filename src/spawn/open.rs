@@ -36,6 +36,10 @@ impl<'a> Opener<'a> {
         defaults: &Defaults,
         mappings: &mut [Mapping],
     ) -> Result<(), Problem> {
+        // If the parent has all sources, there is nothing to open, and a target that is the same as another one has no source before this.
+        if mappings.iter().all(|mapping| mapping.source != NO_SOURCE) {
+            return Ok(());
+        }
         // The mappings are those of the map, in the same order, without the closed targets.
         let sources = map.entries(&defaults.0).filter(|(_, source)| !matches!(source, Source::Closed));
         for (mapping, (target, source)) in mappings.iter_mut().zip(sources) {

@@ -1,6 +1,6 @@
 //! What the parent does before the launch: builds the strings, opens the sources, compiles the steps.
 
-use super::attributes::{check, wanted};
+use super::attributes::{check, compile_wanted};
 use super::buffers::Buffers;
 use super::defaults::Defaults;
 use super::internal::Internal;
@@ -46,11 +46,12 @@ pub(super) fn prepare<'b>(
     check(command, mode)?;
     let strings = strings::build(command, buffers)?;
     let _guard = lock_stdio_numbers();
-    let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
-    prepared.buffers.plan.hooks = !command.hooks.is_empty();
-    prepared.program_file = program_file(command)?;
-    prepared.compile(command, mode)?;
-    Ok(prepared)
+    let Sources { ends, std_fd_was_free } = open_sources(&command.fd_map, defaults, mode, buffers)?;
+    buffers.plan.hooks = !command.hooks.is_empty();
+    let program_file = program_file(command)?;
+    let mut internal = open_internal(command, mode, &strings, buffers)?;
+    let errpipe = internal.errpipe.take();
+    Ok(Prepared { buffers, ends, errpipe, std_fd_was_free, strings, internal, program_file })
 }
 
 /// Prepares a child that runs a function.
@@ -60,10 +61,9 @@ pub(super) fn prepare_function<'b>(
     buffers: &'b mut Buffers,
 ) -> Result<Prepared<'b>, Problem> {
     let _guard = lock_stdio_numbers();
-    let mut prepared = open_sources(map, &Defaults::INHERIT, mode, PreparedStrings::default(), buffers)?;
-    let Prepared { buffers, ends, .. } = &mut prepared;
-    let internal = Internal::open(&mut buffers.plan, mode, Lent::<OwnedFd>::default())?;
-    let Buffers { plan, compiler, steps, .. } = &mut **buffers;
+    let Sources { ends, std_fd_was_free } = open_sources(map, &Defaults::INHERIT, mode, buffers)?;
+    let mut internal = Internal::open(&mut buffers.plan, mode, Lent::<OwnedFd>::default())?;
+    let Buffers { plan, compiler, steps, .. } = &mut *buffers;
     // The child must not have the sources that the library has opened, and no exec closes them. With `Rest::Close` the
     // steps close them in any case.
     plan.closed.extend(plan.scratch);
@@ -71,18 +71,24 @@ pub(super) fn prepare_function<'b>(
     plan.closed.extend(ends.numbers());
     let basics = Basics { signal_mask: ProgramMask::Callers, last: LastStep::Run, ..Basics::default() };
     compile(plan, &basics, None, compiler, steps)?;
-    prepared.take_internal(internal);
-    Ok(prepared)
+    let (errpipe, strings) = (internal.errpipe.take(), PreparedStrings::default());
+    Ok(Prepared { buffers, ends, errpipe, std_fd_was_free, strings, internal, program_file: None })
+}
+
+/// What the parent has opened for the targets. The buffers have the child's side.
+pub(super) struct Sources {
+    pub(super) ends: ParentEnds,
+    /// See [`Prepared::std_fd_was_free`].
+    pub(super) std_fd_was_free: bool,
 }
 
 /// Checks the sources that the parent has, and opens the others. The caller holds the lock of 0 to 2.
-pub(super) fn open_sources<'b>(
+pub(super) fn open_sources(
     map: &FdMap<'_>,
     defaults: &Defaults,
     mode: Mode,
-    strings: PreparedStrings,
-    buffers: &'b mut Buffers,
-) -> Result<Prepared<'b>, Problem> {
+    buffers: &mut Buffers,
+) -> Result<Sources, Problem> {
     let Buffers { plan, opened, .. } = &mut *buffers;
     plan.rest = map.rest;
     plan.start = mode.start();
@@ -94,8 +100,7 @@ pub(super) fn open_sources<'b>(
     if mode == Mode::IN_PLACE {
         move_off_targets(&mut plan.mappings, opened)?;
     }
-    let internal = Internal::default();
-    Ok(Prepared { buffers, ends, errpipe: None, std_fd_was_free, strings, internal, program_file: None })
+    Ok(Sources { ends, std_fd_was_free })
 }
 
 /// If a descriptor that the library has opened has the number of another target, moves it to a number that is no target. An
@@ -117,25 +122,24 @@ fn move_off_targets(mappings: &mut [Mapping], opened: &mut [OwnedFd]) -> Result<
     Ok(())
 }
 
-impl Prepared<'_> {
-    /// Opens what the library needs in the child, and compiles the steps.
-    fn compile(&mut self, command: &Command<'_>, mode: Mode) -> Result<(), Problem> {
-        let Buffers { plan, compiler, steps, .. } = &mut *self.buffers;
-        let lent = lent(command, mode, plan)?;
-        let internal = Internal::open(plan, mode, lent)?;
-        let wanted = wanted(command, mode, plan, &self.strings, &internal)?;
-        compile(plan, &wanted.basics, wanted.attributes.as_ref(), compiler, steps)?;
-        self.take_internal(internal);
-        Ok(())
-    }
-
-    fn take_internal(&mut self, mut internal: Internal) {
-        self.errpipe = internal.errpipe.take();
-        self.internal = internal;
-    }
+/// Opens what the library needs in the child, and compiles the steps.
+fn open_internal(
+    command: &Command<'_>,
+    mode: Mode,
+    strings: &PreparedStrings,
+    buffers: &mut Buffers,
+) -> Result<Internal, Problem> {
+    let Buffers { plan, compiler, steps, .. } = buffers;
+    let lent = lent(command, mode, plan)?;
+    let internal = Internal::open(plan, mode, lent)?;
+    compile_wanted(command, mode, plan, strings, &internal, |basics, attributes| {
+        compile(plan, basics, attributes, compiler, steps)
+    })?;
+    Ok(internal)
 }
 
 /// The image of a command's child. It has addresses of the buffers and of the command's strings.
+#[inline]
 pub(super) fn image<'a>(
     command: &'a Command<'_>,
     prepared: &'a Prepared<'_>,

@@ -18,6 +18,17 @@ pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> 
         plan.mappings.push(source.mapping(target, map.not_inherited)?);
     }
     check(&mut plan.mappings)?;
+    if plan.mappings.iter().any(|mapping| mapping.origin == Origin::Closed) {
+        move_closed(plan);
+    }
+    plan.mappings.iter_mut().filter(|mapping| mapping.source != NO_SOURCE).try_for_each(check_source)?;
+    refuse_beyond_limit(plan)?;
+    Ok(())
+}
+
+/// Moves the targets that are closed in the child to the plan's list of these.
+#[inline(never)]
+fn move_closed(plan: &mut Plan) {
     let Plan { mappings, closed, .. } = plan;
     mappings.retain(|mapping| {
         let is_open = mapping.origin != Origin::Closed;
@@ -26,9 +37,6 @@ pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> 
         }
         is_open
     });
-    mappings.iter_mut().filter(|mapping| mapping.source != NO_SOURCE).try_for_each(check_source)?;
-    refuse_beyond_limit(plan)?;
-    Ok(())
 }
 
 /// Checks that a source is open, and whether it has close-on-exec set.

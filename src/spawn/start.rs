@@ -18,6 +18,16 @@ use crate::plan::{OnDrop, Teardown};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
 use std::process::{ExitStatus, Output};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Span};
+
+/// A child that has been started. The functions of a start put it into a place of the caller. If they returned it, it would be copied at
+/// each return, and it is large.
+struct Started {
+    process: Spawned,
+    ends: ParentEnds,
+    launcher: Launcher,
+}
 
 impl Command<'_> {
     /// Starts the child, and does not wait for its end. The child inherits 0, 1 and 2 unless the command connects them.
@@ -46,9 +56,8 @@ impl Command<'_> {
     #[doc(alias = "posix_spawn")]
     #[doc(alias = "vfork")]
     pub fn spawn(&mut self) -> Result<Child> {
-        let (spawned, ends, launcher) = self.start(&Defaults::INHERIT, true)?;
         let on_drop = self.settings.get().map(|settings| settings.on_drop.clone()).unwrap_or_default();
-        Ok(Child::new(spawned, ends, launcher, on_drop))
+        self.spawn_with(&Defaults::INHERIT, on_drop)
     }
 
     /// [`Command::spawn`], with pipes for standard output and error, and for standard input if it has input, unless the command connects
@@ -59,8 +68,14 @@ impl Command<'_> {
             return Err(Problem::from(refusal).of(Subject::Spawn(self.get_program().to_owned())));
         }
         let defaults = if has_input { Defaults::EXCHANGE } else { Defaults::OUTPUT };
-        let (spawned, ends, launcher) = self.start(&defaults, true)?;
-        Ok(Child::new(spawned, ends, launcher, on_drop))
+        self.spawn_with(&defaults, on_drop)
+    }
+
+    fn spawn_with(&mut self, defaults: &Defaults, on_drop: OnDrop) -> Result<Child> {
+        let mut place = None;
+        self.start(defaults, true, &mut place)?;
+        let Started { process, ends, launcher } = place.expect("the start has put the child there");
+        Ok(Child::new(process, ends, launcher, on_drop))
     }
 
     /// Starts the child and waits for its end. The child inherits 0, 1 and 2 unless the command connects them.
@@ -69,8 +84,9 @@ impl Command<'_> {
     ///
     /// Those of [`Command::spawn`] and [`Child::wait`].
     pub fn status(&mut self) -> Result<ExitStatus> {
-        let (spawned, ends, _) = self.start(&Defaults::INHERIT, false)?;
-        status_of(spawned, ends).map_err(|error| self.killed_before_exec(error))
+        let mut place = None;
+        let Started { process, ends, .. } = self.start(&Defaults::INHERIT, false, &mut place)?;
+        status_of(process, ends).map_err(|error| self.killed_before_exec(error))
     }
 
     /// Starts the child, reads its output, and waits for its end. Unless the command connects them, standard input is
@@ -87,8 +103,9 @@ impl Command<'_> {
     /// # Ok::<(), fdspawn::Error>(())
     /// ```
     pub fn output(&mut self) -> Result<Output> {
-        let (spawned, ends, _) = self.start(&Defaults::OUTPUT, false)?;
-        output_of(spawned, ends).map_err(|error| self.killed_before_exec(error))
+        let mut place = None;
+        let Started { process, ends, .. } = self.start(&Defaults::OUTPUT, false, &mut place)?;
+        output_of(process, ends).map_err(|error| self.killed_before_exec(error))
     }
 
     /// If the wait has found that the child was killed before exec, the error is one of the spawn.
@@ -99,8 +116,16 @@ impl Command<'_> {
         }
     }
 
-    /// Starts the child. `handle` says whether the caller gets the child. If not, the library waits for its end.
-    fn start(&mut self, defaults: &Defaults, handle: bool) -> Result<(Spawned, ParentEnds, Launcher)> {
+    /// Starts the child, and puts it into `place`. `handle` says whether the caller gets the child. If not, the library waits for its end.
+    fn start<'p>(
+        &mut self,
+        defaults: &Defaults,
+        handle: bool,
+        place: &'p mut Option<Started>,
+    ) -> Result<&'p mut Started> {
+        if Level::DEBUG > LevelFilter::current() {
+            return self.start_in(&Span::none(), defaults, handle, place); // No subscriber wants the span.
+        }
         let span = tracing::debug_span!(
             "spawn",
             program = ?self.get_program(),
@@ -108,35 +133,59 @@ impl Command<'_> {
             launcher = tracing::field::Empty
         );
         let _entered = span.enter();
-        match self.try_methods_in_group(defaults, handle) {
-            Ok((process, ends, launcher)) => {
+        self.start_in(&span, defaults, handle, place)
+    }
+
+    /// Starts the child, and records it in the span.
+    fn start_in<'p>(
+        &mut self,
+        span: &Span,
+        defaults: &Defaults,
+        handle: bool,
+        place: &'p mut Option<Started>,
+    ) -> Result<&'p mut Started> {
+        let started = match self.settings.get() {
+            Some(_) => self.try_methods_in_group(defaults, handle, place),
+            None => self.try_methods(defaults, handle, place),
+        };
+        match started {
+            Ok(started) => {
                 self.fd_map.close_moved();
-                span.record("pid", process.id());
-                span.record("launcher", tracing::field::debug(launcher));
-                Ok((process, ends, launcher))
+                span.record("pid", started.process.id());
+                span.record("launcher", tracing::field::debug(started.launcher));
+                Ok(started)
             }
             Err(problem) => {
-                let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));
-                let error = problem.of(Subject::Spawn(self.get_program().to_owned()));
+                let error = self.spawn_error(problem);
                 tracing::debug!(%error, "spawn failed");
                 Err(error)
             }
         }
     }
 
+    /// The error of a spawn that has failed.
+    #[cold]
+    fn spawn_error(&self, problem: Problem) -> Error {
+        let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));
+        problem.of(Subject::Spawn(self.get_program().to_owned()))
+    }
+
     /// Starts the child, and remembers which process group it is in.
-    fn try_methods_in_group(
+    #[inline(never)]
+    fn try_methods_in_group<'p>(
         &mut self,
         defaults: &Defaults,
         handle: bool,
-    ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
-        let Some(settings) = self.settings.get() else { return self.try_methods(defaults, handle) };
+        place: &'p mut Option<Started>,
+    ) -> std::result::Result<&'p mut Started, Problem> {
+        let settings = &*self.settings;
         let (group, leads_group) = (settings.group, leads_group(settings));
         let joining = group.map(Group::join).transpose().map_err(|error| Problem::from(join_failure(error)))?;
         if let Some(joining) = &joining {
             self.settings.plain.process_group = Some(joining.number());
         }
-        let (mut spawned, ends, launcher) = self.try_methods(defaults, handle)?;
+        let started = self.try_methods(defaults, handle, place)?;
+        let spawned = &mut started.process;
         match joining {
             Some(joining) => {
                 let membership = joining.joined(spawned.id().cast_signed(), spawned.pidfd());
@@ -145,19 +194,22 @@ impl Command<'_> {
             None if leads_group => spawned.set_group_leader(),
             None => {}
         }
-        Ok((spawned, ends, launcher))
+        Ok(started)
     }
 
     /// Starts the child by the best method. If the kernel refuses that method, starts it by the next one.
-    fn try_methods(
+    #[inline]
+    fn try_methods<'p>(
         &mut self,
         defaults: &Defaults,
         handle: bool,
-    ) -> std::result::Result<(Spawned, ParentEnds, Launcher), Problem> {
+        place: &'p mut Option<Started>,
+    ) -> std::result::Result<&'p mut Started, Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
         // If the child takes the terminal, find out here whether it has executed: this function can give the terminal
         // back. So too for a member of a group, for which a later wait cannot tell.
-        let handle = handle || self.settings.foreground || self.settings.group.is_some();
+        let attributes = self.settings.get();
+        let handle = handle || attributes.is_some_and(|settings| settings.foreground || settings.group.is_some());
         let needs = needs(self)?;
         let mut refused = Features::empty();
         loop {
@@ -166,11 +218,12 @@ impl Command<'_> {
                 flush_stdout()?;
             }
             let result = match self.isolated.clone() {
-                Some(isolated) => via_isolated::launch_in_thread(&isolated, self, defaults, mode),
-                None => launch_in_caller(self, defaults, mode),
+                Some(isolated) => via_isolated::launch_in_thread(&isolated, self, defaults, mode)
+                    .map(|(process, ends)| *place = Some(Started { process, ends, launcher: mode.method.launcher() })),
+                None => launch_in_caller(self, defaults, mode, place),
             };
             match result {
-                Ok((process, ends)) => return Ok((process, ends, mode.method.launcher())),
+                Ok(()) => return Ok(place.as_mut().expect("the launch has put the child there")),
                 Err(LaunchError::Failed(problem)) => return Err(problem),
                 Err(LaunchError::Missing(feature)) => {
                     // The next attempt does not use the feature, even if the probe has found it.
@@ -187,7 +240,8 @@ fn launch_in_caller(
     command: &mut Command<'_>,
     defaults: &Defaults,
     mode: Mode,
-) -> std::result::Result<(Spawned, ParentEnds), LaunchError> {
+    place: &mut Option<Started>,
+) -> std::result::Result<(), LaunchError> {
     with_buffers(|buffers| {
         let mut prepared = prepare(command, defaults, mode, buffers)?;
         trace(prepared.buffers);
@@ -197,12 +251,22 @@ fn launch_in_caller(
         let hooks = HookList::new(&mut command.hooks);
         let foreground = Foreground::save(command, &prepared.internal);
         let launched = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe);
-        if let (Err(_), Some(foreground)) = (&launched, foreground) {
-            let _ = foreground.restore(); // The failure of the launch is the error that counts.
+        match launched {
+            Ok(process) => {
+                *place = Some(Started { process, ends: prepared.ends, launcher: mode.method.launcher() });
+                Ok(())
+            }
+            Err(error) => {
+                let _ = foreground.as_ref().map(Foreground::restore); // The failure of the launch is the error that counts.
+                Err(error)
+            }
         }
-        Ok((launched?, prepared.ends))
-    })
-    .map(|(process, ends)| (launch::with_pidfd(process, mode.pidfd), ends))
+    })?;
+    if mode.pidfd {
+        let with_pidfd = |started: Started| Started { process: launch::with_pidfd(started.process, true), ..started };
+        *place = place.take().map(with_pidfd);
+    }
+    Ok(())
 }
 
 /// Why a command cannot join a group.

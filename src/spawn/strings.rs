@@ -40,9 +40,9 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Prep
         strings.push(string);
         StringId::new(strings.len() - 1)
     };
-    let settings = &*command.settings;
+    let settings = command.settings.get();
     let mut root = None;
-    if let Some(path) = &settings.root {
+    if let Some(path) = settings.and_then(|settings| settings.root.as_ref()) {
         refuse_nul(path, |_| Text::Root)?;
         root = Some(add(path.first()));
     }
@@ -55,19 +55,16 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Prep
         Directory::Inherit => root.map(|_| add("/".as_ref())),
         Directory::Fd(_) => None,
     };
-    let groups = match &settings.groups {
-        Some(groups) => {
-            check_groups(groups)?;
-            Some(list(numbers, groups.iter().copied()))
-        }
-        None => None,
+    let [groups, affinity] = match settings {
+        Some(settings) => [groups(settings, numbers)?, affinity(settings, numbers)?],
+        None => [None; 2],
     };
-    let affinity = affinity(settings, numbers)?;
     let shared_environment = command.environment.build(environment)?;
     let block = shared_environment.as_ref().map_or(&*environment, Environment::block);
     let program = command.get_program();
-    let searched = settings.programs.is_some() || search::is_searched(program);
-    if let Some(candidates) = &settings.programs {
+    let candidates = settings.and_then(|settings| settings.programs.as_ref());
+    let searched = candidates.is_some() || search::is_searched(program);
+    if let Some(candidates) = candidates {
         refuse_nul(candidates, |_| Text::Program)?;
         if candidates.len() == 0 {
             return Err(Refusal::NoPrograms.into());
@@ -92,6 +89,13 @@ fn list(numbers: &mut Vec<u32>, list: impl IntoIterator<Item = u32>) -> NumbersI
     let start = numbers.len();
     numbers.extend(list);
     NumbersId::from(start, numbers)
+}
+
+/// The command's supplementary groups.
+fn groups(settings: &Settings<'_>, numbers: &mut Vec<u32>) -> Result<Option<NumbersId>, Problem> {
+    let Some(groups) = &settings.groups else { return Ok(None) };
+    check_groups(groups)?;
+    Ok(Some(list(numbers, groups.iter().copied())))
 }
 
 /// The kernel's mask of the command's CPUs: bits in words of the machine.

@@ -3,13 +3,13 @@
 //! The parent's plan has the numbers of the parent's table. The thread's plan is a copy with the sources' numbers in the thread's
 //! table. The steps are compiled from that copy.
 
-use super::attributes::{check, wanted};
+use super::attributes::{check, compile_wanted};
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
 use super::foreground::Foreground;
 use super::internal::Internal;
 use super::lent::{Lent, LentFd, lent, program_file};
-use super::prepare::{Prepared, image, open_sources};
+use super::prepare::{Prepared, Sources, image, open_sources};
 use super::resolve::soft_limit;
 use super::rows::trace;
 use super::strings::{self, PreparedStrings};
@@ -43,17 +43,20 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         strings: PreparedStrings,
         buffers: &'b mut Buffers,
     ) -> Result<(Self, Vec<RawFd>), Problem> {
-        let mut prepared = open_sources(&command.fd_map, defaults, mode, strings, buffers)?;
-        prepared.std_fd_was_free = false; // The thread's table has no standard streams.
-        prepared.buffers.plan.limit = soft_limit();
-        prepared.buffers.plan.hooks = !command.hooks.is_empty();
-        prepared.program_file = program_file(command)?;
-        let (plan, mut numbers) = prepared.buffers.plan.for_another_table();
-        let opened = lent(command, mode, &prepared.buffers.plan)?;
+        let Sources { ends, .. } = open_sources(&command.fd_map, defaults, mode, buffers)?;
+        buffers.plan.limit = soft_limit();
+        buffers.plan.hooks = !command.hooks.is_empty();
+        let program_file = program_file(command)?;
+        let (plan, mut numbers) = buffers.plan.for_another_table();
+        let opened = lent(command, mode, &buffers.plan)?;
         let lent = opened.as_ref().map(|fd| {
             numbers.push(fd.as_fd().as_raw_fd());
             numbers.len() - 1
         });
+        let internal = Internal::default();
+        // The thread's table has no standard streams.
+        let std_fd_was_free = false;
+        let prepared = Prepared { buffers, ends, errpipe: None, std_fd_was_free, strings, internal, program_file };
         Ok((Self { prepared, plan, lent, _opened: opened }, numbers))
     }
 
@@ -65,8 +68,9 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         let mut internal = Internal::open(plan, mode, lent)?;
         // The parent's plan has the sources that the caller knows.
         let Buffers { plan: parents, compiler, steps, .. } = &mut *prepared.buffers;
-        let wanted = wanted(command, mode, parents, &prepared.strings, &internal)?;
-        compile(plan, &wanted.basics, wanted.attributes.as_ref(), compiler, steps)?;
+        compile_wanted(command, mode, parents, &prepared.strings, &internal, |basics, attributes| {
+            compile(plan, basics, attributes, compiler, steps)
+        })?;
         prepared.errpipe = internal.errpipe.take();
         prepared.internal = internal;
         Ok(())

@@ -39,4 +39,6 @@ pub(crate) use self::signal::{
     SignalSet, default_handlers, default_signal, every_signal, ignore_signal, set_signal_mask, signal_mask, signal_set,
 };
 pub(crate) use self::stream::{append, write_and_take_signal, write_without_signal};
-pub(crate) use self::wait::{signal_group_by_pidfd, status_after_reap, wait_by_pid, wait_by_pidfd, wait4};
+pub(crate) use self::wait::{
+    signal_group_by_pidfd, status_after_reap, status_by_pid, wait_by_pid, wait_by_pidfd, wait4,
+};

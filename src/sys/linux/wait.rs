@@ -22,9 +22,24 @@ fn waitid(kind: usize, id: i32, options: c_int) -> Result<Option<(c_int, RawUsag
     let (info_at, usage_at) = ((&raw mut info) as usize, (&raw mut usage) as usize);
     // SAFETY: the kernel writes one structure of each type.
     unsafe { call(libc::SYS_waitid, [kind, id as usize, info_at, options as usize, usage_at]) }?;
+    Ok(status_in(&info).map(|status| (status, usage.into())))
+}
+
+/// [`wait_by_pid`] without the use of resources, which would take the kernel and the caller time.
+pub(crate) fn status_by_pid(pid: i32, options: c_int) -> Result<Option<c_int>, Errno> {
+    // SAFETY: all zeros is a valid value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let args = [libc::P_PID as usize, pid as usize, (&raw mut info) as usize, options as usize];
+    // SAFETY: the kernel writes one structure; the address of the second one is null.
+    unsafe { call(libc::SYS_waitid, args) }?;
+    Ok(status_in(&info))
+}
+
+/// The status in what `waitid(2)` has written; `None` if that is about no child.
+fn status_in(info: &libc::siginfo_t) -> Option<c_int> {
     // SAFETY: the kernel has written the fields of a child, or has left the zeros.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-    Ok((pid != 0).then(|| (wait_status(info.si_code, status), usage.into())))
+    (pid != 0).then(|| wait_status(info.si_code, status))
 }
 
 /// The status of a child in the encoding of `wait(2)`.
