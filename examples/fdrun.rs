@@ -4,20 +4,22 @@
 //! fdrun [OPTION]... [--] PROGRAM [ARG]...
 //! ```
 //!
-//! `fdrun --help` lists the options. Six examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
+//! `fdrun --help` lists the options. Seven examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
 //!
 //! ```text
 //! fdrun --fd 5=data:hello --fd 7=append:audit.log -- sh -c 'read word <&5; echo "got $word" >&7'
 //! fdrun --fd 1=parent:2 --fd 2=parent:1 --pipe-from 3 -- sh -c 'echo to stderr; echo a line to fdrun >&3'
 //! PASSWORD=hush fdrun --exec --fd 5=env:PASSWORD -- sh -c 'read secret <&5'
 //! fdrun --uid nobody --no-new-privs --rlimit nofile=64: --nice 5 -- id
+//! fdrun --timeout 5s --kill-after 2s --tree group --usage -- sh -c 'sleep 30 & sleep 30'
 //! fdrun --explain --keep 3 --fd 4=same:3 -- cat 3</etc/hosts
 //! fdrun --table --fd 5=data:hello --fd 0=null
 //! ```
 //!
 //! fdrun ends as its program does: with the program's exit status, or by the signal that has killed the program (a shell
 //! shows 128 plus the signal's number). If the program is not found, the exit status is 127; if the program cannot be
-//! executed, 126; for any other error of fdrun, 125. fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to the program.
+//! executed, 126; for any other error of fdrun, 125; if the program has had no time left (`--timeout`), 124, or 137 if
+//! SIGKILL has ended it. fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to the program.
 //!
 //! All users of a system can read command lines, and so the TEXT of `data:TEXT`. For secrets there are `data-from:FILE` and
 //! `env:NAME`.
@@ -47,6 +49,12 @@ mod sources;
 mod table;
 #[path = "fdrun/terminal.rs"]
 mod terminal;
+#[path = "fdrun/timeout.rs"]
+mod timeout;
+#[path = "fdrun/tree.rs"]
+mod tree;
+#[path = "fdrun/usage.rs"]
+mod usage;
 #[path = "fdrun/values.rs"]
 mod values;
 

@@ -47,6 +47,8 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod cgroup;
 mod child;
 mod command;
 mod environ;
@@ -64,6 +66,8 @@ mod platform;
 mod spawn;
 mod sys;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use self::cgroup::{Cgroup, CgroupKill};
 pub use self::child::{Change, Child, Ended, Handle, Process, Reached, Usage};
 pub use self::command::{Args, Command, Environment, FdMap, IsolatedRef, Kept, Lend, Slot, Stdio, Variables};
 pub use self::error::{Error, Failure, Result, Stage, Text};

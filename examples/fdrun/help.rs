@@ -8,7 +8,8 @@ Run PROGRAM with 0, 1, 2 and the descriptors that the options name; close all ot
 const END: &str = "\
 Options may come in any order. fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to
 PROGRAM. It ends as PROGRAM does: with its status, or by the signal that killed it.
-127: PROGRAM was not found; 126: it cannot be executed; 125: any other error.
+127: PROGRAM was not found; 126: it cannot be executed; 125: any other error;
+124 and 137: see --timeout.
 ";
 
 /// The column in which the help texts of options start.
@@ -93,9 +94,40 @@ parent of fdrun ends. `keep` takes the one that fdrun has,
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub const NO_NEW_PRIVS: &str = "\
 let no file that PROGRAM executes add a privilege";
+pub const TIMEOUT: &str = "\
+end PROGRAM after this time: a number of seconds, or with a unit
+(s, m, h, d), such as 5, 0.5 or 2m; 0 is no limit. fdrun then exits
+with 124, or with 137 if SIGKILL has ended PROGRAM. As timeout(1),
+it sends SIGTERM, and without --kill-after it then waits until
+PROGRAM has ended, however long. It reads pipes no longer, too";
+pub const SIGNAL: &str = "\
+what --timeout sends in place of TERM: a name or a number";
+pub const KILL_AFTER: &str = "\
+send SIGKILL if PROGRAM still runs this time after the first signal,
+be it that of --timeout or one that fdrun passes on; 0 is never";
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub const TREE: &str = "\
+let all signals go to more than PROGRAM, and kill (SIGKILL) what
+is left of it as soon as PROGRAM has ended, with or without a
+--timeout. Who is not to be killed has to end before PROGRAM.
+REACH is one of
+  process         PROGRAM alone; nothing is killed
+  group           the new process group that PROGRAM leads, but not
+                  what has moved to another one. As a background
+                  job, it may not read the terminal: --foreground
+  session         the new session that PROGRAM leads, in all groups
+  descendants     what PROGRAM has started, in all groups and
+                  sessions, but not what has lost its parent before
+                  the signal. If PROGRAM ends without a signal of
+                  fdrun, nothing is killed";
+pub const USAGE: &str = "\
+at the end, write to standard error what PROGRAM, with the children
+that it has waited for, has used: times, peak memory, switches of
+the processor and page faults";
 pub const EXEC: &str = "\
 execute PROGRAM in the process of fdrun, so that no process stands
-between; not with --pipe-from, --launcher or --table";
+between; not with --pipe-from, --launcher, --timeout, --kill-after,
+--tree, --usage or --table";
 pub const EXPLAIN: &str = "\
 print the plan and the steps of a child; run nothing, open no PATH or
 FILE";

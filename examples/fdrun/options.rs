@@ -2,7 +2,7 @@
 
 use crate::request::Request;
 use crate::values::Parsed;
-use crate::{attributes, help, sources};
+use crate::{attributes, help, sources, timeout};
 use fdspawn::Rest;
 use lexopt::prelude::*;
 use std::error::Error;
@@ -24,7 +24,7 @@ use Action::{Flag, May, Takes};
 
 /// All options, in the order of `--help`. A new option is one more row. Its function is in the file that the comment names.
 fn options() -> impl Iterator<Item = &'static Row> {
-    [DESCRIPTORS, STRINGS, ATTRIBUTES, LINUX, TASKS].into_iter().flatten()
+    [DESCRIPTORS, STRINGS, ATTRIBUTES, LINUX, END, TASKS].into_iter().flatten()
 }
 
 const DESCRIPTORS: &[Row] = &[
@@ -84,6 +84,18 @@ const LINUX: &[Row] = &[
     Row("--pdeathsig SIGNAL", help::PDEATHSIG, Takes(attributes::parent_death_signal)),
     // Privileges: `attributes/ids.rs`.
     Row("--no-new-privs", help::NO_NEW_PRIVS, Flag(attributes::no_new_privs)),
+];
+
+const END: &[Row] = &[
+    // How the program is ended: `timeout.rs`.
+    Row("--timeout TIME", help::TIMEOUT, Takes(timeout::timeout)),
+    Row("--signal SIGNAL", help::SIGNAL, Takes(timeout::first_signal)),
+    Row("--kill-after TIME", help::KILL_AFTER, Takes(timeout::kill_after)),
+    // Which processes end with it: `attributes/sessions.rs` and `tree.rs`.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Row("--tree REACH", help::TREE, Takes(attributes::tree)),
+    // What it has used: `usage.rs`.
+    Row("--usage", help::USAGE, Flag(|request| request.usage = true)),
 ];
 
 const TASKS: &[Row] = &[

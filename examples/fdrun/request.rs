@@ -1,8 +1,9 @@
 //! What the command line asks for.
 
+use crate::timeout::Times;
 use crate::values::{Parsed, wrong};
 use fdspawn::inspect::DescriptorTable;
-use fdspawn::{Command, Launcher, Rest, Signal, Stdio};
+use fdspawn::{Command, Launcher, Reach, Rest, Signal, Stdio};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
@@ -35,6 +36,12 @@ pub struct Request {
     /// Whether a descriptor replaces the path of the program.
     pub has_program_fd: bool,
     pub foreground: bool,
+    /// The process group that the program is to join. 0 makes a new one.
+    pub process_group: Option<i32>,
+    pub makes_session: bool,
+    pub times: Times,
+    pub tree: Option<Reach>,
+    pub usage: bool,
     pub exec: bool,
     pub explain: bool,
     pub table: bool,
@@ -72,6 +79,11 @@ impl Request {
             cgroup: None,
             has_program_fd: false,
             foreground: false,
+            process_group: None,
+            makes_session: false,
+            times: Times::default(),
+            tree: None,
+            usage: false,
             exec: false,
             explain: false,
             table: false,
@@ -117,14 +129,35 @@ impl Request {
         let others = [
             ("--pipe-from", !self.pipes.is_empty(), "fdrun would not be there to read the pipe"),
             ("--launcher", self.launcher.is_some(), "no process is launched"),
+            ("--timeout", self.times.timeout.is_some(), "fdrun would not be there to end the program"),
+            ("--kill-after", self.times.kill_after.is_some(), "fdrun would not be there to kill the program"),
+            ("--tree", self.tree.is_some(), "fdrun would not be there to end the processes"),
+            ("--usage", self.usage, "fdrun would not be there to print it"),
             ("--table", self.table, "fdrun would not be there to print the table"),
         ];
+        if self.times.signal.is_some() && self.times.timeout.is_none() {
+            return Err("--signal does not go without --timeout".into());
+        }
+        self.check_tree()?;
         if self.table && self.has_program_fd {
             return Err("--program-fd does not go with --table: fdrun is the program that prints the table".into());
         }
         match others.into_iter().find(|(_, is_given, _)| self.exec && *is_given) {
             Some((option, _, reason)) => Err(format!("{option} does not go with --exec: {reason}").into()),
             None => Ok(()),
+        }
+    }
+    /// Refuses a tree whose program would not lead the group or the session.
+    fn check_tree(&self) -> Parsed {
+        match (self.tree, self.process_group) {
+            (Some(Reach::Group), Some(group)) if group != 0 => {
+                Err(format!("--tree group does not go with --pgrp {group}: the program has to lead its group").into())
+            }
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            (Some(Reach::Session), Some(_)) => {
+                Err("--tree session does not go with --pgrp: the leader of a session leads a group of its own".into())
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! The run itself: fdrun builds the command, and explains, executes or starts it.
 
 use crate::request::Request;
-use crate::{lines, signals, sources, table, terminal};
-use fdspawn::{Command, Launcher, Slot};
+use crate::timeout::{Clock, Times};
+use crate::tree::{self, Tree};
+use crate::{lines, signals, sources, table, terminal, usage};
+use fdspawn::{Command, Launcher, OnDrop, Reach, Slot, Teardown, Usage};
 use std::error::Error;
 use std::io::{self, PipeReader, Write};
 use std::os::fd::RawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Builds the command, and does with it what the command line asks for.
 pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
@@ -26,6 +28,8 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     for change in request.changes {
         change(&mut command);
     }
+    let reach = request.tree.unwrap_or(Reach::Process);
+    tree::prepare(&mut command, reach, request.makes_session);
     command.foreground(request.foreground);
     if let Some(blocked) = &request.blocked {
         command.signal_mask(blocked);
@@ -61,11 +65,27 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
         return Err(replace(command).into());
     }
     let terminal = request.foreground.then(terminal::Foreground::now).flatten();
-    let ended = run_child(command, pipes);
+    let start = Instant::now();
+    let ended = run_child(command, pipes, reach, &request.times);
     if let Some(terminal) = terminal {
         terminal.restore();
     }
-    end(ended?)
+    let ended = ended?;
+    if request.usage {
+        usage::print(ended.usage, start.elapsed());
+    }
+    match ended.code {
+        Some(code) => Ok(ExitCode::from(code)),
+        None => end(ended.status),
+    }
+}
+
+/// How the program has ended.
+struct Ended {
+    status: ExitStatus,
+    usage: Option<Usage>,
+    /// The exit status of fdrun, if it is not the program's.
+    code: Option<u8>,
 }
 
 /// Executes the program in this process. Returns the error if that fails.
@@ -77,30 +97,35 @@ fn replace(mut command: Command<'_>) -> fdspawn::Error {
 }
 
 /// Starts the program, passes signals on to it, and reads its pipes until it has ended.
-fn run_child(mut command: Command<'_>, pipes: Vec<(RawFd, Slot<PipeReader>)>) -> Result<ExitStatus, Box<dyn Error>> {
+fn run_child(
+    mut command: Command<'_>,
+    pipes: Vec<(RawFd, Slot<PipeReader>)>,
+    reach: Reach,
+    times: &Times,
+) -> Result<Ended, Box<dyn Error>> {
     // Not earlier: a signal has to end an fdrun that waits for a writer of a FIFO, or for the end of its standard input.
     signals::note_signals();
-    let mut child = command.spawn()?;
+    // After an error of fdrun, the program does not go on alone.
+    let mut child = command.on_drop(OnDrop::End(Teardown::kill())).spawn()?;
+    let mut clock = Clock::start(times);
+    let mut tree = Tree::new(&mut child, reach)?;
     drop(command); // The data that it has may be secret.
     let blocked = signals::Blocked::new();
     let pipes = pipes.into_iter().map(|(number, slot)| (number, child.take(slot).expect("taken once")));
-    let ends = match lines::start_readers(pipes) {
-        Ok(ends) => ends,
-        Err(error) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(error.into());
-        }
-    };
-    let ended = blocked.wait(&child)?;
+    let ends = lines::start_readers(pipes)?;
+    let asked_to_end = blocked.wait(&child, &mut tree, &mut clock)?;
     // A process that the program has started may have the pipes, too.
-    if ended.asked_to_end {
+    if asked_to_end {
         let _ = ends.recv_timeout(LONGEST_READ);
     } else {
         blocked.end_by_signals();
-        let _ = ends.recv();
+        match clock.timeout() {
+            Some(time) => _ = ends.recv_timeout(time.saturating_duration_since(Instant::now()).max(LONGEST_READ)),
+            None => _ = ends.recv(),
+        }
     }
-    Ok(ended.status)
+    let (status, usage) = child.wait_usage()?;
+    Ok(Ended { status, usage, code: clock.code(status) })
 }
 
 /// Ends as the program has ended.

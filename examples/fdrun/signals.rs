@@ -4,11 +4,13 @@
 //! spawn has returned is not lost, although no signal is blocked for the program: the program gets the mask of the thread that
 //! spawns it.
 
-use fdspawn::Child;
+use crate::timeout::Clock;
+use crate::tree::Tree;
+use fdspawn::{Child, Signal};
 use std::ffi::{c_int, c_void};
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use std::{mem, ptr};
 
 /// The signals that fdrun passes on.
@@ -36,7 +38,7 @@ const FROM_KERNEL: Option<c_int> = {
     code
 };
 
-/// The handler of SIGCHLD. The signal ends the `sigsuspend` of `wait`, so the handler has nothing to do.
+/// The handler of SIGCHLD. The signal ends the `pselect` of `wait`, so the handler has nothing to do.
 extern "C" fn child_has_changed(_: c_int) {}
 
 /// Notes signals from now on. A signal that fdrun was started with as ignored stays ignored, in the program too. The library
@@ -57,13 +59,6 @@ pub struct Blocked {
     before: libc::sigset_t,
 }
 
-/// How the program has ended.
-pub struct Ended {
-    pub status: ExitStatus,
-    /// Whether fdrun was asked to end: a signal that asks for that was passed on, or has ended the program.
-    pub asked_to_end: bool,
-}
-
 impl Blocked {
     pub fn new() -> Self {
         let mut signals = empty_set();
@@ -74,24 +69,32 @@ impl Blocked {
         Self { before: change_mask(libc::SIG_BLOCK, &signals) }
     }
 
-    /// Waits for the end of the program, and passes signals on until then. The signals stay blocked.
-    pub fn wait(&self, child: &Child) -> fdspawn::Result<Ended> {
+    /// Waits for the end of the program. Until then it passes signals on, and sends those of the clock. The signals stay blocked.
+    ///
+    /// Returns whether fdrun was asked to end: a signal that asks for that was passed on, or has ended the program, or the time is over.
+    pub fn wait(&self, child: &Child, tree: &mut Tree, clock: &mut Clock) -> fdspawn::Result<bool> {
         let mut waiting = self.before;
         // fdrun may have been started with SIGCHLD blocked.
         // SAFETY: the set is initialized.
         unsafe { libc::sigdelset(&raw mut waiting, libc::SIGCHLD) };
         let mut passed_on = Vec::new();
         loop {
-            passed_on.extend(pass_on(child));
-            if let Some(status) = child.try_wait()? {
+            let noted = Noted::take();
+            if noted.has_any() {
+                clock.signalled();
+            }
+            passed_on.extend(pass_on(child, tree, &noted));
+            if let Some(status) = tree.status(child)? {
                 // A program may take SIGHUP for a request to read its configuration again.
                 let asks = |signal: &c_int| PASSED_ON.contains(signal) && *signal != libc::SIGHUP;
                 let ended_by_it = status.signal().is_some_and(|signal| PASSED_ON.contains(&signal));
-                return Ok(Ended { status, asked_to_end: ended_by_it || passed_on.iter().any(asks) });
+                return Ok(ended_by_it || clock.code(status).is_some() || passed_on.iter().any(asks));
+            }
+            while let Some(signal) = clock.due() {
+                tree.signal(child, signal);
             }
             // The handlers run only in this call, so no signal is missed between the checks above and the wait.
-            // SAFETY: the set is initialized.
-            unsafe { libc::sigsuspend(&raw const waiting) };
+            sleep_until(clock.next(), &waiting);
         }
     }
 
@@ -106,21 +109,56 @@ impl Blocked {
     }
 }
 
-/// Passes the noted signals on to the program, which this thread has not reaped yet. Returns them.
-fn pass_on(child: &Child) -> Vec<c_int> {
-    let by_process = BY_PROCESS.swap(0, Ordering::Relaxed);
-    let by_kernel = BY_KERNEL.swap(0, Ordering::Relaxed);
+/// The noted signals, as two sets of bits.
+struct Noted {
+    by_process: u32,
+    by_kernel: u32,
+}
+
+impl Noted {
+    fn take() -> Self {
+        Self { by_process: BY_PROCESS.swap(0, Ordering::Relaxed), by_kernel: BY_KERNEL.swap(0, Ordering::Relaxed) }
+    }
+
+    fn has_any(&self) -> bool {
+        self.by_process | self.by_kernel != 0
+    }
+}
+
+/// Passes the noted signals on to the program, which this thread has not reaped yet, and with --tree to the others. Returns them.
+fn pass_on(child: &Child, tree: &mut Tree, noted: &Noted) -> Vec<c_int> {
     let pid = child.id().cast_signed();
     let is_to_pass = |signal: &c_int| {
-        by_process >> signal & 1 == 1 || (by_kernel >> signal & 1 == 1 && !has_got_from_kernel(pid, *signal))
+        noted.by_process >> signal & 1 == 1
+            || (noted.by_kernel >> signal & 1 == 1 && !has_got_from_kernel(pid, *signal))
     };
     let signals: Vec<c_int> = PASSED_ON.into_iter().filter(is_to_pass).collect();
-    for &signal in &signals {
-        // The call fails if the program runs as another user. Then the program may not be signalled by this user at all.
-        // SAFETY: only numbers are passed. The pid is the program's until this thread reaps it.
-        unsafe { libc::kill(pid, signal) };
+    for signal in signals.iter().filter_map(|&signal| Signal::from_named_raw(signal)) {
+        if tree.is_process() {
+            // The call fails if the program runs as another user. Then the program may not be signalled by this user at all.
+            let _ = child.signal(signal);
+        } else {
+            tree.signal(child, signal);
+        }
     }
     signals
+}
+
+/// Waits for a signal that the mask lets in, at most until the time. It may return earlier.
+fn sleep_until(time: Option<Instant>, mask: &libc::sigset_t) {
+    /// Systems refuse times that are too long for them.
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    let left = time.map(|time| time.saturating_duration_since(Instant::now()).min(LONGEST));
+    // SAFETY: all zeros is a valid value.
+    let mut timespec: libc::timespec = unsafe { mem::zeroed() };
+    if let Some(left) = left {
+        // The conversions are exact: both numbers are small.
+        timespec.tv_sec = left.as_secs() as libc::time_t;
+        timespec.tv_nsec = left.subsec_nanos() as _;
+    }
+    let limit = if left.is_some() { &raw const timespec } else { ptr::null() };
+    // SAFETY: the call reads the time and the initialized set, and looks at no descriptor.
+    unsafe { libc::pselect(0, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), limit, mask) };
 }
 
 /// Whether the kernel has sent the program a signal that it has sent to fdrun. A terminal sends its signals to all processes of

@@ -4,6 +4,8 @@ use super::executed::{has_executed, is_known_to_have_executed};
 use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait, wait_for_status};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, is_stopped, peek};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::cgroup::Cgroup;
 use crate::group::{Membership, ReapMode};
 use crate::sys;
 use rustix::io::Errno;
@@ -28,6 +30,9 @@ pub(crate) struct Spawned {
     leads_group: bool,
     /// The group that the child has joined or leads, if others can join it.
     membership: Option<Membership>,
+    /// The cgroup that the library has made for the child ([`Command::own_cgroup`](crate::Command::own_cgroup)).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    cgroup: Option<Cgroup>,
     /// A thread that holds the lock and finds no status may use the pid: no other thread can reap the child through this `Spawned`
     /// meanwhile.
     state: Mutex<State>,
@@ -68,6 +73,8 @@ impl Spawned {
             forks: sys::forks(),
             leads_group: false,
             membership: None,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            cgroup: None,
             state: Mutex::default(),
             is_ended: Condvar::new(),
         }
@@ -86,6 +93,18 @@ impl Spawned {
     /// Remembers that the child was started as the leader of a process group.
     pub(crate) fn set_group_leader(&mut self) {
         self.leads_group = true;
+    }
+
+    /// Keeps the cgroup that the library has made for the child.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn set_cgroup(&mut self, cgroup: Cgroup) {
+        self.cgroup = Some(cgroup);
+    }
+
+    /// The cgroup that the library has made for the child.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        self.cgroup.as_ref()
     }
 
     /// Remembers that the child has joined a group, or leads it.

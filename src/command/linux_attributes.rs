@@ -1,7 +1,9 @@
 //! The methods of `Command` for attributes that only Linux has.
 
 use super::builder::Command;
+use super::child_cgroup::ChildCgroup;
 use super::lend::Lend;
+use crate::cgroup::Cgroup;
 use crate::plan::Scheduler;
 use rustix::process::Signal;
 use rustix::thread::CpuSet;
@@ -124,10 +126,12 @@ impl<'fd> Command<'fd> {
     }
 
     /// Starts the child in a cgroup, version 2. `directory` is a descriptor of the cgroup's directory, which the command borrows. Linux
-    /// only.
+    /// only. For a cgroup that the library has made, see [`Command::own_cgroup`].
     ///
     /// The kernel makes the child in the cgroup (`CLONE_INTO_CGROUP`, Linux 5.7), so that it never runs in this process's. If the kernel
-    /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step.
+    /// refuses that, and under the fork launcher, the child writes to `cgroup.procs` before its first other step. If SIGKILL ends a child
+    /// before it has executed the program, and the kernel has made it in the cgroup, the spawn makes another one, which joins the cgroup so:
+    /// Linux 6.18 kills each such child if processes of the cgroup have been killed by `cgroup.kill` before.
     ///
     /// If `memory.oom.group` is 1 in the cgroup, or in a cgroup above it that this process can see, and memory runs out there, the kernel
     /// kills all processes of that group, and those that share memory with one of them: this process, if the child shares its memory. So
@@ -156,7 +160,33 @@ impl<'fd> Command<'fd> {
     /// ```
     #[doc(alias = "CLONE_INTO_CGROUP")]
     pub fn cgroup(&mut self, directory: impl Lend<'fd>) -> &mut Self {
-        self.settings.linux.cgroup = Some(directory.lend());
+        self.settings.linux.cgroup = Some(ChildCgroup::Lent(directory.lend()));
+        self
+    }
+
+    /// Starts the child in a cgroup that the library has made, as [`Command::cgroup`] does. The later call of the two counts. Linux only.
+    ///
+    /// The command and its copies keep a clone of the cgroup, and so does each child that is started by them, until it is dropped. So the
+    /// cgroup is there as long as one of them. [`Command::exec`] moves this process into the cgroup, and then no drop removes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Command::cgroup`], also if the cgroup has been removed.
+    ///
+    /// ```
+    /// use fdspawn::{Cgroup, Command};
+    ///
+    /// let Ok(cgroup) = Cgroup::create() else { return Ok(()) }; // no cgroup is delegated to this process
+    /// let mut child = Command::new("sleep").arg("60").own_cgroup(&cgroup).spawn()?;
+    /// assert!(!cgroup.is_empty()?);
+    /// cgroup.kill()?;
+    /// child.wait()?;
+    /// cgroup.remove()?;
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[doc(alias = "CLONE_INTO_CGROUP")]
+    pub fn own_cgroup(&mut self, cgroup: &Cgroup) -> &mut Self {
+        self.settings.linux.cgroup = Some(ChildCgroup::Own(cgroup.clone()));
         self
     }
 

@@ -3,6 +3,8 @@
 mod attributes;
 mod builder;
 mod c_strings;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod child_cgroup;
 mod copy;
 mod debug;
 mod environment;
@@ -22,6 +24,8 @@ mod stdio;
 pub use self::builder::{Args, Command};
 pub(crate) use self::builder::{Directory, Hook};
 pub(crate) use self::c_strings::{CStrings, PtrArray};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use self::child_cgroup::ChildCgroup;
 pub(crate) use self::environment::EnvBlock;
 pub use self::environment::{Environment, Variables};
 pub use self::fd_map::FdMap;

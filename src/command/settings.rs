@@ -1,6 +1,8 @@
 //! `Settings`: the attributes of a command, and `LazySettings`, which has memory for them only if the command sets one.
 
 use super::c_strings::CStrings;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::child_cgroup::ChildCgroup;
 use crate::group::Group;
 use crate::plan::{Attributes, OnDrop, Signals};
 use rustix::process::{Resource, Rlimit};
@@ -64,7 +66,7 @@ pub(crate) struct Settings<'fd> {
 #[derive(Clone)]
 pub(crate) struct LinuxSettings<'fd> {
     pub(crate) affinity: Option<Box<CpuSet>>,
-    pub(crate) cgroup: Option<BorrowedFd<'fd>>,
+    pub(crate) cgroup: Option<ChildCgroup<'fd>>,
     pub(crate) parent_death_signal: Option<Signal>,
     pub(crate) program: Option<BorrowedFd<'fd>>,
 }

@@ -79,10 +79,10 @@ impl Error {
     /// |---|---|
     /// | `EBADF` | a target below zero or beyond the limit, a source that is not open, [`Stdio::same_as`] a target that is not open, a cgroup that is none |
     /// | `EMFILE` | no number is free to break a cycle |
-    /// | `EBUSY` | a target of an `exec` that is in use, a frozen cgroup |
+    /// | `EBUSY` | a target of an `exec` that is in use, a frozen cgroup, [`Failure::CgroupNotEmpty`] |
     /// | `ECHILD` | [`Failure::Reaped`], [`Failure::NotAChild`] |
     /// | `EINVAL` | all other refused input, and the error of a hook that has only a text, as with `std::process` |
-    /// | `EOPNOTSUPP` | [`Failure::CloneUnavailable`], [`Failure::AfterFork`] |
+    /// | `EOPNOTSUPP` | [`Failure::CloneUnavailable`], [`Failure::AfterFork`], [`Failure::NoCgroup`], [`Failure::CgroupController`] |
     /// | `ECANCELED` | the child ended before it executed the program, without an error of its own |
     /// | `EIO` | what remains |
     ///

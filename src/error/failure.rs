@@ -53,6 +53,29 @@ pub enum Failure {
         /// The name of the file.
         file: &'static str,
     },
+    /// No mounted file system shows a cgroup of version 2 for this process ([`Cgroup::create`](crate::Cgroup::create)).
+    NoCgroup,
+    /// This process may not make cgroups in its own cgroup, which has this path, or start processes there
+    /// ([`Cgroup::create`](crate::Cgroup::create)).
+    CgroupNotDelegated(PathBuf),
+    /// The directory at this path is not one of a cgroup, version 2 ([`Cgroup::create_in`](crate::Cgroup::create_in)).
+    NotACgroup(PathBuf),
+    /// The directory of a [`Cgroup`](crate::Cgroup) could not be opened, made or removed.
+    CgroupDirectory(PathBuf),
+    /// A file of a [`Cgroup`](crate::Cgroup) could not be opened, read or written, or one in which the kernel names this process's own cgroup.
+    CgroupFile {
+        /// The name of the file.
+        file: &'static str,
+    },
+    /// The controller of a limit is not enabled for the [`Cgroup`](crate::Cgroup).
+    CgroupController {
+        /// The controller, as `cgroup.subtree_control` names it: "memory".
+        controller: &'static str,
+    },
+    /// Processes are left in the [`Cgroup`](crate::Cgroup), so it could not be removed; or they could not be killed.
+    CgroupNotEmpty,
+    /// This process is itself in the [`Cgroup`](crate::Cgroup) that should be killed.
+    OwnCgroup,
     /// The parent could not find out its own user, group or parent.
     CheckIds,
     /// After a failed [`Command::exec`](crate::Command::exec), the library could not restore what the exec had changed.

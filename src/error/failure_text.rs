@@ -40,6 +40,19 @@ impl fmt::Display for Failure {
             }
             Self::CheckFd { fd } => write!(f, "cannot find out whether descriptor {fd} is open"),
             Self::Cgroup { fd, file } => write!(f, "cannot open {file} of the cgroup of descriptor {fd}"),
+            Self::NoCgroup => f.write_str("no mounted file system shows a cgroup of version 2 for this process"),
+            Self::CgroupNotDelegated(path) => {
+                write!(f, "the cgroup of this process, `{}`, is not delegated to it", Escaped::new(path))
+            }
+            Self::NotACgroup(_) => f.write_str("it is no directory of a cgroup, version 2"),
+            Self::CgroupDirectory(path) => write!(f, "directory `{}`", Escaped::new(path)),
+            Self::CgroupFile { file } => f.write_str(file),
+            Self::CgroupController { controller } => write!(
+                f,
+                "the controller {controller} is not enabled for it (cgroup.subtree_control of the directory in which it is)"
+            ),
+            Self::CgroupNotEmpty => f.write_str("processes are left in it"),
+            Self::OwnCgroup => f.write_str("this process is in the cgroup itself"),
             Self::CheckIds => f.write_str("cannot find out the user, the group or the parent of this process"),
             Self::NotRestored { what, exec } => write!(f, "{exec}; and then cannot restore {what}"),
             Self::Flush => f.write_str("cannot flush standard output"),

@@ -44,6 +44,12 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::HooksNotCopied
         | Failure::CheckIds
         | Failure::Cgroup { .. }
+        | Failure::NoCgroup
+        | Failure::CgroupNotDelegated(_)
+        | Failure::NotACgroup(_)
+        | Failure::CgroupDirectory(_)
+        | Failure::CgroupFile { .. }
+        | Failure::CgroupController { .. }
         | Failure::Open { .. }
         | Failure::ParentOpen { .. }
         | Failure::CheckFd { .. }
@@ -77,6 +83,8 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::NoSession
         | Failure::NoProcessList
         | Failure::StillRuns
+        | Failure::CgroupNotEmpty
+        | Failure::OwnCgroup
         | Failure::Read
         | Failure::Write
         | Failure::Status { .. }
@@ -188,6 +196,15 @@ mod tests {
             (Failure::CredentialsNeedFork, parent, libc::EINVAL),
             (Failure::OomGroupNeedsFork, parent, libc::EINVAL),
             (Failure::CheckIds, parent, libc::EIO),
+            (Failure::Cgroup { fd: 3, file: "cgroup.procs" }, parent, libc::EIO),
+            (Failure::NoCgroup, parent, libc::EOPNOTSUPP),
+            (Failure::CgroupNotDelegated(path()), parent, libc::EIO),
+            (Failure::NotACgroup(path()), parent, libc::EBADF),
+            (Failure::CgroupDirectory(path()), parent, libc::EIO),
+            (Failure::CgroupFile { file: "cgroup.procs" }, parent, libc::EIO),
+            (Failure::CgroupController { controller: "memory" }, parent, libc::EOPNOTSUPP),
+            (Failure::CgroupNotEmpty, Stage::Running, libc::EBUSY),
+            (Failure::OwnCgroup, Stage::Running, libc::EINVAL),
             (Failure::ChangeRoot(path()), attribute, libc::EIO),
             (Failure::Groups(vec![5]), attribute, libc::EIO),
             (Failure::Affinity(vec![5]), attribute, libc::EIO),

@@ -3,6 +3,7 @@
 use crate::escape::Escaped;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::PathBuf;
 
 /// The call that failed.
 #[derive(Clone, Debug)]
@@ -21,6 +22,18 @@ pub(crate) enum Subject {
     Read(u32),
     Exchange,
     Captured(OsString),
+    /// The directory in which the cgroup was to be made, if the caller has named one.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(dead_code, reason = "other systems have no cgroups")
+    )]
+    MakeCgroup(Option<PathBuf>),
+    /// What the call does to a cgroup ("kill"), and the path of the cgroup.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(dead_code, reason = "other systems have no cgroups")
+    )]
+    Cgroup(&'static str, PathBuf),
 }
 
 impl Subject {
@@ -29,6 +42,7 @@ impl Subject {
         match self {
             Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) | Self::Captured(program) => Some(program),
             Self::Run | Self::Isolate | Self::Environment | Self::Exchange => None,
+            Self::MakeCgroup(_) | Self::Cgroup(..) => None,
             Self::GiveAway(_)
             | Self::Wait(_)
             | Self::Signal(_)
@@ -57,6 +71,9 @@ impl fmt::Display for Subject {
             Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),
             Self::Exchange => f.write_str("cannot move bytes of an exchange: "),
             Self::Captured(program) => write!(f, "`{}`: ", Escaped::new(program)),
+            Self::MakeCgroup(None) => f.write_str("cannot make a cgroup: "),
+            Self::MakeCgroup(Some(path)) => write!(f, "cannot make a cgroup in `{}`: ", Escaped::new(path)),
+            Self::Cgroup(act, path) => write!(f, "cannot {act} the cgroup `{}`: ", Escaped::new(path)),
         }
     }
 }

@@ -51,11 +51,15 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::NoGroup
         | Failure::OwnGroup
         | Failure::NoSession
+        | Failure::OwnCgroup
         | Failure::Hook { .. } => Errno::INVAL,
-        Failure::CloneUnavailable | Failure::AfterFork => Errno::OPNOTSUPP,
+        Failure::CloneUnavailable | Failure::AfterFork | Failure::NoCgroup | Failure::CgroupController { .. } => {
+            Errno::OPNOTSUPP
+        }
+        Failure::NotACgroup(_) => Errno::BADF,
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
         Failure::Reaped(_) | Failure::NotAChild | Failure::GroupGone => Errno::CHILD,
-        Failure::Shared => Errno::BUSY,
+        Failure::Shared | Failure::CgroupNotEmpty => Errno::BUSY,
         Failure::StillRuns | Failure::TimedOut => Errno::TIMEDOUT,
         Failure::OutputLimit => Errno::FBIG,
         // Each of these has the number of its system call. EIO is for an error of std that has no number.
@@ -64,6 +68,9 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::CheckFd { .. }
         | Failure::CheckIds
         | Failure::Cgroup { .. }
+        | Failure::CgroupNotDelegated(_)
+        | Failure::CgroupDirectory(_)
+        | Failure::CgroupFile { .. }
         | Failure::NotRestored { .. }
         | Failure::Flush
         | Failure::Thread
@@ -101,8 +108,12 @@ pub(super) fn kind_without_a_call(failure: &Failure) -> io::ErrorKind {
         | Failure::CredentialsNeedFork
         | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
+        | Failure::NotACgroup(_)
         | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
-        Failure::CloneUnavailable | Failure::AfterFork => io::ErrorKind::Unsupported,
+        Failure::CloneUnavailable | Failure::AfterFork | Failure::NoCgroup | Failure::CgroupController { .. } => {
+            io::ErrorKind::Unsupported
+        }
+        Failure::CgroupNotEmpty => io::ErrorKind::ResourceBusy,
         _ => io::ErrorKind::Other,
     }
 }

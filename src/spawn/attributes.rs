@@ -20,6 +20,8 @@ use crate::plan::{
 use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::process::Signal;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsFd;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What a command needs of its launcher.
@@ -160,10 +162,10 @@ fn has_cgroup(settings: &Settings<'_>) -> bool {
 /// cgroup.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_in_oom_group(settings: &Settings<'_>) -> Result<bool, Problem> {
-    let Some(directory) = settings.linux.cgroup else { return Ok(false) };
+    let Some(cgroup) = &settings.linux.cgroup else { return Ok(false) };
     // If a standard stream is closed, the files get its number for a moment.
     let _guard = lock_stdio_numbers();
-    super::cgroup::check(directory).map(|found| found.oom_group)
+    super::cgroup::check(cgroup.as_fd()).map(|found| found.oom_group)
 }
 
 /// The parent-death signal, and the process at whose end the kernel sends it: this process, or its parent if this process

@@ -1,16 +1,12 @@
 //! Looks at the cgroup of a command before the launch.
 
 use super::new_fds::NewNumbers;
+use crate::cgroup::{is_cgroup, read_file};
 use crate::error::{Failure, Problem};
 use crate::plan::Refusal;
-use rustix::fs::{Mode, OFlags, fstatfs, openat};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-
-/// The type of the file system of version 2 (`CGROUP2_SUPER_MAGIC`).
-const CGROUP2: u32 = 0x6367_7270;
 
 /// The walk from a cgroup up to the root ends after this many levels, so that it ends even if `..` of a directory is the
 /// directory itself.
@@ -72,26 +68,9 @@ fn look(
     Ok(found)
 }
 
-/// Whether a directory is in a file system of cgroups, version 2.
-fn is_cgroup(directory: BorrowedFd<'_>) -> Result<bool, Errno> {
-    #[allow(clippy::unnecessary_cast, reason = "the type differs between architectures")]
-    fstatfs(directory).map(|found| found.f_type as u32 == CGROUP2)
-}
-
 /// The text of a file, or `None` if there is no such file. After an error, also returns the file.
 fn read(directory: BorrowedFd<'_>, file: &'static str) -> Result<Option<String>, (&'static str, Errno)> {
-    let opened = match openat(directory, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(opened) => opened,
-        Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err((file, errno)),
-    };
-    let mut text = String::new();
-    match File::from(opened).read_to_string(&mut text) {
-        Ok(_) => Ok(Some(text)),
-        // The cgroup has been removed since the open, so its file is gone.
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
-        Err(error) => Err((file, Errno::from_io_error(&error).unwrap_or(Errno::IO))),
-    }
+    read_file(directory, file).map_err(|errno| (file, errno))
 }
 
 /// Whether a file with one number has the number 1.
@@ -119,6 +98,7 @@ fn is_frozen(events: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     #[test]
     fn events_say_whether_a_cgroup_is_frozen() {

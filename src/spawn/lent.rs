@@ -1,6 +1,8 @@
 //! `Lent`: descriptors that steps of the child need and that the program does not get.
 
 use super::new_fds::NewNumbers;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::command::ChildCgroup;
 use crate::command::{Command, Directory, Settings};
 use crate::error::{Failure, Problem};
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -26,6 +28,8 @@ pub(super) enum LentFd<'a> {
     Callers(BorrowedFd<'a>),
     /// The library has opened it.
     Own(OwnedFd),
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Cgroup(ChildCgroup<'a>),
 }
 
 impl AsFd for LentFd<'_> {
@@ -33,6 +37,8 @@ impl AsFd for LentFd<'_> {
         match self {
             Self::Callers(fd) => *fd,
             Self::Own(fd) => fd.as_fd(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(cgroup) => cgroup.as_fd(),
         }
     }
 }
@@ -158,7 +164,7 @@ pub(super) fn program_file(command: &Command<'_>) -> Result<Option<sys::FileIden
 /// The number of the cgroup's directory, if the kernel makes the child in it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn cgroup_of(command: &Command<'_>, mode: Mode) -> Option<RawFd> {
-    let directory = command.settings.linux.cgroup.map(|fd| fd.as_raw_fd());
+    let directory = command.settings.linux.cgroup.as_ref().map(|cgroup| cgroup.as_fd().as_raw_fd());
     directory.filter(|_| matches!(mode.method, Method::Clone { into_cgroup: true, .. }))
 }
 
@@ -175,7 +181,7 @@ pub(super) fn with_callers_number(command: &Command<'_>, mut problem: Problem) -
         let callers = match step {
             Step::ControllingTerminal { fd } | Step::Foreground { fd } => terminal.map(|callers| (fd, callers)),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Step::JoinCgroup { fd } => command.settings.linux.cgroup.map(|callers| (fd, callers)),
+            Step::JoinCgroup { fd } => command.settings.linux.cgroup.as_ref().map(|callers| (fd, callers.as_fd())),
             _ => None,
         };
         if let Some((fd, callers)) = callers {
@@ -188,15 +194,15 @@ pub(super) fn with_callers_number(command: &Command<'_>, mut problem: Problem) -
 /// The directory of the cgroup, if the kernel makes the child in it, or else its `cgroup.procs`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn cgroup<'a>(settings: &Settings<'a>, mode: Mode) -> Result<Option<LentFd<'a>>, Problem> {
-    let Some(directory) = settings.linux.cgroup else { return Ok(None) };
+    let Some(cgroup) = &settings.linux.cgroup else { return Ok(None) };
     // Before a spawn, `attributes::needs` has checked the cgroup.
     if mode == Mode::IN_PLACE {
-        super::cgroup::check(directory)?;
+        super::cgroup::check(cgroup.as_fd())?;
     }
     if matches!(mode.method, Method::Clone { into_cgroup: true, .. }) {
-        return Ok(Some(LentFd::Callers(directory)));
+        return Ok(Some(LentFd::Cgroup(cgroup.clone())));
     }
-    super::cgroup::open_procs(directory).map(|fd| Some(LentFd::Own(fd)))
+    super::cgroup::open_procs(cgroup.as_fd()).map(|fd| Some(LentFd::Own(fd)))
 }
 
 /// Other systems have no cgroups.

@@ -10,13 +10,16 @@ use super::prepare::{image, prepare};
 use super::rows::trace;
 use super::via_isolated;
 use crate::child::{Child, ParentEnds, Spawned, output_of, status_of};
-use crate::command::Command;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::command::ChildCgroup;
+use crate::command::{Command, Settings};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::group::{Group, GroupError};
 use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
 use crate::plan::{OnDrop, Teardown};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Output};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span};
@@ -194,6 +197,7 @@ impl Command<'_> {
             None if leads_group => spawned.set_group_leader(),
             None => {}
         }
+        keep_cgroup(&self.settings, spawned);
         Ok(started)
     }
 
@@ -206,11 +210,13 @@ impl Command<'_> {
         place: &'p mut Option<Started>,
     ) -> std::result::Result<&'p mut Started, Problem> {
         let pidfd = handle && self.pidfd && !self.fd_map.missing.contains(Features::PIDFD);
-        // If the child takes the terminal, find out here whether it has executed: this function can give the terminal
-        // back. So too for a member of a group, for which a later wait cannot tell.
-        let attributes = self.settings.get();
-        let handle = handle || attributes.is_some_and(|settings| settings.foreground || settings.group.is_some());
         let needs = needs(self)?;
+        // If the child takes the terminal, find out here whether it has executed: this function can give the terminal
+        // back. So too for a member of a group, for which a later wait cannot tell, and for a child in a cgroup: if the kernel has killed it
+        // there, this function tries another method.
+        let attributes = self.settings.get();
+        let asks = attributes.is_some_and(|settings| settings.foreground || settings.group.is_some());
+        let handle = handle || asks || needs.cgroup;
         let mut refused = Features::empty();
         loop {
             let mode = Mode { method: choose(self, needs, refused)?, handle, pidfd };
@@ -224,6 +230,9 @@ impl Command<'_> {
             };
             match result {
                 Ok(()) => return Ok(place.as_mut().expect("the launch has put the child there")),
+                Err(LaunchError::Failed(problem)) if is_killed_by_clone(mode.method, &problem) => {
+                    refused |= Features::INTO_CGROUP;
+                }
                 Err(LaunchError::Failed(problem)) => return Err(problem),
                 Err(LaunchError::Missing(feature)) => {
                     // The next attempt does not use the feature, even if the probe has found it.
@@ -233,6 +242,27 @@ impl Command<'_> {
             }
         }
     }
+}
+
+/// Lets the child keep the cgroup that the library has made for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keep_cgroup(settings: &Settings<'_>, child: &mut Spawned) {
+    if let Some(cgroup) = settings.linux.cgroup.as_ref().and_then(ChildCgroup::own) {
+        child.set_cgroup(cgroup.clone());
+    }
+}
+
+/// Other systems have no cgroups.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keep_cgroup(_: &Settings<'_>, _: &mut Spawned) {}
+
+/// Whether a clone into a cgroup may have been the death of the child. If processes of the cgroup, or of this process's own cgroup, have ever
+/// been killed by a write to `cgroup.kill`, Linux 6.18 kills each child that a clone makes in the cgroup: it compares the counts of such writes
+/// of the two cgroups, where it means those of one before and after the clone. A child that joins the cgroup itself lives.
+fn is_killed_by_clone(method: Method, problem: &Problem) -> bool {
+    let is_killed = |status: ExitStatus| status.signal() == Some(libc::SIGKILL);
+    matches!(method, Method::Clone { into_cgroup: true, .. })
+        && matches!(problem.failure, Failure::Killed(status) if is_killed(status))
 }
 
 /// Launches the child from the calling thread.

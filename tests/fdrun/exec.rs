@@ -53,6 +53,11 @@ fn options_for_which_fdrun_must_stay_do_not_go_with_exec() {
     let cases = [
         ("--pipe-from 5", "--pipe-from does not go with --exec: fdrun would not be there to read the pipe"),
         ("--launcher auto", "--launcher does not go with --exec: no process is launched"),
+        ("--timeout 1", "--timeout does not go with --exec: fdrun would not be there to end the program"),
+        ("--kill-after 1", "--kill-after does not go with --exec: fdrun would not be there to kill the program"),
+        ("--usage", "--usage does not go with --exec: fdrun would not be there to print it"),
+        #[cfg(target_os = "linux")]
+        ("--tree process", "--tree does not go with --exec: fdrun would not be there to end the processes"),
         ("--table", "--table does not go with --exec: fdrun would not be there to print the table"),
     ];
     for (option, text) in cases {

@@ -17,6 +17,11 @@ mod secrets;
 mod signals;
 mod statuses;
 mod strings;
+#[cfg(target_os = "linux")]
+mod timeout;
+#[cfg(target_os = "linux")]
+mod trees;
+mod usage;
 mod values;
 
 use std::fs;

@@ -9,22 +9,22 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// The signals that fdrun passes on, with their names in a shell.
-const PASSED_ON: [(&str, i32); 4] =
+pub const PASSED_ON: [(&str, i32); 4] =
     [("HUP", libc::SIGHUP), ("INT", libc::SIGINT), ("QUIT", libc::SIGQUIT), ("TERM", libc::SIGTERM)];
 
 /// A script that waits for signals until the end of its input. Its traps run at once.
-const WAIT: &str = "exec 3<&0; cat <&3 & until wait $!; do :; done";
+pub const WAIT: &str = "exec 3<&0; cat <&3 & until wait $!; do :; done";
 
 /// A started program that uses pipes for input and output.
-struct Started {
-    process: Child,
+pub struct Started {
+    pub process: Child,
     /// Keeps the input open. Its end ends all that the program has started.
-    input: Option<PipeWriter>,
+    pub input: Option<PipeWriter>,
     output: BufReader<ChildStdout>,
 }
 
 /// Starts a program. Its own process group has no terminal.
-fn start(command: &mut Command) -> Started {
+pub fn start(command: &mut Command) -> Started {
     let (reader, input) = io::pipe().unwrap();
     let mut process = command.stdin(reader).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
     let output = BufReader::new(process.stdout.take().unwrap());
@@ -32,7 +32,7 @@ fn start(command: &mut Command) -> Started {
 }
 
 /// Starts fdrun with a shell script as its program, and waits until the script has written `ready` and its pid.
-fn start_script(options: &str, script: &str) -> (Started, i32) {
+pub fn start_script(options: &str, script: &str) -> (Started, i32) {
     let mut command = Command::new(fdrun());
     command.args(options.split_whitespace()).args(["--", "sh", "-c", script]).stderr(Stdio::null());
     let mut started = start(&mut command);
@@ -41,19 +41,19 @@ fn start_script(options: &str, script: &str) -> (Started, i32) {
 }
 
 impl Started {
-    fn line(&mut self) -> String {
+    pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
-    fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: i32) {
         // SAFETY: only numbers are passed, and the process is not reaped yet.
         assert_eq!(unsafe { libc::kill(self.process.id().cast_signed(), signal) }, 0);
     }
 
     /// Waits for the end of the process.
-    fn end(&mut self) -> ExitStatus {
+    pub fn end(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             match self.process.try_wait().unwrap() {
@@ -68,7 +68,7 @@ impl Started {
     }
 
     /// Reads the output until no process has it open for writing any more.
-    fn rest(&mut self) -> String {
+    pub fn rest(&mut self) -> String {
         let mut text = String::new();
         self.output.read_to_string(&mut text).unwrap();
         text
@@ -76,7 +76,7 @@ impl Started {
 }
 
 /// Whether there is no process of this pid, not even a zombie.
-fn is_gone(pid: i32) -> bool {
+pub fn is_gone(pid: i32) -> bool {
     // SAFETY: no signal is sent.
     let result = unsafe { libc::kill(pid, 0) };
     result == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
@@ -292,12 +292,12 @@ pub fn terminal() -> (File, OwnedFd) {
 
 /// Starts fdrun as the leader of a session on a new terminal, which is its standard input. The program gets the test's pipe at
 /// 3. Returns the terminal, too.
-fn start_on_terminal(launcher: &str, program: &[&str]) -> (Started, File) {
+pub fn start_on_terminal(options: &[&str], program: &[&str]) -> (Started, File) {
     let (master, slave) = terminal();
     let (reader, input) = io::pipe().unwrap();
     let number = reader.as_raw_fd();
     let mut command = Command::new(fdrun());
-    command.args(["--launcher", launcher, "--fd", &format!("3=parent:{number}"), "--"]).args(program);
+    command.args(options).args(["--fd", &format!("3=parent:{number}"), "--"]).args(program);
     command.stdin(slave).stdout(Stdio::piped());
     // SAFETY: the calls are async-signal-safe, and the pipe is open until the spawn.
     unsafe {
@@ -315,13 +315,13 @@ fn start_on_terminal(launcher: &str, program: &[&str]) -> (Started, File) {
 }
 
 /// A script that counts its SIGINT, and writes the count at each signal. SIGHUP, SIGTERM or the end of its pipe ends it.
-const COUNT: &str = "n=0; trap 'n=$((n+1)); echo INT $n' INT; trap 'echo HUP $n; exit 5' HUP
+pub const COUNT: &str = "n=0; trap 'n=$((n+1)); echo INT $n' INT; trap 'echo HUP $n; exit 5' HUP
     trap 'echo TERM $n; exit 6' TERM; echo ready; cat <&3 & until wait $!; do :; done";
 
 #[test]
 fn a_signal_from_the_terminal_reaches_the_program_once() {
     for launcher in LAUNCHERS {
-        let (mut started, mut terminal) = start_on_terminal(launcher, &["sh", "-c", COUNT]);
+        let (mut started, mut terminal) = start_on_terminal(&["--launcher", launcher], &["sh", "-c", COUNT]);
         assert_eq!(started.line(), "ready");
         for count in 1..=10 {
             terminal.write_all(b"\x03").unwrap();
@@ -337,7 +337,7 @@ fn a_signal_from_the_terminal_reaches_the_program_once() {
 #[test]
 fn a_signal_from_the_terminal_is_passed_on_to_a_program_in_a_session_of_its_own() {
     for launcher in LAUNCHERS {
-        let (mut started, mut terminal) = start_on_terminal(launcher, &["setsid", "sh", "-c", COUNT]);
+        let (mut started, mut terminal) = start_on_terminal(&["--launcher", launcher], &["setsid", "sh", "-c", COUNT]);
         assert_eq!(started.line(), "ready");
         terminal.write_all(b"\x03").unwrap();
         assert_eq!(started.line(), "INT 1", "{launcher}");
@@ -350,7 +350,7 @@ fn a_signal_from_the_terminal_is_passed_on_to_a_program_in_a_session_of_its_own(
 #[test]
 fn the_end_of_the_terminal_reaches_the_program_if_only_fdrun_is_told() {
     for launcher in LAUNCHERS {
-        let (mut started, terminal) = start_on_terminal(launcher, &["sh", "-c", COUNT]);
+        let (mut started, terminal) = start_on_terminal(&["--launcher", launcher], &["sh", "-c", COUNT]);
         assert_eq!(started.line(), "ready");
         drop(terminal);
         assert_eq!(started.line(), "HUP 0", "{launcher}");

@@ -4,7 +4,8 @@
 mod parsers;
 
 use fdspawn::Resource;
-use parsers::{limit, mask, signal};
+use parsers::{duration, limit, mask, signal};
+use std::time::Duration;
 
 #[test]
 fn masks_are_octal() {
@@ -36,6 +37,32 @@ fn limits_have_bounds_that_may_be_left_out() {
     let not_numbers = ["nofile=64:128:256", "nofile=1k", "nofile=0x40", "nofile=-2", "nofile=+1", "nofile=infinity"];
     for text in nothing.iter().chain(&not_numbers).chain(&["nofile= 64", "data=18446744073709551616"]) {
         assert_eq!(limit(text), None, "{text}");
+    }
+}
+
+#[test]
+fn times_have_fractions_and_units() {
+    let cases = [
+        ("0", Duration::ZERO),
+        ("0.0d", Duration::ZERO),
+        ("5", Duration::from_secs(5)),
+        ("5s", Duration::from_secs(5)),
+        ("1.5", Duration::from_millis(1500)),
+        (".25s", Duration::from_millis(250)),
+        ("2.", Duration::from_secs(2)),
+        ("2m", Duration::from_secs(120)),
+        ("0.5h", Duration::from_secs(1800)),
+        ("1d", Duration::from_secs(86400)),
+        ("0.0000000000001", Duration::from_nanos(1)),
+        ("99999999999999999999d", Duration::MAX),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(duration(text), Some(expected), "{text}");
+    }
+    for text in
+        ["", "s", ".", ".s", "x", "1x", "1ms", "-1", "+1", " 1", "1 ", "1,5", "1.2.3", "1e3", "inf", "nan", "1S", "1é"]
+    {
+        assert_eq!(duration(text), None, "{text}");
     }
 }
 

@@ -7,6 +7,7 @@
 mod support;
 
 mod attributes;
+mod cgroup;
 mod child;
 mod command;
 mod exchange;

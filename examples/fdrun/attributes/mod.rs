@@ -5,7 +5,7 @@
 
 mod ids;
 mod limits;
-mod parsers;
+pub mod parsers;
 mod places;
 mod scheduling;
 mod sessions;

@@ -4,6 +4,7 @@ use fdspawn::Resource;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use fdspawn::{CpuSet, Scheduler};
 use std::ffi::c_int;
+use std::time::Duration;
 
 /// An octal number, as `umask` takes it.
 pub fn mask(text: &str) -> Option<u32> {
@@ -165,6 +166,26 @@ const SIGNALS: &[(&str, c_int)] = &[
     #[cfg(any(target_os = "linux", target_os = "android"))]
     ("PWR", libc::SIGPWR),
 ];
+
+/// A time, as `timeout` takes it: a number of seconds, or of the unit behind it, with or without a fraction. A time that is too long for
+/// the type is the longest.
+pub fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = match text.as_bytes().last()? {
+        b's' => (&text[..text.len() - 1], 1),
+        b'm' => (&text[..text.len() - 1], 60),
+        b'h' => (&text[..text.len() - 1], 60 * 60),
+        b'd' => (&text[..text.len() - 1], 24 * 60 * 60),
+        _ => (text, 1),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) || whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    let seconds = number.parse::<f64>().ok()? * f64::from(unit);
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    // 0 is no limit, so a time that is above it must not become it.
+    Some(if seconds > 0.0 { time.max(Duration::from_nanos(1)) } else { time })
+}
 
 /// The text, if it has digits and nothing else. `str::parse` also takes a `+` in front.
 fn digits(text: &str) -> Option<&str> {

@@ -62,7 +62,7 @@ fn all() -> impl Iterator<Item = Signal> {
 }
 
 /// The signal that has the number. None has the numbers that the C library keeps for itself.
-fn signal(number: c_int) -> Option<Signal> {
+pub fn signal(number: c_int) -> Option<Signal> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&number) {
         // SAFETY: the number is one of those that the C library leaves to programs.

@@ -91,6 +91,13 @@ pub(crate) fn status_after_reap(pidfd: BorrowedFd<'_>) -> Option<c_int> {
     (info.mask & INFO_EXIT != 0).then_some(info.exit_code)
 }
 
+/// Sends a signal to the process that a pidfd refers to (Linux 5.1).
+pub(crate) fn signal_by_pidfd(pidfd: BorrowedFd<'_>, signal: c_int) -> Result<(), Errno> {
+    let args = [pidfd.as_raw_fd() as usize, signal as usize, 0, 0];
+    // SAFETY: only numbers are passed; there is no information about the signal.
+    unsafe { call(libc::SYS_pidfd_send_signal, args) }.map(drop)
+}
+
 /// Sends a signal to the process group whose leader a pidfd refers to (Linux 6.9), also after the leader has been reaped.
 pub(crate) fn signal_group_by_pidfd(pidfd: BorrowedFd<'_>, signal: c_int) -> Result<(), Errno> {
     const PROCESS_GROUP: usize = 1 << 2;

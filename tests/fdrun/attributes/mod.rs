@@ -39,7 +39,17 @@ fn wrong_values_are_refused_before_a_file_is_opened() {
     let rlimit = "--rlimit takes RESOURCE=LIMIT, such as nofile=64:128, core=unlimited or stack=:8388608";
     let cpus = "--affinity takes a list of CPUs below 1024, such as 0,2-5 or 0-6:2";
     let policy = "--scheduler takes other, batch, idle, fifo:PRIORITY or rr:PRIORITY with a priority from 1 to 99";
+    let timeout = "--timeout takes a number, such as 5 or 0.5, and perhaps a unit: s, m, h or d";
+    let kill_after = timeout.replace("--timeout", "--kill-after");
+    let signal = "--signal takes the name or the number of a signal";
+    let tree = "--tree takes process, group, session or descendants";
     let cases = [
+        ("--timeout x", timeout, "x"),
+        ("--timeout -1", timeout, "-1"),
+        ("--kill-after 1w", &kill_after, "1w"),
+        ("--signal spoon", signal, "spoon"),
+        ("--signal 0", signal, "0"),
+        ("--tree oak", tree, "oak"),
         ("--uid no-such-user", uid, "no-such-user"),
         ("--uid ''", uid, ""),
         ("--uid -1", uid, "-1"),
@@ -116,6 +126,11 @@ fn explain_shows_each_attribute() {
         ("--pgrp 0", "make a new process group"),
         ("--pgrp 7", "join process group 7"),
         ("--setsid", "make a new session"),
+        ("--tree group", "make a new process group"),
+        ("--tree group --pgrp 0", "make a new process group"),
+        ("--tree group --setsid", "make a new session"),
+        ("--tree session", "make a new session"),
+        ("--tree session --setsid", "make a new session"),
         ("--setsid --ctty 0", "the controlling terminal"),
         ("--setsid --ctty 0 --foreground", "become the foreground of the terminal"),
         ("--program-fd 3 3</bin/sh", "exec the program of descriptor"),

@@ -5,7 +5,7 @@ mod groups;
 mod output;
 mod parts;
 mod processes;
-mod recycled;
+pub(crate) mod recycled;
 mod threads;
 mod timeouts;
 mod usage;

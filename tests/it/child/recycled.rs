@@ -12,7 +12,7 @@ use std::os::unix::process::ExitStatusExt;
 
 /// Runs `body` as the first process of a new PID namespace, in which ids come again after a hundred forks. False, with a message, if that
 /// cannot be done.
-fn with_few_ids(body: impl FnOnce()) -> bool {
+pub(crate) fn with_few_ids(body: impl FnOnce()) -> bool {
     const LIMIT: &str = "/proc/sys/kernel/pid_max";
     // Before, all namespaces had one limit.
     if !kernel_is_at_least(6, 14) {

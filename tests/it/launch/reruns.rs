@@ -49,7 +49,7 @@ const HEAVY: [&str; 31] = [
 
 /// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
 /// spawns and install filters of their own.
-const NOT_UNDER_A_FILTER: [&str; 18] = [
+const NOT_UNDER_A_FILTER: [&str; 19] = [
     "fd::",
     "inspect::",
     "isolated::",
@@ -69,6 +69,7 @@ const NOT_UNDER_A_FILTER: [&str; 18] = [
     "attributes::all_at_once::",
     "attributes::cgroup::",
     "attributes::parent_death::",
+    "cgroup::",
 ];
 
 /// Runs the suite in another process, without the tests of both lists, and in the plain run without the heavy ones.
@@ -186,7 +187,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 12] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 13] = [
     // These tests are reruns themselves.
     "launch::reruns::suite_",
     // These tests are not about launches, or launch in one way only.
@@ -202,6 +203,7 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 12] = [
     "isolated::",
     // These tests launch in each way themselves.
     "attributes::",
+    "cgroup::",
     // `maps_with_holes` has moves of each kind, in a tenth of the time.
     "maps_of_five_targets",
     // These signals go to the calling thread only. Those of `signals_to_the_whole_group` go to all threads.

@@ -106,6 +106,7 @@ fn run(args: &[&str]) -> i32 {
             // SAFETY: waits for a signal.
             unsafe { libc::pause() };
         },
+        ["bomb", count] => crate::cgroup::explode(count.parse().unwrap()),
         // Ends its main thread, writes so to a descriptor, and lives on in another thread.
         ["leaderless", fd] => {
             let fd = fd.parse().unwrap();

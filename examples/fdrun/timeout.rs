@@ -1,0 +1,106 @@
+//! `--timeout`, `--kill-after` and `--signal`: when the program gets which signal, as with `timeout`.
+
+use crate::attributes::{parsers, signal};
+use crate::request::Request;
+use crate::values::{Parsed, parsed};
+use fdspawn::Signal;
+use std::ffi::OsString;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+/// What the command line says. An option that is not given is `None`.
+#[derive(Default)]
+pub struct Times {
+    pub timeout: Option<Duration>,
+    pub kill_after: Option<Duration>,
+    pub signal: Option<Signal>,
+}
+
+pub fn timeout(request: &mut Request, value: OsString) -> Parsed {
+    request.times.timeout = Some(time("--timeout", &value)?);
+    Ok(())
+}
+
+pub fn kill_after(request: &mut Request, value: OsString) -> Parsed {
+    request.times.kill_after = Some(time("--kill-after", &value)?);
+    Ok(())
+}
+
+pub fn first_signal(request: &mut Request, value: OsString) -> Parsed {
+    let one = |text: &str| signal(parsers::signal(text)?);
+    request.times.signal = Some(parsed("--signal takes the name or the number of a signal", &value, one)?);
+    Ok(())
+}
+
+fn time(option: &str, value: &OsString) -> Result<Duration, Box<dyn std::error::Error>> {
+    let rule = format!("{option} takes a number, such as 5 or 0.5, and perhaps a unit: s, m, h or d");
+    parsed(&rule, value, parsers::duration)
+}
+
+/// The times of a run that has begun.
+pub struct Clock {
+    signal: Signal,
+    kill_after: Option<Duration>,
+    /// When the program gets the signal.
+    timeout: Option<Instant>,
+    /// When the program gets SIGKILL.
+    kill: Option<Instant>,
+    timed_out: bool,
+}
+
+impl Clock {
+    /// Starts the time of the program. As with `timeout`, a time of 0 is none.
+    pub fn start(times: &Times) -> Self {
+        Self {
+            signal: times.signal.unwrap_or(Signal::TERM),
+            kill_after: times.kill_after.filter(|time| !time.is_zero()),
+            timeout: times.timeout.filter(|time| !time.is_zero()).and_then(from_now),
+            kill: None,
+            timed_out: false,
+        }
+    }
+
+    /// Tells that fdrun has got a signal for the program. As with `timeout`, the time of --kill-after starts at the first signal of all.
+    pub fn signalled(&mut self) {
+        if let Some(time) = self.kill_after.take() {
+            self.kill = from_now(time);
+        }
+    }
+
+    /// When fdrun has to act next. `None` if only a signal or the end of the program can make it act.
+    pub fn next(&self) -> Option<Instant> {
+        [self.timeout, self.kill].into_iter().flatten().min()
+    }
+
+    /// The signal that the program is to get now. The caller asks until there is none.
+    pub fn due(&mut self) -> Option<Signal> {
+        let now = Instant::now();
+        let is_due = |time: &mut Option<Instant>| time.take_if(|time| *time <= now).is_some();
+        let signal = if is_due(&mut self.timeout) {
+            self.signalled();
+            self.signal
+        } else if is_due(&mut self.kill) {
+            Signal::KILL
+        } else {
+            return None;
+        };
+        self.timed_out = true;
+        Some(signal)
+    }
+
+    /// When the time of the program ends, if it has not ended.
+    pub fn timeout(&self) -> Option<Instant> {
+        self.timeout
+    }
+
+    /// The exit status of fdrun, if the program has had no time left or got the SIGKILL of --kill-after. `timeout` has the same.
+    pub fn code(&self, status: ExitStatus) -> Option<u8> {
+        let killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(libc::SIGKILL);
+        self.timed_out.then_some(if killed { 128 + 9 } else { 124 })
+    }
+}
+
+/// `None` if the clock does not go as far.
+fn from_now(time: Duration) -> Option<Instant> {
+    Instant::now().checked_add(time)
+}

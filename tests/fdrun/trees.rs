@@ -1,0 +1,292 @@
+//! `--tree`: that the processes of a program get the signals of fdrun, and that none of them is left.
+
+use super::signals::{PASSED_ON, WAIT, start, start_on_terminal, terminal};
+use super::timeout::at_once;
+use super::{LAUNCHERS, fdrun, outcome, run, signals};
+use std::fs;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+const TREES: [&str; 3] = ["group", "session", "descendants"];
+
+/// A variable that marks the processes of one run.
+struct Mark(String);
+
+impl Mark {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        Self(format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// A run of fdrun with the mark. Shells write to standard error which signal has ended a child.
+    fn command(&self, options: &str, script: &str) -> Command {
+        let mut command = Command::new(fdrun());
+        command.args(options.split_whitespace()).args(["--", "sh", "-c", script]).env("FDRUN_TEST_MARK", &self.0);
+        command.stderr(Stdio::null());
+        command
+    }
+
+    /// Runs fdrun, without a terminal's group, until all have closed the output.
+    fn output(&self, options: &str, script: &str) -> Output {
+        self.command(options, script).process_group(0).output().unwrap()
+    }
+
+    /// The processes that have the mark.
+    fn processes(&self) -> Vec<i32> {
+        let mark = format!("FDRUN_TEST_MARK={}", self.0);
+        let numbers =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let has_mark = |pid: &i32| {
+            // A process that has ended has no environment.
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+        };
+        numbers.filter(has_mark).collect()
+    }
+
+    /// Checks that no process is left. The kernel takes a moment to end those that are killed.
+    #[track_caller]
+    fn assert_none(&self, what: &str) {
+        let start = Instant::now();
+        while !self.processes().is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(20), "{what}: {:?} are left", self.processes());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Kills the processes that a run has left. None of them makes another one.
+    fn kill(&self) {
+        for pid in self.processes() {
+            // SAFETY: only numbers are passed. The process has the mark, and its parent is not this process.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+        self.assert_none("after SIGKILL");
+    }
+}
+
+#[test]
+fn a_run_that_has_timed_out_leaves_no_process_and_what_it_has_printed() {
+    for launcher in LAUNCHERS {
+        at_once(&TREES, |tree| {
+            let mark = Mark::new();
+            let start = Instant::now();
+            let options = format!("--launcher {launcher} --timeout 1 --tree {tree}");
+            let found = mark.output(&options, "sleep 30 & echo early; sleep 30");
+            let time = start.elapsed();
+            eprintln!("{options}: {time:?}");
+            assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"early\n"[..]));
+            assert!(time >= Duration::from_secs(1) && time < Duration::from_secs(20), "{options}: {time:?}");
+            mark.assert_none(&options);
+        });
+    }
+}
+
+#[test]
+fn what_ignores_the_signal_is_killed_when_the_program_has_ended() {
+    // The program ends by the signal, and its child ignores it.
+    let script = "sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done' & wait";
+    for option in ["", "--kill-after 60"] {
+        at_once(&TREES, |tree| {
+            let mark = Mark::new();
+            let options = format!("--timeout 2 --tree {tree} {option}");
+            let found = mark.output(&options, script);
+            assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"ready\n"[..]), "{options}");
+            mark.assert_none(&options);
+        });
+    }
+}
+
+#[test]
+fn kill_after_kills_the_tree_of_a_program_that_ignores_the_signal() {
+    let script = "trap '' TERM; sleep 60 & while :; do sleep 0.1; done";
+    at_once(&TREES, |tree| {
+        let mark = Mark::new();
+        let options = format!("--timeout 2 --kill-after 0.3 --tree {tree}");
+        let found = mark.output(&options, script);
+        assert_eq!(found.status.code(), Some(137), "{options}");
+        mark.assert_none(&options);
+        let options = format!("--timeout 0.3 --signal KILL --tree {tree}");
+        let found = mark.output(&options, script);
+        assert_eq!(found.status.code(), Some(137), "{options}");
+        mark.assert_none(&options);
+    });
+}
+
+#[test]
+fn jobs_in_groups_of_their_own_are_reached_by_session_and_by_descendants() {
+    // A shell with job control puts each job into a new group.
+    for tree in ["session", "descendants"] {
+        let mark = Mark::new();
+        let options = format!("--timeout 0.5 --tree {tree}");
+        let found = mark.output(&options, "set -m; sleep 30 & sleep 30 & echo early; wait");
+        assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"early\n"[..]), "{options}");
+        mark.assert_none(&options);
+    }
+    let mark = Mark::new();
+    let found = mark.output("--timeout 0.5 --tree descendants", "setsid sleep 30 & echo early; wait");
+    assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"early\n"[..]));
+    mark.assert_none("sessions");
+}
+
+#[test]
+fn what_is_left_is_killed_when_the_program_ends_by_itself() {
+    for launcher in LAUNCHERS {
+        for (options, is_killed) in [
+            ("--tree group", true),
+            ("--tree group --setsid", true),
+            ("--tree group --pgrp 0", true),
+            ("--tree session", true),
+            ("--tree session --setsid --timeout 60 --kill-after 60", true),
+            ("--tree descendants", false),
+            ("--tree process", false),
+            ("", false),
+        ] {
+            let mark = Mark::new();
+            let options = format!("--launcher {launcher} {options}");
+            let found = mark.output(&options, "sleep 60 >/dev/null 2>&1 & echo early; exit 3");
+            assert_eq!((found.status.code(), &*found.stdout), (Some(3), &b"early\n"[..]), "{options}");
+            if is_killed {
+                mark.assert_none(&options);
+            } else {
+                assert_eq!(mark.processes().len(), 1, "{options}: the help says that it stays");
+                mark.kill();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_signal_that_kills_the_program_takes_the_tree_with_it() {
+    for tree in TREES {
+        for (name, signal) in PASSED_ON {
+            let mark = Mark::new();
+            let options = format!("--tree {tree} --timeout 60");
+            let mut started = start(&mut mark.command(&options, "sleep 60 & echo ready; while :; do sleep 0.05; done"));
+            assert_eq!(started.line(), "ready", "{options}");
+            started.signal(signal);
+            assert_eq!(started.end().signal(), Some(signal), "{options} {name}");
+            mark.assert_none(&format!("{options} {name}"));
+            assert_eq!(started.rest(), "");
+        }
+    }
+}
+
+#[test]
+fn a_signal_at_any_time_from_the_start_on_ends_the_tree() {
+    const STEP: Duration = Duration::from_micros(100);
+    for tree in TREES {
+        for step in 0..40 {
+            let mut command = Command::new(fdrun());
+            command.args(["--tree", tree, "--timeout", "60", "--", "cat"]);
+            let mut started = start(&mut command);
+            std::thread::sleep(STEP * step);
+            started.signal(libc::SIGTERM);
+            assert_eq!(started.end().signal(), Some(libc::SIGTERM), "{tree}, step {step}");
+            assert_eq!(started.rest(), "", "`cat` would have the output open");
+        }
+    }
+}
+
+#[test]
+fn signals_are_passed_on_to_the_whole_tree() {
+    for tree in TREES {
+        for (name, signal) in PASSED_ON {
+            let mark = Mark::new();
+            // The outer shell waits for the inner one, which ends only if it has got the signal.
+            let inner = format!("trap \"echo inner {name}; exit 4\" {name}; echo ready; {WAIT}");
+            let script = format!("trap : {name}; sh -c '{inner}'; echo outer $?; exit 5");
+            let options = format!("--tree {tree}");
+            let mut started = start(&mut mark.command(&options, &script));
+            assert_eq!(started.line(), "ready", "{options}");
+            started.signal(signal);
+            assert_eq!(started.line(), format!("inner {name}"), "{options}");
+            assert_eq!(started.line(), "outer 4", "{options} {name}");
+            assert_eq!(started.end().code(), Some(5), "{options} {name}");
+            if tree != "descendants" {
+                assert_eq!(started.rest(), "", "{options} {name}");
+            }
+            started.input.take();
+            mark.assert_none(&format!("{options} {name}"));
+        }
+    }
+}
+
+#[test]
+fn signals_that_all_survive_are_passed_on_again_and_again() {
+    for tree in TREES {
+        let mark = Mark::new();
+        // A `sleep` ends by the signal, and the shell starts the next one.
+        let script = "n=0; trap 'n=$((n+1)); echo HUP $n' HUP; echo ready; while :; do sleep 0.05; done";
+        let mut started = start(&mut mark.command(&format!("--tree {tree}"), script));
+        assert_eq!(started.line(), "ready", "{tree}");
+        for count in 1..=3 {
+            started.signal(libc::SIGHUP);
+            assert_eq!(started.line(), format!("HUP {count}"), "{tree}");
+        }
+        started.signal(libc::SIGTERM);
+        assert_eq!(started.end().signal(), Some(libc::SIGTERM), "{tree}");
+        mark.assert_none(tree);
+    }
+}
+
+#[test]
+fn an_interrupt_from_the_terminal_reaches_the_new_group() {
+    for launcher in LAUNCHERS {
+        for options in [
+            ["--tree", "group", "--timeout", "60"].as_slice(),
+            &["--tree", "session", "--timeout", "60"],
+            // The terminal sends the signal to the program's group, and not to fdrun's.
+            &["--tree", "group", "--timeout", "60", "--foreground"],
+            &["--tree", "descendants", "--timeout", "60"],
+        ] {
+            let options = [&["--launcher", launcher], options].concat();
+            let (mut started, mut terminal) = start_on_terminal(&options, &["sh", "-c", signals::COUNT]);
+            assert_eq!(started.line(), "ready", "{options:?}");
+            std::io::Write::write_all(&mut terminal, b"\x03").unwrap();
+            assert_eq!(started.line(), "INT 1", "{options:?}");
+            started.signal(libc::SIGTERM);
+            assert_eq!(started.line(), "TERM 1", "{options:?}");
+            assert_eq!(started.end().code(), Some(6), "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn the_terminal_comes_back_after_a_timeout() {
+    // The process group of a shell, and the foreground group of its terminal.
+    let show = "cut -d' ' -f5,8 /proc/$$/stat";
+    for (program, code) in [
+        ("sh -c \"$SHOW; exec sleep 60\"", "124"),
+        // The program has stopped, as by ^Z. SIGCONT wakes it, so that it takes SIGTERM.
+        ("sh -c \"$SHOW; kill -STOP \\$\\$; exit 7\"", "124"),
+    ] {
+        let script = format!("\"$FDRUN\" --foreground --tree group --timeout 1 -- {program}; echo $?; {show}");
+        let (_master, slave) = terminal();
+        let mut tool = Command::new(fdrun());
+        tool.args(["--setsid", "--ctty", "0", "--", "sh", "-c", &script]);
+        let output = tool.stdin(slave).env("FDRUN", fdrun()).env("SHOW", show).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let is_foreground = |line: &str| line.split_once(' ').is_some_and(|(own, terminals)| own == terminals);
+        let [of_program, status, of_shell] = lines[..] else { panic!("{text}") };
+        assert!(is_foreground(of_program) && is_foreground(of_shell) && of_program != of_shell, "{text}");
+        assert_eq!(status, code);
+    }
+}
+
+#[test]
+fn trees_that_the_program_would_not_lead_are_refused() {
+    let lead = "the program has to lead its group";
+    let cases = [
+        ("--tree group --pgrp 7", format!("--tree group does not go with --pgrp 7: {lead}")),
+        (
+            "--pgrp 0 --tree session",
+            "--tree session does not go with --pgrp: the leader of a session leads a group of its own".to_owned(),
+        ),
+    ];
+    for (options, text) in cases {
+        assert_eq!(run(&format!("fdrun {options} -- echo ran")), outcome(125, "", &format!("fdrun: {text}\n")));
+    }
+}
