@@ -54,7 +54,9 @@ mod command;
 mod environ;
 mod error;
 mod escape;
+mod exchange;
 pub mod fd;
+mod flow;
 mod group;
 pub mod inspect;
 mod isolated;
@@ -69,6 +71,8 @@ pub use self::cgroup::{Cgroup, CgroupKill};
 pub use self::child::{Change, Child, Ended, Handle, Process, Reached, Usage};
 pub use self::command::{Args, Command, Environment, FdMap, IsolatedRef, Kept, Lend, Slot, Stdio, Variables};
 pub use self::error::{Error, Failure, Result, Stage, Text};
+pub use self::exchange::{Capture, Captured, Exchange};
+pub use self::flow::{Flow, Keep, Stop};
 pub use self::group::Group;
 pub use self::isolated::Isolated;
 pub use self::plan::{OnDrop, Reach, Rest, Scheduler, Teardown};
@@ -87,3 +91,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/running.md")]
 struct Running;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/exchange.md")]
+struct ExchangePage;

@@ -1,39 +1,82 @@
 //! Waits for a child by its only handle, and reads the output of a child.
 
-use super::drain::drain;
-use super::pipes::ParentEnds;
+use super::pipes::{ParentEnd, ParentEnds};
 use super::process::wait_error;
 use super::reap::Reaped;
 use super::spawned::{Spawned, WaitError};
+use super::watched::WatchedChild;
 use crate::error::{Error, Failure, Result, Subject};
+use crate::flow::{FlowError, Flows, Keep, KeptBytes, NoChildren, Sink};
 use std::io::PipeReader;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Output};
 
-/// Waits for the end of a child whose handle the library keeps, as `Child::wait` does.
+/// Waits for the end of a child whose handle the library keeps, as `Child::wait` does. Meanwhile it reads the pipes of standard output and
+/// error and the ends of slots, and drops those bytes.
 pub(crate) fn status_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
+    if ends.stdout.is_some() || ends.stderr.is_some() || !ends.slots.is_empty() {
+        discard_until_end(spawned, std::mem::take(ends))?;
+    }
     status_of_end(spawned)
+}
+
+#[cold]
+fn discard_until_end(spawned: &Spawned, mut ends: ParentEnds) -> Result<()> {
+    let mut flows = Flows::new();
+    let outputs = [ends.stdout.take(), ends.stderr.take()];
+    outputs.into_iter().flatten().for_each(|pipe| flows.discard(pipe.into()));
+    discard_slots(&mut flows, ends);
+    flows.run_until_ended(&mut WatchedChild::new(spawned)).map_err(|error| flow_error(spawned.id(), error))
 }
 
 /// Reads the output of a child whose handle the library keeps, and waits for its end, as `Child::wait_with_output`
 /// does.
 pub(crate) fn output_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<Output> {
     drop(ends.stdin.take());
-    ends.slots.clear();
-    let pipes = [ends.stdout.take(), ends.stderr.take()];
-    drain_and_wait(spawned.id(), pipes, || status_of_end(spawned))
+    let read = read_output(spawned, std::mem::take(ends));
+    let status = status_of_end(spawned)?;
+    read.map(|[stdout, stderr]| Output { status, stdout, stderr })
 }
 
-/// Reads standard output and standard error to end-of-file, then waits for the child, even if a read has failed.
-pub(super) fn drain_and_wait(
-    pid: u32,
-    pipes: [Option<PipeReader>; 2],
-    wait: impl FnOnce() -> Result<ExitStatus>,
-) -> Result<Output> {
-    let drained = drain(pipes);
-    let status = wait()?;
-    let [stdout, stderr] = drained.map_err(|errno| Error::new(Subject::Read(pid), Failure::Read, Some(errno)))?;
-    Ok(Output { status, stdout, stderr })
+/// Reads standard output and standard error to end-of-file. Meanwhile it reads the ends of slots, so that the child does not wait for a
+/// reader, and drops those bytes.
+pub(super) fn read_output(spawned: &Spawned, mut ends: ParentEnds) -> Result<[Vec<u8>; 2]> {
+    let mut flows = Flows::new();
+    let mut keep = |pipe: PipeReader| flows.drain(pipe.into(), Sink::Keep(KeptBytes::new(Keep::All)));
+    let kept = [ends.stdout.take().map(&mut keep), ends.stderr.take().map(&mut keep)];
+    let has_slots = discard_slots(&mut flows, ends);
+    let mut read = flows.run(&mut NoChildren, None).map(drop);
+    if has_slots {
+        read = read.and(flows.run_until_ended(&mut WatchedChild::new(spawned)));
+    }
+    read.map_err(|error| flow_error(spawned.id(), error))?;
+    Ok(kept.map(|flow| flow.and_then(|flow| flows.kept(flow)).map(KeptBytes::take).unwrap_or_default()))
+}
+
+/// Reads the ends of slots from now on, and drops the bytes. No code can take those ends any more: a child that writes to a slot should
+/// neither wait for ever nor get SIGPIPE, and one that reads a slot should find its end. Returns whether there is anything to read.
+fn discard_slots(flows: &mut Flows<'_>, ends: ParentEnds) -> bool {
+    let mut has_slots = false;
+    for (_, end) in ends.slots {
+        let fd: OwnedFd = match end {
+            ParentEnd::Reader(reader) => reader.into(),
+            ParentEnd::Writer(_) => continue,
+            ParentEnd::Socket(socket) => {
+                let _ = socket.shutdown(Shutdown::Write); // It fails if the child has closed its end: then there is nothing to end.
+                socket.into()
+            }
+        };
+        flows.discard(fd);
+        has_slots = true;
+    }
+    has_slots
+}
+
+/// The error of a stream of a child.
+pub(super) fn flow_error(pid: u32, error: FlowError) -> Error {
+    Error::new(Subject::Read(pid), Failure::Read, Some(error.errno))
 }
 
 fn status_of_end(spawned: &mut Spawned) -> Result<ExitStatus> {

@@ -1,11 +1,11 @@
 //! `Child`, a started child and the parent's ends of its pipes and sockets.
 
-use super::at_once::{drain_and_wait, end_of};
+use super::at_once::{end_of, read_output};
 use super::change::Change;
 use super::end::Patience;
 use super::ended::Ended;
 use super::handle::OwnedProcess;
-use super::pipes::{Handle, ParentEnds};
+use super::pipes::{Handle, ParentEnd, ParentEnds};
 use super::process::{Process, check_reach, end, end_of_shared, send, send_to_group, wait_error, wait_until};
 use super::reap::Reaped;
 use super::spawned::Spawned;
@@ -62,6 +62,11 @@ impl Child {
     /// slot belongs to another command.
     pub fn take<T: Handle>(&mut self, slot: Slot<T>) -> Option<T> {
         self.ends.take(slot)
+    }
+
+    /// Takes all ends of slots that the caller has not taken.
+    pub(crate) fn take_slots(&mut self) -> Vec<(u64, ParentEnd)> {
+        std::mem::take(&mut self.ends.slots)
     }
 
     /// The process id. After the child has been reaped, the kernel may give the number to another process.
@@ -350,8 +355,10 @@ impl Child {
         drop(self.process.detach());
     }
 
-    /// Closes the parent's end of standard input and those of slots that the caller has not taken, reads standard output and
-    /// error at the same time, and waits.
+    /// Closes the parent's end of standard input, reads standard output and error at the same time, and waits.
+    ///
+    /// The ends of slots that the caller has not taken cannot be taken any more: the call closes those that write, and reads the others and
+    /// drops the bytes, so that the child neither waits for this process nor gets SIGPIPE.
     ///
     /// The call reads both until end-of-file. If another process, for example a grandchild, holds a write end open, the call
     /// waits for that process, too.
@@ -361,9 +368,11 @@ impl Child {
     /// Those of [`Child::wait`], and [`Failure::Read`]. After an error of a read the call still waits for the child.
     pub fn wait_with_output(mut self) -> Result<Output> {
         drop(self.stdin.take());
-        self.ends.slots.clear();
-        let pipes = [self.stdout.take(), self.stderr.take()];
-        drain_and_wait(self.id(), pipes, || self.wait())
+        let mut ends = std::mem::take(&mut self.ends);
+        (ends.stdout, ends.stderr) = (self.stdout.take(), self.stderr.take());
+        let read = read_output(&self.process, ends);
+        let status = self.wait()?;
+        read.map(|[stdout, stderr]| Output { status, stdout, stderr })
     }
 
     /// Gives the process away without reaping it: its process id, and its pidfd if it has one.

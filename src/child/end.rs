@@ -38,8 +38,20 @@ pub(super) enum EndError {
 }
 
 impl Spawned {
-    /// Sends the signals of a teardown until the child has ended, kills what is left of the processes that it reaches, and reaps the child.
+    /// [`Spawned::end_with`], and nothing else is to be done meanwhile.
     pub(super) fn end(&self, how: &Teardown, patience: Patience) -> Result<Ended, EndError> {
+        self.end_with(how, patience, &mut |deadline| self.has_ended_by(deadline))
+    }
+
+    /// Sends the signals of a teardown until the child has ended, kills what is left of the processes that it reaches, and reaps the child.
+    ///
+    /// `wait` waits until the child has ended, at most until the deadline, and returns whether it has ended.
+    pub(super) fn end_with(
+        &self,
+        how: &Teardown,
+        patience: Patience,
+        wait: &mut dyn FnMut(Option<Instant>) -> bool,
+    ) -> Result<Ended, EndError> {
         let _ender = self.start_end();
         let mut target = Target::new(self, how.reach).map_err(EndError::Target)?;
         let mut by = None;
@@ -57,7 +69,7 @@ impl Spawned {
                 by = Some(signal);
             }
             let deadline = Instant::now().checked_add(grace);
-            has_ended = self.has_ended_by(deadline);
+            has_ended = wait(deadline);
             if has_ended && how.graces_for_all {
                 wait_until_empty(&mut target, deadline);
             }
@@ -69,7 +81,7 @@ impl Spawned {
         if !has_ended {
             by = if killed.is_ok() { Some(Signal::KILL) } else { by };
             let deadline = (patience == Patience::Short || killed.is_err()).then_some(over);
-            if !self.has_ended_by(deadline) {
+            if !wait(deadline) {
                 return Err(killed.map_or_else(EndError::Refused, |()| EndError::StillRuns));
             }
         }

@@ -4,7 +4,6 @@ mod at_once;
 mod change;
 #[allow(clippy::module_inception, reason = "the file of the type `Child`")]
 mod child;
-mod drain;
 mod end;
 mod ended;
 mod executed;
@@ -21,6 +20,7 @@ mod timed;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod tree;
 mod usage;
+mod watched;
 
 pub(crate) use self::at_once::{output_of, status_of};
 pub use self::change::Change;
@@ -29,6 +29,8 @@ pub use self::ended::{Ended, Reached};
 pub use self::pipes::Handle;
 pub(crate) use self::pipes::{ParentEnd, ParentEnds};
 pub use self::process::Process;
+pub(crate) use self::process::end_while;
 pub(crate) use self::reap::Reaped;
 pub(crate) use self::spawned::Spawned;
 pub use self::usage::Usage;
+pub(crate) use self::watched::WatchedProcesses;

@@ -40,6 +40,11 @@ use std::time::{Duration, Instant};
 pub struct Process(pub(super) Arc<Spawned>);
 
 impl Process {
+    /// Waits until the child has ended, at most until the deadline, and does not reap it.
+    pub(crate) fn has_ended_by(&self, deadline: Option<Instant>) -> bool {
+        self.0.has_ended_by(deadline)
+    }
+
     /// The process id. After the child has been reaped, the kernel may give the number to another process.
     pub fn id(&self) -> u32 {
         self.0.id()
@@ -182,6 +187,16 @@ pub(super) fn check_reach(spawned: &Spawned, how: &Teardown) -> Result<()> {
 /// Ends the child.
 pub(super) fn end(spawned: &Spawned, how: &Teardown, patience: Patience) -> Result<Ended> {
     spawned.end(how, patience).map_err(|error| end_error(spawned, error))
+}
+
+/// Ends the child, and calls `wait` for each time in which it may end: see [`Spawned::end_with`].
+pub(crate) fn end_while(
+    process: &Process,
+    how: &Teardown,
+    wait: &mut dyn FnMut(Option<Instant>) -> bool,
+) -> Result<Ended> {
+    let spawned = &process.0;
+    spawned.end_with(how, Patience::Long, wait).map_err(|error| end_error(spawned, error))
 }
 
 fn end_error(spawned: &Spawned, error: EndError) -> Error {

@@ -37,6 +37,12 @@ impl Spawned {
         }
     }
 
+    /// Whether the child has ended, without reaping it. If no call of this system tells that, the answer is yes, and a wait that blocks
+    /// has to find out.
+    pub(super) fn is_known_to_have_ended(&self) -> bool {
+        self.is_reaped() || self.has_ended().unwrap_or(true)
+    }
+
     /// Waits until the child has ended, at most until the deadline, and does not reap it. If no call of this system tells that without
     /// reaping it, the readable pidfd does.
     pub(super) fn has_ended_by(&self, deadline: Option<Instant>) -> bool {

@@ -162,7 +162,7 @@ impl fmt::Display for Error {
             (Failure::Wait, Some(Errno::CHILD)) => {
                 return f.write_str("another part of this process has reaped it, or SIGCHLD is ignored");
             }
-            (Failure::Wait | Failure::Signal | Failure::Read, _) => {}
+            (Failure::Wait | Failure::Signal | Failure::Read | Failure::Write, _) => {}
             (Failure::Hook { message: Some(_), .. }, _) => {}
             _ => write!(f, "{failure}")?,
         }
@@ -170,7 +170,7 @@ impl fmt::Display for Error {
             (Failure::Hook { index, message: Some(message) }, _) => {
                 write!(f, "pre_exec hook {index}: {}", Escaped::new(message))
             }
-            (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read, Some(errno)) => {
+            (Failure::Exec | Failure::Wait | Failure::Signal | Failure::Read | Failure::Write, Some(errno)) => {
                 write!(f, "{}", Reason(*errno))
             }
             (_, Some(errno)) => write!(f, ": {}", Reason(*errno)),

@@ -185,6 +185,19 @@ pub enum Failure {
     StillRuns,
     /// The parent could not read the child's output.
     Read,
+    /// The parent could not write the child's input.
+    Write,
+    /// The program has not succeeded: [`Captured::check`](crate::Captured::check).
+    Status {
+        /// The status.
+        status: ExitStatus,
+        /// The end of what is kept of its standard error, as text.
+        stderr: String,
+    },
+    /// The program had not ended by itself within its time, and has been ended: [`Captured::check`](crate::Captured::check).
+    TimedOut,
+    /// The program has written more than the limit: [`Captured::check`](crate::Captured::check).
+    OutputLimit,
 }
 
 /// One of the command's strings.

@@ -93,10 +93,15 @@ impl fmt::Display for Failure {
             Self::OwnGroup => f.write_str("this process is in the group itself"),
             Self::GroupGone => f.write_str("another part of this process has reaped the leader of the group"),
             Self::NotInCgroup => f.write_str("the child was not started in a cgroup of its own (own_cgroup)"),
+            Self::Status { status, stderr } if stderr.is_empty() => write!(f, "{status}"),
+            Self::Status { status, stderr } => write!(f, "{status}: {}", Escaped::new(stderr)),
+            Self::TimedOut => f.write_str("it had not ended within its time"),
+            Self::OutputLimit => f.write_str("it has written more than the limit"),
             Self::NoSession => f.write_str("the child leads no session (setsid)"),
             Self::NoProcessList => f.write_str("the processes that it has started cannot be found in /proc"),
             Self::StillRuns => f.write_str("it still runs after SIGKILL"),
             Self::Read => f.write_str("read"),
+            Self::Write => f.write_str("write"),
         }
     }
 }

@@ -86,7 +86,11 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::StillRuns
         | Failure::CgroupNotEmpty
         | Failure::OwnCgroup
-        | Failure::Read => Stage::Running,
+        | Failure::Read
+        | Failure::Write
+        | Failure::Status { .. }
+        | Failure::TimedOut
+        | Failure::OutputLimit => Stage::Running,
     }
 }
 
@@ -236,6 +240,10 @@ mod tests {
             (Failure::NoProcessList, Stage::Running, libc::EIO),
             (Failure::StillRuns, Stage::Running, libc::ETIMEDOUT),
             (Failure::Read, Stage::Running, libc::EIO),
+            (Failure::Write, Stage::Running, libc::EIO),
+            (Failure::Status { status, stderr: String::new() }, Stage::Running, libc::EIO),
+            (Failure::TimedOut, Stage::Running, libc::ETIMEDOUT),
+            (Failure::OutputLimit, Stage::Running, libc::EFBIG),
         ]
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Subject {
     SignalGroup(u32),
     End(u32),
     Read(u32),
+    Exchange,
+    Captured(OsString),
     /// The directory in which the cgroup was to be made, if the caller has named one.
     #[cfg_attr(
         not(any(target_os = "linux", target_os = "android")),
@@ -38,8 +40,9 @@ impl Subject {
     /// The program, if the call is a spawn or an exec.
     pub(super) fn program(&self) -> Option<&OsStr> {
         match self {
-            Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) => Some(program),
-            Self::Run | Self::Isolate | Self::Environment | Self::MakeCgroup(_) | Self::Cgroup(..) => None,
+            Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) | Self::Captured(program) => Some(program),
+            Self::Run | Self::Isolate | Self::Environment | Self::Exchange => None,
+            Self::MakeCgroup(_) | Self::Cgroup(..) => None,
             Self::GiveAway(_)
             | Self::Wait(_)
             | Self::Signal(_)
@@ -66,6 +69,8 @@ impl fmt::Display for Subject {
             Self::SignalGroup(pid) => write!(f, "cannot signal the group of process {pid}: "),
             Self::End(pid) => write!(f, "cannot end process {pid}: "),
             Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),
+            Self::Exchange => f.write_str("cannot move bytes of an exchange: "),
+            Self::Captured(program) => write!(f, "`{}`: ", Escaped::new(program)),
             Self::MakeCgroup(None) => f.write_str("cannot make a cgroup: "),
             Self::MakeCgroup(Some(path)) => write!(f, "cannot make a cgroup in `{}`: ", Escaped::new(path)),
             Self::Cgroup(act, path) => write!(f, "cannot {act} the cgroup `{}`: ", Escaped::new(path)),

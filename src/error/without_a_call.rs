@@ -62,7 +62,8 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
         Failure::Reaped(_) | Failure::NotAChild | Failure::GroupGone => Errno::CHILD,
         Failure::Shared | Failure::CgroupNotEmpty => Errno::BUSY,
-        Failure::StillRuns => Errno::TIMEDOUT,
+        Failure::StillRuns | Failure::TimedOut => Errno::TIMEDOUT,
+        Failure::OutputLimit => Errno::FBIG,
         // Each of these has the number of its system call. EIO is for an error of std that has no number.
         Failure::Open { .. }
         | Failure::ParentOpen { .. }
@@ -93,7 +94,9 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::NoProcessList
         | Failure::Wait
         | Failure::Signal
-        | Failure::Read => Errno::IO,
+        | Failure::Read
+        | Failure::Write
+        | Failure::Status { .. } => Errno::IO,
     }
 }
 

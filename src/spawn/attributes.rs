@@ -63,7 +63,7 @@ fn check_settings(settings: &Settings<'_>, mode: Mode) -> Result<(), Problem> {
         limits: &settings.limits,
         ..settings.plain
     };
-    check_on_drop(settings)?;
+    check_on_drop(settings, &settings.on_drop)?;
     Ok(check_attributes(&attributes, mode.start())?)
 }
 
@@ -87,8 +87,8 @@ pub(super) fn compile_wanted(
 }
 
 /// Refuses a drop that would have no way to the processes that it should end.
-fn check_on_drop(settings: &Settings<'_>) -> Result<(), Refusal> {
-    let OnDrop::End(how) = &settings.on_drop else { return Ok(()) };
+pub(super) fn check_on_drop(settings: &Settings<'_>, on_drop: &OnDrop) -> Result<(), Refusal> {
+    let OnDrop::End(how) = on_drop else { return Ok(()) };
     match how.reach {
         Reach::Group if !leads_group(settings) && settings.group.is_none() => Err(Refusal::DropReachesNoGroup),
         #[cfg(any(target_os = "linux", target_os = "android"))]

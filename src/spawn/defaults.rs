@@ -8,5 +8,6 @@ pub(super) struct Defaults(pub(super) [Source<'static>; 3]);
 
 impl Defaults {
     pub(super) const INHERIT: Self = Self([Source::INHERIT; 3]);
+    pub(super) const EXCHANGE: Self = Self([Source::PIPED; 3]);
     pub(super) const OUTPUT: Self = Self([Source::NULL, Source::PIPED, Source::PIPED]);
 }

@@ -1,6 +1,6 @@
 //! `Command::spawn`, `status` and `output`.
 
-use super::attributes::{leads_group, needs};
+use super::attributes::{check_on_drop, leads_group, needs};
 use super::buffers::with_buffers;
 use super::defaults::Defaults;
 use super::foreground::Foreground;
@@ -16,6 +16,7 @@ use crate::command::{Command, Settings};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::group::{Group, GroupError};
 use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
+use crate::plan::{OnDrop, Teardown};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -58,10 +59,25 @@ impl Command<'_> {
     #[doc(alias = "posix_spawn")]
     #[doc(alias = "vfork")]
     pub fn spawn(&mut self) -> Result<Child> {
-        let mut place = None;
-        self.start(&Defaults::INHERIT, true, &mut place)?;
-        let Started { process, ends, launcher } = place.expect("the start has put the child there");
         let on_drop = self.settings.get().map(|settings| settings.on_drop.clone()).unwrap_or_default();
+        self.spawn_with(&Defaults::INHERIT, on_drop)
+    }
+
+    /// [`Command::spawn`], with pipes for standard output and error, and for standard input if it has input, unless the command connects
+    /// them. The drop of the child ends it in this way.
+    pub(crate) fn spawn_piped(&mut self, has_input: bool, how: &Teardown) -> Result<Child> {
+        let on_drop = OnDrop::End(how.clone());
+        if let Err(refusal) = check_on_drop(&self.settings, &on_drop) {
+            return Err(Problem::from(refusal).of(Subject::Spawn(self.get_program().to_owned())));
+        }
+        let defaults = if has_input { Defaults::EXCHANGE } else { Defaults::OUTPUT };
+        self.spawn_with(&defaults, on_drop)
+    }
+
+    fn spawn_with(&mut self, defaults: &Defaults, on_drop: OnDrop) -> Result<Child> {
+        let mut place = None;
+        self.start(defaults, true, &mut place)?;
+        let Started { process, ends, launcher } = place.expect("the start has put the child there");
         Ok(Child::new(process, ends, launcher, on_drop))
     }
 

@@ -10,6 +10,7 @@ mod attributes;
 mod cgroup;
 mod child;
 mod command;
+mod exchange;
 mod fd;
 mod inspect;
 mod isolated;

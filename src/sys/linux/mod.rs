@@ -10,6 +10,7 @@ mod lock;
 mod memory;
 mod process;
 mod signal;
+mod stream;
 mod syscall;
 mod wait;
 
@@ -37,6 +38,7 @@ pub(crate) use self::process::{
 pub(crate) use self::signal::{
     SignalSet, default_handlers, default_signal, every_signal, ignore_signal, set_signal_mask, signal_mask, signal_set,
 };
+pub(crate) use self::stream::{append, write_and_take_signal, write_without_signal};
 pub(crate) use self::wait::{
     signal_by_pidfd, signal_group_by_pidfd, status_after_reap, status_by_pid, wait_by_pid, wait_by_pidfd, wait4,
 };

@@ -9,6 +9,7 @@ mod limit;
 mod lock;
 mod process;
 mod signal;
+mod stream;
 
 pub(crate) use self::attributes::{
     Whose, add_nice, change_root, count_groups, exec_fd, foreground_group, group_ids, ignore_signal, join_cgroup,
@@ -30,3 +31,4 @@ pub(crate) use self::process::{
 pub(crate) use self::signal::{
     SignalSet, default_handlers, default_signal, every_signal, set_signal_mask, signal_mask, signal_set,
 };
+pub(crate) use self::stream::{append, write_and_take_signal, write_without_signal};

@@ -17,6 +17,11 @@ impl Random {
         Self(seed)
     }
 
+    /// Another generator, for another thread.
+    pub fn fork(&mut self) -> Self {
+        Self(self.below(usize::MAX) as u64)
+    }
+
     /// A number below `limit`.
     pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 /// A new terminal.
 pub struct Terminal {
     /// The master's side, which keeps the terminal.
-    _master: File,
+    pub master: File,
     /// The side that programs use.
     pub slave: OwnedFd,
 }
@@ -25,7 +25,7 @@ impl Terminal {
             assert_eq!(libc::ptsname_r(number, name.as_mut_ptr(), name.len()), 0);
             let slave = libc::open(name.as_ptr(), libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
             assert!(slave >= 0, "{}", std::io::Error::last_os_error());
-            Self { _master: master, slave: OwnedFd::from_raw_fd(slave) }
+            Self { master, slave: OwnedFd::from_raw_fd(slave) }
         }
     }
 

@@ -1,0 +1,270 @@
+//! `Drain`: reads a descriptor, and keeps or hands on the bytes.
+
+use super::feed::Ready;
+use super::keep::KeptBytes;
+use super::lines::Lines;
+use super::reader::{Got, StreamReader};
+use super::writer::{Put, StreamWriter};
+use rustix::io::Errno;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The least room of a read.
+const PIECE: usize = 64 * 1024;
+
+/// The room of the first read: most programs write little.
+const FIRST_PIECE: usize = 8 * 1024;
+
+/// How many reads a drain makes before the others have their turn.
+const READS: usize = 16;
+
+/// A function that gets bytes, and says whether the exchange goes on.
+pub(crate) type Callback<'a> = Box<dyn FnMut(&[u8]) -> ControlFlow<()> + 'a>;
+
+/// Where the bytes of a drain go.
+pub(crate) enum Sink<'a> {
+    Keep(KeptBytes),
+    /// To the end of the caller's own vector.
+    Into(&'a mut Vec<u8>),
+    Chunks(Callback<'a>),
+    Lines {
+        /// The length of the longest line that comes in one piece.
+        longest: usize,
+        each: Callback<'a>,
+    },
+    Discard,
+}
+
+/// A flow to this process.
+pub(super) struct Drain<'a> {
+    /// `None` at the end of the stream.
+    from: Option<StreamReader>,
+    pub(super) sink: Sink<'a>,
+    lines: Option<Lines>,
+    /// The bytes of the last read, unless the sink got them at once.
+    piece: Vec<u8>,
+    copies: Vec<CopyTarget>,
+}
+
+/// A descriptor that gets the same bytes.
+#[derive(Debug)]
+struct CopyTarget {
+    /// `None` if no process reads them any more.
+    to: Option<StreamWriter>,
+    /// How many bytes of the last piece it has got.
+    written: usize,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The flow waits, or is done.
+    GoOn,
+    /// There are more bytes than the limit lets through.
+    Limit,
+    /// The callback has asked to stop.
+    Asked,
+}
+
+impl<'a> Drain<'a> {
+    pub(super) fn new(from: OwnedFd, sink: Sink<'a>) -> Self {
+        let lines = if let Sink::Lines { longest, .. } = sink { Some(Lines::new(longest)) } else { None };
+        Self { from: Some(StreamReader::new(from)), sink, lines, piece: Vec::new(), copies: Vec::new() }
+    }
+
+    /// Writes to this descriptor, too, what is read from now on.
+    pub(super) fn also_to(&mut self, to: OwnedFd) {
+        self.copies.push(CopyTarget { to: Some(StreamWriter::new(to)), written: self.piece.len() });
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.from.is_none() && !self.has_pending() && !self.lines.as_ref().is_some_and(Lines::has_bytes)
+    }
+
+    /// Whether a descriptor has not got all of what was read.
+    fn has_pending(&self) -> bool {
+        self.copies.iter().any(|copy| copy.to.is_some() && copy.written < self.piece.len())
+    }
+
+    /// Closes the descriptors. What was read is kept.
+    pub(super) fn close(&mut self) {
+        self.from = None;
+        self.copies.clear();
+    }
+
+    /// The descriptor that the drain waits to read from. It does not read while a copy is pending.
+    pub(super) fn source(&self) -> Option<BorrowedFd<'_>> {
+        self.from.as_ref().filter(|_| !self.has_pending()).map(AsFd::as_fd)
+    }
+
+    /// The descriptors that the drain waits to write to.
+    pub(super) fn targets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let pending = self.copies.iter().filter(|copy| copy.written < self.piece.len());
+        pending.filter_map(|copy| copy.to.as_ref()).map(AsFd::as_fd)
+    }
+
+    /// Whether the drain writes, too.
+    pub(super) fn has_copies(&self) -> bool {
+        !self.copies.is_empty()
+    }
+
+    /// Reads what there is, at most [`READS`] times.
+    pub(super) fn step(&mut self, mut ready: Ready) -> Result<Progress, Errno> {
+        for _ in 0..READS {
+            match self.once(ready, false)? {
+                (Progress::GoOn, true) => ready.readable = false, // Whether there is more, only a read that does not wait tells.
+                (step, _) => return Ok(step),
+            }
+        }
+        Ok(Progress::GoOn)
+    }
+
+    /// Reads once, and waits if there is nothing to read. Also returns whether it has read something.
+    pub(super) fn step_waiting(&mut self) -> Result<(Progress, bool), Errno> {
+        self.once(Ready { readable: true, writable: true }, true)
+    }
+
+    /// Hands on what is left, and then reads once. Also returns whether it has read something.
+    fn once(&mut self, ready: Ready, waits: bool) -> Result<(Progress, bool), Errno> {
+        self.write_copies(ready.writable)?;
+        if self.has_pending() {
+            return Ok((Progress::GoOn, false));
+        }
+        if let Some(step) = self.give_lines() {
+            return Ok((step, false));
+        }
+        let Some(from) = &mut self.from else { return Ok((Progress::GoOn, false)) };
+        let most = if let Sink::Keep(kept) = &self.sink { kept.room().unwrap_or(usize::MAX) } else { usize::MAX };
+        if most == 0 {
+            return match bytes_behind_limit(from, ready.readable && !waits) {
+                Behind::Bytes => Ok((Progress::Limit, false)),
+                Behind::Unknown => Ok((Progress::GoOn, false)),
+                Behind::End => {
+                    self.from = None;
+                    Ok((Progress::GoOn, false))
+                }
+            };
+        }
+        // The bytes go where they stay, if they need not go to several places.
+        let at_once = match &mut self.sink {
+            Sink::Keep(kept) if kept.appends() && self.copies.is_empty() => Some(&mut kept.head),
+            Sink::Into(bytes) if self.copies.is_empty() => Some(&mut **bytes),
+            _ => None,
+        };
+        let is_direct = at_once.is_some();
+        let bytes = at_once.unwrap_or_else(|| {
+            self.piece.clear();
+            &mut self.piece
+        });
+        make_room(bytes);
+        let got = if waits { from.read_waiting(bytes, most) } else { from.read(bytes, most, ready.readable) };
+        match got {
+            Ok(Got::Bytes) if is_direct => Ok((Progress::GoOn, true)),
+            Ok(Got::Bytes) => self.hand_on(ready.writable).map(|step| (step, true)),
+            Ok(Got::Nothing) => Ok((Progress::GoOn, false)),
+            Ok(Got::End) => {
+                self.from = None;
+                Ok((self.give_lines().unwrap_or(Progress::GoOn), false))
+            }
+            Err(errno) => {
+                self.from = None;
+                Err(errno)
+            }
+        }
+    }
+
+    /// Gives the last piece to the sink and to the other descriptors.
+    fn hand_on(&mut self, writable: bool) -> Result<Progress, Errno> {
+        self.copies.iter_mut().for_each(|copy| copy.written = 0);
+        let step = match &mut self.sink {
+            Sink::Keep(kept) => {
+                kept.push(&self.piece);
+                Progress::GoOn
+            }
+            Sink::Into(bytes) => {
+                bytes.extend_from_slice(&self.piece);
+                Progress::GoOn
+            }
+            Sink::Chunks(each) => asked(each(&self.piece)),
+            Sink::Lines { .. } => {
+                if let Some(lines) = &mut self.lines {
+                    lines.push(&self.piece);
+                }
+                self.give_lines().unwrap_or(Progress::GoOn)
+            }
+            Sink::Discard => Progress::GoOn,
+        };
+        self.write_copies(writable)?;
+        Ok(step)
+    }
+
+    /// Gives the complete lines to the callback; `None` if it has got all of them. A line counts as given before the callback gets it, so
+    /// that it is not given twice if the callback panics.
+    pub(super) fn give_lines(&mut self) -> Option<Progress> {
+        let (Some(lines), Sink::Lines { each, .. }) = (&mut self.lines, &mut self.sink) else { return None };
+        let is_end = self.from.is_none();
+        while let Some(line) = lines.next(is_end) {
+            if each(line).is_break() {
+                return Some(Progress::Asked);
+            }
+        }
+        None
+    }
+
+    /// Writes what the other descriptors have not got.
+    fn write_copies(&mut self, writable: bool) -> Result<(), Errno> {
+        for copy in &mut self.copies {
+            while let Some(to) = copy.to.as_mut().filter(|_| copy.written < self.piece.len()) {
+                match to.write(&self.piece[copy.written..], writable) {
+                    Ok(Put::Bytes(length)) => copy.written += length,
+                    Ok(Put::Nothing) => break,
+                    Ok(Put::NoReader) => copy.to = None,
+                    Err(errno) => {
+                        copy.to = None;
+                        return Err(errno);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes room for a read.
+fn make_room(bytes: &mut Vec<u8>) {
+    if bytes.capacity() == 0 {
+        bytes.reserve(FIRST_PIECE);
+    } else if bytes.capacity() == bytes.len() || bytes.capacity() - bytes.len() < FIRST_PIECE && bytes.len() > PIECE {
+        bytes.reserve(PIECE);
+    }
+}
+
+fn asked(flow: ControlFlow<()>) -> Progress {
+    if flow.is_break() { Progress::Asked } else { Progress::GoOn }
+}
+
+/// What a stream has after as many bytes as the limit lets through.
+enum Behind {
+    Bytes,
+    End,
+    Unknown,
+}
+
+/// Looks whether a stream has more bytes, and reads none.
+fn bytes_behind_limit(from: &StreamReader, is_ready: bool) -> Behind {
+    match rustix::io::ioctl_fionread(from) {
+        Ok(0) if is_ready => Behind::End,
+        Ok(0) => Behind::Unknown,
+        Ok(_) => Behind::Bytes,
+        Err(_) if is_ready => Behind::Bytes,
+        Err(_) => Behind::Unknown,
+    }
+}
+
+impl fmt::Debug for Drain<'_> {
+    /// Does not print the bytes, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drain").field("from", &self.from).field("copies", &self.copies).finish_non_exhaustive()
+    }
+}

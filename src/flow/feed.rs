@@ -1,0 +1,170 @@
+//! `Feed`: writes bytes to a descriptor, as it takes them.
+
+use super::reader::{Got, StreamReader};
+use super::writer::{Put, StreamWriter};
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// How many bytes a feed takes from a stream or a descriptor at once.
+const PIECE: usize = 64 * 1024;
+
+/// Where the bytes of a feed come from, after those that it holds.
+pub(crate) enum FlowSource<'a> {
+    /// There are no others.
+    None,
+    Stream(Box<dyn Read + 'a>),
+    Fd(OwnedFd),
+}
+
+/// A flow from this process.
+pub(super) struct Feed<'a> {
+    /// `None` if the feed is done.
+    to: Option<StreamWriter>,
+    bytes: Cow<'a, [u8]>,
+    /// How many of the bytes have been written.
+    written: usize,
+    stream: Option<Box<dyn Read + 'a>>,
+    from: Option<StreamReader>,
+    ends_socket: bool,
+}
+
+/// What the last look at the descriptors has found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ready {
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(to: OwnedFd, bytes: Cow<'a, [u8]>, source: FlowSource<'a>) -> Self {
+        let (stream, from) = match source {
+            FlowSource::None => (None, None),
+            FlowSource::Stream(stream) => (Some(stream), None),
+            FlowSource::Fd(from) => (None, Some(StreamReader::new(from))),
+        };
+        Self { to: Some(StreamWriter::new(to)), bytes, written: 0, stream, from, ends_socket: false }
+    }
+
+    /// A feed that ends the writing side of its socket at its end: other duplicates of the socket stay open.
+    pub(super) fn to_socket(to: OwnedFd, bytes: Cow<'a, [u8]>) -> Self {
+        Self { ends_socket: true, ..Self::new(to, bytes, FlowSource::None) }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.to.is_none()
+    }
+
+    /// How many bytes the feed holds that have not been written.
+    pub(super) fn unsent(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    /// Closes the descriptor. What has not been sent is kept.
+    pub(super) fn close(&mut self) {
+        if let Some(to) = self.to.take().filter(|_| self.ends_socket) {
+            let _ = shutdown(&to, Shutdown::Write); // If the other side is gone, there is nothing to end.
+        }
+        self.from = None;
+    }
+
+    /// The descriptor that the feed waits to write to. If it has nothing to write now, it waits only for the end of the reader.
+    pub(super) fn target(&self) -> Option<(BorrowedFd<'_>, bool)> {
+        self.to.as_ref().map(|to| (to.as_fd(), self.unsent() > 0 || self.from.is_none()))
+    }
+
+    /// The descriptor that the feed waits to read from.
+    pub(super) fn source(&self) -> Option<BorrowedFd<'_>> {
+        self.from.as_ref().filter(|_| self.to.is_some() && self.unsent() == 0).map(AsFd::as_fd)
+    }
+
+    /// Whether a call of the feed may wait for something other than its target.
+    pub(super) fn has_source(&self) -> bool {
+        self.from.is_some()
+    }
+
+    /// Writes what there is room for.
+    pub(super) fn step(&mut self, ready: Ready) -> Result<(), Errno> {
+        if ready.writable && self.unsent() == 0 && self.from.is_some() {
+            self.close(); // No process can read the bytes any more: `poll(2)` was asked for nothing else.
+        }
+        self.go_on(ready.readable, |to, bytes| to.write(bytes, ready.writable))
+    }
+
+    /// Writes all that the feed holds, and waits for the reader.
+    pub(super) fn step_waiting(&mut self) -> Result<(), Errno> {
+        self.go_on(false, StreamWriter::write_waiting)
+    }
+
+    fn go_on(
+        &mut self,
+        readable: bool,
+        mut write: impl FnMut(&mut StreamWriter, &[u8]) -> Result<Put, Errno>,
+    ) -> Result<(), Errno> {
+        loop {
+            if self.to.is_none() {
+                return Ok(());
+            }
+            if self.written == self.bytes.len() {
+                match self.take_more(readable) {
+                    Ok(Got::Bytes) => continue,
+                    Ok(Got::Nothing) => return Ok(()),
+                    end => {
+                        self.close();
+                        return end.map(drop);
+                    }
+                }
+            }
+            let Some(to) = &mut self.to else { return Ok(()) };
+            match write(to, &self.bytes[self.written..]) {
+                Ok(Put::Bytes(length)) => self.written += length,
+                Ok(Put::Nothing) => return Ok(()),
+                end => {
+                    self.close();
+                    return end.map(drop);
+                }
+            }
+        }
+    }
+
+    /// Takes the next bytes from the source, after all that the feed held have been written.
+    fn take_more(&mut self, readable: bool) -> Result<Got, Errno> {
+        if let Some(stream) = &mut self.stream {
+            // If the stream panics, the feed holds nothing that has been written already.
+            let mut bytes = std::mem::take(&mut self.bytes).into_owned();
+            self.written = 0;
+            bytes.resize(PIECE, 0);
+            let length = loop {
+                match stream.read(&mut bytes) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    result => break result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
+                }
+            };
+            bytes.truncate(length);
+            self.bytes = bytes.into();
+            return Ok(if length == 0 { Got::End } else { Got::Bytes });
+        }
+        match &mut self.from {
+            None => Ok(Got::End),
+            Some(from) => {
+                let mut bytes = std::mem::take(&mut self.bytes).into_owned();
+                bytes.clear();
+                bytes.reserve(PIECE);
+                self.written = 0;
+                let got = from.read(&mut bytes, PIECE, readable);
+                self.bytes = bytes.into();
+                got
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Feed<'_> {
+    /// Does not print the bytes, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("to", &self.to).field("unsent", &self.unsent()).finish_non_exhaustive()
+    }
+}

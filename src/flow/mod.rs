@@ -1,0 +1,17 @@
+//! Bytes between this process and others, in any number of streams at the same time, without threads: the loop under `output`, `capture`
+//! and `Exchange`.
+
+mod drain;
+mod feed;
+mod keep;
+mod lines;
+mod reader;
+mod run;
+mod writer;
+
+pub(crate) use self::drain::Sink;
+pub(crate) use self::feed::FlowSource;
+pub use self::keep::Keep;
+pub(crate) use self::keep::KeptBytes;
+pub use self::run::{Flow, Stop};
+pub(crate) use self::run::{FlowError, Flows, NoChildren, StreamCall, Watch};

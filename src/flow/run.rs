@@ -1,0 +1,405 @@
+//! `Flows`: the loop that moves bytes in all streams as each is ready.
+
+use super::drain::{Drain, Progress, Sink};
+use super::feed::{Feed, FlowSource, Ready};
+use super::keep::KeptBytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::borrow::Cow;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// One stream of an [`Exchange`](crate::Exchange).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// The number of the exchange.
+    owner: u32,
+    index: u32,
+}
+
+/// Why a run of an [`Exchange`](crate::Exchange) has stopped. Each but `Done` can be followed by another run, which loses no byte and moves
+/// none twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stop {
+    /// All streams have been moved to their ends.
+    Done,
+    /// The deadline has come.
+    Deadline,
+    /// The stream has more bytes than [`Keep::AtMost`](crate::Keep::AtMost) lets through. The next byte has not been read.
+    Limit(Flow),
+    /// The callback of the stream has asked to stop.
+    Asked(Flow),
+    /// All watched children have ended, and the grace after that is over, but another process holds an end of a stream. What the streams
+    /// contained has been read.
+    Held,
+}
+
+/// The children whose end is an event for a run.
+pub(crate) trait Watch {
+    /// Whether a child is not known to have ended.
+    fn is_waiting(&self) -> bool;
+
+    /// Whether all of those have a pidfd.
+    fn has_pidfds(&self) -> bool;
+
+    /// Their pidfds.
+    fn pidfds(&self) -> Box<dyn Iterator<Item = BorrowedFd<'_>> + '_>;
+
+    /// Looks which ones have ended. Returns how long the streams may still be held, from now on, if all have.
+    fn grace(&mut self) -> Option<Duration>;
+}
+
+/// No children.
+#[derive(Debug)]
+pub(crate) struct NoChildren;
+
+impl Watch for NoChildren {
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
+    fn has_pidfds(&self) -> bool {
+        true
+    }
+
+    fn pidfds(&self) -> Box<dyn Iterator<Item = BorrowedFd<'_>> + '_> {
+        Box::new(std::iter::empty())
+    }
+
+    fn grace(&mut self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A call for a stream failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlowError {
+    pub(crate) call: StreamCall,
+    pub(crate) errno: Errno,
+}
+
+/// A call for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamCall {
+    Poll,
+    Read,
+    Write,
+}
+
+/// The streams of an exchange.
+#[derive(Debug)]
+pub(crate) struct Flows<'a> {
+    /// Tells a flow of another exchange.
+    number: u32,
+    list: Vec<FlowEntry<'a>>,
+    /// When the grace after the end of all watched children is over.
+    grace_ends: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct FlowEntry<'a> {
+    stream: Stream<'a>,
+    /// Whether a run goes on until the stream is at its end.
+    is_needed: bool,
+}
+
+#[derive(Debug)]
+enum Stream<'a> {
+    Feed(Feed<'a>),
+    Drain(Drain<'a>),
+}
+
+/// The longest time between two questions for the end of a child that has no pidfd, and the first one.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(16));
+
+impl<'a> Flows<'a> {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), list: Vec::new(), grace_ends: None }
+    }
+
+    fn add(&mut self, stream: Stream<'a>, is_needed: bool) -> Flow {
+        self.list.push(FlowEntry { stream, is_needed });
+        self.flow(self.list.len() - 1)
+    }
+
+    fn flow(&self, index: usize) -> Flow {
+        Flow { owner: self.number, index: u32::try_from(index).unwrap_or(u32::MAX) }
+    }
+
+    fn get(&self, flow: Flow) -> Option<&Stream<'a>> {
+        self.list.get(flow.index as usize).filter(|_| flow.owner == self.number).map(|entry| &entry.stream)
+    }
+
+    fn get_mut(&mut self, flow: Flow) -> Option<&mut Stream<'a>> {
+        let is_own = flow.owner == self.number;
+        self.list.get_mut(flow.index as usize).filter(|_| is_own).map(|entry| &mut entry.stream)
+    }
+
+    /// Writes bytes to a descriptor, and then what the source has.
+    pub(crate) fn feed(&mut self, to: OwnedFd, bytes: Cow<'a, [u8]>, source: FlowSource<'a>) -> Flow {
+        self.add(Stream::Feed(Feed::new(to, bytes, source)), true)
+    }
+
+    /// Writes bytes to a socket, and then ends its writing side.
+    pub(crate) fn feed_socket(&mut self, to: OwnedFd, bytes: Cow<'a, [u8]>) -> Flow {
+        self.add(Stream::Feed(Feed::to_socket(to, bytes)), true)
+    }
+
+    pub(crate) fn drain(&mut self, from: OwnedFd, sink: Sink<'a>) -> Flow {
+        self.add(Stream::Drain(Drain::new(from, sink)), true)
+    }
+
+    /// Reads a descriptor while other streams are moved, so that no process waits for a reader. No run waits for its end.
+    pub(crate) fn discard(&mut self, from: OwnedFd) {
+        self.add(Stream::Drain(Drain::new(from, Sink::Discard)), false);
+    }
+
+    /// Writes what a drain reads to this descriptor, too. False if the flow is no drain of this exchange.
+    pub(crate) fn also_to(&mut self, flow: Flow, to: OwnedFd) -> bool {
+        let drain = if let Some(Stream::Drain(drain)) = self.get_mut(flow) { Some(drain) } else { None };
+        drain.map(|drain| drain.also_to(to)).is_some()
+    }
+
+    /// How many bytes a feed holds that have not been written.
+    pub(crate) fn unsent(&self, flow: Flow) -> Option<usize> {
+        if let Some(Stream::Feed(feed)) = self.get(flow) { Some(feed.unsent()) } else { None }
+    }
+
+    pub(crate) fn is_done(&self, flow: Flow) -> Option<bool> {
+        self.get(flow).map(Stream::is_done)
+    }
+
+    /// Closes a stream. What was read is kept. False if it is no stream of this exchange.
+    pub(crate) fn close(&mut self, flow: Flow) -> bool {
+        match self.get_mut(flow) {
+            Some(Stream::Feed(feed)) => feed.close(),
+            Some(Stream::Drain(drain)) => drain.close(),
+            None => return false,
+        }
+        true
+    }
+
+    /// What is kept of a stream.
+    pub(crate) fn kept(&mut self, flow: Flow) -> Option<&mut KeptBytes> {
+        match self.get_mut(flow) {
+            Some(Stream::Drain(Drain { sink: Sink::Keep(kept), .. })) => Some(kept),
+            _ => None,
+        }
+    }
+
+    /// Whether all streams that a run is for are at their ends.
+    fn are_done(&self) -> bool {
+        self.list.iter().all(|entry| !entry.is_needed || entry.stream.is_done())
+    }
+
+    /// Moves bytes until all watched children have ended.
+    pub(crate) fn run_until_ended(&mut self, watch: &mut dyn Watch) -> Result<(), FlowError> {
+        let mut pause = PAUSES.0;
+        while watch.is_waiting() {
+            let end = (!watch.has_pidfds()).then(|| Instant::now() + pause);
+            pause = (pause * 2).min(PAUSES.1);
+            self.grace_ends = None;
+            self.move_ready(watch, end)?;
+            let _ = watch.grace();
+        }
+        Ok(())
+    }
+
+    /// Moves bytes until all streams are at their ends, or something else stops it.
+    pub(crate) fn run(&mut self, watch: &mut dyn Watch, deadline: Option<Instant>) -> Result<Stop, FlowError> {
+        if let Some(stop) = self.give_lines() {
+            return Ok(stop);
+        }
+        if !watch.is_waiting() {
+            self.grace_ends = watch.grace().and_then(|grace| Instant::now().checked_add(grace));
+        }
+        let mut pause = PAUSES.0;
+        while !self.are_done() {
+            if deadline.is_none() && self.grace_ends.is_none() && !watch.is_waiting() {
+                match self.move_last()? {
+                    Moved::Some => continue,
+                    Moved::Stopped(stop) => return Ok(stop),
+                    Moved::None => {}
+                }
+            }
+            // A child without a pidfd is asked again and again, until it has ended.
+            let asks = self.grace_ends.is_none() && watch.is_waiting() && !watch.has_pidfds();
+            let mut end = earliest(deadline, self.grace_ends);
+            if asks {
+                end = earliest(end, Instant::now().checked_add(pause));
+                pause = (pause * 2).min(PAUSES.1);
+            }
+            let (has_ended, stop) = self.move_ready(watch, end)?;
+            if let Some(stop) = stop {
+                return Ok(stop);
+            }
+            if self.grace_ends.is_none() && (has_ended || asks) {
+                self.grace_ends = watch.grace().and_then(|grace| Instant::now().checked_add(grace));
+            }
+            let is_over = |end: Option<Instant>| end.is_some_and(|end| end <= Instant::now());
+            if is_over(deadline) && !self.are_done() {
+                return Ok(Stop::Deadline);
+            }
+            if is_over(self.grace_ends) && !self.are_done() {
+                // What the streams contain now was written before the grace was over.
+                if let (_, Some(stop)) = self.move_ready(watch, Some(Instant::now()))? {
+                    return Ok(stop);
+                }
+                self.grace_ends = None; // The next run has a grace of its own.
+                return Ok(if self.are_done() { Stop::Done } else { Stop::Held });
+            }
+        }
+        Ok(Stop::Done)
+    }
+
+    /// Gives out lines that an earlier run has read, and that its callback has not got.
+    fn give_lines(&mut self) -> Option<Stop> {
+        for index in 0..self.list.len() {
+            let turn = match &mut self.list[index].stream {
+                Stream::Drain(drain) => drain.give_lines(),
+                Stream::Feed(_) => None,
+            };
+            if let Some(stop) = turn.and_then(|turn| stop_of(turn, self.flow(index))) {
+                return Some(stop);
+            }
+        }
+        None
+    }
+
+    /// If one stream is left, its calls may wait, and need no poll.
+    fn move_last(&mut self) -> Result<Moved, FlowError> {
+        let mut left = self.list.iter().enumerate().filter(|(_, entry)| !entry.stream.is_done());
+        let (Some((index, _)), None) = (left.next(), left.next()) else { return Ok(Moved::None) };
+        let flow = self.flow(index);
+        let stream = &mut self.list[index].stream;
+        let (moved, is_drain) = match stream {
+            Stream::Feed(feed) if feed.has_source() => return Ok(Moved::None),
+            Stream::Feed(feed) => (feed.step_waiting().map(|()| Moved::None), false),
+            Stream::Drain(drain) if drain.has_copies() => return Ok(Moved::None),
+            Stream::Drain(drain) => {
+                let moved = drain.step_waiting().map(|(turn, has_read)| match stop_of(turn, flow) {
+                    Some(stop) => Moved::Stopped(stop),
+                    None if has_read => Moved::Some,
+                    None => Moved::None,
+                });
+                (moved, true)
+            }
+        };
+        // A stream that is at its end has no descriptor to poll.
+        let moved = moved.map(|moved| if moved == Moved::None && stream.is_done() { Moved::Some } else { moved });
+        moved.map_err(|errno| FlowError { call: if is_drain { StreamCall::Read } else { StreamCall::Write }, errno })
+    }
+
+    /// Waits until a stream is ready or a child has ended, at most until the given time, and moves what is ready. Also returns whether a
+    /// child has ended.
+    fn move_ready(&mut self, watch: &dyn Watch, end: Option<Instant>) -> Result<(bool, Option<Stop>), FlowError> {
+        let (ready, has_ended) = self.wait(watch, end)?;
+        for (index, ready) in ready {
+            let flow = self.flow(index);
+            let error = |call| move |errno| FlowError { call, errno };
+            match &mut self.list[index].stream {
+                Stream::Feed(feed) => feed.step(ready).map_err(error(StreamCall::Write))?,
+                Stream::Drain(drain) => {
+                    let turn = drain.step(ready).map_err(error(StreamCall::Read))?;
+                    if let Some(stop) = stop_of(turn, flow) {
+                        return Ok((has_ended, Some(stop)));
+                    }
+                }
+            }
+        }
+        Ok((has_ended, None))
+    }
+
+    /// Waits until a stream is ready or a child has ended, at most until the given time. Returns the streams that are ready, by index.
+    fn wait(&self, watch: &dyn Watch, end: Option<Instant>) -> Result<(Vec<(usize, Ready)>, bool), FlowError> {
+        let mut polls = Vec::with_capacity(self.list.len() + 1);
+        let mut owners = Vec::with_capacity(self.list.len() + 1);
+        let mut add = |fd, flags, index| {
+            polls.push(PollFd::from_borrowed_fd(fd, flags));
+            owners.push((index, flags == PollFlags::IN));
+        };
+        for (index, entry) in self.list.iter().enumerate() {
+            match &entry.stream {
+                Stream::Feed(feed) => {
+                    if let Some((fd, has_bytes)) = feed.target() {
+                        add(fd, if has_bytes { PollFlags::OUT } else { PollFlags::empty() }, Some(index));
+                    }
+                    if let Some(fd) = feed.source() {
+                        add(fd, PollFlags::IN, Some(index));
+                    }
+                }
+                Stream::Drain(drain) => {
+                    if let Some(fd) = drain.source() {
+                        add(fd, PollFlags::IN, Some(index));
+                    }
+                    drain.targets().for_each(|fd| add(fd, PollFlags::OUT, Some(index)));
+                }
+            }
+        }
+        if self.grace_ends.is_none() {
+            watch.pidfds().for_each(|fd| add(fd, PollFlags::IN, None));
+        }
+        loop {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            // A time that the system cannot express is as good as none.
+            let time = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(&mut polls, time.as_ref()) {
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(FlowError { call: StreamCall::Poll, errno }),
+                Ok(_) => break,
+            }
+        }
+        let mut ready: Vec<(usize, Ready)> = Vec::with_capacity(owners.len());
+        let mut has_ended = false;
+        let reported = polls.iter().zip(owners).filter(|(poll, _)| !poll.revents().is_empty());
+        for (_, (owner, is_input)) in reported {
+            let Some(index) = owner else {
+                has_ended = true;
+                continue;
+            };
+            if ready.last().is_none_or(|(last, _)| *last != index) {
+                ready.push((index, Ready::default()));
+            }
+            if let Some((_, ready)) = ready.last_mut() {
+                ready.readable |= is_input;
+                ready.writable |= !is_input;
+            }
+        }
+        Ok((ready, has_ended))
+    }
+}
+
+/// What came of a call for the last stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moved {
+    Some,
+    None,
+    Stopped(Stop),
+}
+
+impl Stream<'_> {
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Feed(feed) => feed.is_done(),
+            Self::Drain(drain) => drain.is_done(),
+        }
+    }
+}
+
+fn earliest(first: Option<Instant>, second: Option<Instant>) -> Option<Instant> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(first.min(second)),
+        (first, second) => first.or(second),
+    }
+}
+
+fn stop_of(turn: Progress, flow: Flow) -> Option<Stop> {
+    match turn {
+        Progress::GoOn => None,
+        Progress::Limit => Some(Stop::Limit(flow)),
+        Progress::Asked => Some(Stop::Asked(flow)),
+    }
+}

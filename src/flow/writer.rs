@@ -1,0 +1,89 @@
+//! `StreamWriter`: writes to a descriptor without waiting, without SIGPIPE, and without a change of its description's flags.
+
+use super::reader::is_no_such_call;
+use crate::sys;
+use rustix::fs::{FileType, fstat};
+use rustix::io::{Errno, retry_on_intr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A pipe that `poll(2)` reports writable takes so many bytes at once (`PIPE_BUF`).
+const ATOMIC: usize = 4096;
+
+/// A descriptor that is written.
+#[derive(Debug)]
+pub(super) struct StreamWriter {
+    fd: OwnedFd,
+    /// Whether the kernel has writes without SIGPIPE (Linux 6.18).
+    has_nosignal: bool,
+    /// Whether the description has writes that do not wait.
+    has_nowait: bool,
+}
+
+/// The outcome of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    Bytes(usize),
+    /// There is no room now.
+    Nothing,
+    /// No process can read the bytes any more.
+    NoReader,
+}
+
+impl StreamWriter {
+    pub(super) fn new(fd: OwnedFd) -> Self {
+        Self { fd, has_nosignal: true, has_nowait: true }
+    }
+
+    /// Writes what there is room for. `is_ready` says that `poll(2)` has just reported the descriptor writable.
+    pub(super) fn write(&mut self, bytes: &[u8], is_ready: bool) -> Result<Put, Errno> {
+        if self.has_nowait {
+            match self.call(bytes, false) {
+                // A file is always ready, and may have to wait for its disk.
+                Err(Errno::AGAIN) if is_ready && self.is_file() => self.has_nowait = false,
+                Err(errno) if is_no_such_call(errno) => self.has_nowait = false,
+                result => return put(result),
+            }
+        }
+        if !is_ready {
+            return Ok(Put::Nothing);
+        }
+        let most = if self.is_file() { bytes.len() } else { ATOMIC };
+        put(self.call(&bytes[..bytes.len().min(most)], true))
+    }
+
+    /// Writes, and waits until there is room for all bytes, or a signal handler has run. If other code has made the description non-blocking,
+    /// it does not wait.
+    pub(super) fn write_waiting(&mut self, bytes: &[u8]) -> Result<Put, Errno> {
+        put(self.call(bytes, true))
+    }
+
+    fn call(&mut self, bytes: &[u8], waits: bool) -> Result<usize, Errno> {
+        if self.has_nosignal {
+            match retry_on_intr(|| sys::write_without_signal(self.fd.as_fd(), bytes, waits)) {
+                // The next call finds out which of the two flags is missing.
+                Err(errno) if is_no_such_call(errno) => self.has_nosignal = false,
+                result => return result,
+            }
+        }
+        retry_on_intr(|| sys::write_and_take_signal(self.fd.as_fd(), bytes, waits))
+    }
+
+    fn is_file(&self) -> bool {
+        fstat(&self.fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
+    }
+}
+
+fn put(result: Result<usize, Errno>) -> Result<Put, Errno> {
+    match result {
+        Ok(length) => Ok(Put::Bytes(length)),
+        Err(Errno::AGAIN) => Ok(Put::Nothing),
+        Err(Errno::PIPE | Errno::CONNRESET) => Ok(Put::NoReader),
+        Err(errno) => Err(errno),
+    }
+}
+
+impl AsFd for StreamWriter {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

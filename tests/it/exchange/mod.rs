@@ -1,0 +1,22 @@
+//! `Exchange` and `Command::capture`: many streams at the same time, stops, limits, deadlines, and what is left behind.
+
+mod capture;
+mod flags;
+mod model;
+mod streams;
+
+use crate::support;
+use crate::support::LAUNCHERS;
+use fdspawn::{Command, Launcher};
+
+/// Each launcher, for children with a pidfd and without one.
+fn ways() -> impl Iterator<Item = (Launcher, bool)> {
+    LAUNCHERS.into_iter().flat_map(|launcher| [(launcher, true), (launcher, false)])
+}
+
+/// A shell that is started in this way.
+fn shell<'fd>((launcher, pidfd): (Launcher, bool), script: &str) -> Command<'fd> {
+    let mut command = support::command("/bin/sh");
+    command.args(["-c", script]).launcher(launcher).pidfd(pidfd);
+    command
+}
