@@ -184,6 +184,9 @@ own_process! {
             "child::ends::",
             "child::group_members::",
             "child::trees::",
+            "links_of_a_captured_child",
+            "memory_of_many_exchanges",
+            "nothing_is_left_of_captures",
             "are_found_if_process_vm_readv", // The library then reads the environment from /proc.
             "attributes::chroot::",
             "attributes::credentials::",
