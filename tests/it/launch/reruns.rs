@@ -13,7 +13,7 @@ use fdspawn::{Command, Failure, Launcher, Rest};
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 35] = [
+const HEAVY: [&str; 37] = [
     "attributes::",
     "child::changes::",
     "child::drops::",
@@ -27,6 +27,8 @@ const HEAVY: [&str; 35] = [
     "child::trees::",
     "child::usage::",
     "command::odd_entries::",
+    "exchange::capture::",
+    "exchange::model::",
     "inspect::pipe_holders::",
     "isolated::children::rest_is_closed_if",
     "isolated::failures::",
