@@ -8,8 +8,10 @@ use crate::own_process;
 use crate::support;
 use crate::support::mounts::unmount_proc;
 use crate::support::seccomp::refuse;
+use crate::support::tools::skip;
 use crate::support::{exhaustive, own_process, test_binary};
 use fdspawn::{Command, Failure, Launcher, Rest};
+use std::os::unix::fs::PermissionsExt;
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
@@ -279,6 +281,34 @@ fn suite_passes_if_fork_launches_all_commands_that_ask_for_no_launcher() {
         "whole_group",
     ];
     suite_passes(suite().env(support::LAUNCHER, "fork"), &NOT_BY_ANOTHER_LAUNCHER, &left_out);
+}
+
+#[test]
+fn suite_of_waits_teardowns_and_exchanges_passes_for_a_plain_user() {
+    if !exhaustive() {
+        return; // It takes long, and most of it depends on no user.
+    }
+    // SAFETY: the call only asks.
+    if unsafe { libc::geteuid() } != 0 {
+        skip("the user cannot be changed");
+        return;
+    }
+    // The user may not search the directory that the binary is in.
+    let directory = tempfile::tempdir().unwrap();
+    let binary = directory.path().join("it");
+    std::fs::copy(test_binary(), &binary).unwrap();
+    for path in [directory.path(), &binary] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new(&binary);
+    command.env_remove(own_process::VARIABLE).env_remove(support::EXHAUSTIVE).current_dir("/");
+    command.uid(65_534).gid(65_534).groups(&[]).args(["child::", "exchange::", "cgroup::"]);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let result = text.lines().find(|line| line.starts_with("test result: ok. ")).unwrap();
+    let passed: usize = result.split(' ').nth(3).unwrap().parse().unwrap();
+    assert!(passed > 150, "{result}");
 }
 
 #[test]
