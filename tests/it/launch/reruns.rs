@@ -90,13 +90,19 @@ fn suite_passes(command: &mut Command<'_>, one: &[&str], other: &[&str]) {
         assert!(tests.contains(name), "{name} is not the name of a test");
         command.args(["--skip", name]);
     }
+    let text = all_pass(command, 60);
+    assert!(text.contains("launch_is_the_one_that_this_run_of_the_suite_is_about ... ok"), "{text}");
+}
+
+/// Runs tests. All have to pass, and to be more than `count`. Returns what the run prints.
+fn all_pass(command: &mut Command<'_>, count: usize) -> String {
     let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     let result = text.lines().find(|line| line.starts_with("test result: ok. ")).unwrap();
     let passed: usize = result.split(' ').nth(3).unwrap().parse().unwrap();
-    assert!(passed > 60, "{result}");
-    assert!(text.contains("launch_is_the_one_that_this_run_of_the_suite_is_about ... ok"), "{text}");
+    assert!(passed > count, "{result}");
+    text
 }
 
 /// The test binary, which runs all tests that it does not skip.
@@ -303,12 +309,7 @@ fn suite_of_waits_teardowns_and_exchanges_passes_for_a_plain_user() {
     let mut command = Command::new(&binary);
     command.env_remove(own_process::VARIABLE).env_remove(support::EXHAUSTIVE).current_dir("/");
     command.uid(65_534).gid(65_534).groups(&[]).args(["child::", "exchange::", "cgroup::"]);
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    let result = text.lines().find(|line| line.starts_with("test result: ok. ")).unwrap();
-    let passed: usize = result.split(' ').nth(3).unwrap().parse().unwrap();
-    assert!(passed > 150, "{result}");
+    all_pass(&mut command, 150);
 }
 
 #[test]
