@@ -289,11 +289,21 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads what the streams contain, and does not wait.
+    /// Reads what the streams contain after the end of the child, and does not wait.
+    pub(super) fn run_after_end(&mut self) -> Result<Stop> {
+        self.watched.set_grace(Duration::ZERO);
+        self.flows.end_grace();
+        self.no_deadline().run()
+    }
+
+    /// Reads what the streams contain, and does not wait. A stream that has reached its limit or whose call has failed is closed.
     pub(super) fn read_rest(&mut self) {
-        let now = Some(Instant::now());
-        while let Ok(Stop::Limit(flow) | Stop::Asked(flow)) = self.flows.run(&mut self.watched, now) {
-            self.flows.close(flow);
+        loop {
+            match self.flows.move_contents() {
+                Ok(Some(Stop::Limit(flow) | Stop::Asked(flow))) => _ = self.flows.close(flow),
+                Err(FlowError { call: StreamCall::Read | StreamCall::Write, .. }) => {}
+                _ => return,
+            }
         }
     }
 
