@@ -4,7 +4,7 @@ use super::failure::{FlowError, StreamCall};
 use super::feed::Ready;
 use super::keep::KeptBytes;
 use super::lines::Lines;
-use super::reader::{Behind, Got, StreamReader};
+use super::reader::{Behind, Got, MESSAGE, StreamReader};
 use super::writer::{Put, StreamWriter};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -15,10 +15,6 @@ const PIECE: usize = 64 * 1024;
 
 /// The room of the first read: most programs write little.
 const FIRST_PIECE: usize = 8 * 1024;
-
-/// The room of a read of a message: what there is no room for is lost. A message of a local socket is at most as large as the buffer of
-/// the socket (208 KiB).
-const MESSAGE: usize = 256 * 1024;
 
 /// How many reads a drain makes before the others have their turn.
 const READS: usize = 16;

@@ -7,6 +7,10 @@ use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
 use rustix::net::{AddressFamily, RecvFlags, SocketType, getsockname, recv, sockopt};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// The room of a read of a message: what there is no room for is lost. A message of a local socket is at most as large as the buffer of
+/// the socket (208 KiB).
+pub(super) const MESSAGE: usize = 256 * 1024;
+
 /// A descriptor that is read.
 #[derive(Debug)]
 pub(super) struct StreamReader {
@@ -77,8 +81,8 @@ impl StreamReader {
     /// Looks whether there is more than the limit lets through, and reads nothing. `room` is not 0 only for a message, which is read as a
     /// whole or not at all. `is_ready` says that `poll(2)` has just reported the descriptor readable.
     pub(super) fn behind_limit(&mut self, room: usize, is_ready: bool) -> Behind {
-        let flags = if self.has_messages() { RecvFlags::TRUNC } else { RecvFlags::empty() };
-        match retry_on_intr(|| recv(&self.fd, &mut [0_u8], flags | RecvFlags::PEEK | RecvFlags::DONTWAIT)) {
+        let mut bytes = vec![0_u8; room.min(MESSAGE) + 1];
+        match retry_on_intr(|| recv(&self.fd, &mut bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)) {
             Ok((_, 0)) => return Behind::End,
             Ok((_, length)) => return if length > room { Behind::Bytes } else { Behind::Unknown },
             Err(Errno::AGAIN) => return Behind::Unknown,

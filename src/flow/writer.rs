@@ -77,6 +77,7 @@ impl StreamWriter {
 
 fn put(result: Result<usize, Errno>) -> Result<Put, Errno> {
     match result {
+        Ok(0) => Err(Errno::IO), // There were bytes to write, and a second call would do no more.
         Ok(length) => Ok(Put::Bytes(length)),
         Err(Errno::AGAIN) => Ok(Put::Nothing),
         Err(Errno::PIPE | Errno::CONNRESET) => Ok(Put::NoReader),

@@ -127,6 +127,15 @@ fn datagrams_are_read_whole() {
     }
     assert_eq!(exchange.bytes(kept).len(), lengths.iter().sum());
     drop(exchange);
+    for limit in [0, 99, 100] {
+        let mut exchange = Exchange::new();
+        let kept = exchange.drain(ours.try_clone().unwrap(), Keep::AtMost(limit));
+        theirs.send(&[1; 100]).unwrap();
+        let stop = exchange.timeout(Duration::ZERO).run().unwrap();
+        assert_eq!(stop, if limit < 100 { Stop::Limit(kept) } else { Stop::Deadline });
+        exchange.keep(kept, Keep::All).run().unwrap();
+        assert_eq!(exchange.bytes(kept).len(), 100, "a message is read as a whole or not at all");
+    }
     let mut exchange = Exchange::new();
     exchange.drain_into(ours, &mut memory);
     theirs.send(&[1; 100]).unwrap();

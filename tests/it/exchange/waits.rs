@@ -116,6 +116,37 @@ own_process! {
 }
 
 own_process! {
+    fn pending_sigpipe_of_another_writer_stays() {
+        without_such_calls(|| {
+            // SAFETY: the mask and the signals of this process alone are changed, and all zeros is a valid set.
+            unsafe {
+                let mut set: libc::sigset_t = std::mem::zeroed();
+                libc::sigaddset(&raw mut set, libc::SIGPIPE);
+                let is_pending = || {
+                    let mut pending: libc::sigset_t = std::mem::zeroed();
+                    libc::sigpending(&raw mut pending);
+                    libc::sigismember(&raw const pending, libc::SIGPIPE) == 1
+                };
+                libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+                for was_pending in [false, true] {
+                    if was_pending {
+                        libc::pthread_kill(libc::pthread_self(), libc::SIGPIPE);
+                    }
+                    for time in [LONG, Duration::MAX] {
+                        let (reader, writer) = pipe().unwrap();
+                        drop(reader);
+                        let mut exchange = Exchange::new();
+                        exchange.feed(writer, b"text");
+                        assert_eq!(exchange.timeout(time).run().unwrap(), Stop::Done);
+                        assert_eq!(is_pending(), was_pending);
+                    }
+                }
+            }
+        });
+    }
+}
+
+own_process! {
     fn pipe_that_is_held_is_told_after_all_that_it_contained_was_read() {
         without_such_calls(|| {
             for keep in [Keep::All, Keep::Last(60_000)] {
