@@ -119,7 +119,9 @@ REACH is one of
   descendants     what PROGRAM has started, in all groups and
                   sessions, but not what has lost its parent before
                   the signal. If PROGRAM ends without a signal of
-                  fdrun, nothing is killed";
+                  fdrun, nothing is killed
+  cgroup          a new cgroup, version 2, in that of fdrun or in that
+                  of --cgroup: all that PROGRAM has started";
 pub const USAGE: &str = "\
 at the end, write to standard error what PROGRAM, with the children
 that it has waited for, has used: times, peak memory, switches of

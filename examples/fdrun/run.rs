@@ -44,7 +44,10 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
             Some(None) if request.exec && !request.explain => signals::clear_parent_death_signal(),
             _ => {}
         }
-        if let Some(path) = request.cgroup {
+        // The explanation of a command makes no cgroup.
+        if reach == Reach::Cgroup && !request.explain {
+            tree::prepare_cgroup(&mut command, request.cgroup)?;
+        } else if let Some(path) = request.cgroup {
             command.cgroup(sources::cgroup(path)?);
         }
     }

@@ -1,7 +1,11 @@
 //! `--tree`: the processes that get the signals of fdrun, and that end with the program.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use fdspawn::Cgroup;
 use fdspawn::{Child, Command, OnDrop, Reach, Signal, Teardown};
 use rustix::process::{Pid, getpgid};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -15,6 +19,17 @@ pub fn prepare(command: &mut Command<'_>, reach: Reach, makes_session: bool) {
         Reach::Session => _ = command.setsid(true),
         _ => {}
     }
+}
+
+/// Makes a cgroup for the program, in the cgroup of this directory or in fdrun's own. It is removed when the program has ended.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn prepare_cgroup(command: &mut Command<'_>, directory: Option<PathBuf>) -> fdspawn::Result<()> {
+    let cgroup = match directory {
+        Some(directory) => Cgroup::create_in(directory)?,
+        None => Cgroup::create()?,
+    };
+    command.own_cgroup(&cgroup);
+    Ok(())
 }
 
 /// The program and the processes that it has started, as far as the option reaches them.

@@ -3,6 +3,7 @@
 use super::delegated::{find, not_delegated};
 use super::directory::{is_cgroup, open_directory, open_path};
 use super::events::{EMPTY, says, wait_until};
+use super::members::holds_this_process;
 use super::remove::{Place, remove, try_remove};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::sys;
@@ -137,6 +138,14 @@ impl Cgroup {
                     return Ok(Self(Arc::new(Owned { directory, parent, name, path, made_by })));
                 }
             }
+        }
+    }
+
+    /// Whether this process is in the cgroup. A cgroup that has been removed has no process.
+    pub(crate) fn holds_this_process(&self) -> std::result::Result<bool, Errno> {
+        match holds_this_process(self.directory()) {
+            Err(Errno::NOENT | Errno::NODEV) => Ok(false),
+            result => result,
         }
     }
 

@@ -26,11 +26,23 @@ impl Spawned {
         use std::time::Duration;
         let every = libc::WSTOPPED | libc::WCONTINUED | libc::__WALL;
         let mut pause = Duration::from_micros(500);
+        let mut has_ended = false;
         loop {
             if let Some(reaped) = self.try_wait()? {
                 return Ok(Change::Ended(reaped.status));
             }
+            if has_ended {
+                // Another thread is ending the child and what it has started. Until it has done so, the end is not told.
+                self.pause(pause);
+                pause = (pause * 2).min(Duration::from_millis(16));
+                continue;
+            }
             let asked = self.with_pid(|pid| sys::wait_by_pid(pid, every | libc::WNOHANG));
+            if asked == Some(Err(Errno::CHILD)) {
+                // A child that has ended since the question above neither stops nor continues.
+                has_ended = true;
+                continue;
+            }
             match asked.transpose()?.flatten().map(|(status, _)| ExitStatus::from_raw(status)) {
                 Some(status) if status.continued() => return Ok(Change::Continued),
                 Some(status) => {
@@ -42,6 +54,10 @@ impl Spawned {
             // This call only waits for a change, and leaves the report of it to the calls above (`WNOWAIT`). It waits
             // by the pidfd, which never refers to another process.
             let waited = self.pidfd().map(|pidfd| sys::wait_by_pidfd(pidfd, every | libc::WEXITED | libc::WNOWAIT));
+            if let Some(Ok(Some((status, _)))) = waited {
+                let status = ExitStatus::from_raw(status);
+                has_ended = status.code().is_some() || status.signal().is_some();
+            }
             if !matches!(waited, Some(Ok(_) | Err(Errno::INTR | Errno::CHILD))) {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(16));

@@ -407,15 +407,17 @@ impl Child {
     /// drop(pidfd);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn into_parts(self) -> Result<(u32, Option<OwnedFd>)> {
+    pub fn into_parts(mut self) -> Result<(u32, Option<OwnedFd>)> {
         if self.process.is_in_copy() {
             return Err(Error::new(Subject::GiveAway(self.id()), Failure::NotAChild, None));
         }
         let pid = self.id();
-        // The other handles would use a pid that the caller may reap.
-        let Some(spawned) = Arc::into_inner(self.process.detach()).filter(|spawned| !spawned.leads_open_group()) else {
-            return Err(Error::new(Subject::GiveAway(pid), Failure::Shared, None));
-        };
+        let shared = || Error::new(Subject::GiveAway(pid), Failure::Shared, None);
+        // The other handles would use a pid that the caller may reap. A child that is not given away is dropped like any other.
+        if Arc::get_mut(&mut self.process).is_none_or(|spawned| spawned.leads_open_group()) {
+            return Err(shared());
+        }
+        let spawned = Arc::into_inner(self.process.detach()).ok_or_else(shared)?;
         spawned.into_parts().map_err(|status| Error::new(Subject::GiveAway(pid), Failure::Reaped(status), None))
     }
 }

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// other processes, which need a moment to end after SIGKILL.
 const AFTER_KILL: Duration = Duration::from_millis(100);
 
+/// How long a thread that may block searches for processes to kill, if their number grows and grows.
+const SEARCH: Duration = Duration::from_secs(2);
+
 /// How long a teardown waits for the end of the child after SIGKILL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -49,8 +52,8 @@ impl Spawned {
         patience: Patience,
         wait: &mut dyn FnMut(Option<Instant>) -> bool,
     ) -> Result<Ended, EndError> {
-        let mut target = Target::new(self, how.reach).map_err(EndError::Target)?;
         let _ender = self.start_end();
+        let mut target = Target::new(self, how.reach).map_err(EndError::Target)?;
         let mut by = None;
         let mut has_ended = self.has_ended_by(Some(Instant::now()));
         for &(signal, grace) in &how.signals {
@@ -71,17 +74,21 @@ impl Spawned {
                 wait_until_empty(&mut target, deadline, wait);
             }
         }
-        let killed = target.kill();
+        let start = Instant::now();
+        let killed = target.kill(if patience == Patience::Short { AFTER_KILL / 2 } else { SEARCH });
+        // A thread that may not block has this time for the search, too.
+        let over = if patience == Patience::Short { start } else { Instant::now() } + AFTER_KILL;
         if !has_ended {
-            by = Some(Signal::KILL);
-            let deadline = (patience == Patience::Short || killed.is_err()).then(|| Instant::now() + AFTER_KILL);
+            by = if killed.is_ok() { Some(Signal::KILL) } else { by };
+            let deadline = (patience == Patience::Short || killed.is_err()).then_some(over);
             if !wait(deadline) {
                 return Err(killed.map_or_else(EndError::Refused, |()| EndError::StillRuns));
             }
         }
         // Kill the processes that were started after the last look at the lists.
-        target.sweep();
-        target.wait_until_ended(Instant::now() + AFTER_KILL);
+        let over = if patience == Patience::Short { over } else { Instant::now() + AFTER_KILL };
+        target.sweep(over);
+        target.wait_until_ended(over);
         match self.reap_ended() {
             Ok(Some(reaped)) => Ok(Ended { status: reaped.status, by, reached: target.reached() }),
             Ok(None) => Err(EndError::StillRuns),

@@ -1,5 +1,7 @@
 //! `Ended` and `Reached`: what a teardown has done.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::cgroup::CgroupKill;
 use rustix::process::Signal;
 use std::process::ExitStatus;
 
@@ -34,4 +36,7 @@ pub enum Reached {
     /// This many descendants, found in `/proc`, and the child.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Descendants(usize),
+    /// All processes of the child's cgroup, and how the last ones were killed.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Cgroup(CgroupKill),
 }

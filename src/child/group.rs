@@ -1,7 +1,7 @@
 //! Signals to the process group of a child.
 
 use super::spawned::Spawned;
-use crate::group::{GroupError, Sent, send};
+use crate::group::{GroupError, Membership, Sent, send};
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -16,7 +16,10 @@ impl Spawned {
             return Err(GroupError::Copy);
         }
         if let Some(membership) = self.membership() {
-            return membership.signal(signal);
+            return match membership.signal(signal)? {
+                Sent::No => self.signal_group_of_member(membership, signal),
+                sent => Ok(sent),
+            };
         }
         let leader = self.id().cast_signed();
         let in_time = self.with_pid(|pid| {
@@ -31,6 +34,17 @@ impl Spawned {
             }
         });
         in_time.unwrap_or_else(|| send(leader, self.pidfd(), true, signal))
+    }
+
+    /// Sends a signal to the group of a `Group` whose leader has been reaped. As long as this member has not been reaped, the group that it is
+    /// in exists, so that no other group has the number.
+    fn signal_group_of_member(&self, membership: &Membership, signal: Signal) -> Result<Sent, GroupError> {
+        let Some(number) = membership.number() else { return Ok(Sent::No) };
+        let in_time = self.with_pid(|pid| {
+            let is_member = !self.is_reaped_elsewhere() && sys::group_of(pid) == Ok(number);
+            if is_member { send(number, None, false, signal) } else { Ok(Sent::No) }
+        });
+        in_time.unwrap_or(Ok(Sent::No))
     }
 
     /// Whether the child has a group of its own that a teardown may signal.

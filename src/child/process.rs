@@ -206,6 +206,14 @@ fn end_error(spawned: &Spawned, error: EndError) -> Error {
         EndError::Target(TargetError::NoSession) => (Failure::NoSession, None),
         #[cfg(any(target_os = "linux", target_os = "android"))]
         EndError::Target(TargetError::NoProcessList(errno)) => (Failure::NoProcessList, Some(errno)),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        EndError::Target(TargetError::NoOwnCgroup) => (Failure::NotInCgroup, None),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        EndError::Target(TargetError::OwnCgroup) => (Failure::OwnCgroup, None),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        EndError::Target(TargetError::NoCgroupMembers(errno)) => {
+            (Failure::CgroupFile { file: "cgroup.procs" }, Some(errno))
+        }
         EndError::Refused(errno) => (Failure::Signal, Some(errno)),
         EndError::StillRuns => (Failure::StillRuns, None),
         EndError::Wait(errno) => (Failure::Wait, Some(errno)),

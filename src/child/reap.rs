@@ -120,6 +120,13 @@ pub(super) fn peek(pid: i32, counted: Counted) -> Result<bool, Errno> {
     }
 }
 
+/// Whether the child that a pidfd refers to has ended, without reaping it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn peek_by_pidfd(pidfd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    sys::wait_by_pidfd(pidfd, options).map(|ended| ended.is_some())
+}
+
 /// Whether a signal has stopped a child. The report of the stop stays for other waits.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn is_stopped(pid: i32) -> Result<bool, Errno> {

@@ -5,7 +5,7 @@ use super::executed::{has_executed, is_known_to_have_executed};
 use super::reap::peek;
 use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait, wait_for_status};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::reap::{is_refusal, is_stopped};
+use super::reap::{is_refusal, is_stopped, peek_by_pidfd};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::cgroup::Cgroup;
 use crate::group::{Membership, ReapMode};
@@ -356,8 +356,20 @@ impl Spawned {
         Ok(())
     }
 
-    /// Whether the child has ended, without reaping it. `None` if no call tells.
-    #[cfg(not(target_os = "openbsd"))]
+    /// Whether the child has ended, without reaping it. `None` if no call tells. The pidfd is asked first, since the process id of a child
+    /// that other code has reaped may be that of a later child.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn has_ended(&self) -> Option<bool> {
+        let by_pidfd = self.pidfd().map(peek_by_pidfd).filter(|peeked| !peeked.is_err_and(is_refusal));
+        match by_pidfd.unwrap_or_else(|| peek(self.pid, Counted::All)) {
+            Ok(has_ended) => Some(has_ended),
+            Err(Errno::CHILD) => Some(true), // It has been reaped.
+            Err(_) => None,
+        }
+    }
+
+    /// Whether the child has ended, without reaping it. `None` if no call tells. This system has no pidfds.
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "openbsd")))]
     pub(crate) fn has_ended(&self) -> Option<bool> {
         match peek(self.pid, Counted::All) {
             Ok(has_ended) => Some(has_ended),

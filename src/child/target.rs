@@ -4,22 +4,40 @@ use super::ended::Reached;
 use super::spawned::Spawned;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::tree::{Scope, Tree, group_has_others};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::cgroup::{Cgroup, CgroupKill};
 use crate::group::{GroupError, Sent};
 use crate::plan::Reach;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::Signal;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a signal other than SIGKILL searches for processes that have been started meanwhile. Those that it does not find get SIGKILL.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SEARCH: Duration = Duration::from_millis(100);
 
 /// The processes that a teardown reaches.
 #[derive(Debug)]
 pub(super) enum Target<'a> {
     Process(&'a Spawned),
-    /// The second field says by which mechanism the last signal was sent.
-    Group(&'a Spawned, Sent),
+    Group(GroupTarget<'a>),
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Tree(&'a Spawned, Tree, Scope),
+    /// The third field says by which mechanism the cgroup was killed.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Cgroup(&'a Spawned, &'a Cgroup, CgroupKill),
+}
+
+/// The process group of a child.
+#[derive(Debug)]
+pub(super) struct GroupTarget<'a> {
+    spawned: &'a Spawned,
+    /// How the last signal that has found a process has gone.
+    way: Sent,
+    /// Whether the last signal has found no process, or had no way to the group.
+    is_gone: bool,
 }
 
 /// Why there is no way to the processes.
@@ -32,6 +50,15 @@ pub(super) enum TargetError {
     /// `/proc` does not show the processes.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     NoProcessList(Errno),
+    /// The library has made no cgroup for the child.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    NoOwnCgroup,
+    /// This process is in the cgroup itself.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    OwnCgroup,
+    /// The cgroup does not tell its members.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    NoCgroupMembers(Errno),
 }
 
 impl From<GroupError> for TargetError {
@@ -50,7 +77,7 @@ impl<'a> Target<'a> {
             Reach::Process => Ok(Self::Process(spawned)),
             Reach::Group => {
                 spawned.check_group()?;
-                Ok(Self::Group(spawned, Sent::No))
+                Ok(Self::Group(GroupTarget { spawned, way: Sent::No, is_gone: false }))
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Reach::Session => {
@@ -66,17 +93,25 @@ impl<'a> Target<'a> {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Reach::Descendants => Self::tree(spawned, Scope::Descendants),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Reach::Cgroup => Err(GroupError::NoLeader.into()),
+            Reach::Cgroup => {
+                let cgroup = spawned.cgroup().ok_or(TargetError::NoOwnCgroup)?;
+                match cgroup.holds_this_process() {
+                    Ok(false) => Ok(Self::Cgroup(spawned, cgroup, CgroupKill::Kill)),
+                    Ok(true) => Err(TargetError::OwnCgroup),
+                    Err(errno) => Err(TargetError::NoCgroupMembers(errno)),
+                }
+            }
         }
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn tree(spawned: &'a Spawned, scope: Scope) -> Result<Self, TargetError> {
-        let tree = Tree::new(spawned.id().cast_signed(), scope).map_err(TargetError::NoProcessList)?;
+        let tree = Tree::new(spawned, scope).map_err(TargetError::NoProcessList)?;
         Ok(Self::Tree(spawned, tree, scope))
     }
 
-    /// Sends a signal, and then SIGCONT, so that processes that are stopped take it.
+    /// Sends a signal, and then SIGCONT, so that processes that are stopped take it. The result is the answer about the child: another
+    /// process may run as another user, and refuse the signal.
     pub(super) fn signal(&mut self, signal: Signal) -> Result<(), Errno> {
         let sent = self.send(signal);
         if wakes(signal) { sent.and(self.send(Signal::CONT)) } else { sent }
@@ -85,44 +120,63 @@ impl<'a> Target<'a> {
     fn send(&mut self, signal: Signal) -> Result<(), Errno> {
         match self {
             Self::Process(spawned) => spawned.signal(signal).map(drop),
-            Self::Group(spawned, sent) => {
-                let group = send_to_group(spawned, sent, signal);
-                if spawned.has_left_group() { spawned.signal(signal).map(drop).and(group) } else { group }
+            Self::Group(group) => {
+                let has_it = group.signal(signal) && !group.spawned.has_left_group();
+                if has_it { Ok(()) } else { group.spawned.signal(signal).map(drop) }
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(spawned, tree, _) => {
-                // After the end of the child, the library cannot find the processes that it has started.
-                let found = tree.signal(signal);
-                spawned.signal(signal).map(drop).and(found)
+                let deadline = Instant::now() + SEARCH;
+                // The processes that the child has started are not found any more after its end. The child gets the signal before them:
+                // a shell that saw its program end would end by itself, with the status of that.
+                let _ = tree.find_more(deadline);
+                let sent = spawned.signal(signal).map(drop);
+                let _ = tree.signal(signal, deadline);
+                sent
             }
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(spawned, cgroup, _) => match cgroup.signal(signal) {
+                Ok(_) => Ok(()),
+                // The system has no pidfds, or a member runs as another user: then the answer about the child counts.
+                Err(_) => spawned.signal(signal).map(drop),
+            },
         }
     }
 
-    /// Kills the child and the others.
-    pub(super) fn kill(&mut self) -> Result<(), Errno> {
+    /// Kills the child and the others, for which it searches at most for this time.
+    pub(super) fn kill(&mut self, search: Duration) -> Result<(), Errno> {
         let child = match self {
             Self::Process(spawned) => spawned,
-            Self::Group(spawned, sent) => {
+            Self::Group(group) => {
                 // The group takes the signal if one of its members does, so the answer about the child counts.
-                let _ = send_to_group(spawned, sent, Signal::KILL);
-                spawned
+                group.signal(Signal::KILL);
+                group.spawned
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(spawned, tree, _) => {
-                let _ = tree.kill(spawned); // As above.
+                let _ = tree.kill(spawned, search); // As above.
+                spawned
+            }
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(spawned, cgroup, by) => {
+                if let Ok(mechanism) = cgroup.kill() {
+                    *by = mechanism;
+                }
                 spawned
             }
         };
         child.signal(Signal::KILL).map(drop)
     }
 
-    /// Kills the processes that were started since the last look, while the child has not been reaped.
-    pub(super) fn sweep(&mut self) {
+    /// Kills what has been started since the last look at the processes, while the child has not been reaped.
+    pub(super) fn sweep(&mut self, deadline: Instant) {
         match self {
             Self::Process(_) => {}
-            Self::Group(spawned, sent) => _ = send_to_group(spawned, sent, Signal::KILL),
+            Self::Group(group) => _ = group.signal(Signal::KILL),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(_, tree, _) => _ = tree.signal(Signal::KILL),
+            Self::Tree(_, tree, _) => _ = tree.signal(Signal::KILL, deadline),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(_, cgroup, _) => _ = cgroup.kill(),
         }
     }
 
@@ -131,48 +185,59 @@ impl<'a> Target<'a> {
         match self {
             Self::Process(_) => true,
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Group(spawned, _) => {
-                !spawned.group_number().is_some_and(|number| group_has_others(number, spawned.id()).unwrap_or(false))
+            Self::Group(GroupTarget { spawned, is_gone, .. }) => {
+                let has_others = |number| group_has_others(number, spawned.id()).unwrap_or(false);
+                *is_gone || !spawned.group_number().is_some_and(has_others)
             }
             #[cfg(not(any(target_os = "linux", target_os = "android")))]
-            Self::Group(..) => true,
+            Self::Group(_) => true,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, _) => tree.is_empty().unwrap_or(true),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(_, cgroup, _) => cgroup.is_empty().unwrap_or(true),
         }
     }
 
     /// Waits until the processes that got SIGKILL have ended, if the system tells that, at most until the deadline.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(unused_variables, reason = "other systems do not tell")
+    )]
     pub(super) fn wait_until_ended(&self, deadline: Instant) {
         match self {
-            Self::Process(_) | Self::Group(..) => {}
+            Self::Process(_) | Self::Group(_) => {}
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, _) => tree.wait_until_ended(deadline),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(_, cgroup, _) => _ = cgroup.wait_until_empty(Some(deadline)),
         }
     }
 
     pub(super) fn reached(&self) -> Reached {
         match self {
             Self::Process(_) => Reached::Process,
-            Self::Group(_, Sent::ByPidfd) => Reached::GroupByPidfd,
-            Self::Group(..) => Reached::GroupByNumber,
+            Self::Group(GroupTarget { way: Sent::ByPidfd, .. }) => Reached::GroupByPidfd,
+            Self::Group(_) => Reached::GroupByNumber,
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, Scope::Session) => Reached::Session(tree.count()),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, Scope::Descendants) => Reached::Descendants(tree.count()),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(_, _, by) => Reached::Cgroup(*by),
         }
     }
 }
 
-/// Sends a signal to the group, and remembers the mechanism.
-fn send_to_group(spawned: &Spawned, way: &mut Sent, signal: Signal) -> Result<(), Errno> {
-    match spawned.signal_group(signal) {
-        Ok(Sent::No) => Ok(()),
-        Ok(sent) => {
-            *way = sent;
-            Ok(())
+impl GroupTarget<'_> {
+    /// Sends a signal to the group, and remembers how it has gone. Returns whether a process has taken it. This process may have joined the
+    /// group since the teardown began, so that the group gets no signal any more.
+    fn signal(&mut self, signal: Signal) -> bool {
+        let sent = self.spawned.signal_group(signal).unwrap_or(Sent::No);
+        self.is_gone = sent == Sent::No;
+        if !self.is_gone {
+            self.way = sent;
         }
-        Err(GroupError::System(errno)) => Err(errno),
-        Err(_) => Err(Errno::PERM), // This process has joined the group since the teardown began.
+        !self.is_gone
     }
 }
 

@@ -17,6 +17,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// How long the first search lasts, if the number of processes grows and grows.
+const FIRST_SEARCH: Duration = Duration::from_secs(1);
+
 /// How long [`Tree::stop`] waits until all processes of a tree have stopped. One that the kernel does not stop within this time (it waits
 /// for a disk) makes no other process.
 const STOP: Duration = Duration::from_millis(100);
@@ -40,6 +43,8 @@ pub(super) struct Tree {
     held: Vec<Held>,
     /// The index of each process in `held`, by its number.
     numbers: BTreeMap<i32, usize>,
+    /// A signal that each process gets as soon as it is found.
+    at_once: Option<Signal>,
 }
 
 /// A process that belongs to the tree.
@@ -52,18 +57,37 @@ struct Held {
 }
 
 impl Tree {
-    /// Finds the processes. Fails if `/proc` does not show the processes of this process's PID namespace.
-    pub(super) fn new(root: i32, scope: Scope) -> Result<Self, Errno> {
+    /// Finds the processes. Fails if `/proc` does not show the processes of this process's PID namespace, or hides some.
+    pub(super) fn new(spawned: &Spawned, scope: Scope) -> Result<Self, Errno> {
         let _guard = lock_stdio_numbers_if_closed();
         let own = std::fs::read_link("/proc/self").map_err(|error| errno_of(&error))?;
         if own != Path::new(&std::process::id().to_string()) || !is_in_proc(proc()?) {
             return Err(Errno::NOENT);
         }
-        // After the reap of a child, nothing names its descendants or its session.
-        let root = Held::new(root, |_| true).unwrap_or(Held { pid: root, start_time: u64::MAX, pidfd: None });
-        let mut tree = Self { root, scope, has_lists: true, held: Vec::new(), numbers: BTreeMap::new() };
-        tree.scan()?;
-        Ok(tree)
+        let pid = spawned.id().cast_signed();
+        let found = Held::new(pid, |_| true);
+        // This comes after the file was read: if the child is still there, the file was its own.
+        let is_reaped = spawned.with_pid(|_| spawned.is_reaped_elsewhere()).unwrap_or(true);
+        let root = match found {
+            Some(root) if !is_reaped => root,
+            None if !is_reaped => return Err(Errno::ACCESS),
+            // A child that has been reaped has no descendants any more, and no session. Its number may be another process's.
+            _ => Held { pid, start_time: u64::MAX, pidfd: None },
+        };
+        Self::of(root, scope)
+    }
+
+    fn of(root: Held, scope: Scope) -> Result<Self, Errno> {
+        let (held, numbers) = (Vec::new(), BTreeMap::new());
+        let mut tree = Self { root, scope, has_lists: true, held, numbers, at_once: None };
+        tree.scan(Instant::now() + FIRST_SEARCH)?;
+        // The first process of each PID namespace is there as long as the namespace is.
+        if !tree.has_lists_to_read() && Stat::read(1).is_none() { Err(Errno::ACCESS) } else { Ok(tree) }
+    }
+
+    /// Whether the lists of children lead to all processes.
+    fn has_lists_to_read(&self) -> bool {
+        self.scope == Scope::Descendants && self.has_lists
     }
 
     /// How many processes the tree has.
@@ -71,44 +95,52 @@ impl Tree {
         self.held.len()
     }
 
-    /// Sends a signal to all processes that are found, and to those that they have started meanwhile.
-    pub(super) fn signal(&mut self, signal: Signal) -> Result<(), Errno> {
+    /// Sends a signal to all processes that are found, and to those that they have started meanwhile. If their number grows and grows, it
+    /// ends at the deadline.
+    pub(super) fn signal(&mut self, signal: Signal, deadline: Instant) -> Result<(), Errno> {
         let mut result = Ok(());
         let mut done = 0;
         loop {
-            for held in &self.held[done..] {
-                result = held.signal(signal).and(result);
+            let count = self.held.len();
+            result = self.send_from(done, signal).and(result);
+            self.find_more(deadline)?;
+            if self.held.len() == count || Instant::now() >= deadline {
+                return self.send_from(count, signal).and(result);
             }
-            done = self.held.len();
-            self.find_more()?;
-            if self.held.len() == done {
-                return result;
-            }
+            done = count;
         }
     }
 
-    /// Stops the root and all processes of the tree, so that none of them makes another one. Then it kills those of the tree.
-    pub(super) fn kill(&mut self, root: &Spawned) -> Result<(), Errno> {
-        let stopped = root.signal(Signal::STOP);
-        let found = self.stop();
-        let mut killed = Ok(());
-        for held in &self.held {
-            killed = held.signal(Signal::KILL).and(killed);
+    /// Sends a signal to all processes that were found from this index on.
+    fn send_from(&self, index: usize, signal: Signal) -> Result<(), Errno> {
+        let _guard = lock_stdio_numbers_if_closed();
+        let mut result = Ok(());
+        for held in &self.held[index..] {
+            result = held.signal(signal).and(result);
         }
+        result
+    }
+
+    /// Stops the root and all processes of the tree, so that none of them makes another one. Then it kills those of the tree. It searches
+    /// at most for this time.
+    pub(super) fn kill(&mut self, root: &Spawned, search: Duration) -> Result<(), Errno> {
+        let stopped = root.signal(Signal::STOP);
+        self.at_once = Some(Signal::STOP);
+        let _ = self.send_from(0, Signal::STOP); // The answer to SIGKILL counts.
+        let found = self.stop(search);
+        self.at_once = Some(Signal::KILL);
+        let killed = self.send_from(0, Signal::KILL);
         stopped.map(drop).and(found).and(killed)
     }
 
-    fn stop(&mut self) -> Result<(), Errno> {
-        let deadline = Instant::now() + STOP;
-        let mut stopped = 0;
+    fn stop(&mut self, search: Duration) -> Result<(), Errno> {
+        let start = Instant::now();
         loop {
-            for held in &self.held[stopped..] {
-                let _ = held.signal(Signal::STOP); // The answer to SIGKILL counts.
-            }
-            stopped = self.held.len();
-            let are_at_rest = self.held.iter().chain([&self.root]).all(Held::is_at_rest);
-            self.find_more()?;
-            if self.held.len() == stopped && (are_at_rest || Instant::now() >= deadline) {
+            let count = self.held.len();
+            let are_at_rest = self.are_all(Held::is_at_rest) && self.root.is_at_rest();
+            self.find_more(start + search)?;
+            let is_complete = self.held.len() == count && (are_at_rest || start.elapsed() >= STOP);
+            if is_complete || start.elapsed() >= search {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_micros(100));
@@ -117,28 +149,33 @@ impl Tree {
 
     /// Whether no process of the tree runs any more.
     pub(super) fn is_empty(&mut self) -> Result<bool, Errno> {
-        self.find_more()?;
-        Ok(self.held.iter().all(Held::has_ended))
+        self.find_more(Instant::now())?;
+        Ok(self.are_all(Held::has_ended))
+    }
+
+    fn are_all(&self, state: impl Fn(&Held) -> bool) -> bool {
+        let _guard = lock_stdio_numbers_if_closed();
+        self.held.iter().all(state)
     }
 
     /// Waits until all processes that were found have ended, at most until the deadline.
     pub(super) fn wait_until_ended(&self, deadline: Instant) {
         let mut pause = Duration::from_micros(100);
-        while !self.held.iter().all(Held::has_ended) && Instant::now() < deadline {
+        while !self.are_all(Held::has_ended) && Instant::now() < deadline {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
         }
     }
 
-    fn find_more(&mut self) -> Result<(), Errno> {
+    pub(super) fn find_more(&mut self, deadline: Instant) -> Result<(), Errno> {
         let _guard = lock_stdio_numbers_if_closed();
-        self.scan()
+        self.scan(deadline)
     }
 
-    /// Holds all processes of the tree that are not held yet.
-    fn scan(&mut self) -> Result<(), Errno> {
-        if self.scope == Scope::Descendants && self.has_lists {
-            return self.scan_lists();
+    /// Holds all processes of the tree that are not held yet. It looks once at least, and again until nothing is new or the deadline comes.
+    fn scan(&mut self, deadline: Instant) -> Result<(), Errno> {
+        if self.has_lists_to_read() {
+            return self.scan_lists(deadline);
         }
         loop {
             let before = self.held.len();
@@ -148,27 +185,45 @@ impl Tree {
                     self.hold(pid);
                 }
             }
-            if self.held.len() == before {
+            if self.held.len() == before || Instant::now() >= deadline {
                 return Ok(());
             }
         }
     }
 
-    /// Reads the lists of children, from the root downwards.
-    fn scan_lists(&mut self) -> Result<(), Errno> {
-        let mut parents: Vec<i32> = [self.root.pid].into_iter().chain(self.numbers.keys().copied()).collect();
-        while let Some(parent) = parents.pop() {
-            let Some(children) = children_of(parent)? else {
-                self.has_lists = false;
-                return self.scan();
+    /// Reads the lists of children, from the root downwards. If `/proc` hides a child, it goes on with the others, and fails then.
+    fn scan_lists(&mut self, deadline: Instant) -> Result<(), Errno> {
+        let mut result = Ok(());
+        let known: Vec<i32> = [self.root.pid].into_iter().chain(self.numbers.keys().copied()).collect();
+        let mut new = Vec::new();
+        let mut known = known.into_iter();
+        while let Some(parent) = known.next().or_else(|| new.pop()) {
+            let children = match children_of(parent) {
+                Ok(Some(children)) => children,
+                Ok(None) => {
+                    self.has_lists = false;
+                    return self.scan(deadline);
+                }
+                Err(errno) => {
+                    result = Err(errno);
+                    continue;
+                }
             };
             for child in children {
-                if !self.holds(child) && self.hold(child) {
-                    parents.push(child);
+                if self.holds(child) {
+                    continue;
+                }
+                if self.hold(child) {
+                    new.push(child);
+                } else if is_hidden(child) && children_of(parent)?.is_some_and(|now| now.contains(&child)) {
+                    result = Err(Errno::ACCESS);
                 }
             }
+            if known.len() == 0 && Instant::now() >= deadline {
+                break;
+            }
         }
-        Ok(())
+        result
     }
 
     /// Whether the process that has this number now is held.
@@ -194,6 +249,9 @@ impl Tree {
     fn hold(&mut self, pid: i32) -> bool {
         match Held::new(pid, |stat| !stat.has_ended() && self.owns(stat)) {
             Some(held) if !held.has_ended() => {
+                if let Some(signal) = self.at_once {
+                    let _ = held.signal(signal);
+                }
                 self.numbers.insert(pid, self.held.len());
                 self.held.push(held);
                 true
@@ -240,7 +298,10 @@ impl Held {
 
     /// Whether the process cannot start another one: it is stopped, or has ended.
     fn is_at_rest(&self) -> bool {
-        Stat::read(self.pid).is_none_or(|stat| stat.start_time != self.start_time || stat.is_at_rest())
+        Stat::read(self.pid).is_none_or(|stat| {
+            let is_other = stat.start_time != self.start_time;
+            is_other || stat.is_at_rest() || (stat.is_leaderless() && has_stopped_thread(self.pid))
+        })
     }
 
     fn has_ended(&self) -> bool {
@@ -260,6 +321,18 @@ pub(super) fn group_has_others(group: i32, child: u32) -> Result<bool, Errno> {
     Ok(proc_numbers(proc()?)?.iter().any(is_other))
 }
 
+/// Whether a signal has stopped a thread of a process whose main thread has ended.
+fn has_stopped_thread(pid: i32) -> bool {
+    let Ok(threads) = File::open(format!("/proc/{pid}/task")) else { return false };
+    let is_stopped = |thread: &i32| Stat::of_thread(pid, *thread).is_some_and(|stat| stat.is_stopped());
+    proc_numbers(threads).unwrap_or_default().iter().any(is_stopped)
+}
+
+/// Whether there is a process whose file in `/proc` this process cannot read.
+fn is_hidden(pid: i32) -> bool {
+    Stat::read(pid).is_none() && sys::group_of(pid).is_ok()
+}
+
 /// Whether the process that a pidfd refers to has ended.
 fn is_readable(pidfd: impl AsFd) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
@@ -273,7 +346,13 @@ fn proc() -> Result<File, Errno> {
 /// The children of a process, which any of its threads may have made. `None` if the kernel has no such lists.
 fn children_of(pid: i32) -> Result<Option<Vec<i32>>, Errno> {
     let tasks = format!("/proc/{pid}/task");
-    let Ok(threads) = File::open(&tasks) else { return Ok(Some(Vec::new())) };
+    let threads = match File::open(&tasks) {
+        Ok(threads) => threads,
+        Err(error) => {
+            let is_gone = [Some(libc::ENOENT), Some(libc::ESRCH)].contains(&error.raw_os_error()) && !is_hidden(pid);
+            return if is_gone { Ok(Some(Vec::new())) } else { Err(errno_of(&error)) };
+        }
+    };
     let mut children = Vec::new();
     // The list of the threads of a process that ends meanwhile cannot be read any more.
     for thread in proc_numbers(threads).unwrap_or_default() {
@@ -291,4 +370,42 @@ fn children_of(pid: i32) -> Result<Option<Vec<i32>>, Errno> {
 
 fn errno_of(error: &std::io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn search_without_the_lists_of_children_finds_what_the_search_with_them_does() {
+        let script = "(sleep 60 >/dev/null & echo $!; wait) & (echo; exec sleep 60 >/dev/null) & wait";
+        let mut shell = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(shell.stdout.take().unwrap());
+        let mut line = String::new();
+        for _ in 0..2 {
+            output.read_line(&mut line).unwrap();
+        }
+        let held = || Held::new(shell.id().cast_signed(), |_| true).unwrap();
+        let with_lists = Tree::of(held(), Scope::Descendants).unwrap();
+        let mut without = Tree { root: held(), scope: Scope::Descendants, has_lists: false, ..empty() };
+        without.find_more(Instant::now() + Duration::from_secs(60)).unwrap();
+        let numbers = |tree: &Tree| tree.numbers.keys().copied().collect::<Vec<_>>();
+        assert_eq!((numbers(&with_lists), with_lists.count()), (numbers(&without), 3));
+        assert!(numbers(&without).contains(&line.trim().parse().unwrap()), "{line}");
+        assert!(!without.is_empty().unwrap());
+        without.send_from(0, Signal::KILL).unwrap();
+        without.wait_until_ended(Instant::now() + Duration::from_secs(60));
+        assert!(without.is_empty().unwrap());
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        without.find_more(Instant::now()).unwrap();
+        assert_eq!(without.count(), 3, "a root that has been reaped has no descendants");
+    }
+
+    fn empty() -> Tree {
+        let root = Held { pid: i32::MAX, start_time: u64::MAX, pidfd: None };
+        Tree::of(root, Scope::Descendants).unwrap()
+    }
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 /// `max_rss` counts from the clone or fork, and exec does not reset it. So the value is at least what the *parent* had in memory at the
 /// spawn: a program of 1 MiB that a parent of 512 MiB starts has a `max_rss` of 512 MiB, under both launchers. The value says something of
 /// the program only if it is above the parent's. It is the largest value of the child and of those of its children that it has waited for,
-/// and not the sum. To measure the memory of a whole program, start it in a cgroup of its own ([`Command::cgroup`]) and read `memory.peak`.
+/// and not the sum. To measure the memory of a whole program, start it in a cgroup of its own (`Command::own_cgroup`) and read
+/// `Cgroup::memory_peak`.
 ///
 /// [`Child::wait_usage`]: crate::Child::wait_usage
-/// [`Command::cgroup`]: crate::Command::cgroup
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {

@@ -173,10 +173,12 @@ pub enum Failure {
     OwnGroup,
     /// Other code of this process has reaped the leader of the [`Group`](crate::Group), so its number may be another group's.
     GroupGone,
+    /// The child was not started in a cgroup that the library has made. Start it with `Command::own_cgroup`.
+    NotInCgroup,
     /// The child does not lead a session. Start it with [`Command::setsid`](crate::Command::setsid).
     NoSession,
-    /// `/proc` does not show the processes of this process's PID namespace, so the library cannot find the processes that the child has
-    /// started.
+    /// `/proc` does not show the processes of this process's PID namespace, or hides some of them (the mount option `hidepid`), so the
+    /// library cannot find the processes that the child has started.
     NoProcessList,
     /// The child still runs, although it has got SIGKILL. It ends when the kernel can stop its work, for example after
     /// a wait for a disk.

@@ -92,6 +92,7 @@ impl fmt::Display for Failure {
             Self::NoGroup => f.write_str("the child leads no process group of its own (process_group(0) or setsid)"),
             Self::OwnGroup => f.write_str("this process is in the group itself"),
             Self::GroupGone => f.write_str("another part of this process has reaped the leader of the group"),
+            Self::NotInCgroup => f.write_str("the child was not started in a cgroup of its own (own_cgroup)"),
             Self::Status { status, stderr } if stderr.is_empty() => write!(f, "{status}"),
             Self::Status { status, stderr } => write!(f, "{status}: {}", Escaped::new(stderr)),
             Self::TimedOut => f.write_str("it had not ended within its time"),

@@ -81,6 +81,7 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::NoGroup
         | Failure::OwnGroup
         | Failure::NoSession
+        | Failure::NotInCgroup
         | Failure::NoProcessList
         | Failure::StillRuns
         | Failure::CgroupNotEmpty
@@ -235,6 +236,7 @@ mod tests {
             (Failure::OwnGroup, Stage::Running, libc::EINVAL),
             (Failure::GroupGone, Stage::Parent, libc::ECHILD),
             (Failure::NoSession, Stage::Running, libc::EINVAL),
+            (Failure::NotInCgroup, Stage::Running, libc::EINVAL),
             (Failure::NoProcessList, Stage::Running, libc::EIO),
             (Failure::StillRuns, Stage::Running, libc::ETIMEDOUT),
             (Failure::Read, Stage::Running, libc::EIO),
@@ -277,6 +279,7 @@ mod tests {
             (Refusal::NegativeGroup { group: -1 }, libc::EINVAL),
             (Refusal::DropReachesNoGroup, libc::EINVAL),
             (Refusal::DropReachesNoSession, libc::EINVAL),
+            (Refusal::DropReachesNoCgroup, libc::EINVAL),
             (Refusal::TerminalWithoutSession, libc::EINVAL),
             (Refusal::ForegroundWithoutTerminal, libc::EINVAL),
             (Refusal::OomScore { value: 1001 }, libc::EINVAL),

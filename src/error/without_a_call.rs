@@ -26,6 +26,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
             | Refusal::NegativeGroup { .. }
             | Refusal::DropReachesNoGroup
             | Refusal::DropReachesNoSession
+            | Refusal::DropReachesNoCgroup
             | Refusal::TerminalWithoutSession
             | Refusal::ForegroundWithoutTerminal
             | Refusal::OomScore { .. }
@@ -51,6 +52,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::NoGroup
         | Failure::OwnGroup
         | Failure::NoSession
+        | Failure::NotInCgroup
         | Failure::OwnCgroup
         | Failure::Hook { .. } => Errno::INVAL,
         Failure::CloneUnavailable | Failure::AfterFork | Failure::NoCgroup | Failure::CgroupController { .. } => {

@@ -98,6 +98,9 @@ pub enum Refusal {
     DropReachesNoGroup,
     /// The drop of the child should end its session ([`Reach::Session`](crate::Reach::Session)), and the command makes none (`setsid`).
     DropReachesNoSession,
+    /// The drop of the child should end its cgroup (`Reach::Cgroup`), and the command starts it in none that the library has made
+    /// (`own_cgroup`).
+    DropReachesNoCgroup,
     /// The command has a controlling terminal, but no new session. Only the leader of a session can get a controlling terminal.
     TerminalWithoutSession,
     /// The command puts the child in the foreground and has a new session, which has no terminal, and no controlling terminal.
@@ -215,6 +218,9 @@ impl fmt::Display for Refusal {
             Self::NegativeGroup { group } => write!(f, "process group {group} is below zero"),
             Self::DropReachesNoGroup => f.write_str(
                 "on_drop reaches a process group, and the command makes none (process_group(0), setsid or group)",
+            ),
+            Self::DropReachesNoCgroup => f.write_str(
+                "on_drop reaches a cgroup, and the command starts the child in none of its own (own_cgroup)",
             ),
             Self::DropReachesNoSession => f.write_str("on_drop reaches a session, and the command makes none (setsid)"),
             Self::TerminalWithoutSession => f.write_str("a controlling terminal needs a new session (setsid)"),

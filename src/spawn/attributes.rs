@@ -6,6 +6,8 @@ use super::ids::changes_ids;
 use super::internal::Internal;
 use super::lent::{mapped, program};
 use super::strings::PreparedStrings;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::command::ChildCgroup;
 use crate::command::{Command, Settings};
 use crate::error::Problem;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -91,6 +93,10 @@ pub(super) fn check_on_drop(settings: &Settings<'_>, on_drop: &OnDrop) -> Result
         Reach::Group if !leads_group(settings) && settings.group.is_none() => Err(Refusal::DropReachesNoGroup),
         #[cfg(any(target_os = "linux", target_os = "android"))]
         Reach::Session if !settings.plain.setsid => Err(Refusal::DropReachesNoSession),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Reach::Cgroup if settings.linux.cgroup.as_ref().and_then(ChildCgroup::own).is_none() => {
+            Err(Refusal::DropReachesNoCgroup)
+        }
         _ => Ok(()),
     }
 }

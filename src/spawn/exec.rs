@@ -6,6 +6,7 @@ use super::exec_changes::{Changed, Targets};
 use super::interpreter;
 use super::lent;
 use super::prepare::{image, prepare};
+use super::start::join_failure;
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Subject};
 use crate::launch::{HookList, LaunchError, Mode, launch};
@@ -73,8 +74,12 @@ impl Command<'_> {
 
     fn exec_with(&mut self, targets: Targets) -> Error {
         let subject = Subject::Exec(self.get_program().to_owned());
-        if let Some(number) = self.settings.get().and_then(|settings| settings.group?.id()) {
-            self.settings.plain.process_group = Some(number.cast_signed());
+        if let Some(group) = self.settings.get().and_then(|settings| settings.group) {
+            // The place is not reserved: a hook that runs in this thread may ask the group.
+            match group.join().map(|joining| joining.number()) {
+                Ok(number) => self.settings.plain.process_group = Some(number),
+                Err(error) => return Problem::from(join_failure(error)).of(subject),
+            }
         }
         let problem = with_buffers(|buffers| match self.replace(buffers, targets) {
             LaunchError::Failed(problem) => problem,

@@ -300,7 +300,7 @@ fn launch_in_caller(
 }
 
 /// Why a command cannot join a group.
-fn join_failure(error: GroupError) -> Failure {
+pub(super) fn join_failure(error: GroupError) -> Failure {
     if error == GroupError::NoLeader { Failure::GroupGone } else { error.failure() }
 }
 

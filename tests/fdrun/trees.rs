@@ -290,3 +290,43 @@ fn trees_that_the_program_would_not_lead_are_refused() {
         assert_eq!(run(&format!("fdrun {options} -- echo ran")), outcome(125, "", &format!("fdrun: {text}\n")));
     }
 }
+
+/// Whether fdrun can make a cgroup here; a message if not.
+fn has_cgroup() -> bool {
+    let found = run("fdrun --tree cgroup -- true");
+    if found.code != Some(0) {
+        println!("skipped: fdrun can make no cgroup here: {}", found.stderr);
+    }
+    found.code == Some(0)
+}
+
+#[test]
+fn no_process_of_a_cgroup_is_left_whatever_it_has_done() {
+    if !has_cgroup() {
+        return;
+    }
+    // In a session of its own, without a parent, and without an ear for SIGTERM.
+    let script = "(trap '' TERM; setsid sh -c 'sleep 30 & sleep 30' &); sleep 0.3; echo early; sleep 30";
+    for options in ["--timeout 1 --tree cgroup", "--timeout 1 --tree cgroup --kill-after 60", "--tree cgroup"] {
+        let mark = Mark::new();
+        let script =
+            if options.contains("timeout") { script.to_owned() } else { script.replace("early; sleep 30", "early") };
+        let found = mark.output(options, &script);
+        let status = if options.contains("timeout") { 124 } else { 0 };
+        assert_eq!((found.status.code(), &*found.stdout), (Some(status), &b"early\n"[..]), "{options}");
+        mark.assert_none(options);
+    }
+}
+
+#[test]
+fn cgroup_of_a_tree_is_removed_with_it() {
+    if !has_cgroup() {
+        return;
+    }
+    let found = run("fdrun --tree cgroup -- cat /proc/self/cgroup");
+    let path = found.stdout.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).unwrap().split(' ').nth(4).unwrap();
+    assert!(path.contains("fdspawn"), "{path}");
+    assert!(!std::path::Path::new(&format!("{mount}{path}")).exists(), "{path}");
+}

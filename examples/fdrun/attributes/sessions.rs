@@ -31,8 +31,9 @@ pub fn tree(request: &mut Request, value: OsString) -> Parsed {
         "group" => Some(Reach::Group),
         "session" => Some(Reach::Session),
         "descendants" => Some(Reach::Descendants),
+        "cgroup" => Some(Reach::Cgroup),
         _ => None,
     };
-    request.tree = Some(parsed("--tree takes process, group, session or descendants", &value, reach)?);
+    request.tree = Some(parsed("--tree takes process, group, session, descendants or cgroup", &value, reach)?);
     Ok(())
 }

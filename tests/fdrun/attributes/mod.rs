@@ -42,7 +42,7 @@ fn wrong_values_are_refused_before_a_file_is_opened() {
     let timeout = "--timeout takes a number, such as 5 or 0.5, and perhaps a unit: s, m, h or d";
     let kill_after = timeout.replace("--timeout", "--kill-after");
     let signal = "--signal takes the name or the number of a signal";
-    let tree = "--tree takes process, group, session or descendants";
+    let tree = "--tree takes process, group, session, descendants or cgroup";
     let cases = [
         ("--timeout x", timeout, "x"),
         ("--timeout -1", timeout, "-1"),

@@ -83,7 +83,9 @@ own_process! {
         };
         let killed = supervised::calls(libc::SYS_pidfd_open, None, each, || cgroup.kill_by_freezing().unwrap());
         if killed.is_some() {
-            assert!(events.len() >= 3 && events.iter().all(|text| text.contains("frozen 1")), "{events:?}");
+            // Killed processes end though they are frozen, so the later looks for others find the cgroup thawed.
+            let first = &events[..children.len()];
+            assert!(first.iter().all(|text| text.contains("frozen 1")), "{events:?}");
         }
         children.into_iter().for_each(end);
     }

@@ -1,6 +1,7 @@
 //! `Cgroup`: made, entered by children, limited, signalled, killed and removed.
 
 mod bomb;
+mod end;
 mod entry;
 mod kill;
 mod life;

@@ -1,6 +1,9 @@
 //! `Child` and `Process`: waiting, signals, output.
 
 mod changes;
+mod drops;
+mod ends;
+mod group_members;
 mod groups;
 mod output;
 mod parts;
@@ -8,11 +11,15 @@ mod processes;
 pub(crate) mod recycled;
 mod threads;
 mod timeouts;
+mod trees;
 mod usage;
 mod wait;
 
 use crate::support::{LAUNCHERS, helper, kernel_is_at_least};
-use fdspawn::{Child, Command, Launcher};
+use fdspawn::{Child, Command, Launcher, Stdio};
+use std::io::{BufRead, BufReader, PipeReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 /// Whether a child of this launcher has a pidfd: clone makes one, but fork needs `pidfd_open`, which a filter may
@@ -27,6 +34,11 @@ fn ways() -> impl Iterator<Item = (Launcher, bool)> {
     LAUNCHERS.into_iter().flat_map(|launcher| [(launcher, true), (launcher, false)])
 }
 
+/// All ways in the exhaustive run, and in the plain one each launcher and each kind of handle once.
+fn few_ways() -> impl Iterator<Item = (Launcher, bool)> {
+    ways().filter(|way| crate::support::exhaustive() || way.1 == (way.0 == Launcher::Clone))
+}
+
 /// A helper that is started in this way.
 fn helper_by<'fd>((launcher, pidfd): (Launcher, bool), mode: &str) -> Command<'fd> {
     let mut command = helper(mode);
@@ -39,6 +51,45 @@ fn shell_by<'fd>((launcher, pidfd): (Launcher, bool), script: &str) -> Command<'
     let mut command = crate::support::command("/bin/sh");
     command.args(["-c", script]).launcher(launcher).pidfd(pidfd);
     command
+}
+
+/// A child of this command, and its output, after its first line: it is ready.
+fn ready(command: &mut Command<'_>) -> (Child, BufReader<PipeReader>) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    assert!(output.read_line(&mut String::new()).unwrap() > 0, "the child has ended");
+    (child, output)
+}
+
+/// A shell that waits, and does this at SIGTERM. It is ready.
+fn shell_with_trap(way: (Launcher, bool), trap: &str) -> (Child, BufReader<PipeReader>) {
+    ready(&mut shell_by(way, &format!("trap '{trap}' TERM; echo; while :; do sleep 0.01; done")))
+}
+
+/// Makes this process adopt the descendants whose parents end.
+fn adopt_orphans() {
+    // SAFETY: only numbers are passed.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }, 0);
+}
+
+/// Reaps an adopted process that ends, and returns its status.
+fn status_of_orphan(pid: i32) -> ExitStatus {
+    let mut status = 0;
+    for _ in 0..60_000 {
+        // SAFETY: the kernel writes one number.
+        if unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } == pid {
+            return ExitStatus::from_raw(status);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("process {pid} does not end, or another process has reaped it");
+}
+
+/// Whether an adopted process lives. It is ended.
+fn was_alive(pid: i32) -> bool {
+    // SAFETY: the process is this one's child, or has one that has not ended for its parent.
+    unsafe { libc::kill(pid, libc::SIGUSR1) };
+    status_of_orphan(pid).signal() == Some(libc::SIGUSR1)
 }
 
 /// Whether the kernel tells the status of this child after another part of the process has reaped the child.

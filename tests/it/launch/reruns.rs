@@ -13,16 +13,22 @@ use fdspawn::{Command, Failure, Launcher, Rest};
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 31] = [
+const HEAVY: [&str; 37] = [
     "attributes::",
     "child::changes::",
+    "child::drops::",
+    "child::ends::",
+    "child::group_members::",
     "child::groups::",
     "child::processes::",
     "child::recycled::",
     "child::threads::children_of_many_threads",
     "child::timeouts::",
+    "child::trees::",
     "child::usage::",
     "command::odd_entries::",
+    "exchange::capture::",
+    "exchange::model::",
     "inspect::pipe_holders::",
     "isolated::children::rest_is_closed_if",
     "isolated::failures::",
@@ -138,6 +144,9 @@ fn suite_passes_if_clone3_answers_eperm() {
         "lock_of_standard_output",
         "pids_are_those",
         "child::changes::",
+        "child::drops::",
+        "child::ends::",
+        "child::group_members::",
         "child::groups::",
         "child::processes::",
         "child::recycled::",
@@ -172,6 +181,14 @@ own_process! {
             "new_pid_namespace",
             "ssh_keygen_accepts",
             "child::groups::",
+            // Sessions and descendants are found there.
+            "child::drops::",
+            "child::ends::",
+            "child::group_members::",
+            "child::trees::",
+            "links_of_a_captured_child",
+            "memory_of_many_exchanges",
+            "nothing_is_left_of_captures",
             "are_found_if_process_vm_readv", // The library then reads the environment from /proc.
             "attributes::chroot::",
             "attributes::credentials::",
@@ -233,6 +250,10 @@ fn suite_passes_if_an_isolated_thread_launches_all_commands() {
         // The forked copy of a process does not have the thread.
         "session_outside_the_pid_namespace",
         "child::recycled::",
+        "proc_of_another_pid_namespace_is_no_list",
+        "proc_that_hides_processes_is_no_list",
+        "in_a_forked_copy_the_group_is_an_error_at_once",
+        "exec_joins_the_group_and_a_failed_one_leaves_it_open",
         "peak_memory_is_at_least",
         // `exec` uses no thread, as other tests of it show in less time.
         "spawn::exec::failure_with_any_target_leaves_the_process_as_it_was",

@@ -107,6 +107,10 @@ fn run(args: &[&str]) -> i32 {
             unsafe { libc::pause() };
         },
         ["bomb", count] => crate::cgroup::explode(count.parse().unwrap()),
+        ["family"] => super::families::family(),
+        ["bomb", depth, kind] => super::families::bomb(depth.parse().unwrap(), kind),
+        ["growth", most] => super::families::growth(most.parse().unwrap()),
+        ["of-two-users"] => super::families::of_two_users(),
         // Ends its main thread, writes so to a descriptor, and lives on in another thread.
         ["leaderless", fd] => {
             let fd = fd.parse().unwrap();
@@ -179,7 +183,7 @@ fn run(args: &[&str]) -> i32 {
     0
 }
 
-fn write_to(fd: i32, bytes: &[u8]) {
+pub(super) fn write_to(fd: i32, bytes: &[u8]) {
     use std::os::fd::FromRawFd;
     // SAFETY: the test gave the helper this descriptor, and no other code uses it.
     let mut file = std::mem::ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(fd) });

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod cgroup;
+pub mod families;
 pub mod forked;
 pub mod fuse;
 pub mod helper;
