@@ -17,7 +17,9 @@ use std::process::{ExitStatus, Output};
 pub(crate) fn status_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
     if ends.stdout.is_some() || ends.stderr.is_some() || !ends.slots.is_empty() {
-        discard_until_end(spawned, std::mem::take(ends))?;
+        let discarded = discard_until_end(spawned, std::mem::take(ends));
+        let status = status_of_end(spawned)?; // The child is reaped after an error, too.
+        return discarded.map(|()| status);
     }
     status_of_end(spawned)
 }

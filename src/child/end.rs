@@ -71,7 +71,7 @@ impl Spawned {
             let deadline = Instant::now().checked_add(grace);
             has_ended = wait(deadline);
             if has_ended && how.graces_for_all {
-                wait_until_empty(&mut target, deadline);
+                wait_until_empty(&mut target, deadline, wait);
             }
         }
         let start = Instant::now();
@@ -97,10 +97,12 @@ impl Spawned {
     }
 }
 
-/// Waits until no process that the teardown reaches runs any more, at most until the deadline.
-fn wait_until_empty(target: &mut Target<'_>, deadline: Option<Instant>) {
+/// Waits until no process that the teardown reaches runs any more, at most until the deadline. Between two looks, `wait` reads what those
+/// processes write.
+fn wait_until_empty(target: &mut Target<'_>, deadline: Option<Instant>, wait: &mut dyn FnMut(Option<Instant>) -> bool) {
     let mut pause = Duration::from_micros(500);
     while !target.is_empty() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        let _ = wait(Some(Instant::now())); // The child has ended.
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(16));
     }

@@ -4,11 +4,15 @@ use super::usage::Usage;
 use crate::group::ReapMode;
 use crate::sys;
 use rustix::io::Errno;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(not(target_os = "openbsd"))]
 use rustix::process::Pid;
 use std::os::fd::BorrowedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+
+/// `__WALL`, which Linux alone has.
+#[cfg(not(target_os = "openbsd"))]
+const WALL: u32 = 0x4000_0000;
 
 /// Which children a wait counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,13 +103,14 @@ pub(super) fn wait(
 }
 
 /// Looks at a child that a wait counts, and does not reap it. Returns whether the child has ended.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(not(target_os = "openbsd"))]
 pub(super) fn peek(pid: i32, counted: Counted) -> Result<bool, Errno> {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     let pid = Pid::from_raw(pid).ok_or(Errno::CHILD)?;
     let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    if counted == Counted::All {
-        options |= WaitIdOptions::from_bits_retain(libc::__WALL.cast_unsigned());
+    // Other systems have one kind of children.
+    if cfg!(any(target_os = "linux", target_os = "android")) && counted == Counted::All {
+        options |= WaitIdOptions::from_bits_retain(WALL);
     }
     loop {
         match waitid(WaitId::Pid(pid), options) {

@@ -1,9 +1,11 @@
 //! `Spawned`: waits for a child, reaps it, and sends it signals.
 
 use super::executed::{has_executed, is_known_to_have_executed};
+#[cfg(not(target_os = "openbsd"))]
+use super::reap::peek;
 use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait, wait_for_status};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::reap::{is_refusal, is_stopped, peek, peek_by_pidfd};
+use super::reap::{is_refusal, is_stopped, peek_by_pidfd};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::cgroup::Cgroup;
 use crate::group::{Membership, ReapMode};
@@ -366,8 +368,18 @@ impl Spawned {
         }
     }
 
+    /// Whether the child has ended, without reaping it. `None` if no call tells. This system has no pidfds.
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "openbsd")))]
+    pub(crate) fn has_ended(&self) -> Option<bool> {
+        match peek(self.pid, Counted::All) {
+            Ok(has_ended) => Some(has_ended),
+            Err(Errno::CHILD) => Some(true), // It has been reaped.
+            Err(_) => None,
+        }
+    }
+
     /// This system cannot look at a child without reaping it.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[cfg(target_os = "openbsd")]
     pub(crate) fn has_ended(&self) -> Option<bool> {
         None
     }

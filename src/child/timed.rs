@@ -4,6 +4,7 @@ use super::reap::Reaped;
 use super::spawned::Spawned;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -37,14 +38,25 @@ impl Spawned {
         }
     }
 
-    /// Whether the child has ended, without reaping it. If no call of this system tells that, the answer is yes, and a wait that blocks
-    /// has to find out.
+    /// Whether the child is known to have ended. If no call of this system tells that without reaping it, the function reaps it.
     pub(super) fn is_known_to_have_ended(&self) -> bool {
-        self.is_reaped() || self.has_ended().unwrap_or(true)
+        let is_readable = || self.pidfd().map(|pidfd| poll_until(pidfd, Some(Instant::now())));
+        if self.is_in_copy() {
+            // To the calls that wait, a child of another process is none.
+            let exists =
+                || Pid::from_raw(self.id().cast_signed()).is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH));
+            return is_readable().unwrap_or_else(|| !exists());
+        }
+        self.is_reaped() || self.has_ended().or_else(is_readable).unwrap_or_else(|| self.is_reaped_now())
+    }
+
+    /// Reaps the child if it has ended, even if this thread is ending it. Also true if the child cannot be reaped.
+    fn is_reaped_now(&self) -> bool {
+        !matches!(self.reap_ended(), Ok(None))
     }
 
     /// Waits until the child has ended, at most until the deadline, and does not reap it. If no call of this system tells that without
-    /// reaping it, the readable pidfd does.
+    /// reaping it, the readable pidfd does. If there is none, the function reaps it.
     pub(super) fn has_ended_by(&self, deadline: Option<Instant>) -> bool {
         let mut is_readable = false;
         if !self.is_reaped()
@@ -54,7 +66,8 @@ impl Spawned {
         }
         let mut pause = PAUSES.0;
         loop {
-            if self.is_reaped() || self.has_ended().unwrap_or(is_readable) {
+            let is_known = || self.has_ended().or_else(|| self.pidfd().map(|_| is_readable));
+            if self.is_reaped() || is_known().unwrap_or_else(|| self.is_reaped_now()) {
                 return true;
             }
             let left = deadline.map_or(pause, |deadline| deadline.saturating_duration_since(Instant::now()));

@@ -8,13 +8,14 @@ use crate::error::Result;
 use crate::flow::{Flow, Keep, Stop};
 use crate::plan::Teardown;
 use std::ffi::OsString;
+use std::fmt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 /// What [`Command::capture`] does: the input, what it keeps of the output, how long the child has, and how it is ended then.
 ///
 /// The default has no input, keeps all output without a limit, and has no time limit.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Capture<'a> {
     input: Option<&'a [u8]>,
     stdout: Keep,
@@ -87,6 +88,21 @@ impl<'a> Capture<'a> {
     pub fn end(mut self, how: Teardown) -> Self {
         self.teardown = how;
         self
+    }
+}
+
+impl fmt::Debug for Capture<'_> {
+    /// Prints how many bytes of input there are, and not the bytes, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture")
+            .field("input", &self.input.map(<[u8]>::len))
+            .field("stdout", &self.stdout)
+            .field("stderr", &self.stderr)
+            .field("slots", &self.slots)
+            .field("timeout", &self.timeout)
+            .field("grace", &self.grace)
+            .field("teardown", &self.teardown)
+            .finish()
     }
 }
 
@@ -188,7 +204,10 @@ impl<'a> Run<'a> {
 
     /// Moves bytes until all has been read and the child has ended, or until the child has to be ended.
     fn outcome(&mut self, capture: &Capture<'_>) -> Result<Outcome> {
-        let stop = self.exchange.run()?;
+        let mut stop = self.exchange.run()?;
+        if stop == Stop::Deadline && self.child.try_wait()?.is_some() {
+            stop = self.exchange.run_after_end()?; // The child has ended in time, and a pipe is held.
+        }
         if matches!(stop, Stop::Done | Stop::Held) {
             let status = match self.exchange.end_of_time() {
                 // The child may run although nothing is left to read.

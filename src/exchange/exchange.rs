@@ -155,7 +155,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// Writes what a drain reads from now on to another descriptor, too: a file, a pipe, the terminal. If that takes no more bytes now, the
-    /// exchange reads no more of the stream until it does. If nobody reads the other descriptor any more, the stream goes on without it.
+    /// exchange reads no more of the stream until it does. If nobody reads the other descriptor any more, the stream goes on without it. The
+    /// exchange closes the other descriptor at the end of the stream.
     ///
     /// # Panics
     ///
@@ -168,7 +169,9 @@ impl<'a> Exchange<'a> {
     /// Watches a child: after its end, streams that another process holds open have this much time. Then [`Exchange::run`] stops with
     /// [`Stop::Held`].
     ///
-    /// The exchange does not reap the child. With several children the time counts from the end of the last one, and the longest counts.
+    /// The time goes on in the next run if a run stops before it is over. After [`Stop::Held`] the next run has a time of its own.
+    ///
+    /// The exchange does not reap the child, unless the system has no other call that tells of its end (OpenBSD, some filters). With several children the time counts from the end of the last one, and the longest counts.
     pub fn child(&mut self, child: &Child, grace: Duration) -> &mut Self {
         self.process(&child.process(), grace)
     }
@@ -208,7 +211,8 @@ impl<'a> Exchange<'a> {
         self.flows.run(&mut self.watched, self.deadline).map_err(flow_error)
     }
 
-    /// Takes the bytes that are kept of a drain. Bytes that are read later are kept apart from them.
+    /// Takes the bytes that are kept of a drain. Bytes that are read later are kept apart from them, and the limits of [`Keep`] count those
+    /// anew.
     ///
     /// # Panics
     ///
@@ -289,11 +293,21 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads what the streams contain, and does not wait.
+    /// Reads what the streams contain after the end of the child, and does not wait.
+    pub(super) fn run_after_end(&mut self) -> Result<Stop> {
+        self.watched.set_grace(Duration::ZERO);
+        self.flows.end_grace();
+        self.no_deadline().run()
+    }
+
+    /// Reads what the streams contain, and does not wait. A stream that has reached its limit or whose call has failed is closed.
     pub(super) fn read_rest(&mut self) {
-        let now = Some(Instant::now());
-        while let Ok(Stop::Limit(flow) | Stop::Asked(flow)) = self.flows.run(&mut self.watched, now) {
-            self.flows.close(flow);
+        loop {
+            match self.flows.move_contents() {
+                Ok(Some(Stop::Limit(flow) | Stop::Asked(flow))) => _ = self.flows.close(flow),
+                Err(FlowError { call: StreamCall::Read | StreamCall::Write, .. }) => {}
+                _ => return,
+            }
         }
     }
 

@@ -1,11 +1,11 @@
 //! `Drain`: reads a descriptor, and keeps or hands on the bytes.
 
+use super::failure::{FlowError, StreamCall};
 use super::feed::Ready;
 use super::keep::KeptBytes;
 use super::lines::Lines;
-use super::reader::{Got, StreamReader};
+use super::reader::{Behind, Got, MESSAGE, StreamReader};
 use super::writer::{Put, StreamWriter};
-use rustix::io::Errno;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -75,6 +75,9 @@ impl<'a> Drain<'a> {
 
     /// Writes to this descriptor, too, what is read from now on.
     pub(super) fn also_to(&mut self, to: OwnedFd) {
+        if self.from.is_none() {
+            return; // Nothing comes any more, so the copy is at its end.
+        }
         self.copies.push(CopyTarget { to: Some(StreamWriter::new(to)), written: self.piece.len() });
     }
 
@@ -104,13 +107,19 @@ impl<'a> Drain<'a> {
         pending.filter_map(|copy| copy.to.as_ref()).map(AsFd::as_fd)
     }
 
+    /// How many bytes the stream contains now, if the system tells.
+    pub(super) fn contained(&self) -> usize {
+        let length = self.from.as_ref().and_then(|from| rustix::io::ioctl_fionread(from).ok());
+        length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0)
+    }
+
     /// Whether the drain writes, too.
     pub(super) fn has_copies(&self) -> bool {
         !self.copies.is_empty()
     }
 
     /// Reads what there is, at most [`READS`] times.
-    pub(super) fn step(&mut self, mut ready: Ready) -> Result<Progress, Errno> {
+    pub(super) fn step(&mut self, mut ready: Ready) -> Result<Progress, FlowError> {
         for _ in 0..READS {
             match self.once(ready, false)? {
                 (Progress::GoOn, true) => ready.readable = false, // Whether there is more, only a read that does not wait tells.
@@ -121,12 +130,12 @@ impl<'a> Drain<'a> {
     }
 
     /// Reads once, and waits if there is nothing to read. Also returns whether it has read something.
-    pub(super) fn step_waiting(&mut self) -> Result<(Progress, bool), Errno> {
+    pub(super) fn step_waiting(&mut self) -> Result<(Progress, bool), FlowError> {
         self.once(Ready { readable: true, writable: true }, true)
     }
 
     /// Hands on what is left, and then reads once. Also returns whether it has read something.
-    fn once(&mut self, ready: Ready, waits: bool) -> Result<(Progress, bool), Errno> {
+    fn once(&mut self, ready: Ready, waits: bool) -> Result<(Progress, bool), FlowError> {
         self.write_copies(ready.writable)?;
         if self.has_pending() {
             return Ok((Progress::GoOn, false));
@@ -135,17 +144,20 @@ impl<'a> Drain<'a> {
             return Ok((step, false));
         }
         let Some(from) = &mut self.from else { return Ok((Progress::GoOn, false)) };
-        let most = if let Sink::Keep(kept) = &self.sink { kept.room().unwrap_or(usize::MAX) } else { usize::MAX };
-        if most == 0 {
-            return match bytes_behind_limit(from, ready.readable && !waits) {
-                Behind::Bytes => Ok((Progress::Limit, false)),
-                Behind::Unknown => Ok((Progress::GoOn, false)),
+        let limit = if let Sink::Keep(kept) = &self.sink { kept.room() } else { None };
+        let has_messages = from.has_messages();
+        if let Some(room) = limit.filter(|room| *room == 0 || has_messages) {
+            match from.behind_limit(room, ready.readable && !waits) {
+                Behind::Bytes => return Ok((Progress::Limit, false)),
+                Behind::Unknown if room > 0 => {} // The next message is not too long, or there is none.
+                Behind::Unknown => return Ok((Progress::GoOn, false)),
                 Behind::End => {
-                    self.from = None;
-                    Ok((Progress::GoOn, false))
+                    self.end();
+                    return Ok((Progress::GoOn, false));
                 }
-            };
+            }
         }
+        let most = limit.filter(|_| !has_messages).unwrap_or(usize::MAX);
         // The bytes go where they stay, if they need not go to several places.
         let at_once = match &mut self.sink {
             Sink::Keep(kept) if kept.appends() && self.copies.is_empty() => Some(&mut kept.head),
@@ -154,28 +166,42 @@ impl<'a> Drain<'a> {
         };
         let is_direct = at_once.is_some();
         let bytes = at_once.unwrap_or_else(|| {
+            // A stream that has filled the room has much.
+            let room =
+                if self.piece.is_empty() || self.piece.len() < self.piece.capacity() { FIRST_PIECE } else { PIECE };
             self.piece.clear();
+            self.piece.reserve(room);
             &mut self.piece
         });
-        make_room(bytes);
+        if has_messages {
+            bytes.reserve(MESSAGE);
+        } else {
+            make_room(bytes);
+        }
         let got = if waits { from.read_waiting(bytes, most) } else { from.read(bytes, most, ready.readable) };
         match got {
             Ok(Got::Bytes) if is_direct => Ok((Progress::GoOn, true)),
             Ok(Got::Bytes) => self.hand_on(ready.writable).map(|step| (step, true)),
             Ok(Got::Nothing) => Ok((Progress::GoOn, false)),
             Ok(Got::End) => {
-                self.from = None;
+                self.end();
                 Ok((self.give_lines().unwrap_or(Progress::GoOn), false))
             }
             Err(errno) => {
-                self.from = None;
-                Err(errno)
+                self.end();
+                Err(StreamCall::Read.failed(errno))
             }
         }
     }
 
+    /// Closes the descriptors at the end of the stream, when all bytes have been written to the copies: their readers wait for the end.
+    fn end(&mut self) {
+        self.from = None;
+        self.copies.clear();
+    }
+
     /// Gives the last piece to the sink and to the other descriptors.
-    fn hand_on(&mut self, writable: bool) -> Result<Progress, Errno> {
+    fn hand_on(&mut self, writable: bool) -> Result<Progress, FlowError> {
         self.copies.iter_mut().for_each(|copy| copy.written = 0);
         let step = match &mut self.sink {
             Sink::Keep(kept) => {
@@ -213,7 +239,7 @@ impl<'a> Drain<'a> {
     }
 
     /// Writes what the other descriptors have not got.
-    fn write_copies(&mut self, writable: bool) -> Result<(), Errno> {
+    fn write_copies(&mut self, writable: bool) -> Result<(), FlowError> {
         for copy in &mut self.copies {
             while let Some(to) = copy.to.as_mut().filter(|_| copy.written < self.piece.len()) {
                 match to.write(&self.piece[copy.written..], writable) {
@@ -222,7 +248,7 @@ impl<'a> Drain<'a> {
                     Ok(Put::NoReader) => copy.to = None,
                     Err(errno) => {
                         copy.to = None;
-                        return Err(errno);
+                        return Err(StreamCall::Write.failed(errno));
                     }
                 }
             }
@@ -242,24 +268,6 @@ fn make_room(bytes: &mut Vec<u8>) {
 
 fn asked(flow: ControlFlow<()>) -> Progress {
     if flow.is_break() { Progress::Asked } else { Progress::GoOn }
-}
-
-/// What a stream has after as many bytes as the limit lets through.
-enum Behind {
-    Bytes,
-    End,
-    Unknown,
-}
-
-/// Looks whether a stream has more bytes, and reads none.
-fn bytes_behind_limit(from: &StreamReader, is_ready: bool) -> Behind {
-    match rustix::io::ioctl_fionread(from) {
-        Ok(0) if is_ready => Behind::End,
-        Ok(0) => Behind::Unknown,
-        Ok(_) => Behind::Bytes,
-        Err(_) if is_ready => Behind::Bytes,
-        Err(_) => Behind::Unknown,
-    }
 }
 
 impl fmt::Debug for Drain<'_> {

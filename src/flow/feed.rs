@@ -1,5 +1,6 @@
 //! `Feed`: writes bytes to a descriptor, as it takes them.
 
+use super::failure::{FlowError, StreamCall};
 use super::reader::{Got, StreamReader};
 use super::writer::{Put, StreamWriter};
 use rustix::io::Errno;
@@ -11,6 +12,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// How many bytes a feed takes from a stream or a descriptor at once.
 const PIECE: usize = 64 * 1024;
+
+/// How many writes a feed makes before the others have their turn.
+const WRITES: usize = 16;
 
 /// Where the bytes of a feed come from, after those that it holds.
 pub(crate) enum FlowSource<'a> {
@@ -86,16 +90,16 @@ impl<'a> Feed<'a> {
         self.from.is_some()
     }
 
-    /// Writes what there is room for.
-    pub(super) fn step(&mut self, ready: Ready) -> Result<(), Errno> {
+    /// Writes what there is room for, at most [`WRITES`] times.
+    pub(super) fn step(&mut self, ready: Ready) -> Result<(), FlowError> {
         if ready.writable && self.unsent() == 0 && self.from.is_some() {
             self.close(); // No process can read the bytes any more: `poll(2)` was asked for nothing else.
         }
-        self.go_on(ready.readable, |to, bytes| to.write(bytes, ready.writable))
+        self.go_on(ready.readable, |to, bytes| to.write(bytes, ready.writable)).map(drop)
     }
 
-    /// Writes all that the feed holds, and waits for the reader.
-    pub(super) fn step_waiting(&mut self) -> Result<(), Errno> {
+    /// Writes what the feed holds, at most [`WRITES`] times, and waits for the reader. Returns whether it has written something.
+    pub(super) fn step_waiting(&mut self) -> Result<bool, FlowError> {
         self.go_on(false, StreamWriter::write_waiting)
     }
 
@@ -103,35 +107,46 @@ impl<'a> Feed<'a> {
         &mut self,
         readable: bool,
         mut write: impl FnMut(&mut StreamWriter, &[u8]) -> Result<Put, Errno>,
-    ) -> Result<(), Errno> {
-        loop {
+    ) -> Result<bool, FlowError> {
+        let mut has_written = false;
+        for _ in 0..WRITES {
             if self.to.is_none() {
-                return Ok(());
+                break;
             }
             if self.written == self.bytes.len() {
                 match self.take_more(readable) {
-                    Ok(Got::Bytes) => continue,
-                    Ok(Got::Nothing) => return Ok(()),
+                    Ok(Got::Bytes) => {}
+                    Ok(Got::Nothing) => break,
                     end => {
                         self.close();
-                        return end.map(drop);
+                        end?;
+                        break;
                     }
                 }
             }
-            let Some(to) = &mut self.to else { return Ok(()) };
+            let Some(to) = &mut self.to else { break };
             match write(to, &self.bytes[self.written..]) {
-                Ok(Put::Bytes(length)) => self.written += length,
-                Ok(Put::Nothing) => return Ok(()),
+                Ok(Put::Bytes(length)) => {
+                    self.written += length;
+                    has_written = true;
+                }
+                Ok(Put::Nothing) => break,
                 end => {
                     self.close();
-                    return end.map(drop);
+                    end.map_err(|errno| StreamCall::Write.failed(errno))?;
+                    break;
                 }
             }
         }
+        // The end of bytes that have no source after them needs no further look at the descriptor.
+        if self.unsent() == 0 && self.stream.is_none() && self.from.is_none() {
+            self.close();
+        }
+        Ok(has_written)
     }
 
     /// Takes the next bytes from the source, after all that the feed held have been written.
-    fn take_more(&mut self, readable: bool) -> Result<Got, Errno> {
+    fn take_more(&mut self, readable: bool) -> Result<Got, FlowError> {
         if let Some(stream) = &mut self.stream {
             // If the stream panics, the feed holds nothing that has been written already.
             let mut bytes = std::mem::take(&mut self.bytes).into_owned();
@@ -140,7 +155,11 @@ impl<'a> Feed<'a> {
             let length = loop {
                 match stream.read(&mut bytes) {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    result => break result.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?,
+                    result => {
+                        break result.map_err(|error| {
+                            StreamCall::Write.failed(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+                        })?;
+                    }
                 }
             };
             bytes.truncate(length);
@@ -156,7 +175,7 @@ impl<'a> Feed<'a> {
                 self.written = 0;
                 let got = from.read(&mut bytes, PIECE, readable);
                 self.bytes = bytes.into();
-                got
+                got.map_err(|errno| StreamCall::Read.failed(errno))
             }
         }
     }

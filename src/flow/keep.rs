@@ -90,6 +90,10 @@ impl KeptBytes {
 
     /// Changes which bytes are kept, also of those that are kept already.
     pub(crate) fn set_keep(&mut self, keep: Keep) {
+        if self.appends() && matches!(keep, Keep::All | Keep::AtMost(_)) {
+            self.keep = keep; // The same bytes stay, in the same memory.
+            return;
+        }
         let mut other = Self::new(keep);
         other.push(&self.take());
         other.dropped += self.dropped;

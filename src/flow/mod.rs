@@ -2,6 +2,7 @@
 //! and `Exchange`.
 
 mod drain;
+mod failure;
 mod feed;
 mod keep;
 mod lines;
@@ -10,8 +11,9 @@ mod run;
 mod writer;
 
 pub(crate) use self::drain::Sink;
+pub(crate) use self::failure::{FlowError, StreamCall};
 pub(crate) use self::feed::FlowSource;
 pub use self::keep::Keep;
 pub(crate) use self::keep::KeptBytes;
 pub use self::run::{Flow, Stop};
-pub(crate) use self::run::{FlowError, Flows, NoChildren, StreamCall, Watch};
+pub(crate) use self::run::{Flows, NoChildren, Watch};

@@ -1,17 +1,25 @@
 //! `StreamReader`: reads a descriptor without waiting, and without a change of its description's flags.
 
 use crate::sys;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
+use rustix::net::{AddressFamily, RecvFlags, SocketType, getsockname, recv, sockopt};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The room of a read of a message: what there is no room for is lost. A message of a local socket is at most as large as the buffer of
+/// the socket (208 KiB).
+pub(super) const MESSAGE: usize = 256 * 1024;
 
 /// A descriptor that is read.
 #[derive(Debug)]
 pub(super) struct StreamReader {
     fd: OwnedFd,
-    /// Whether the description has reads that do not wait: anonymous pipes and sockets do. Of others (FIFOs, terminals) one read is
-    /// made each time that `poll(2)` reports them readable.
+    /// Whether the description has reads that do not wait: anonymous pipes and sockets do. Others (FIFOs, terminals) are read each time
+    /// after a `poll(2)` of their own.
     has_nowait: bool,
+    /// Whether each read takes a message, and drops what there is no room for. `None` before the first read.
+    has_messages: Option<bool>,
 }
 
 /// The outcome of a read.
@@ -27,11 +35,11 @@ pub(super) enum Got {
 
 impl StreamReader {
     pub(super) fn new(fd: OwnedFd) -> Self {
-        Self { fd, has_nowait: true }
+        Self { fd, has_nowait: true, has_messages: None }
     }
 
-    /// Reads at most `most` bytes to the end of a vector, which has unused capacity. `is_ready` says that `poll(2)` has just reported the
-    /// descriptor readable.
+    /// Reads at most `most` bytes to the end of a vector, which has unused capacity. `is_ready` says that the last `poll(2)` has reported a
+    /// descriptor of the stream readable.
     pub(super) fn read(&mut self, bytes: &mut Vec<u8>, most: usize, is_ready: bool) -> Result<Got, Errno> {
         if self.has_nowait {
             match retry_on_intr(|| sys::append(self.fd.as_fd(), bytes, most, false)) {
@@ -41,7 +49,8 @@ impl StreamReader {
                 result => return self.got(result),
             }
         }
-        if is_ready { self.read_waiting(bytes, most) } else { Ok(Got::Nothing) }
+        // What the last look has found is no answer: this function may have read since, or another process may have.
+        if is_ready_for(self.fd.as_fd(), PollFlags::IN) { self.read_waiting(bytes, most) } else { Ok(Got::Nothing) }
     }
 
     /// Reads, and waits if there is nothing to read. If other code has made the description non-blocking, it does not wait.
@@ -56,8 +65,45 @@ impl StreamReader {
             Err(Errno::AGAIN) => Ok(Got::Nothing),
             // The main side of a terminal has no other end of file.
             Err(Errno::IO) if self.is(FileType::is_char_device) => Ok(Got::End),
+            // The other process has closed a local socket and has not read everything. All that it has written has been read.
+            Err(Errno::CONNRESET) if self.is_local_socket() => Ok(Got::End),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Whether each read takes a message (a datagram), and drops what there is no room for.
+    pub(super) fn has_messages(&mut self) -> bool {
+        *self.has_messages.get_or_insert_with(|| {
+            sockopt::socket_type(&self.fd).is_ok_and(|kind| kind == SocketType::DGRAM || kind == SocketType::SEQPACKET)
+        })
+    }
+
+    /// Looks whether there is more than the limit lets through, and reads nothing. `room` is not 0 only for a message, which is read as a
+    /// whole or not at all. `is_ready` says that `poll(2)` has just reported the descriptor readable.
+    pub(super) fn behind_limit(&mut self, room: usize, is_ready: bool) -> Behind {
+        let mut bytes = vec![0_u8; room.min(MESSAGE) + 1];
+        match retry_on_intr(|| recv(&self.fd, &mut bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)) {
+            Ok((_, 0)) => return Behind::End,
+            Ok((_, length)) => return if length > room { Behind::Bytes } else { Behind::Unknown },
+            Err(Errno::AGAIN) => return Behind::Unknown,
+            Err(Errno::CONNRESET) if self.is_local_socket() => return Behind::End,
+            Err(_) => {} // It is no socket.
+        }
+        match ioctl_fionread(&self.fd) {
+            Ok(0) if !is_ready => Behind::Unknown,
+            // Another process may have taken the bytes that `poll(2)` has reported. A pipe is at its end only if nobody can write to it.
+            Ok(0) if self.is(FileType::is_fifo) && !is_ready_for(self.fd.as_fd(), PollFlags::empty()) => {
+                Behind::Unknown
+            }
+            Ok(0) => Behind::End,
+            Ok(_) => Behind::Bytes,
+            Err(_) if is_ready => Behind::Bytes,
+            Err(_) => Behind::Unknown,
+        }
+    }
+
+    fn is_local_socket(&self) -> bool {
+        getsockname(&self.fd).is_ok_and(|name| name.address_family() == AddressFamily::UNIX)
     }
 
     fn is(&self, kind: fn(FileType) -> bool) -> bool {
@@ -69,6 +115,20 @@ impl AsFd for StreamReader {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// What a stream has after as many bytes as the limit lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behind {
+    Bytes,
+    End,
+    Unknown,
+}
+
+/// Whether `poll(2)` reports one of these now, or that the other end is gone.
+pub(super) fn is_ready_for(fd: BorrowedFd<'_>, flags: PollFlags) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    retry_on_intr(|| poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&now))) == Ok(1)
 }
 
 /// Whether an error says that the kernel, a filter or the description has no such call.

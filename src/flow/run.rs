@@ -1,6 +1,7 @@
 //! `Flows`: the loop that moves bytes in all streams as each is ready.
 
 use super::drain::{Drain, Progress, Sink};
+use super::failure::{FlowError, StreamCall};
 use super::feed::{Feed, FlowSource, Ready};
 use super::keep::KeptBytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -73,21 +74,6 @@ impl Watch for NoChildren {
     }
 }
 
-/// A call for a stream failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FlowError {
-    pub(crate) call: StreamCall,
-    pub(crate) errno: Errno,
-}
-
-/// A call for a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StreamCall {
-    Poll,
-    Read,
-    Write,
-}
-
 /// The streams of an exchange.
 #[derive(Debug)]
 pub(crate) struct Flows<'a> {
@@ -113,6 +99,9 @@ enum Stream<'a> {
 
 /// The longest time between two questions for the end of a child that has no pidfd, and the first one.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(16));
+
+/// A pipe gives at least so many bytes in a read, if it contains them.
+const PIPE_PAGE: usize = 4096;
 
 impl<'a> Flows<'a> {
     pub(crate) fn new() -> Self {
@@ -195,15 +184,15 @@ impl<'a> Flows<'a> {
         self.list.iter().all(|entry| !entry.is_needed || entry.stream.is_done())
     }
 
-    /// Moves bytes until all watched children have ended.
+    /// Moves bytes until all watched children have ended, or all streams are at their ends.
     pub(crate) fn run_until_ended(&mut self, watch: &mut dyn Watch) -> Result<(), FlowError> {
-        let mut pause = PAUSES.0;
-        while watch.is_waiting() {
-            let end = (!watch.has_pidfds()).then(|| Instant::now() + pause);
-            pause = (pause * 2).min(PAUSES.1);
-            self.grace_ends = None;
-            self.move_ready(watch, end)?;
-            let _ = watch.grace();
+        let mut lookout = Lookout::new();
+        while watch.is_waiting() && self.list.iter().any(|entry| !entry.stream.is_done()) {
+            let (asks, pause) = lookout.next(watch);
+            let (has_ended, _) = self.move_ready(Some(&*watch).filter(|_| !asks), pause)?;
+            if has_ended || asks {
+                let _ = lookout.look(watch);
+            }
         }
         Ok(())
     }
@@ -213,10 +202,13 @@ impl<'a> Flows<'a> {
         if let Some(stop) = self.give_lines() {
             return Ok(stop);
         }
-        if !watch.is_waiting() {
+        if watch.is_waiting() {
+            self.grace_ends = None;
+        } else if self.grace_ends.is_none() {
+            // A grace that has begun in another run goes on.
             self.grace_ends = watch.grace().and_then(|grace| Instant::now().checked_add(grace));
         }
-        let mut pause = PAUSES.0;
+        let mut lookout = Lookout::new();
         while !self.are_done() {
             if deadline.is_none() && self.grace_ends.is_none() && !watch.is_waiting() {
                 match self.move_last()? {
@@ -225,19 +217,15 @@ impl<'a> Flows<'a> {
                     Moved::None => {}
                 }
             }
-            // A child without a pidfd is asked again and again, until it has ended.
-            let asks = self.grace_ends.is_none() && watch.is_waiting() && !watch.has_pidfds();
-            let mut end = earliest(deadline, self.grace_ends);
-            if asks {
-                end = earliest(end, Instant::now().checked_add(pause));
-                pause = (pause * 2).min(PAUSES.1);
-            }
-            let (has_ended, stop) = self.move_ready(watch, end)?;
+            let is_watching = watch.is_waiting();
+            let (asks, pause) = if is_watching { lookout.next(watch) } else { (false, None) };
+            let end = earliest(earliest(deadline, self.grace_ends), pause);
+            let (has_ended, stop) = self.move_ready(Some(&*watch).filter(|_| is_watching && !asks), end)?;
             if let Some(stop) = stop {
                 return Ok(stop);
             }
-            if self.grace_ends.is_none() && (has_ended || asks) {
-                self.grace_ends = watch.grace().and_then(|grace| Instant::now().checked_add(grace));
+            if is_watching && (has_ended || asks) {
+                self.grace_ends = lookout.look(watch).and_then(|grace| Instant::now().checked_add(grace));
             }
             let is_over = |end: Option<Instant>| end.is_some_and(|end| end <= Instant::now());
             if is_over(deadline) && !self.are_done() {
@@ -245,7 +233,7 @@ impl<'a> Flows<'a> {
             }
             if is_over(self.grace_ends) && !self.are_done() {
                 // What the streams contain now was written before the grace was over.
-                if let (_, Some(stop)) = self.move_ready(watch, Some(Instant::now()))? {
+                if let Some(stop) = self.move_contents()? {
                     return Ok(stop);
                 }
                 self.grace_ends = None; // The next run has a grace of its own.
@@ -253,6 +241,31 @@ impl<'a> Flows<'a> {
             }
         }
         Ok(Stop::Done)
+    }
+
+    /// Lets no grace of an earlier run go on.
+    pub(crate) fn end_grace(&mut self) {
+        self.grace_ends = None;
+    }
+
+    /// Moves what the streams contain now, and does not wait. It does not go on with a stream that another process fills again and again.
+    pub(crate) fn move_contents(&mut self) -> Result<Option<Stop>, FlowError> {
+        let drains = self.list.iter().filter_map(|entry| match &entry.stream {
+            Stream::Drain(drain) => Some(drain.contained()),
+            Stream::Feed(_) => None,
+        });
+        // Each look at a stream that contains bytes reads as many as this, or all.
+        let most = 1 + drains.max().unwrap_or(0) / PIPE_PAGE;
+        for _ in 0..most {
+            let (ready, _) = self.wait(None, Some(Instant::now()))?;
+            if ready.is_empty() {
+                break;
+            }
+            if let Some(stop) = self.move_these(ready)? {
+                return Ok(Some(stop));
+            }
+        }
+        Ok(None)
     }
 
     /// Gives out lines that an earlier run has read, and that its callback has not got.
@@ -274,47 +287,58 @@ impl<'a> Flows<'a> {
         let mut left = self.list.iter().enumerate().filter(|(_, entry)| !entry.stream.is_done());
         let (Some((index, _)), None) = (left.next(), left.next()) else { return Ok(Moved::None) };
         let flow = self.flow(index);
-        let stream = &mut self.list[index].stream;
-        let (moved, is_drain) = match stream {
+        let FlowEntry { stream, is_needed } = &mut self.list[index];
+        let moved = match stream {
             Stream::Feed(feed) if feed.has_source() => return Ok(Moved::None),
-            Stream::Feed(feed) => (feed.step_waiting().map(|()| Moved::None), false),
-            Stream::Drain(drain) if drain.has_copies() => return Ok(Moved::None),
-            Stream::Drain(drain) => {
-                let moved = drain.step_waiting().map(|(turn, has_read)| match stop_of(turn, flow) {
-                    Some(stop) => Moved::Stopped(stop),
-                    None if has_read => Moved::Some,
-                    None => Moved::None,
-                });
-                (moved, true)
+            Stream::Feed(feed) => {
+                feed.step_waiting().map(|has_written| if has_written { Moved::Some } else { Moved::None })
             }
+            Stream::Drain(drain) if drain.has_copies() || !*is_needed => return Ok(Moved::None),
+            Stream::Drain(drain) => drain.step_waiting().map(|(turn, has_read)| match stop_of(turn, flow) {
+                Some(stop) => Moved::Stopped(stop),
+                None if has_read => Moved::Some,
+                None => Moved::None,
+            }),
         };
         // A stream that is at its end has no descriptor to poll.
-        let moved = moved.map(|moved| if moved == Moved::None && stream.is_done() { Moved::Some } else { moved });
-        moved.map_err(|errno| FlowError { call: if is_drain { StreamCall::Read } else { StreamCall::Write }, errno })
+        moved.map(|moved| if moved == Moved::None && stream.is_done() { Moved::Some } else { moved })
     }
 
     /// Waits until a stream is ready or a child has ended, at most until the given time, and moves what is ready. Also returns whether a
     /// child has ended.
-    fn move_ready(&mut self, watch: &dyn Watch, end: Option<Instant>) -> Result<(bool, Option<Stop>), FlowError> {
+    fn move_ready(
+        &mut self,
+        watch: Option<&dyn Watch>,
+        end: Option<Instant>,
+    ) -> Result<(bool, Option<Stop>), FlowError> {
         let (ready, has_ended) = self.wait(watch, end)?;
+        self.move_these(ready).map(|stop| (has_ended, stop))
+    }
+
+    /// Moves what is ready.
+    fn move_these(&mut self, ready: Vec<(usize, Ready)>) -> Result<Option<Stop>, FlowError> {
         for (index, ready) in ready {
             let flow = self.flow(index);
-            let error = |call| move |errno| FlowError { call, errno };
-            match &mut self.list[index].stream {
-                Stream::Feed(feed) => feed.step(ready).map_err(error(StreamCall::Write))?,
-                Stream::Drain(drain) => {
-                    let turn = drain.step(ready).map_err(error(StreamCall::Read))?;
+            let FlowEntry { stream, is_needed } = &mut self.list[index];
+            let turn = match stream {
+                Stream::Feed(feed) => feed.step(ready).map(|()| Progress::GoOn),
+                Stream::Drain(drain) => drain.step(ready),
+            };
+            match turn {
+                Ok(turn) => {
                     if let Some(stop) = stop_of(turn, flow) {
-                        return Ok((has_ended, Some(stop)));
+                        return Ok(Some(stop));
                     }
                 }
+                Err(error) if *is_needed => return Err(error),
+                Err(_) => {} // Nobody waits for the bytes, and the stream is closed.
             }
         }
-        Ok((has_ended, None))
+        Ok(None)
     }
 
     /// Waits until a stream is ready or a child has ended, at most until the given time. Returns the streams that are ready, by index.
-    fn wait(&self, watch: &dyn Watch, end: Option<Instant>) -> Result<(Vec<(usize, Ready)>, bool), FlowError> {
+    fn wait(&self, watch: Option<&dyn Watch>, end: Option<Instant>) -> Result<(Vec<(usize, Ready)>, bool), FlowError> {
         let mut polls = Vec::with_capacity(self.list.len() + 1);
         let mut owners = Vec::with_capacity(self.list.len() + 1);
         let mut add = |fd, flags, index| {
@@ -339,7 +363,7 @@ impl<'a> Flows<'a> {
                 }
             }
         }
-        if self.grace_ends.is_none() {
+        if let Some(watch) = watch {
             watch.pidfds().for_each(|fd| add(fd, PollFlags::IN, None));
         }
         loop {
@@ -348,7 +372,7 @@ impl<'a> Flows<'a> {
             let time = left.and_then(|left| Timespec::try_from(left).ok());
             match poll(&mut polls, time.as_ref()) {
                 Err(Errno::INTR) => {}
-                Err(errno) => return Err(FlowError { call: StreamCall::Poll, errno }),
+                Err(errno) => return Err(StreamCall::Poll.failed(errno)),
                 Ok(_) => break,
             }
         }
@@ -369,6 +393,39 @@ impl<'a> Flows<'a> {
             }
         }
         Ok((ready, has_ended))
+    }
+}
+
+/// Looks for the ends of children.
+#[derive(Debug)]
+struct Lookout {
+    /// The next pause, if it has to ask again and again.
+    pause: Duration,
+    /// A pidfd is readable, and its child has not ended for this process: another process traces the child.
+    is_stuck: bool,
+}
+
+impl Lookout {
+    fn new() -> Self {
+        Self { pause: PAUSES.0, is_stuck: false }
+    }
+
+    /// Whether it has to ask for the ends of the children, and the time of the question.
+    fn next(&mut self, watch: &dyn Watch) -> (bool, Option<Instant>) {
+        if watch.has_pidfds() && !self.is_stuck {
+            return (false, None);
+        }
+        let end = Instant::now().checked_add(self.pause);
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        (true, end)
+    }
+
+    /// Asks for the ends of the children. Returns the grace if all have ended.
+    fn look(&mut self, watch: &mut dyn Watch) -> Option<Duration> {
+        let before = watch.pidfds().count();
+        let grace = watch.grace();
+        self.is_stuck = grace.is_none() && watch.pidfds().count() == before;
+        grace
     }
 }
 

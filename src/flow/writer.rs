@@ -1,13 +1,14 @@
 //! `StreamWriter`: writes to a descriptor without waiting, without SIGPIPE, and without a change of its description's flags.
 
-use super::reader::is_no_such_call;
+use super::reader::{is_no_such_call, is_ready_for};
 use crate::sys;
+use rustix::event::PollFlags;
 use rustix::fs::{FileType, fstat};
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// A pipe that `poll(2)` reports writable takes so many bytes at once (`PIPE_BUF`).
-const ATOMIC: usize = 4096;
+/// A pipe that `poll(2)` reports writable takes so many bytes at once.
+const ATOMIC: usize = libc::PIPE_BUF;
 
 /// A descriptor that is written.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl StreamWriter {
         Self { fd, has_nosignal: true, has_nowait: true }
     }
 
-    /// Writes what there is room for. `is_ready` says that `poll(2)` has just reported the descriptor writable.
+    /// Writes what there is room for. `is_ready` says that the last `poll(2)` has reported a descriptor of the stream writable.
     pub(super) fn write(&mut self, bytes: &[u8], is_ready: bool) -> Result<Put, Errno> {
         if self.has_nowait {
             match self.call(bytes, false) {
@@ -44,7 +45,8 @@ impl StreamWriter {
                 result => return put(result),
             }
         }
-        if !is_ready {
+        // What the last look has found is no answer: this function may have written since, and the look may have been for another descriptor.
+        if !is_ready_for(self.fd.as_fd(), PollFlags::OUT) {
             return Ok(Put::Nothing);
         }
         let most = if self.is_file() { bytes.len() } else { ATOMIC };
@@ -75,6 +77,7 @@ impl StreamWriter {
 
 fn put(result: Result<usize, Errno>) -> Result<Put, Errno> {
     match result {
+        Ok(0) => Err(Errno::IO), // There were bytes to write, and a second call would do no more.
         Ok(length) => Ok(Put::Bytes(length)),
         Err(Errno::AGAIN) => Ok(Put::Nothing),
         Err(Errno::PIPE | Errno::CONNRESET) => Ok(Put::NoReader),

@@ -42,7 +42,10 @@ pub(crate) fn write_and_take_signal(fd: BorrowedFd<'_>, bytes: &[u8], waits: boo
             libc::sigpending(&raw mut pending) == 0 && libc::sigismember(&raw const pending, libc::SIGPIPE) == 1;
         let written = libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
         let result = usize::try_from(written).map_err(|_| last_error());
-        if result == Err(Errno::PIPE) && !was_pending {
+        // A signal that the process ignores is not pending here, although it is blocked.
+        let mut is_pending =
+            || libc::sigpending(&raw mut pending) == 0 && libc::sigismember(&raw const pending, libc::SIGPIPE) == 1;
+        if result == Err(Errno::PIPE) && !was_pending && is_pending() {
             let mut taken = 0;
             libc::sigwait(&raw const sigpipe, &raw mut taken); // It is pending, so this does not wait.
         }

@@ -116,7 +116,7 @@ fn wait_until_ended(child: &Child) {
 }
 
 /// What a function takes of the calling thread: processor time, and how often the thread stopped running to wait for something.
-fn cost(act: impl FnOnce()) -> (Duration, i64) {
+pub fn cost(act: impl FnOnce()) -> (Duration, i64) {
     let now = || {
         // SAFETY: the kernel writes one structure of each type, for which all zeros are valid.
         unsafe {

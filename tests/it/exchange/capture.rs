@@ -62,6 +62,19 @@ fn output_of_a_graceful_end_is_read_while_it_ends() {
 }
 
 #[test]
+fn output_of_the_others_that_get_the_grace_is_read_too() {
+    for way in ways() {
+        let script =
+            "(trap 'head -c 300000 /dev/zero; exit' TERM; echo ready; while :; do sleep 0.01; done) & exec sleep 60";
+        let end = Teardown::term(LONG / 6).reach(Reach::Group).graces_for_all(true);
+        let how = Capture::new().timeout(Duration::from_millis(500)).end(end);
+        let captured = shell(way, script).process_group(0).capture(&how).unwrap();
+        assert_eq!(captured.status.unwrap().signal(), Some(libc::SIGTERM));
+        assert_eq!(captured.stdout.len(), 300_006);
+    }
+}
+
+#[test]
 fn limit_ends_the_child_and_keeps_exactly_that_much() {
     for way in ways() {
         for limit in [0, 1, 100_000] {

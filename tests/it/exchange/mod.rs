@@ -1,9 +1,11 @@
 //! `Exchange` and `Command::capture`: many streams at the same time, stops, limits, deadlines, and what is left behind.
 
 mod capture;
+mod ends;
 mod flags;
 mod model;
 mod streams;
+mod waits;
 
 use crate::support;
 use crate::support::LAUNCHERS;

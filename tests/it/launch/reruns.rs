@@ -194,6 +194,8 @@ own_process! {
             "child::ends::",
             "child::group_members::",
             "child::trees::",
+            "child_is_reaped_although_poll",
+            "child_that_has_ended_and_is_traced",
             "links_of_a_captured_child",
             "memory_of_many_exchanges",
             "nothing_is_left_of_captures",
