@@ -316,13 +316,14 @@ own_process! {
 
 #[test]
 fn graces_are_for_the_child_alone_or_for_all() {
-    // The inner shell needs some time after SIGTERM; the outer one ends at once.
-    let script =
-        |time| format!("(trap 'sleep {time}; echo finished; exit' TERM; echo; while :; do sleep 0.01; done) & wait");
+    // The inner shell needs some time after SIGTERM, or all the time; the outer one ends at once. A sleep that a trap starts may get
+    // SIGTERM, too, so the shell has no end without a grace, whatever a sleep does.
+    let script = |work| format!("(trap '{work}; echo finished; exit' TERM; echo; while :; do sleep 0.01; done) & wait");
     for way in few_ways() {
         for reach in few(&[Reach::Group, Reach::Session, Reach::Descendants], way) {
             for for_all in [true, false] {
-                let (child, mut output) = ready(shell_by(way, &script(if for_all { 0.1 } else { 60.0 })).setsid(true));
+                let work = if for_all { "sleep 0.1" } else { "while :; do sleep 1; done" };
+                let (child, mut output) = ready(shell_by(way, &script(work)).setsid(true));
                 let start = Instant::now();
                 let ended = child.end(&Teardown::term(NEVER).reach(reach).graces_for_all(for_all)).unwrap();
                 assert!(start.elapsed() < LONG, "{:?}", start.elapsed());

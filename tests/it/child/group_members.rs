@@ -65,7 +65,7 @@ own_process! {
         for (launcher, _) in few_ways() {
             let group = Group::new();
             for _leader_then_member in 0..2 {
-                let mut child = shell_by((launcher, false), "sleep 0.3").group(&group).spawn().unwrap();
+                let mut child = shell_by((launcher, false), "sleep 0.2").group(&group).spawn().unwrap();
                 let (_, switches) = cost(|| assert!(child.wait().unwrap().success()));
                 assert!(switches < 10, "{launcher:?}: the thread woke {switches} times");
             }
