@@ -119,7 +119,8 @@ REACH is one of
   descendants     what PROGRAM has started, in all groups and
                   sessions, but not what has lost its parent before
                   the signal. If PROGRAM ends without a signal of
-                  fdrun, nothing is killed
+                  fdrun, nothing is killed. Here, and with session,
+                  PROGRAM alone gets all signals after the 16th
   cgroup          a new cgroup, version 2, in that of fdrun or in that
                   of --cgroup: all that PROGRAM has started";
 pub const USAGE: &str = "\

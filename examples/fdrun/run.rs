@@ -4,7 +4,7 @@ use crate::request::Request;
 use crate::timeout::{Clock, Times};
 use crate::tree::{self, Tree};
 use crate::{lines, signals, sources, table, terminal, usage};
-use fdspawn::{Command, Launcher, OnDrop, Reach, Slot, Teardown, Usage};
+use fdspawn::{Child, Command, Launcher, OnDrop, Reach, Slot, Teardown, Usage};
 use std::error::Error;
 use std::io::{self, PipeReader, Write};
 use std::os::fd::RawFd;
@@ -30,6 +30,8 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     }
     let reach = request.tree.unwrap_or(Reach::Process);
     tree::prepare(&mut command, reach, request.makes_session);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let mut own_cgroup = None;
     command.foreground(request.foreground);
     if let Some(blocked) = &request.blocked {
         command.signal_mask(blocked);
@@ -46,7 +48,7 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
         }
         // The explanation of a command makes no cgroup.
         if reach == Reach::Cgroup && !request.explain {
-            tree::prepare_cgroup(&mut command, request.cgroup)?;
+            own_cgroup = Some(tree::prepare_cgroup(&mut command, request.cgroup)?);
         } else if let Some(path) = request.cgroup {
             command.cgroup(sources::cgroup(path)?);
         }
@@ -69,11 +71,13 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     }
     let terminal = request.foreground.then(terminal::Foreground::now).flatten();
     let start = Instant::now();
-    let ended = run_child(command, pipes, reach, &request.times);
-    if let Some(terminal) = terminal {
-        terminal.restore();
-    }
-    let ended = ended?;
+    let make_tree = |child: &mut Child| {
+        let tree = Tree::new(child, reach)?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let tree = tree.in_cgroup(own_cgroup);
+        Ok(tree)
+    };
+    let ended = run_child(command, pipes, make_tree, &request.times, terminal)?;
     if request.usage {
         usage::print(ended.usage, start.elapsed());
     }
@@ -99,24 +103,27 @@ fn replace(mut command: Command<'_>) -> fdspawn::Error {
     unsafe { command.exec_any_target() }
 }
 
-/// Starts the program, passes signals on to it, and reads its pipes until it has ended.
+/// Starts the program, passes signals on to it, and reads its pipes until it has ended. The terminal comes back as soon as the program has
+/// ended, since a signal may end fdrun while it still reads the pipes; it also comes back after an error.
 fn run_child(
     mut command: Command<'_>,
     pipes: Vec<(RawFd, Slot<PipeReader>)>,
-    reach: Reach,
+    make_tree: impl FnOnce(&mut Child) -> fdspawn::Result<Tree>,
     times: &Times,
+    terminal: Option<terminal::Foreground>,
 ) -> Result<Ended, Box<dyn Error>> {
     // Not earlier: a signal has to end an fdrun that waits for a writer of a FIFO, or for the end of its standard input.
     signals::note_signals();
     // After an error of fdrun, the program does not go on alone.
     let mut child = command.on_drop(OnDrop::End(Teardown::kill())).spawn()?;
     let mut clock = Clock::start(times);
-    let mut tree = Tree::new(&mut child, reach)?;
+    let mut tree = make_tree(&mut child)?;
     drop(command); // The data that it has may be secret.
     let blocked = signals::Blocked::new();
     let pipes = pipes.into_iter().map(|(number, slot)| (number, child.take(slot).expect("taken once")));
     let ends = lines::start_readers(pipes)?;
     let asked_to_end = blocked.wait(&child, &mut tree, &mut clock)?;
+    drop(terminal);
     // A process that the program has started may have the pipes, too.
     if asked_to_end {
         let _ = ends.recv_timeout(LONGEST_READ);

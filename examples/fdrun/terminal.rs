@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-/// The terminal, if fdrun's group is in its foreground.
+/// The terminal, if fdrun's group is in its foreground. A drop makes the group the foreground group again.
 pub struct Foreground {
     terminal: File,
     group: c_int,
@@ -17,9 +17,11 @@ impl Foreground {
         let (foreground, group) = unsafe { (libc::tcgetpgrp(terminal.as_raw_fd()), libc::getpgrp()) };
         (foreground == group).then_some(Self { terminal, group })
     }
+}
 
-    /// Makes fdrun's group the foreground group again. If that fails, the terminal has ended.
-    pub fn restore(self) {
+impl Drop for Foreground {
+    /// If this fails, the terminal has ended.
+    fn drop(&mut self) {
         // The kernel does not send SIGTTOU, which would stop fdrun here, to a process that blocks or ignores it.
         crate::signals::ignore(libc::SIGTTOU);
         // SAFETY: only numbers are passed, and the descriptor is open.

@@ -23,27 +23,45 @@ pub fn prepare(command: &mut Command<'_>, reach: Reach, makes_session: bool) {
 
 /// Makes a cgroup for the program, in the cgroup of this directory or in fdrun's own. It is removed when the program has ended.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub fn prepare_cgroup(command: &mut Command<'_>, directory: Option<PathBuf>) -> fdspawn::Result<()> {
+pub fn prepare_cgroup(command: &mut Command<'_>, directory: Option<PathBuf>) -> fdspawn::Result<Cgroup> {
     let cgroup = match directory {
         Some(directory) => Cgroup::create_in(directory)?,
         None => Cgroup::create()?,
     };
     command.own_cgroup(&cgroup);
-    Ok(())
+    Ok(cgroup)
 }
+
+/// How many threads hold the processes that their signals have found. After so many signals the program alone gets the others: a program
+/// may get any number of signals, and each thread has as many descriptors as there are processes.
+const MOST_ENDERS: usize = 16;
 
 /// The program and the processes that it has started, as far as the option reaches them.
 pub struct Tree {
     reach: Reach,
     /// Threads that have sent a signal, and hold the processes that they have found until the end of the program.
     enders: Vec<JoinHandle<()>>,
+    /// The cgroup of the program, which needs no such threads.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    cgroup: Option<Cgroup>,
 }
 
 impl Tree {
     /// Fails if there is no way to the processes. From then on a drop of the child kills them all.
     pub fn new(child: &mut Child, reach: Reach) -> fdspawn::Result<Self> {
         child.set_on_drop(OnDrop::End(Teardown::kill().reach(reach)))?;
-        Ok(Self { reach, enders: Vec::new() })
+        Ok(Self {
+            reach,
+            enders: Vec::new(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            cgroup: None,
+        })
+    }
+
+    /// Sends signals to all of this cgroup, which is the program's.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub fn in_cgroup(self, cgroup: Option<Cgroup>) -> Self {
+        Self { cgroup, ..self }
     }
 
     /// Whether the program stands alone.
@@ -55,6 +73,16 @@ impl Tree {
     /// that it may not signal a process, since that runs as another user.
     pub fn signal(&mut self, child: &Child, signal: Signal) {
         let needs_no_cont = [Signal::KILL, Signal::CONT, Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU];
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(cgroup) = self.cgroup.as_ref().filter(|_| signal != Signal::KILL) {
+            if cgroup.signal(signal).is_err() {
+                send(child, Reach::Process, signal); // At least the program gets the signal.
+            }
+            if !needs_no_cont.contains(&signal) {
+                let _ = cgroup.signal(Signal::CONT);
+            }
+            return;
+        }
         match self.reach {
             Reach::Process | Reach::Group => {
                 send(child, self.reach, signal);
@@ -69,6 +97,10 @@ impl Tree {
     /// Begins a teardown. It sends the signal at once, has no time after which it sends SIGKILL, and sweeps what is left when the program
     /// has ended. By then the processes that the program has started have other parents, so that only it finds them.
     fn end_by(&mut self, child: &Child, signal: Signal) {
+        if self.enders.len() >= MOST_ENDERS && signal != Signal::KILL {
+            send(child, Reach::Process, signal);
+            return;
+        }
         let how = match signal {
             Signal::KILL => Teardown::kill(),
             _ => Teardown::signal(signal, Duration::MAX),

@@ -3,7 +3,7 @@
 use super::delegated::{find, not_delegated};
 use super::directory::{is_cgroup, open_directory, open_path};
 use super::events::{EMPTY, says, wait_until};
-use super::members::holds_this_process;
+use super::members::{has_process, holds_this_process};
 use super::remove::{Place, remove, try_remove};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::sys;
@@ -147,6 +147,11 @@ impl Cgroup {
             Err(Errno::NOENT | Errno::NODEV) => Ok(false),
             result => result,
         }
+    }
+
+    /// Whether a process is in the cgroup, or in one in it. If that cannot be read, the answer is no.
+    pub(crate) fn has_member(&self, pid: u32) -> bool {
+        has_process(self.directory(), pid).unwrap_or(false)
     }
 
     /// The path of its directory, as it was when the cgroup was made.

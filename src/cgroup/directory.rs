@@ -25,7 +25,8 @@ pub(crate) fn is_cgroup(directory: BorrowedFd<'_>) -> Result<bool, Errno> {
 pub(crate) fn read_file(directory: BorrowedFd<'_>, file: &str) -> Result<Option<String>, Errno> {
     let opened = match openat(directory, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(opened) => opened,
-        Err(Errno::NOENT) => return Ok(None),
+        // The second error: the cgroup has been removed between the lookup of the file and its open.
+        Err(Errno::NOENT | Errno::NODEV) => return Ok(None),
         Err(errno) => return Err(errno),
     };
     let mut text = String::new();

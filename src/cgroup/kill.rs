@@ -55,20 +55,30 @@ impl Cgroup {
     /// ```
     #[doc(alias = "cgroup.kill")]
     pub fn kill(&self) -> Result<CgroupKill> {
-        self.refuse_own()
-            .and_then(|()| match write(self.directory(), "cgroup.kill", "1") {
-                Ok(()) => Ok(CgroupKill::Kill),
-                // The kernel is older, or the cgroup has been removed.
-                Err(Errno::NOENT) => kill_frozen(self.directory()),
-                Err(errno) => Err(file("cgroup.kill")(errno)),
-            })
-            .map_err(|problem| self.error("kill", problem))
+        self.try_kill(None).map_err(|problem| self.error("kill", problem))
+    }
+
+    /// [`Cgroup::kill`], which begins no other round of the freezer after the deadline. Returns the error number of a kill that fails.
+    pub(crate) fn kill_until(&self, deadline: Instant) -> std::result::Result<CgroupKill, Errno> {
+        self.try_kill(Some(deadline)).map_err(|problem| problem.errno.unwrap_or(Errno::BUSY))
+    }
+
+    fn try_kill(&self, deadline: Option<Instant>) -> std::result::Result<CgroupKill, Problem> {
+        self.refuse_own()?;
+        match write(self.directory(), "cgroup.kill", "1") {
+            Ok(()) => Ok(CgroupKill::Kill),
+            // The kernel is older, or the cgroup has been removed.
+            Err(Errno::NOENT | Errno::NODEV) => kill_frozen(self.directory(), deadline),
+            Err(errno) => Err(file("cgroup.kill")(errno)),
+        }
     }
 
     /// Kills as [`Cgroup::kill`] does where the kernel does not have `cgroup.kill`. For tests.
     #[doc(hidden)]
     pub fn kill_by_freezing(&self) -> Result<CgroupKill> {
-        self.refuse_own().and_then(|()| kill_frozen(self.directory())).map_err(|problem| self.error("kill", problem))
+        self.refuse_own()
+            .and_then(|()| kill_frozen(self.directory(), None))
+            .map_err(|problem| self.error("kill", problem))
     }
 
     fn refuse_own(&self) -> std::result::Result<(), Problem> {
@@ -84,15 +94,18 @@ fn file(file: &'static str) -> impl Fn(Errno) -> Problem {
     move |errno| Problem::system(Failure::CgroupFile { file }, errno)
 }
 
-/// Freezes, kills and thaws, until the cgroup is empty.
-fn kill_frozen(directory: BorrowedFd<'_>) -> std::result::Result<CgroupKill, Problem> {
+/// Freezes, kills and thaws, until the cgroup is empty or the deadline has come.
+fn kill_frozen(directory: BorrowedFd<'_>, deadline: Option<Instant>) -> std::result::Result<CgroupKill, Problem> {
     if read(directory, "cgroup.procs") == Ok(None) {
         return Ok(CgroupKill::Freeze); // The cgroup has been removed, so it has no process.
     }
     let result = (|| {
         for _ in 0..ROUNDS {
-            if kill_round(directory)? {
+            if kill_round(directory, deadline)? {
                 return Ok(CgroupKill::Freeze);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                break;
             }
         }
         Err(Failure::CgroupNotEmpty.into())
@@ -104,17 +117,42 @@ fn kill_frozen(directory: BorrowedFd<'_>) -> std::result::Result<CgroupKill, Pro
 }
 
 /// Freezes the cgroup and kills its processes. Says whether it is empty then.
-fn kill_round(directory: BorrowedFd<'_>) -> std::result::Result<bool, Problem> {
-    let deadline = || Some(Instant::now() + ROUND);
+fn kill_round(directory: BorrowedFd<'_>, last: Option<Instant>) -> std::result::Result<bool, Problem> {
+    let deadline = || {
+        let over = Instant::now() + ROUND;
+        Some(last.map_or(over, |last| last.min(over)))
+    };
     write(directory, "cgroup.freeze", "1").map_err(file("cgroup.freeze"))?;
     let is_frozen = wait_until(directory, FROZEN, deadline()).map_err(file("cgroup.events"))?;
     // A process that cannot be frozen now is in a call that cannot be interrupted. It may end and its number become another's.
     let pidfds = if is_frozen { Pidfds::Optional } else { Pidfds::Needed };
     let mut signalled = Signalled::default();
-    signalled.send(directory, Signal::KILL, pidfds).map_err(|errno| Problem::system(Failure::Signal, errno))?;
+    signalled.send(directory, Signal::KILL, pidfds, last).map_err(|errno| Problem::system(Failure::Signal, errno))?;
     if let Some(errno) = signalled.refused {
         return Err(Problem::system(Failure::Signal, errno));
     }
     // A killed process ends, frozen or not.
     wait_until(directory, EMPTY, deadline()).map_err(file("cgroup.events"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn freezer_ends_its_rounds_at_the_deadline() {
+        // A directory that looks like a cgroup whose process never ends.
+        let directory = tempfile::tempdir().unwrap();
+        for (file, text) in [("cgroup.procs", ""), ("cgroup.freeze", "0"), ("cgroup.events", "populated 1\nfrozen 1\n")]
+        {
+            std::fs::write(directory.path().join(file), text).unwrap();
+        }
+        let open = std::fs::File::open(directory.path()).unwrap();
+        let start = Instant::now();
+        let error = kill_frozen(open.as_fd(), Some(Instant::now() + Duration::from_millis(20))).unwrap_err();
+        assert!(matches!(error.failure, Failure::CgroupNotEmpty));
+        // Without a deadline it takes 5 s.
+        assert!(start.elapsed() < 9 * ROUND, "{:?}", start.elapsed());
+    }
 }

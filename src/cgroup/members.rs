@@ -26,10 +26,15 @@ pub(super) fn has_this_process(pids: &[i32]) -> bool {
 
 /// Whether this process is in a cgroup or in one in it.
 pub(super) fn holds_this_process(top: BorrowedFd<'_>) -> Result<bool, Errno> {
+    has_process(top, std::process::id())
+}
+
+/// Whether a process is in a cgroup or in one in it.
+pub(super) fn has_process(top: BorrowedFd<'_>, pid: u32) -> Result<bool, Errno> {
     let mut found = false;
     walk(top, |visit| {
         if let Visit::Before(directory) = visit {
-            found = found || has_this_process(&members(directory)?);
+            found = found || members(directory)?.contains(&pid.cast_signed());
         }
         Ok(())
     })?;

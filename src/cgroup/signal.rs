@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 /// How many pidfds are open at a time.
 const AT_A_TIME: usize = 64;
@@ -44,11 +45,18 @@ impl Cgroup {
     /// # Ok::<(), fdspawn::Error>(())
     /// ```
     pub fn signal(&self, signal: Signal) -> Result<usize> {
+        self.try_signal(signal, None).map_err(|errno| self.error("signal", Problem::system(Failure::Signal, errno)))
+    }
+
+    /// [`Cgroup::signal`], which looks for no more processes after the deadline.
+    pub(crate) fn signal_until(&self, signal: Signal, deadline: Instant) -> std::result::Result<(), Errno> {
+        self.try_signal(signal, Some(deadline)).map(drop)
+    }
+
+    fn try_signal(&self, signal: Signal, deadline: Option<Instant>) -> std::result::Result<usize, Errno> {
         let mut signalled = Signalled::default();
-        let sent = signalled.send(self.directory(), signal, Pidfds::Needed);
-        let result = sent.and(signalled.refused.map_or(Ok(()), Err));
-        result.map_err(|errno| self.error("signal", Problem::system(Failure::Signal, errno)))?;
-        Ok(signalled.count)
+        signalled.send(self.directory(), signal, Pidfds::Needed, deadline)?;
+        signalled.refused.map_or(Ok(signalled.count), Err)
     }
 }
 
@@ -72,12 +80,13 @@ pub(super) struct Signalled {
 }
 
 impl Signalled {
-    /// Sends a signal to each process, until a pass finds no new one.
+    /// Sends a signal to each process, until a pass finds no new one or the deadline has come.
     pub(super) fn send(
         &mut self,
         top: BorrowedFd<'_>,
         signal: Signal,
         pidfds: Pidfds,
+        deadline: Option<Instant>,
     ) -> std::result::Result<(), Errno> {
         for _ in 0..PASSES {
             let before = std::mem::take(&mut self.found);
@@ -89,7 +98,7 @@ impl Signalled {
                 }
                 Visit::After(..) => Ok(()),
             })?;
-            if !any_new {
+            if !any_new || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 break;
             }
         }

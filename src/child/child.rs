@@ -303,7 +303,11 @@ impl Child {
     /// started the child ([`Failure::NotAChild`]).
     ///
     /// `EPERM` ([`Failure::Signal`]) if the child runs as another user, to which this process may not send signals, and has not ended by
-    /// itself within the graces and 100 ms. `ECHILD` if another part of this process has reaped the child, as for [`Child::wait`].
+    /// itself within 100 ms: a child that refuses a signal has no grace after it.
+    /// [`Failure::CgroupNotEmpty`] with [`Reach::Cgroup`](crate::Reach::Cgroup) if the kernel has refused to kill the cgroup, and processes are
+    /// left in it: the child has been reaped, and a wait returns its status.
+    ///
+    /// `ECHILD` if another part of this process has reaped the child, as for [`Child::wait`].
     ///
     /// # Platform notes
     ///

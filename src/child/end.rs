@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 /// other processes, which need a moment to end after SIGKILL.
 const AFTER_KILL: Duration = Duration::from_millis(100);
 
-/// How long a thread that may block searches for processes to kill, if their number grows and grows.
+/// How long a thread that may block searches for processes to signal, and how long for processes to kill, if their number grows and grows.
+const FIRST_SEARCH: Duration = Duration::from_secs(1);
 const SEARCH: Duration = Duration::from_secs(2);
 
 /// How long a teardown waits for the end of the child after SIGKILL.
@@ -35,6 +36,8 @@ pub(super) enum EndError {
     StillRuns,
     /// The child has ended, and cannot be reaped.
     Wait(Errno),
+    /// The child has ended and has been reaped, and other processes that should have been killed still run.
+    Left(Errno),
 }
 
 impl Spawned {
@@ -53,7 +56,12 @@ impl Spawned {
         wait: &mut dyn FnMut(Option<Instant>) -> bool,
     ) -> Result<Ended, EndError> {
         let _ender = self.start_end();
-        let mut target = Target::new(self, how.reach).map_err(EndError::Target)?;
+        // A thread that may not block searches in the time that it has after SIGKILL.
+        let (first, search) =
+            if patience == Patience::Short { (AFTER_KILL / 4, AFTER_KILL / 4) } else { (FIRST_SEARCH, SEARCH) };
+        let start = Instant::now();
+        let mut target = Target::new(self, how.reach, first).map_err(EndError::Target)?;
+        let searched = start.elapsed().min(first);
         let mut by = None;
         let mut has_ended = self.has_ended_by(Some(Instant::now()));
         for &(signal, grace) in &how.signals {
@@ -62,22 +70,24 @@ impl Spawned {
             }
             // If this process may not send the child a signal, the child gets no grace, and the SIGKILL below returns
             // the error.
-            if target.signal(signal).is_err() {
+            let start = Instant::now();
+            if target.signal(signal, if patience == Patience::Short { grace } else { Duration::MAX }).is_err() {
                 continue;
             }
             if !has_ended {
                 by = Some(signal);
             }
-            let deadline = Instant::now().checked_add(grace);
+            let start = if patience == Patience::Short { start } else { Instant::now() };
+            let deadline = start.checked_add(grace);
             has_ended = wait(deadline);
             if has_ended && how.graces_for_all {
                 wait_until_empty(&mut target, deadline, wait);
             }
         }
         let start = Instant::now();
-        let killed = target.kill(if patience == Patience::Short { AFTER_KILL / 2 } else { SEARCH });
-        // A thread that may not block has this time for the search, too.
-        let over = if patience == Patience::Short { start } else { Instant::now() } + AFTER_KILL;
+        let killed = target.kill(search);
+        let over =
+            if patience == Patience::Short { start + (AFTER_KILL - searched) } else { Instant::now() + AFTER_KILL };
         if !has_ended {
             by = if killed.is_ok() { Some(Signal::KILL) } else { by };
             let deadline = (patience == Patience::Short || killed.is_err()).then_some(over);
@@ -90,7 +100,10 @@ impl Spawned {
         target.sweep(over);
         target.wait_until_ended(over);
         match self.reap_ended() {
-            Ok(Some(reaped)) => Ok(Ended { status: reaped.status, by, reached: target.reached() }),
+            Ok(Some(reaped)) => match target.check_kill() {
+                Ok(()) => Ok(Ended { status: reaped.status, by, reached: target.reached() }),
+                Err(errno) => Err(EndError::Left(errno)),
+            },
             Ok(None) => Err(EndError::StillRuns),
             Err(errno) => Err(EndError::Wait(errno)),
         }

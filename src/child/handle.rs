@@ -53,9 +53,9 @@ impl DerefMut for OwnedProcess {
 impl Drop for OwnedProcess {
     fn drop(&mut self) {
         let Some(how) = self.on_drop.take() else { return };
-        // In a forked copy of the process, the child is no child. After the reap of the child, its group may still have
-        // members.
-        if self.process.is_in_copy() {
+        // In a forked copy of the process, the child is no child. After a wait has returned the status, this drop does nothing: the
+        // caller has seen the end of the child, and what the child has left may go on.
+        if self.process.is_in_copy() || self.process.is_reaped() {
             return;
         }
         if let Err(error) = end(&self.process, &how, Patience::Short) {

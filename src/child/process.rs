@@ -178,7 +178,7 @@ pub(super) fn send_to_group(spawned: &Spawned, signal: Signal) -> Result<bool> {
 
 /// Refuses a teardown that has no way to the processes that it should reach.
 pub(super) fn check_reach(spawned: &Spawned, how: &Teardown) -> Result<()> {
-    match Target::new(spawned, how.reach) {
+    match Target::new(spawned, how.reach, Duration::ZERO) {
         Ok(_) => Ok(()),
         Err(error) => Err(end_error(spawned, EndError::Target(error))),
     }
@@ -217,6 +217,10 @@ fn end_error(spawned: &Spawned, error: EndError) -> Error {
         EndError::Refused(errno) => (Failure::Signal, Some(errno)),
         EndError::StillRuns => (Failure::StillRuns, None),
         EndError::Wait(errno) => (Failure::Wait, Some(errno)),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        EndError::Left(errno) => (Failure::CgroupNotEmpty, Some(errno)),
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        EndError::Left(errno) => (Failure::Signal, Some(errno)),
     };
     failed(spawned, Subject::End, failure, errno)
 }

@@ -102,6 +102,16 @@ pub(super) fn wait(
     Ok(ended.map(|(status, usage)| Reaped { status: ExitStatus::from_raw(status), usage: Some(usage.into()) }))
 }
 
+/// Sleeps until a child has ended, and does not reap it. Returns at once if the call fails. No other thread may reap the child meanwhile.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn sleep_until_end(pid: i32) {
+    while sys::status_by_pid(pid, libc::WEXITED | libc::WNOWAIT | libc::__WALL) == Err(Errno::INTR) {}
+}
+
+/// This system cannot look at a child without reaping it.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn sleep_until_end(_: i32) {}
+
 /// Looks at a child that a wait counts, and does not reap it. Returns whether the child has ended.
 #[cfg(not(target_os = "openbsd"))]
 pub(super) fn peek(pid: i32, counted: Counted) -> Result<bool, Errno> {

@@ -3,7 +3,7 @@
 use super::executed::{has_executed, is_known_to_have_executed};
 #[cfg(not(target_os = "openbsd"))]
 use super::reap::peek;
-use super::reap::{Block, Counted, Reaped, is_child, status_after_reap, wait, wait_for_status};
+use super::reap::{Block, Counted, Reaped, is_child, sleep_until_end, status_after_reap, wait, wait_for_status};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, is_stopped, peek_by_pidfd};
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -147,6 +147,9 @@ impl Spawned {
             return Err(Errno::CHILD.into());
         }
         if self.membership.is_some() {
+            if self.pidfd.is_none() {
+                sleep_until_end(self.pid);
+            }
             return Ok(self.wait_until(None)?.ok_or(Errno::CHILD)?);
         }
         if let Some(reaped) = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).reaped {

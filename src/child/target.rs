@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
-/// How long a signal other than SIGKILL searches for processes that have been started meanwhile. Those that it does not find get SIGKILL.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// How long a signal other than SIGKILL searches at most for processes that have been started meanwhile. Those that it does not find get
+/// SIGKILL.
 const SEARCH: Duration = Duration::from_millis(100);
 
 /// The processes that a teardown reaches.
@@ -25,9 +25,18 @@ pub(super) enum Target<'a> {
     Group(GroupTarget<'a>),
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Tree(&'a Spawned, Tree, Scope),
-    /// The third field says by which mechanism the cgroup was killed.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    Cgroup(&'a Spawned, &'a Cgroup, CgroupKill),
+    Cgroup(CgroupTarget<'a>),
+}
+
+/// The cgroup of a child.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[derive(Debug)]
+pub(super) struct CgroupTarget<'a> {
+    spawned: &'a Spawned,
+    cgroup: &'a Cgroup,
+    /// How the last kill has gone.
+    killed: Result<CgroupKill, Errno>,
 }
 
 /// The process group of a child.
@@ -68,8 +77,12 @@ impl From<GroupError> for TargetError {
 }
 
 impl<'a> Target<'a> {
-    /// Finds the processes, and sends nothing.
-    pub(super) fn new(spawned: &'a Spawned, reach: Reach) -> Result<Self, TargetError> {
+    /// Finds the processes, and sends nothing. If their number grows and grows, the search ends after this time.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(unused_variables, reason = "other systems have no list to search")
+    )]
+    pub(super) fn new(spawned: &'a Spawned, reach: Reach, search: Duration) -> Result<Self, TargetError> {
         if spawned.is_in_copy() {
             return Err(GroupError::Copy.into());
         }
@@ -88,15 +101,15 @@ impl<'a> Target<'a> {
                 if session.is_some_and(|session| session.is_ok_and(|session| session.cast_signed() as i32 != pid)) {
                     return Err(TargetError::NoSession);
                 }
-                Self::tree(spawned, Scope::Session)
+                Self::tree(spawned, Scope::Session, search)
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Reach::Descendants => Self::tree(spawned, Scope::Descendants),
+            Reach::Descendants => Self::tree(spawned, Scope::Descendants, search),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Reach::Cgroup => {
                 let cgroup = spawned.cgroup().ok_or(TargetError::NoOwnCgroup)?;
                 match cgroup.holds_this_process() {
-                    Ok(false) => Ok(Self::Cgroup(spawned, cgroup, CgroupKill::Kill)),
+                    Ok(false) => Ok(Self::Cgroup(CgroupTarget { spawned, cgroup, killed: Ok(CgroupKill::Kill) })),
                     Ok(true) => Err(TargetError::OwnCgroup),
                     Err(errno) => Err(TargetError::NoCgroupMembers(errno)),
                 }
@@ -105,19 +118,24 @@ impl<'a> Target<'a> {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn tree(spawned: &'a Spawned, scope: Scope) -> Result<Self, TargetError> {
-        let tree = Tree::new(spawned, scope).map_err(TargetError::NoProcessList)?;
+    fn tree(spawned: &'a Spawned, scope: Scope, search: Duration) -> Result<Self, TargetError> {
+        let tree = Tree::new(spawned, scope, search).map_err(TargetError::NoProcessList)?;
         Ok(Self::Tree(spawned, tree, scope))
     }
 
-    /// Sends a signal, and then SIGCONT, so that processes that are stopped take it. The result is the answer about the child: another
-    /// process may run as another user, and refuse the signal.
-    pub(super) fn signal(&mut self, signal: Signal) -> Result<(), Errno> {
-        let sent = self.send(signal);
-        if wakes(signal) { sent.and(self.send(Signal::CONT)) } else { sent }
+    /// Sends a signal, and then SIGCONT, so that processes that are stopped take it. It searches for processes at most for this time. The
+    /// result is the answer about the child: another process may run as another user, and refuse the signal.
+    pub(super) fn signal(&mut self, signal: Signal, search: Duration) -> Result<(), Errno> {
+        let deadline = Instant::now() + search.min(SEARCH);
+        let sent = self.send(signal, deadline);
+        if wakes(signal) { sent.and(self.send(Signal::CONT, deadline)) } else { sent }
     }
 
-    fn send(&mut self, signal: Signal) -> Result<(), Errno> {
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(unused_variables, reason = "other systems have no list to search")
+    )]
+    fn send(&mut self, signal: Signal, deadline: Instant) -> Result<(), Errno> {
         match self {
             Self::Process(spawned) => spawned.signal(signal).map(drop),
             Self::Group(group) => {
@@ -126,7 +144,6 @@ impl<'a> Target<'a> {
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(spawned, tree, _) => {
-                let deadline = Instant::now() + SEARCH;
                 // The processes that the child has started are not found any more after its end. The child gets the signal before them:
                 // a shell that saw its program end would end by itself, with the status of that.
                 let _ = tree.find_more(deadline);
@@ -135,8 +152,8 @@ impl<'a> Target<'a> {
                 sent
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Cgroup(spawned, cgroup, _) => match cgroup.signal(signal) {
-                Ok(_) => Ok(()),
+            Self::Cgroup(CgroupTarget { spawned, cgroup, .. }) => match cgroup.signal_until(signal, deadline) {
+                Ok(()) => Ok(()),
                 // The system has no pidfds, or a member runs as another user: then the answer about the child counts.
                 Err(_) => spawned.signal(signal).map(drop),
             },
@@ -158,9 +175,12 @@ impl<'a> Target<'a> {
                 spawned
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Cgroup(spawned, cgroup, by) => {
-                if let Ok(mechanism) = cgroup.kill() {
-                    *by = mechanism;
+            Self::Cgroup(CgroupTarget { spawned, cgroup, killed }) => {
+                // The kernel kills a member of any user. The child is one unless it has moved to another cgroup.
+                let is_member = cgroup.has_member(spawned.id());
+                *killed = cgroup.kill_until(Instant::now() + search);
+                if is_member && killed.is_ok() {
+                    return Ok(());
                 }
                 spawned
             }
@@ -169,6 +189,10 @@ impl<'a> Target<'a> {
     }
 
     /// Kills what has been started since the last look at the processes, while the child has not been reaped.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(unused_variables, reason = "other systems have no list to search")
+    )]
     pub(super) fn sweep(&mut self, deadline: Instant) {
         match self {
             Self::Process(_) => {}
@@ -176,7 +200,7 @@ impl<'a> Target<'a> {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, _) => _ = tree.signal(Signal::KILL, deadline),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Cgroup(_, cgroup, _) => _ = cgroup.kill(),
+            Self::Cgroup(target) => target.killed = target.cgroup.kill_until(deadline),
         }
     }
 
@@ -194,7 +218,7 @@ impl<'a> Target<'a> {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, _) => tree.is_empty().unwrap_or(true),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Cgroup(_, cgroup, _) => cgroup.is_empty().unwrap_or(true),
+            Self::Cgroup(target) => target.cgroup.is_empty().unwrap_or(true),
         }
     }
 
@@ -209,7 +233,18 @@ impl<'a> Target<'a> {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, _) => tree.wait_until_ended(deadline),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Cgroup(_, cgroup, _) => _ = cgroup.wait_until_empty(Some(deadline)),
+            Self::Cgroup(target) => _ = target.cgroup.wait_until_empty(Some(deadline)),
+        }
+    }
+
+    /// The error of the kill, if it has left processes.
+    pub(super) fn check_kill(&self) -> Result<(), Errno> {
+        match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Cgroup(CgroupTarget { cgroup, killed: Err(errno), .. }) if !cgroup.is_empty().unwrap_or(false) => {
+                Err(*errno)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -223,7 +258,7 @@ impl<'a> Target<'a> {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(_, tree, Scope::Descendants) => Reached::Descendants(tree.count()),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Cgroup(_, _, by) => Reached::Cgroup(*by),
+            Self::Cgroup(target) => Reached::Cgroup(target.killed.unwrap_or(CgroupKill::Kill)),
         }
     }
 }

@@ -17,9 +17,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long the first search lasts, if the number of processes grows and grows.
-const FIRST_SEARCH: Duration = Duration::from_secs(1);
-
 /// How long [`Tree::stop`] waits until all processes of a tree have stopped. One that the kernel does not stop within this time (it waits
 /// for a disk) makes no other process.
 const STOP: Duration = Duration::from_millis(100);
@@ -57,8 +54,9 @@ struct Held {
 }
 
 impl Tree {
-    /// Finds the processes. Fails if `/proc` does not show the processes of this process's PID namespace, or hides some.
-    pub(super) fn new(spawned: &Spawned, scope: Scope) -> Result<Self, Errno> {
+    /// Finds the processes. If their number grows and grows, the search ends after this time. Fails if `/proc` does not show the processes
+    /// of this process's PID namespace, or hides some.
+    pub(super) fn new(spawned: &Spawned, scope: Scope, search: Duration) -> Result<Self, Errno> {
         let _guard = lock_stdio_numbers_if_closed();
         let own = std::fs::read_link("/proc/self").map_err(|error| errno_of(&error))?;
         if own != Path::new(&std::process::id().to_string()) || !is_in_proc(proc()?) {
@@ -74,13 +72,13 @@ impl Tree {
             // A child that has been reaped has no descendants any more, and no session. Its number may be another process's.
             _ => Held { pid, start_time: u64::MAX, pidfd: None },
         };
-        Self::of(root, scope)
+        Self::of(root, scope, search)
     }
 
-    fn of(root: Held, scope: Scope) -> Result<Self, Errno> {
+    fn of(root: Held, scope: Scope, search: Duration) -> Result<Self, Errno> {
         let (held, numbers) = (Vec::new(), BTreeMap::new());
         let mut tree = Self { root, scope, has_lists: true, held, numbers, at_once: None };
-        tree.scan(Instant::now() + FIRST_SEARCH)?;
+        tree.scan(Instant::now() + search)?;
         // The first process of each PID namespace is there as long as the namespace is.
         if !tree.has_lists_to_read() && Stat::read(1).is_none() { Err(Errno::ACCESS) } else { Ok(tree) }
     }
@@ -388,7 +386,7 @@ mod tests {
             output.read_line(&mut line).unwrap();
         }
         let held = || Held::new(shell.id().cast_signed(), |_| true).unwrap();
-        let with_lists = Tree::of(held(), Scope::Descendants).unwrap();
+        let with_lists = Tree::of(held(), Scope::Descendants, Duration::from_secs(60)).unwrap();
         let mut without = Tree { root: held(), scope: Scope::Descendants, has_lists: false, ..empty() };
         without.find_more(Instant::now() + Duration::from_secs(60)).unwrap();
         let numbers = |tree: &Tree| tree.numbers.keys().copied().collect::<Vec<_>>();
@@ -406,6 +404,6 @@ mod tests {
 
     fn empty() -> Tree {
         let root = Held { pid: i32::MAX, start_time: u64::MAX, pidfd: None };
-        Tree::of(root, Scope::Descendants).unwrap()
+        Tree::of(root, Scope::Descendants, Duration::ZERO).unwrap()
     }
 }

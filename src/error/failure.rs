@@ -173,6 +173,9 @@ pub enum Failure {
     OwnGroup,
     /// Other code of this process has reaped the leader of the [`Group`](crate::Group), so its number may be another group's.
     GroupGone,
+    /// This thread is launching the first child of the [`Group`](crate::Group): a subscriber of `tracing` that is called meanwhile cannot start
+    /// another child in it (`EDEADLK`).
+    GroupIsLaunching,
     /// The child was not started in a cgroup that the library has made. Start it with `Command::own_cgroup`.
     NotInCgroup,
     /// The child does not lead a session. Start it with [`Command::setsid`](crate::Command::setsid).

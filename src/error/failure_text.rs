@@ -91,6 +91,7 @@ impl fmt::Display for Failure {
             Self::Shared => f.write_str("a Process of the child exists, which may wait for it or signal it"),
             Self::NoGroup => f.write_str("the child leads no process group of its own (process_group(0) or setsid)"),
             Self::OwnGroup => f.write_str("this process is in the group itself"),
+            Self::GroupIsLaunching => f.write_str("this thread is launching the first child of the group"),
             Self::GroupGone => f.write_str("another part of this process has reaped the leader of the group"),
             Self::NotInCgroup => f.write_str("the child was not started in a cgroup of its own (own_cgroup)"),
             Self::Status { status, stderr } if stderr.is_empty() => write!(f, "{status}"),

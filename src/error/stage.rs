@@ -60,6 +60,7 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::PrivateTable
         | Failure::SendFds
         | Failure::AfterFork
+        | Failure::GroupIsLaunching
         | Failure::GroupGone => Stage::Parent,
         Failure::CloneUnavailable | Failure::Launch(_) | Failure::SignalMask | Failure::Killed(_) => Stage::Launch,
         Failure::Child(step) => stage_of_step(*step),
@@ -235,6 +236,7 @@ mod tests {
             (Failure::NoGroup, Stage::Running, libc::EINVAL),
             (Failure::OwnGroup, Stage::Running, libc::EINVAL),
             (Failure::GroupGone, Stage::Parent, libc::ECHILD),
+            (Failure::GroupIsLaunching, Stage::Parent, libc::EDEADLK),
             (Failure::NoSession, Stage::Running, libc::EINVAL),
             (Failure::NotInCgroup, Stage::Running, libc::EINVAL),
             (Failure::NoProcessList, Stage::Running, libc::EIO),

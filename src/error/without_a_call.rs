@@ -61,6 +61,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         Failure::NotACgroup(_) => Errno::BADF,
         Failure::HookPanicked { .. } | Failure::HookEnded(_) | Failure::Killed(_) => Errno::CANCELED,
         Failure::Reaped(_) | Failure::NotAChild | Failure::GroupGone => Errno::CHILD,
+        Failure::GroupIsLaunching => Errno::DEADLK,
         Failure::Shared | Failure::CgroupNotEmpty => Errno::BUSY,
         Failure::StillRuns | Failure::TimedOut => Errno::TIMEDOUT,
         Failure::OutputLimit => Errno::FBIG,

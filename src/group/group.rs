@@ -41,7 +41,7 @@ impl Group {
         Self(Arc::new(GroupState::new()))
     }
 
-    /// The number of the group, which is the process id of its leader. `None` before the first spawn.
+    /// The number of the group, which is the process id of its leader. `None` until the first spawn has returned.
     pub fn id(&self) -> Option<u32> {
         self.0.number().map(i32::unsigned_abs)
     }

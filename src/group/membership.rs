@@ -5,7 +5,8 @@ use super::send::{GroupError, Sent};
 use crate::sys;
 use rustix::process::Signal;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 /// The state of a group.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(super) struct GroupState {
     /// the copy does not have may hold the lock.
     forks: u32,
     members: Mutex<Members>,
+    /// Wakes commands that wait for the launch of the first child.
+    is_launched: Condvar,
 }
 
 #[derive(Debug)]
@@ -21,11 +24,15 @@ struct Members {
     /// Whether the handle of the group lives, so that other commands may join.
     is_open: bool,
     leader: Option<Leader>,
+    /// The thread that is launching the first child. It does not hold the lock meanwhile, since code that the launch calls may ask the
+    /// group: a hook, or a subscriber of `tracing`.
+    launching: Option<ThreadId>,
 }
 
 impl GroupState {
     pub(super) fn new() -> Self {
-        Self { forks: sys::forks(), members: Mutex::new(Members { is_open: true, leader: None }) }
+        let members = Members { is_open: true, leader: None, launching: None };
+        Self { forks: sys::forks(), members: Mutex::new(members), is_launched: Condvar::new() }
     }
 
     pub(super) fn is_in_copy(&self) -> bool {
@@ -66,8 +73,8 @@ impl GroupState {
 #[derive(Debug)]
 pub(crate) struct Joining<'a> {
     group: &'a Arc<GroupState>,
-    /// The lock, if the command's child becomes the leader. Other commands wait until it exists.
-    first: Option<MutexGuard<'a, Members>>,
+    /// Whether the command's child becomes the leader. Other commands wait until it exists, or until this value is dropped.
+    is_first: bool,
     number: i32,
 }
 
@@ -77,11 +84,24 @@ impl<'a> Joining<'a> {
         if group.is_in_copy() {
             return Err(GroupError::Copy);
         }
-        let members = group.lock();
-        match &members.leader {
-            None => Ok(Self { group, first: Some(members), number: 0 }),
-            Some(leader) if leader.is_child() => Ok(Self { group, first: None, number: leader.pid }),
-            Some(_) => Err(GroupError::NoLeader),
+        let own = std::thread::current().id();
+        let mut members = group.lock();
+        loop {
+            match (&members.leader, members.launching) {
+                (Some(leader), _) if leader.is_child() => {
+                    return Ok(Self { group, is_first: false, number: leader.pid });
+                }
+                (Some(_), _) => return Err(GroupError::NoLeader),
+                (None, None) => {
+                    members.launching = Some(own);
+                    return Ok(Self { group, is_first: true, number: 0 });
+                }
+                // The launch would wait for itself.
+                (None, Some(thread)) if thread == own => return Err(GroupError::IsLaunching),
+                (None, Some(_)) => {
+                    members = group.is_launched.wait(members).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
         }
     }
 
@@ -92,11 +112,19 @@ impl<'a> Joining<'a> {
 
     /// The command's child has joined.
     pub(crate) fn joined(self, pid: i32, pidfd: Option<BorrowedFd<'_>>) -> Membership {
-        let is_leader = self.first.is_some();
-        if let Some(mut members) = self.first {
-            members.leader = Some(Leader::new(pid, pidfd));
+        if self.is_first {
+            self.group.lock().leader = Some(Leader::new(pid, pidfd));
         }
-        Membership { group: Arc::clone(self.group), is_leader }
+        Membership { group: Arc::clone(self.group), is_leader: self.is_first }
+    }
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        if self.is_first && !self.group.is_in_copy() {
+            self.group.lock().launching = None;
+            self.group.is_launched.notify_all();
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum GroupError {
     OwnGroup,
     /// This process is a forked copy of the one that has started the leader.
     Copy,
+    /// The calling thread is launching the first child of the group.
+    IsLaunching,
 }
 
 impl From<Errno> for GroupError {
@@ -32,6 +34,7 @@ impl GroupError {
             Self::NoLeader => Failure::NoGroup,
             Self::OwnGroup => Failure::OwnGroup,
             Self::Copy => Failure::NotAChild,
+            Self::IsLaunching => Failure::GroupIsLaunching,
         }
     }
 

@@ -139,7 +139,8 @@ pub enum OnDrop {
     /// Nothing, as with `std::process`: the child goes on. After its end it is a zombie until this process ends.
     #[default]
     Detach,
-    /// Ends the child if it has not been reaped, and reaps it.
+    /// Ends the child, and the others that the teardown reaches, and reaps the child. If a wait or [`Child::end`](crate::Child::end) has
+    /// returned the status of the child before, the drop does nothing, and what the child has left goes on.
     ///
     /// The drop blocks for at most the graces of the teardown, and 100 ms after SIGKILL. A drop cannot return an error, so it sends the
     /// error as an event of `tracing` (level WARN).

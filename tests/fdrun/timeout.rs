@@ -29,7 +29,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("-k 0.3 2", "--kill-after 0.3 --timeout 2", IGNORES_FOR_LONG),
     ("-k 60 0.2", "--kill-after 60 --timeout 0.2", "sleep 60"),
     ("-s KILL 0.2", "--signal KILL --timeout 0.2", "sleep 60"),
-    ("-s 9 2", "--signal 9 --timeout 2", IGNORES),
+    ("-s 9 2", "--signal 9 --timeout 2", IGNORES_FOR_LONG),
     ("-s INT 0.2", "--signal INT --timeout 0.2", "sleep 60"),
     ("-s SIGUSR1 0.2", "--signal SIGUSR1 --timeout 0.2", "sleep 60"),
     ("-s hup -k 60 2", "--signal hup --kill-after 60 --timeout 2", "sh -c 'trap \"\" TERM; exec sleep 60'"),

@@ -232,6 +232,45 @@ fn signals_that_all_survive_are_passed_on_again_and_again() {
 }
 
 #[test]
+fn threads_do_not_pile_up_with_the_signals() {
+    let trees = TREES.into_iter().chain(has_cgroup().then_some("cgroup"));
+    for tree in trees {
+        let mark = Mark::new();
+        let script = "n=0; trap 'n=$((n+1)); echo HUP $n' HUP; echo ready; while :; do sleep 0.01; done";
+        let mut started = start(&mut mark.command(&format!("--tree {tree}"), script));
+        assert_eq!(started.line(), "ready", "{tree}");
+        let tasks = format!("/proc/{}/task", started.process.id());
+        for count in 1..=24 {
+            started.signal(libc::SIGHUP);
+            assert_eq!(started.line(), format!("HUP {count}"), "{tree}");
+        }
+        let threads = fs::read_dir(tasks).unwrap().count();
+        assert!(threads <= if tree == "cgroup" { 1 } else { 17 }, "{tree}: {threads} threads");
+        started.signal(libc::SIGTERM);
+        assert_eq!(started.end().signal(), Some(libc::SIGTERM), "{tree}");
+        mark.assert_none(tree);
+    }
+}
+
+#[test]
+fn the_terminal_comes_back_before_the_pipes_are_read_to_their_end() {
+    let show = "cut -d' ' -f5,8 /proc/$$/stat";
+    // The sleep has the pipe when the program has ended. fdrun still reads it when SIGTERM ends fdrun.
+    let program = "sh -c 'sleep 20 </dev/null >/dev/null 2>/dev/null & exit 0'";
+    let run = format!("\"$FDRUN\" --foreground --pgrp 0 --pipe-from 7 -- {program} & child=$!");
+    let script = format!("set +m; {run}; sleep 1; {show}; kill $child; wait $child 2>/dev/null; {show}");
+    let (_master, slave) = terminal();
+    let mut tool = Command::new(fdrun());
+    tool.args(["--setsid", "--ctty", "0", "--", "sh", "-c", &script]);
+    let output = tool.stdin(slave).stderr(Stdio::null()).env("FDRUN", fdrun()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in text.lines() {
+        assert!(line.split_once(' ').is_some_and(|(own, terminals)| own == terminals), "{text}");
+    }
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
+
+#[test]
 fn an_interrupt_from_the_terminal_reaches_the_new_group() {
     for launcher in LAUNCHERS {
         for options in [

@@ -4,7 +4,7 @@ use super::{LONG, adopt_orphans, made, reap_all, shells};
 use crate::own_process;
 use crate::support::{LAUNCHERS, helper};
 use fdspawn::plan::Refusal;
-use fdspawn::{CgroupKill, Command, Failure, OnDrop, Reach, Reached, Signal, Stdio, Teardown};
+use fdspawn::{CgroupKill, Command, Failure, Launcher, OnDrop, Reach, Reached, Signal, Stdio, Teardown};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -119,5 +119,53 @@ own_process! {
         // Back to where this process was, so that the cgroups can be removed.
         std::fs::write(outer.path("../cgroup.procs"), "0").unwrap();
         child.end(&kill()).unwrap();
+    }
+}
+
+/// Makes this process a user, as root or back. False, with a message, if it cannot.
+fn become_user(user: u32) -> bool {
+    // SAFETY: only numbers are passed. All threads change.
+    let done = unsafe { libc::setresuid(user, user, 0) == 0 };
+    done || crate::support::tools::skip("the user cannot be changed")
+}
+
+own_process! {
+    fn child_of_another_user_in_a_cgroup_is_killed_by_the_kernel() {
+        let Some((_outer, cgroup)) = made() else { return };
+        if !become_user(65_534) || !become_user(0) {
+            return;
+        }
+        std::os::unix::fs::chown(cgroup.path().join("cgroup.kill"), Some(65_534), None).unwrap();
+        for launcher in LAUNCHERS {
+            let child = helper("wait").launcher(launcher).own_cgroup(&cgroup).spawn().unwrap();
+            assert!(become_user(65_534));
+            let ended = child.end(&kill()).unwrap();
+            assert!(become_user(0));
+            assert_eq!((ended.by, ended.status.signal()), (Some(Signal::KILL), Some(libc::SIGKILL)), "{launcher:?}");
+        }
+    }
+}
+
+own_process! {
+    fn cgroup_that_may_not_be_killed_is_an_error_if_members_are_left() {
+        let Some((_outer, cgroup)) = made() else { return };
+        if !become_user(65_534) || !become_user(0) {
+            return;
+        }
+        adopt_orphans();
+        // A child that changes its user is always forked.
+        for (launcher, mut command) in shells("sleep 60 & echo ready; wait").filter(|(launcher, _)| *launcher == Launcher::Fork) {
+            let mut child = command.own_cgroup(&cgroup).uid(65_534).stdout(Stdio::piped()).spawn().unwrap();
+            let mut output = BufReader::new(child.stdout.take().unwrap());
+            output.read_line(&mut String::new()).unwrap();
+            assert!(become_user(65_534));
+            let error = child.end(&kill()).unwrap_err();
+            assert!(become_user(0));
+            assert!(matches!(error.failure(), Failure::CgroupNotEmpty), "{launcher:?} {error:?}");
+            assert_eq!(error.raw_os_error(), Some(libc::EACCES), "{error}");
+            assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL), "the child has been killed and reaped");
+            cgroup.kill().unwrap();
+            reap_all();
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `on_drop`: what the drop of a child does to it.
 
-use super::{few_ways, helper_by, ready, shell_by, wait_until_ended, ways};
+use super::{adopt_orphans, few, few_ways, helper_by, ready, shell_by, wait_until_ended, was_alive};
 use crate::own_process;
 use crate::support::forked::status_of;
 use crate::support::{children, state};
@@ -32,8 +32,8 @@ fn is_reaped(process: &Process) -> bool {
 
 #[test]
 fn drop_ends_whom_the_teardown_reaches() {
-    for way in ways() {
-        for reach in REACHES {
+    for way in few_ways() {
+        for reach in few(&REACHES, way) {
             for grace in [NEVER, SHORT] {
                 let how = Teardown::term(grace).reach(reach);
                 let script =
@@ -57,7 +57,7 @@ fn drop_ends_whom_the_teardown_reaches() {
 
 #[test]
 fn drop_ends_the_child_while_a_panic_unwinds_and_in_another_thread() {
-    for way in ways() {
+    for way in few_ways() {
         let spawn = || helper_by(way, "wait").on_drop(kill()).spawn().unwrap();
         let mut process = None;
         let panic = catch_unwind(AssertUnwindSafe(|| {
@@ -88,7 +88,7 @@ own_process! {
             return;
         }
         for way in few_ways() {
-            for reach in REACHES {
+            for reach in few(&REACHES, way) {
                 let how = Teardown::term(SHORT).then(Signal::INT, SHORT).reach(reach);
                 let child = helper_by(way, "wait").setsid(true).on_drop(OnDrop::End(how)).spawn().unwrap();
                 let process = child.process();
@@ -108,7 +108,7 @@ own_process! {
 
 #[test]
 fn setting_changes_after_the_spawn_and_a_detached_child_goes_on() {
-    for way in ways() {
+    for way in few_ways() {
         let by_default = helper_by(way, "wait").spawn().unwrap();
         let mut set_back = helper_by(way, "wait").on_drop(kill()).spawn().unwrap();
         set_back.set_on_drop(OnDrop::Detach).unwrap();
@@ -133,7 +133,7 @@ fn setting_changes_after_the_spawn_and_a_detached_child_goes_on() {
 
 #[test]
 fn child_that_cannot_be_given_away_is_dropped_as_the_setting_says() {
-    for way in ways() {
+    for way in few_ways() {
         let child = helper_by(way, "wait").on_drop(kill()).spawn().unwrap();
         let process = child.process();
         assert!(matches!(child.into_parts().unwrap_err().failure(), Failure::Shared));
@@ -190,7 +190,7 @@ own_process! {
 
 #[test]
 fn copy_of_a_command_has_its_setting() {
-    for way in ways() {
+    for way in few_ways() {
         let mut command = helper_by(way, "wait");
         command.on_drop(kill());
         let children = [command.try_clone().unwrap().spawn().unwrap(), command.spawn().unwrap()];
@@ -202,8 +202,8 @@ fn copy_of_a_command_has_its_setting() {
 
 #[test]
 fn drop_after_the_wait_does_nothing() {
-    for way in ways() {
-        for reach in REACHES {
+    for way in few_ways() {
+        for reach in few(&REACHES, way) {
             let how = Teardown::term(NEVER).reach(reach).graces_for_all(true);
             let mut command = helper_by(way, "exit");
             let mut child = command.arg("7").setsid(true).on_drop(OnDrop::End(how)).spawn().unwrap();
@@ -221,8 +221,25 @@ fn drop_after_the_wait_does_nothing() {
 }
 
 own_process! {
+    fn drop_after_the_wait_leaves_what_the_child_has_left() {
+        adopt_orphans();
+        for way in few_ways() {
+            for reach in few(&REACHES, way) {
+                let mut command = shell_by(way, "sleep 60 >/dev/null & echo $!");
+                let how = Teardown::kill().reach(reach);
+                let mut child = command.setsid(true).stdout(Stdio::piped()).on_drop(OnDrop::End(how)).spawn().unwrap();
+                let number = std::io::read_to_string(child.stdout.take().unwrap()).unwrap().trim().parse().unwrap();
+                assert!(child.wait().unwrap().success());
+                drop(child);
+                assert!(was_alive(number), "{way:?} {reach:?}");
+            }
+        }
+    }
+}
+
+own_process! {
     fn drop_in_a_forked_copy_does_nothing() {
-        for way in ways() {
+        for way in few_ways() {
             let mut child = Some(helper_by(way, "wait").on_drop(kill()).spawn().unwrap());
             let status = status_of(|| drop(child.take()));
             assert_eq!(status, 0);
@@ -236,8 +253,8 @@ own_process! {
 
 own_process! {
     fn drop_of_a_child_that_other_code_has_reaped_returns_at_once() {
-        for way in ways() {
-            for reach in REACHES {
+        for way in few_ways() {
+            for reach in few(&REACHES, way) {
                 let how = Teardown::term(NEVER).reach(reach);
                 let mut command = helper_by(way, "exit");
                 let child = command.arg("0").setsid(true).on_drop(OnDrop::End(how)).spawn().unwrap();

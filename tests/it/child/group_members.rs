@@ -1,14 +1,15 @@
 //! `Group`: who leads it, who can join, and what is left of it.
 
-use super::{has_pidfd, helper_by, ready, reap_elsewhere, shell_by, ways};
+use super::{cost, few_ways, has_pidfd, helper_by, ready, reap_elsewhere, shell_by};
 use crate::own_process;
 use crate::support::forked::status_of;
 use crate::support::table::Table;
 use crate::support::{children, kernel_is_at_least};
 use fdspawn::{Command, Failure, Group, Isolated, Launcher, OnDrop, Reach, Reached, Signal, Teardown};
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 const NEVER: Duration = Duration::from_secs(3600);
@@ -28,7 +29,7 @@ fn state_of(pid: u32) -> Option<char> {
 
 own_process! {
     fn members_join_after_the_end_of_the_leader_which_is_reaped_with_the_group() {
-        for way in ways() {
+        for way in few_ways() {
             let before = Table::current().numbers().len();
             let group = Group::new();
             assert_eq!(group.id(), None);
@@ -60,8 +61,53 @@ own_process! {
 }
 
 own_process! {
+    fn waits_for_members_without_a_pidfd_sleep_until_the_end() {
+        for (launcher, _) in few_ways() {
+            let group = Group::new();
+            for _leader_then_member in 0..2 {
+                let mut child = shell_by((launcher, false), "sleep 0.2").group(&group).spawn().unwrap();
+                let (_, switches) = cost(|| assert!(child.wait().unwrap().success()));
+                assert!(switches < 10, "{launcher:?}: the thread woke {switches} times");
+            }
+        }
+    }
+}
+
+own_process! {
+    fn group_answers_other_calls_while_its_first_child_is_launched() {
+        // SAFETY: the signal ends a process that waits for ever.
+        unsafe { libc::alarm(60) };
+        let group = Arc::new(Group::new());
+        let (mut is_launching, mut launching) = std::io::pipe().unwrap();
+        let (mut go, mut may_go) = std::io::pipe().unwrap();
+        let same = Arc::clone(&group);
+        let first = std::thread::spawn(move || {
+            let mut command = helper_by((Launcher::Fork, true), "wait");
+            let of_hook = Arc::clone(&same);
+            // SAFETY: the hook reads and writes pipes, and asks the group.
+            unsafe {
+                command.pre_exec(move || {
+                    // The copy of the calling thread does not wait for itself.
+                    assert_eq!(of_hook.id(), None);
+                    launching.write_all(b"l")?;
+                    go.read_exact(&mut [0])
+                });
+            }
+            command.group(&same).spawn().unwrap()
+        });
+        is_launching.read_exact(&mut [0]).unwrap();
+        assert_eq!(group.id(), None);
+        assert!(!group.signal(Signal::TERM).unwrap());
+        may_go.write_all(b"g").unwrap();
+        let first = first.join().unwrap();
+        assert_eq!(group.id(), Some(first.id()));
+        first.end(&Teardown::kill()).unwrap();
+    }
+}
+
+own_process! {
     fn leader_of_an_open_group_is_not_given_away_and_a_member_is() {
-        for way in ways() {
+        for way in few_ways() {
             let group = Group::new();
             let leader = helper_by(way, "wait").group(&group).on_drop(OnDrop::End(Teardown::kill())).spawn().unwrap();
             let id = leader.id();
@@ -83,7 +129,7 @@ own_process! {
 
 own_process! {
     fn first_spawns_of_eight_threads_make_one_leader() {
-        for way in ways() {
+        for way in few_ways() {
             let group = Group::new();
             let barrier = Barrier::new(8);
             let members: Vec<_> = std::thread::scope(|scope| {
@@ -114,7 +160,7 @@ own_process! {
 
 own_process! {
     fn failed_first_spawn_leaves_the_group_empty() {
-        for way in ways() {
+        for way in few_ways() {
             let group = Group::new();
             for _ in 0..2 {
                 let mut command = Command::new("/no/such/program");
@@ -134,7 +180,7 @@ own_process! {
 
 own_process! {
     fn group_whose_leader_other_code_has_reaped_takes_no_member_and_its_members_are_ended() {
-        for way in ways() {
+        for way in few_ways() {
             let group = Group::new();
             let leader = helper_by(way, "wait").group(&group).spawn().unwrap();
             let member = helper_by(way, "wait").group(&group).spawn().unwrap();
@@ -163,7 +209,7 @@ own_process! {
 
 own_process! {
     fn group_that_is_dropped_first_leaves_the_leader_to_its_wait_and_its_members_can_be_ended() {
-        for way in ways() {
+        for way in few_ways() {
             let before = Table::current().numbers().len();
             let group = Group::new();
             let mut leader = helper_by(way, "wait").group(&group).spawn().unwrap();
@@ -180,7 +226,7 @@ own_process! {
             assert!(start.elapsed() < LONG, "{way:?}");
             assert_eq!((ended.by, ended.status.signal()), (Some(Signal::TERM), Some(libc::SIGTERM)), "{way:?}");
             // The sleep has been killed, too.
-            std::io::Read::read_to_end(&mut output, &mut Vec::new()).unwrap();
+            output.read_to_end(&mut Vec::new()).unwrap();
             drop((leader, member, output));
             assert_eq!(children(), 0);
             assert_eq!(Table::current().numbers().len(), before);
@@ -190,7 +236,7 @@ own_process! {
 
 own_process! {
     fn handle_of_the_leader_that_is_dropped_first_leaves_the_group_open() {
-        for way in ways() {
+        for way in few_ways() {
             for ends in [false, true] {
                 let group = Group::new();
                 let on_drop = if ends { OnDrop::End(Teardown::kill()) } else { OnDrop::Detach };
@@ -213,7 +259,7 @@ own_process! {
 
 own_process! {
     fn in_a_forked_copy_the_group_is_an_error_at_once() {
-        for way in ways() {
+        for way in few_ways() {
             let group = Group::new();
             let leader = helper_by(way, "wait").group(&group).spawn().unwrap();
             let mut command = helper_by(way, "exit");
@@ -240,7 +286,7 @@ own_process! {
 
 own_process! {
     fn exec_joins_the_group_and_a_failed_one_leaves_it_open() {
-        for way in ways() {
+        for way in few_ways() {
             // The copy makes the group, and becomes a shell that compares its group with the leader's number.
             let status = status_of(|| {
                 let group = Group::new();
@@ -259,7 +305,7 @@ own_process! {
 own_process! {
     fn isolated_launches_join_the_group() {
         let isolated = Isolated::new().unwrap();
-        for way in ways() {
+        for way in few_ways() {
             let group = Group::new();
             let leader = helper_by(way, "wait").isolated(&isolated).group(&group).spawn().unwrap();
             let member = helper_by(way, "wait").isolated(&isolated).group(&group).spawn().unwrap();
@@ -279,7 +325,7 @@ own_process! {
 
 #[test]
 fn group_is_reached_by_the_mechanism_that_the_end_tells() {
-    for way in ways() {
+    for way in few_ways() {
         let child = helper_by(way, "wait").process_group(0).spawn().unwrap();
         let named = kernel_is_at_least(6, 9) && way.1 && has_pidfd(way.0);
         let ended = child.end(&Teardown::term(NEVER).reach(Reach::Group)).unwrap();
@@ -289,7 +335,7 @@ fn group_is_reached_by_the_mechanism_that_the_end_tells() {
 
 #[test]
 fn copy_of_a_command_joins_the_same_group_and_either_setting_replaces_the_other() {
-    for way in ways() {
+    for way in few_ways() {
         let group = Group::new();
         let mut command = helper_by(way, "wait");
         command.process_group(0).group(&group);

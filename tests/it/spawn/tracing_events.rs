@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::LAUNCHERS;
 use crate::support::seccomp::refuse;
 use crate::support::sources::memory;
-use fdspawn::{Command, Features, Isolated, Launcher, Stdio};
+use fdspawn::{Command, Failure, Features, Group, Isolated, Launcher, Stdio};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -206,5 +206,35 @@ own_process! {
             assert!(support::command("true").isolated(&ISOLATED).explain().error().is_none());
         });
         assert!(ASKED.load(Ordering::Relaxed) > 0);
+    }
+}
+
+/// A subscriber that starts a child in a group when it gets an event, and counts the answers.
+struct Joins(Arc<Group>, Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Joins {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        if self.0.id().is_none() {
+            let error = Command::new("true").group(&self.0).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::GroupIsLaunching), "{error:?}");
+            assert_eq!(error.raw_os_error(), Some(libc::EDEADLK));
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+own_process! {
+    fn subscriber_that_uses_the_group_whose_first_child_is_launched_gets_an_answer() {
+        // SAFETY: the signal ends a process that waits for itself.
+        unsafe { libc::alarm(60) };
+        for launcher in LAUNCHERS {
+            let (group, count) = (Arc::new(Group::new()), Arc::new(AtomicUsize::new(0)));
+            let subscriber = tracing_subscriber::registry().with(Joins(Arc::clone(&group), Arc::clone(&count)));
+            tracing::subscriber::with_default(subscriber, || {
+                let mut leader = Command::new("true").launcher(launcher).group(&group).spawn().unwrap();
+                assert!(leader.wait().unwrap().success());
+            });
+            assert!(count.load(Ordering::Relaxed) > 0, "{launcher:?}");
+        }
     }
 }
