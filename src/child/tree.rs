@@ -353,9 +353,13 @@ fn children_of(pid: i32) -> Result<Option<Vec<i32>>, Errno> {
             return if is_gone { Ok(Some(Vec::new())) } else { Err(errno_of(&error)) };
         }
     };
+    let threads = match proc_numbers(threads) {
+        // The process has ended meanwhile.
+        Err(Errno::NOENT | Errno::SRCH) => return Ok(Some(Vec::new())),
+        threads => threads?,
+    };
     let mut children = Vec::new();
-    // The list of the threads of a process that ends meanwhile cannot be read any more.
-    for thread in proc_numbers(threads).unwrap_or_default() {
+    for thread in threads {
         match std::fs::read_to_string(format!("{tasks}/{thread}/children")) {
             Ok(text) => children.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
             // The thread has ended.

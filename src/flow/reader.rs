@@ -12,6 +12,26 @@ pub(super) struct StreamReader {
     /// Whether the description has reads that do not wait: anonymous pipes and sockets do. Of others (FIFOs, terminals) one read is
     /// made each time that `poll(2)` reports them readable.
     has_nowait: bool,
+    refusals: Refusals,
+}
+
+/// How often in a row a call that does not wait has answered EAGAIN although `poll(2)` had just reported the descriptor ready.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(u32);
+
+impl Refusals {
+    /// Another process that shares the pipe may be faster so many times. After that the kernel, or a filter, is taken to refuse the call.
+    const MOST: u32 = 64;
+
+    /// Counts an answer. Returns whether the call is refused again and again.
+    pub(super) fn count(&mut self, result: Result<usize, Errno>, is_ready: bool) -> bool {
+        match result {
+            Err(Errno::AGAIN) if is_ready => self.0 += 1,
+            Err(Errno::AGAIN) => {}
+            _ => self.0 = 0,
+        }
+        self.0 >= Self::MOST
+    }
 }
 
 /// The outcome of a read.
@@ -27,14 +47,17 @@ pub(super) enum Got {
 
 impl StreamReader {
     pub(super) fn new(fd: OwnedFd) -> Self {
-        Self { fd, has_nowait: true }
+        Self { fd, has_nowait: true, refusals: Refusals::default() }
     }
 
     /// Reads at most `most` bytes to the end of a vector, which has unused capacity. `is_ready` says that `poll(2)` has just reported the
     /// descriptor readable.
     pub(super) fn read(&mut self, bytes: &mut Vec<u8>, most: usize, is_ready: bool) -> Result<Got, Errno> {
         if self.has_nowait {
-            match retry_on_intr(|| sys::append(self.fd.as_fd(), bytes, most, false)) {
+            let result = retry_on_intr(|| sys::append(self.fd.as_fd(), bytes, most, false));
+            let is_refused = self.refusals.count(result, is_ready);
+            match result {
+                Err(Errno::AGAIN) if is_refused => self.has_nowait = false,
                 // A file whose content is not in memory is always ready: it has to be read with a wait.
                 Err(Errno::AGAIN) if is_ready && self.is(FileType::is_file) => self.has_nowait = false,
                 Err(errno) if is_no_such_call(errno) => self.has_nowait = false,

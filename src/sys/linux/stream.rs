@@ -54,10 +54,15 @@ pub(crate) fn write_and_take_signal(fd: BorrowedFd<'_>, bytes: &[u8], waits: boo
     let before = set_signal_mask(&blocked)?;
     let was_pending = is_pending(&sigpipe);
     let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    let flags = if waits { 0 } else { NO_WAIT };
-    let args = [fd.as_raw_fd() as usize, (&raw const part) as usize, 1, CURRENT, CURRENT, flags];
+    let fd = fd.as_raw_fd() as usize;
     // SAFETY: the kernel reads the bytes.
-    let written = unsafe { call(libc::SYS_pwritev2, args) };
+    let written = unsafe {
+        if waits {
+            call(libc::SYS_write, [fd, part.iov_base as usize, part.iov_len])
+        } else {
+            call(libc::SYS_pwritev2, [fd, (&raw const part) as usize, 1, CURRENT, CURRENT, NO_WAIT])
+        }
+    };
     // Another SIGPIPE that was pending before leaves no trace beside this one, and stays.
     if written == Err(Errno::PIPE) && !was_pending {
         let now = [0_i64; 2]; // No time, as a `struct timespec` of any width.
