@@ -2,6 +2,7 @@
 
 use super::reader::{Refusals, is_no_such_call};
 use crate::sys;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -49,7 +50,8 @@ impl StreamWriter {
                 result => return put(result),
             }
         }
-        if !is_ready {
+        // Earlier writes since the report may have filled the pipe, and of several descriptors of a stream another one may be ready.
+        if !is_ready || !self.has_room() {
             return Ok(Put::Nothing);
         }
         let most = if self.is_file() { bytes.len() } else { ATOMIC };
@@ -71,6 +73,12 @@ impl StreamWriter {
             }
         }
         retry_on_intr(|| sys::write_and_take_signal(self.fd.as_fd(), bytes, waits))
+    }
+
+    /// Whether a write of few bytes does not wait now.
+    fn has_room(&self) -> bool {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
+        matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1))
     }
 
     fn is_file(&self) -> bool {

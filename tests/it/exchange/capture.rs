@@ -158,20 +158,31 @@ own_process! {
     }
 }
 
+/// Captures while each call that does not wait fails. The input is more than the pipes to and from the program hold.
+fn captures_without_calls_that_do_not_wait(errno: i32) {
+    if refuse(&[libc::SYS_preadv2, libc::SYS_pwritev2], errno) {
+        let input = vec![b'i'; 1 << 20];
+        for way in ways() {
+            let captured = shell(way, "cat; echo err >&2").capture(&Capture::new().input(&input)).unwrap();
+            assert!(captured.stdout == input);
+            assert_eq!((&captured.stderr[..], captured.stop, captured.unsent), (&b"err\n"[..], Stop::Done, 0));
+            let captured = shell(way, "exec <&-; sleep 0.01").capture(&Capture::new().input(&input)).unwrap();
+            assert!(captured.unsent > 0, "the reader is gone");
+            assert_eq!(shell(way, "echo out; echo err >&2").output().unwrap().stdout, b"out\n");
+        }
+    }
+}
+
+own_process! {
+    fn input_and_output_move_without_calls_that_do_not_wait() {
+        captures_without_calls_that_do_not_wait(libc::ENOSYS);
+    }
+}
+
 own_process! {
     fn calls_that_never_move_a_byte_are_replaced_by_others() {
         // Each call has the answer of a pipe that is not ready, although poll(2) says that it is.
-        if refuse(&[libc::SYS_preadv2, libc::SYS_pwritev2], libc::EAGAIN) {
-            let input = vec![b'i'; 1 << 20];
-            for way in ways() {
-                let captured = shell(way, "cat; echo err >&2").capture(&Capture::new().input(&input)).unwrap();
-                assert!(captured.stdout == input);
-                assert_eq!((&captured.stderr[..], captured.stop, captured.unsent), (&b"err\n"[..], Stop::Done, 0));
-                let captured = shell(way, "exec <&-; sleep 0.01").capture(&Capture::new().input(&input)).unwrap();
-                assert!(captured.unsent > 0, "the reader is gone");
-                assert_eq!(shell(way, "echo out; echo err >&2").output().unwrap().stdout, b"out\n");
-            }
-        }
+        captures_without_calls_that_do_not_wait(libc::EAGAIN);
     }
 }
 
