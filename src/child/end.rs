@@ -101,7 +101,7 @@ impl Spawned {
 fn wait_until_empty(target: &mut Target<'_>, deadline: Option<Instant>) {
     let mut pause = Duration::from_micros(500);
     while !target.is_empty() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
-        std::thread::sleep(pause);
+        crate::launch::pause_for(pause);
         pause = (pause * 2).min(Duration::from_millis(16));
     }
 }

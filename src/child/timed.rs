@@ -61,7 +61,7 @@ impl Spawned {
             if left.is_zero() {
                 return false;
             }
-            std::thread::sleep(pause.min(left));
+            crate::launch::pause_for(pause.min(left));
             pause = (pause * 2).min(PAUSES.1);
         }
     }

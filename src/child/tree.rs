@@ -143,7 +143,7 @@ impl Tree {
             if is_complete || start.elapsed() >= search {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_micros(100));
+            crate::launch::pause_for(Duration::from_micros(100));
         }
     }
 
@@ -162,7 +162,7 @@ impl Tree {
     pub(super) fn wait_until_ended(&self, deadline: Instant) {
         let mut pause = Duration::from_micros(100);
         while !self.are_all(Held::has_ended) && Instant::now() < deadline {
-            std::thread::sleep(pause);
+            crate::launch::pause_for(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
         }
     }

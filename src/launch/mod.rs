@@ -14,6 +14,7 @@ mod outcome;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "own_environment_unsupported.rs")]
 mod own_environment;
 mod pause;
+pub(crate) use self::pause::pause as pause_for;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "probe_unsupported.rs")]
 mod probe;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "release_pipe.rs")]
