@@ -128,6 +128,19 @@ own_process! {
 }
 
 own_process! {
+    fn refused_sleep_is_no_panic() {
+        let child = |pidfd| shell_by((Launcher::Auto, pidfd), "sleep 60 & exec sleep 60").spawn().unwrap();
+        let children = [child(true), child(false)];
+        if refuse(&[libc::SYS_nanosleep, libc::SYS_clock_nanosleep], libc::EPERM) {
+            assert_eq!(children[1].wait_timeout(SHORT).unwrap(), None);
+        }
+        for child in &children {
+            child.end(&Teardown::kill().reach(Reach::Descendants)).unwrap();
+        }
+    }
+}
+
+own_process! {
     fn reach_ends_the_same_processes_for_a_plain_user() {
         // SAFETY: only numbers are passed. All threads change.
         if unsafe { libc::geteuid() != 0 || (libc::setgid(65_534) == 0 && libc::setuid(65_534) == 0) } {
