@@ -35,7 +35,7 @@ pub(super) fn remove(place: Place<'_>) -> Result<(), Errno> {
             return Err(Errno::BUSY);
         }
         // The kernel counts a task that has just ended for a moment more.
-        std::thread::sleep(PAUSE);
+        crate::sys::pause(PAUSE);
     }
 }
 

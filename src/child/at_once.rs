@@ -16,12 +16,11 @@ use std::process::{ExitStatus, Output};
 /// error and the ends of slots, and drops those bytes.
 pub(crate) fn status_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<ExitStatus> {
     drop(ends.stdin.take());
-    if ends.stdout.is_some() || ends.stderr.is_some() || !ends.slots.is_empty() {
-        let discarded = discard_until_end(spawned, std::mem::take(ends));
-        let status = status_of_end(spawned)?; // The child is reaped after an error, too.
-        return discarded.map(|()| status);
-    }
-    status_of_end(spawned)
+    let has_ends = ends.stdout.is_some() || ends.stderr.is_some() || !ends.slots.is_empty();
+    let read = if has_ends { discard_until_end(spawned, std::mem::take(ends)) } else { Ok(()) };
+    // After an error of a read the child is reaped, too.
+    let status = status_of_end(spawned)?;
+    read.map(|()| status)
 }
 
 #[cold]

@@ -59,7 +59,7 @@ impl Spawned {
                 has_ended = status.code().is_some() || status.signal().is_some();
             }
             if !matches!(waited, Some(Ok(_) | Err(Errno::INTR | Errno::CHILD))) {
-                std::thread::sleep(pause);
+                sys::pause(pause);
                 pause = (pause * 2).min(Duration::from_millis(16));
             }
         }

@@ -116,7 +116,7 @@ fn wait_until_empty(target: &mut Target<'_>, deadline: Option<Instant>, wait: &m
     let mut pause = Duration::from_micros(500);
     while !target.is_empty() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
         let _ = wait(Some(Instant::now())); // The child has ended.
-        std::thread::sleep(pause);
+        crate::sys::pause(pause);
         pause = (pause * 2).min(Duration::from_millis(16));
     }
 }

@@ -247,7 +247,7 @@ impl Spawned {
         let state = self.lock();
         if state.enders == 0 {
             drop(state);
-            std::thread::sleep(time);
+            sys::pause(time);
         } else {
             // After this time the caller looks at the child again, even if the thread has not finished.
             drop(self.is_ended.wait_timeout(state, time));

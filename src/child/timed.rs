@@ -74,7 +74,7 @@ impl Spawned {
             if left.is_zero() {
                 return false;
             }
-            std::thread::sleep(pause.min(left));
+            crate::sys::pause(pause.min(left));
             pause = (pause * 2).min(PAUSES.1);
         }
     }

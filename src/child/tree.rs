@@ -141,7 +141,7 @@ impl Tree {
             if is_complete || start.elapsed() >= search {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_micros(100));
+            sys::pause(Duration::from_micros(100));
         }
     }
 
@@ -160,7 +160,7 @@ impl Tree {
     pub(super) fn wait_until_ended(&self, deadline: Instant) {
         let mut pause = Duration::from_micros(100);
         while !self.are_all(Held::has_ended) && Instant::now() < deadline {
-            std::thread::sleep(pause);
+            sys::pause(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
         }
     }
@@ -351,9 +351,13 @@ fn children_of(pid: i32) -> Result<Option<Vec<i32>>, Errno> {
             return if is_gone { Ok(Some(Vec::new())) } else { Err(errno_of(&error)) };
         }
     };
+    let threads = match proc_numbers(threads) {
+        // The process has ended meanwhile.
+        Err(Errno::NOENT | Errno::SRCH) => return Ok(Some(Vec::new())),
+        threads => threads?,
+    };
     let mut children = Vec::new();
-    // The list of the threads of a process that ends meanwhile cannot be read any more.
-    for thread in proc_numbers(threads).unwrap_or_default() {
+    for thread in threads {
         match std::fs::read_to_string(format!("{tasks}/{thread}/children")) {
             Ok(text) => children.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
             // The thread has ended.

@@ -20,6 +20,27 @@ pub(super) struct StreamReader {
     has_nowait: bool,
     /// Whether each read takes a message, and drops what there is no room for. `None` before the first read.
     has_messages: Option<bool>,
+    refusals: Refusals,
+}
+
+/// How often in a row a call that does not wait has answered EAGAIN although `poll(2)` had just reported the descriptor ready.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(u32);
+
+impl Refusals {
+    /// Another process that shares the pipe may be faster so many times. After that the library takes it that the kernel, or a filter,
+    /// refuses the call.
+    const MOST: u32 = 64;
+
+    /// Counts an answer. Returns whether the call is refused again and again.
+    pub(super) fn count(&mut self, result: Result<usize, Errno>, is_ready: bool) -> bool {
+        match result {
+            Err(Errno::AGAIN) if is_ready => self.0 += 1,
+            Err(Errno::AGAIN) => {}
+            _ => self.0 = 0,
+        }
+        self.0 >= Self::MOST
+    }
 }
 
 /// The outcome of a read.
@@ -35,14 +56,17 @@ pub(super) enum Got {
 
 impl StreamReader {
     pub(super) fn new(fd: OwnedFd) -> Self {
-        Self { fd, has_nowait: true, has_messages: None }
+        Self { fd, has_nowait: true, has_messages: None, refusals: Refusals::default() }
     }
 
     /// Reads at most `most` bytes to the end of a vector, which has unused capacity. `is_ready` says that the last `poll(2)` has reported a
     /// descriptor of the stream readable.
     pub(super) fn read(&mut self, bytes: &mut Vec<u8>, most: usize, is_ready: bool) -> Result<Got, Errno> {
         if self.has_nowait {
-            match retry_on_intr(|| sys::append(self.fd.as_fd(), bytes, most, false)) {
+            let result = retry_on_intr(|| sys::append(self.fd.as_fd(), bytes, most, false));
+            let is_refused = self.refusals.count(result, is_ready);
+            match result {
+                Err(Errno::AGAIN) if is_refused => self.has_nowait = false,
                 // A file whose content is not in memory is always ready: it has to be read with a wait.
                 Err(Errno::AGAIN) if is_ready && self.is(FileType::is_file) => self.has_nowait = false,
                 Err(errno) if is_no_such_call(errno) => self.has_nowait = false,

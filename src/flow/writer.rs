@@ -1,6 +1,6 @@
 //! `StreamWriter`: writes to a descriptor without waiting, without SIGPIPE, and without a change of its description's flags.
 
-use super::reader::{is_no_such_call, is_ready_for};
+use super::reader::{Refusals, is_no_such_call, is_ready_for};
 use crate::sys;
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, fstat};
@@ -18,6 +18,7 @@ pub(super) struct StreamWriter {
     has_nosignal: bool,
     /// Whether the description has writes that do not wait.
     has_nowait: bool,
+    refusals: Refusals,
 }
 
 /// The outcome of a write.
@@ -32,13 +33,17 @@ pub(super) enum Put {
 
 impl StreamWriter {
     pub(super) fn new(fd: OwnedFd) -> Self {
-        Self { fd, has_nosignal: true, has_nowait: true }
+        Self { fd, has_nosignal: true, has_nowait: true, refusals: Refusals::default() }
     }
 
     /// Writes what there is room for. `is_ready` says that the last `poll(2)` has reported a descriptor of the stream writable.
     pub(super) fn write(&mut self, bytes: &[u8], is_ready: bool) -> Result<Put, Errno> {
         if self.has_nowait {
-            match self.call(bytes, false) {
+            let result = self.call(bytes, false);
+            let is_refused = self.refusals.count(result, is_ready);
+            match result {
+                // What is left is write(2).
+                Err(Errno::AGAIN) if is_refused => (self.has_nowait, self.has_nosignal) = (false, false),
                 // A file is always ready, and may have to wait for its disk.
                 Err(Errno::AGAIN) if is_ready && self.is_file() => self.has_nowait = false,
                 Err(errno) if is_no_such_call(errno) => self.has_nowait = false,

@@ -78,12 +78,13 @@ pub(crate) fn send(
     }
 }
 
-/// Signals the group by the pidfd of its leader. `None` if the kernel cannot do that (before 6.9), or a filter refuses the call.
+/// Signals the group by the pidfd of its leader. `None` if the kernel cannot do that (before 6.9), or a filter refuses the call, with any
+/// error number.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn by_pidfd(pidfd: BorrowedFd<'_>, signal: Signal) -> Option<Result<(), Errno>> {
     match sys::signal_group_by_pidfd(pidfd, signal.as_raw()) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => None,
-        result => Some(result),
+        result @ (Ok(()) | Err(Errno::SRCH)) => Some(result),
+        Err(_) => None,
     }
 }
 

@@ -13,7 +13,6 @@ mod mode;
 mod outcome;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "own_environment_unsupported.rs")]
 mod own_environment;
-mod pause;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "probe_unsupported.rs")]
 mod probe;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "release_pipe.rs")]

@@ -1,11 +1,11 @@
 //! Whether a launch has succeeded. A child counts as executed only if that is certain.
 
 use super::image::Image;
-use super::pause::pause;
 use super::report::{ChildError, Received, Report, SharedReport};
 use crate::child::{Reaped, Spawned};
 use crate::error::{Failure, Problem};
 use crate::plan::Step;
+use crate::sys::pause;
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::ffi::OsStr;

@@ -5,9 +5,9 @@
 //! descriptor is needed, and hooks may close or replace all of them.
 
 use super::errpipe::Errpipe;
-use super::pause::pause;
 use super::shared_page::SharedPage;
 use super::unreleased::Unreleased;
+use crate::sys::pause;
 use crate::sys::{self, RobustList, RobustListHead};
 use rustix::io::Errno;
 use std::cell::UnsafeCell;

@@ -2,10 +2,10 @@
 //! pipe that closes at exec (the errpipe). No report goes through it.
 
 use super::errpipe::Errpipe;
-use super::pause::pause;
 use super::shared_page::SharedPage;
 use super::unreleased::Unreleased;
 use crate::sys;
+use crate::sys::pause;
 use rustix::io::Errno;
 use std::os::fd::RawFd;
 use std::time::Duration;

@@ -13,6 +13,7 @@ mod file_identity;
 mod forks;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
+mod pause;
 mod range_state;
 mod socket;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -27,6 +28,7 @@ pub(crate) use self::file_identity::{FileIdentity, file_identity};
 pub(crate) use self::forks::{ProcessCopy, forks};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::linux::*;
+pub(crate) use self::pause::pause;
 pub(crate) use self::range_state::RangeState;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::socket::tcp_state;

@@ -58,7 +58,7 @@ pub fn check(name: &str) {
     let entrance = Entrance::of(name).unwrap();
     let Some((reference, counts)) = trace(entrance) else { return };
     let writes = std::env::var_os(page::WRITE).is_some();
-    let is_whole = writes || std::env::var_os(EXHAUSTIVE).is_some_and(|value| value != "0");
+    let is_whole = writes || std::env::var_os(EXHAUSTIVE).is_some_and(|value| !value.is_empty() && value != "0");
     let jobs = if is_whole { jobs(&counts) } else { sample(&counts) };
     let cells = run_all(entrance, &jobs, &reference);
     let table = Table { entrance, counts, cells };
@@ -139,6 +139,9 @@ fn sample(counts: &BTreeMap<i64, [Count; 2]>) -> Vec<Job> {
         (libc::SYS_dup3, "EIO"),
         (libc::SYS_pipe2, "EMFILE"),
         (libc::SYS_socketpair, "ENFILE"),
+        (libc::SYS_pidfd_send_signal, "EPERM"),
+        (libc::SYS_getdents64, "EIO"),
+        (libc::SYS_ppoll, "EIO"),
         (libc::SYS_close, "EIO"),
         (libc::SYS_waitid, "EINTR"),
     ];

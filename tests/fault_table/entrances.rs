@@ -3,13 +3,18 @@
 use super::attributes;
 use super::program::{self, SLOT, Talk};
 use super::subject::{
-    KEPT, LEAKS, LEFT, MOVED, MOVED_TOO, Mark, RIGHT, Surroundings, between_marks, mark, mark_only, moved,
-    program_arguments,
+    KEPT, LEAKS, LEFT, MOVED, MOVED_TOO, Mark, RIGHT, Surroundings, between_marks, mark, mark_group, mark_only, moved,
+    owned, program_arguments,
 };
-use fdspawn::{Child, Command, FdMap, Features, Isolated, Launcher, Rest, Slot, Stdio};
+use fdspawn::{
+    Capture, Captured, Child, Command, Ended, Exchange, FdMap, Features, Isolated, Keep, Launcher, Reach, Reached,
+    Rest, Slot, Stdio, Stop, Teardown,
+};
+use std::fs::File;
 use std::io::{PipeReader, Read, Write};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// One entrance.
 #[derive(Clone, Copy)]
@@ -42,6 +47,13 @@ enum What {
     Wait,
     Status,
     Output,
+    Capture,
+    /// The end of a child's process group.
+    EndGroup,
+    /// The end of a child and its descendants.
+    EndDescendants,
+    /// An exchange with a child.
+    Exchange,
     Exec,
     /// An exec of a program that does not exist.
     ExecMissing,
@@ -124,7 +136,12 @@ entrances! {
     status_fork: "`status` by fork", Status, Fork;
     output_clone: "`output` by clone", Output, Clone;
     output_fork: "`output` by fork", Output, Fork, directory_fd: true;
+    capture_clone: "`Command::capture` by clone", Capture, Clone, directory_fd: true;
+    capture_fork: "`Command::capture` by fork", Capture, Fork;
     wait: "`Child::wait`", Wait, Clone;
+    end: "`Child::end` with `Reach::Group`", EndGroup, Clone;
+    end_descendants: "`Child::end` with `Reach::Descendants`", EndDescendants, Clone;
+    exchange: "`Exchange::run`", Exchange, Clone, closes: &[MOVED, MOVED_TOO];
     exec: "`exec`", Exec, Fork, directory_fd: true;
     exec_no_program: "`exec` of a program that does not exist", ExecMissing, Fork;
     fork_run: "`fork_run`", ForkRun, Fork;
@@ -145,11 +162,10 @@ impl Entrance {
     pub fn planned(&self) -> Option<Vec<RawFd>> {
         let mut numbers = vec![0, 1, 2, 5, 6, 7, 8, LEFT, RIGHT, KEPT];
         match self.what {
-            What::FirstSpawn | What::Spawn | What::Wait | What::Status | What::Output | What::ForkRun => {
-                numbers.push(SLOT);
-            }
             What::Exec => {}
-            _ => return None,
+            What::SpawnMissing | What::ExecMissing | What::IsolatedNew => return None,
+            What::Close | What::CloseAll | What::SyncAndClose | What::CloseFrom => return None,
+            _ => numbers.push(SLOT),
         }
         if self.rest == Rest::Inherit {
             numbers.extend(LEAKS);
@@ -171,7 +187,10 @@ impl Entrance {
     /// What the program does.
     fn talk(&self) -> Talk {
         match self.what {
-            What::FirstSpawn | What::Spawn | What::Wait | What::ForkRun => Talk::Converse,
+            What::FirstSpawn | What::Spawn | What::Wait | What::ForkRun | What::Capture | What::Exchange => {
+                Talk::Converse
+            }
+            What::EndGroup | What::EndDescendants => Talk::Linger,
             What::Output => Talk::Print,
             _ => Talk::Report,
         }
@@ -181,9 +200,6 @@ impl Entrance {
 /// Runs the entrance in a subject; returns its result as text.
 pub fn run(entrance: &Entrance, surroundings: &'static Surroundings) -> String {
     let result = match entrance.what {
-        What::FirstSpawn | What::Spawn | What::SpawnMissing | What::Wait | What::Status | What::Output => {
-            launch(entrance, surroundings)
-        }
         What::Exec | What::ExecMissing => return exec(entrance, surroundings),
         What::ForkRun => fork_run(entrance, surroundings),
         What::IsolatedNew => between_marks(|| Isolated::new().map(drop)).map(said),
@@ -192,6 +208,7 @@ pub fn run(entrance: &Entrance, surroundings: &'static Surroundings) -> String {
         What::SyncAndClose => between_marks(|| fdspawn::fd::sync_and_close(moved(MOVED))).map(said),
         // SAFETY: the subject does not use what has these numbers.
         What::CloseFrom => between_marks(|| unsafe { fdspawn::fd::close_from(LEAKS[0]) }).map(said),
+        _ => launch(entrance, surroundings),
     };
     mark(Mark::Settled);
     result.unwrap_or_else(|panic| panic)
@@ -241,6 +258,9 @@ fn command(
     let (map, slot) = map(entrance, surroundings);
     command.args(program_arguments(talk, &surroundings.directory)).fd_map(map);
     command.launcher(if entrance.way == Way::Fork { Launcher::Fork } else { Launcher::Auto });
+    if entrance.what == What::EndGroup {
+        command.process_group(0);
+    }
     if entrance.directory_fd {
         command.current_dir_fd(&surroundings.directory_fd);
     } else {
@@ -280,6 +300,13 @@ fn launch(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<St
             };
             result.map_or_else(error, text)
         }),
+        What::Capture => {
+            let how = Capture::new().input("input").keep(Keep::AtMost(1000)).timeout(LONG);
+            let result = between_marks(|| command.capture(&how));
+            result.map(|result| result.map_or_else(error, |captured| captured_text(&captured, slot.unwrap())))
+        }
+        What::EndGroup | What::EndDescendants => end_all(entrance, &mut command, slot.unwrap()),
+        What::Exchange => exchange(&mut command, slot.unwrap()),
         What::Wait => {
             let mut child = command.spawn().unwrap();
             let text = converse(&mut child, slot.unwrap());
@@ -290,6 +317,79 @@ fn launch(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<St
         }
         _ => between_marks(|| command.spawn()).map(|result| result.map_or_else(error, |child| end(child, slot))),
     }
+}
+
+/// A time that is never over.
+const LONG: Duration = Duration::from_secs(60);
+
+fn captured_text(captured: &Captured, slot: Slot<PipeReader>) -> String {
+    let Captured { status, stop, ended, unsent, .. } = captured;
+    let texts = [&captured.stdout, &captured.stderr, captured.bytes(slot)].map(String::from_utf8_lossy);
+    format!("ok: {status:?}, {texts:?}, {stop:?}, {ended:?}, {unsent} left")
+}
+
+/// Ends the program and the process that it has started.
+fn end_all(entrance: &Entrance, command: &mut Command<'static>, slot: Slot<PipeReader>) -> Result<String, String> {
+    let mut child = command.spawn().unwrap();
+    let how = if entrance.what == What::EndGroup {
+        mark_group(child.id());
+        Teardown::term(LONG).reach(Reach::Group)
+    } else {
+        Teardown::kill().reach(Reach::Descendants)
+    };
+    let ends: [OwnedFd; 3] =
+        [child.stdin.take().unwrap().into(), child.stdout.take().unwrap().into(), child.stderr.take().unwrap().into()];
+    let mut slot = child.take(slot).unwrap();
+    // Each of the two is there when it has written this.
+    slot.read_exact(&mut [0; "slotslot".len()]).unwrap();
+    let result = between_marks(|| child.end(&how));
+    let result = result.map(|result| {
+        let text = |ended: Ended| {
+            let Ended { status, by, reached, .. } = ended;
+            let count = if let Reached::Descendants(count) = reached { count } else { 0 };
+            let left = if has_ended(&slot) { "no process" } else { "a process" };
+            format!("ok: {status}, by {by:?}, {count} descendants, {left} is left")
+        };
+        result.map_or_else(error, text)
+    });
+    // The caller tries it again.
+    child.end(&how).unwrap();
+    // The numbers are not the entrance's to close.
+    std::mem::forget((ends, slot));
+    result
+}
+
+/// Whether no process holds the other end of a pipe any more. One that has been killed may take a moment.
+fn has_ended(pipe: &PipeReader) -> bool {
+    let mut poll = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one structure is written.
+    unsafe { libc::poll(&raw mut poll, 1, 2000) == 1 && poll.revents & libc::POLLHUP != 0 }
+}
+
+/// Exchanges bytes with the program.
+fn exchange(command: &mut Command<'static>, slot: Slot<PipeReader>) -> Result<String, String> {
+    let mut child = command.spawn().unwrap();
+    // The plan has closed what had these numbers, or the caller does.
+    let stdin = owned(&File::from(OwnedFd::from(child.stdin.take().unwrap())), MOVED, true);
+    let stdout = owned(&File::from(OwnedFd::from(child.stdout.take().unwrap())), MOVED_TOO, true);
+    let result = between_marks(|| {
+        let mut exchange = Exchange::new();
+        exchange.feed(stdin, "input");
+        let output = exchange.drain(stdout, Keep::AtMost(1000));
+        exchange.child(&child, LONG).timeout(LONG);
+        let stop = exchange.run()?;
+        Ok((stop, exchange.bytes(output)))
+    });
+    let (mut error_end, mut slot) = (child.stderr.take().unwrap(), child.take(slot).unwrap());
+    let status = child.wait().unwrap();
+    let mut rest = String::new();
+    error_end.read_to_string(&mut rest).unwrap();
+    slot.read_to_string(&mut rest).unwrap();
+    std::mem::forget((error_end, slot));
+    let text = |(stop, output): (Stop, Vec<u8>)| {
+        format!("ok: {stop:?}, {}, {rest}, {status}", String::from_utf8_lossy(&output))
+    };
+    result.map(|result: fdspawn::Result<_>| result.map_or_else(error, text))
 }
 
 /// Talks with the program, and waits for it.

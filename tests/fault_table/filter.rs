@@ -6,7 +6,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// The call by which a subject tells the supervisor how far it is. Nothing else makes it.
+/// The call by which a subject tells the supervisor how far it is. The library makes it, too, but with other arguments.
 pub const MARKER: i64 = libc::SYS_getpgid;
 
 /// What the filter hands to the supervisor, besides the markers.

@@ -1,6 +1,7 @@
 //! The program that the subjects start. It writes what it has to a file, and then talks to its parent.
 
 use super::attributes;
+use super::subject::{Mark, mark_only};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -27,10 +28,12 @@ pub enum Talk {
     Print,
     /// The program also reads 0 to its end, and writes to the slot.
     Converse,
+    /// The program also starts another process. Both write to the slot, and read 0 to its end.
+    Linger,
 }
 
 impl Talk {
-    const ALL: [Self; 4] = [Self::Nothing, Self::Report, Self::Print, Self::Converse];
+    const ALL: [Self; 5] = [Self::Nothing, Self::Report, Self::Print, Self::Converse, Self::Linger];
 
     pub fn name(self) -> String {
         format!("{self:?}")
@@ -53,6 +56,15 @@ pub fn run(talk: Talk, directory: &Path) -> i32 {
         return 0;
     }
     std::fs::write(directory.join(REPORT), report(directory)).unwrap();
+    if talk == Talk::Linger {
+        // SAFETY: the process has one thread.
+        if unsafe { libc::fork() } == 0 {
+            mark_only(Mark::Function);
+        }
+        write!(at(SLOT), "slot").unwrap();
+        at(0).read_to_end(&mut Vec::new()).unwrap();
+        return 0;
+    }
     if talk == Talk::Converse {
         let mut text = String::new();
         at(0).read_to_string(&mut text).unwrap();

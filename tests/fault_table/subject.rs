@@ -33,12 +33,14 @@ pub enum Mark {
     Function,
     /// The entrance has just returned: no call from now on is the library's.
     Returned,
+    /// A child leads a process group of its own. The next argument is its number.
+    Group,
 }
 
 impl Mark {
     /// The mark that the argument of a marker call stands for.
     pub fn of(argument: u64) -> Option<Self> {
-        [Self::Begin, Self::End, Self::Settled, Self::Function, Self::Returned]
+        [Self::Begin, Self::End, Self::Settled, Self::Function, Self::Returned, Self::Group]
             .into_iter()
             .find(|mark| mark.argument() == argument)
     }
@@ -62,6 +64,12 @@ pub fn mark(mark: Mark) {
 pub fn mark_only(mark: Mark) {
     // SAFETY: the supervisor answers the call.
     unsafe { libc::syscall(MARKER, mark.argument()) };
+}
+
+/// Tells the supervisor that a child leads a process group.
+pub fn mark_group(leader: u32) {
+    // SAFETY: the supervisor answers the call.
+    unsafe { libc::syscall(MARKER, Mark::Group.argument(), u64::from(leader)) };
 }
 
 /// Which children there are. A child that is about to end may take a moment.
@@ -120,7 +128,7 @@ pub const LEFT: RawFd = 10;
 pub const RIGHT: RawFd = 11;
 pub const KEPT: RawFd = 12;
 const MAPPED: RawFd = 20;
-/// The entrance closes what has this number.
+/// The entrance closes what has this number. It may be a child's pipe by then.
 pub const MOVED: RawFd = 21;
 /// So it does with this one, if it closes several.
 pub const MOVED_TOO: RawFd = 22;
@@ -215,7 +223,7 @@ fn large_heap() {
 }
 
 /// Puts a duplicate at the given number; returns its owner.
-fn owned(file: &File, number: RawFd, close_on_exec: bool) -> OwnedFd {
+pub fn owned(file: &File, number: RawFd, close_on_exec: bool) -> OwnedFd {
     put(file, number, close_on_exec);
     moved(number)
 }

@@ -97,6 +97,7 @@ pub fn run(entrance: &Entrance, injection: Option<Injection>) -> Option<Seen> {
         .unwrap();
     let mut run = Run {
         group: child.id().cast_signed(),
+        child_group: None,
         injection,
         actor: None,
         role_counts: [0; 2],
@@ -118,6 +119,8 @@ pub fn run(entrance: &Entrance, injection: Option<Injection>) -> Option<Seen> {
 struct Run {
     /// The subject's process group, and its number.
     group: i32,
+    /// The group that a child of the subject leads.
+    child_group: Option<i32>,
     injection: Option<Injection>,
     /// The process that has passed the first mark, and whether it was forked and has not executed a program.
     actor: Option<(i32, bool)>,
@@ -132,7 +135,7 @@ struct Run {
 }
 
 impl Run {
-    /// Answers all calls until no process of the group is left.
+    /// Answers all calls until no process of the groups is left.
     fn supervise(&mut self, listener: Option<&Listener>) {
         let start = Instant::now();
         let null = File::options().read(true).write(true).open("/dev/null").unwrap();
@@ -153,31 +156,50 @@ impl Run {
             }
             if start.elapsed() > LIMIT && !self.seen.hang {
                 self.seen.hang = true;
-                // SAFETY: the group is the subject's, which is not reaped yet, or whose processes are.
-                unsafe { libc::kill(-self.group, libc::SIGKILL) };
+                self.signal(libc::SIGKILL);
             }
         }
         // SAFETY: the descriptor is this function's own.
         unsafe { libc::close(pidfd) };
     }
 
-    /// Reaps what has ended of the group. The test is the reaper of orphans.
+    fn groups(&self) -> impl Iterator<Item = i32> {
+        [self.group].into_iter().chain(self.child_group)
+    }
+
+    /// Sends a signal to all processes of the groups.
+    fn signal(&self, signal: i32) {
+        for group in self.groups() {
+            // SAFETY: the group is the subject's or its child's, and a process of it is not reaped yet, or it has none.
+            unsafe { libc::kill(-group, signal) };
+        }
+    }
+
+    /// Reaps what has ended of the groups. The test is the reaper of orphans.
     fn reap(&mut self) {
-        loop {
-            let mut status = 0;
-            // SAFETY: one number is written.
-            match unsafe { libc::waitpid(-self.group, &raw mut status, libc::WNOHANG | libc::__WALL) } {
-                0 => {
-                    std::thread::sleep(Duration::from_millis(1));
-                    return;
+        let mut alive = false;
+        for group in self.groups().collect::<Vec<_>>() {
+            loop {
+                let mut status = 0;
+                // SAFETY: one number is written.
+                match unsafe { libc::waitpid(-group, &raw mut status, libc::WNOHANG | libc::__WALL) } {
+                    0 => {
+                        alive = true;
+                        break;
+                    }
+                    -1 => break,
+                    pid if pid == self.group => {
+                        self.seen.status = status;
+                        // What a teardown has stopped goes on, finds the end of its input, and ends.
+                        self.signal(libc::SIGCONT);
+                    }
+                    _ => {}
                 }
-                -1 => {
-                    self.alive = false;
-                    return;
-                }
-                pid if pid == self.group => self.seen.status = status,
-                _ => {}
             }
+        }
+        self.alive = alive;
+        if alive {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -272,6 +294,7 @@ impl Run {
                     settled.wait_for_threads(request.thread, begin.threads);
                 }
             }
+            Mark::Group => self.child_group = Some(request.arguments[1] as i32),
             Mark::Function => {
                 self.functions.insert(request.thread);
             }

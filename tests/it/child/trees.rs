@@ -104,6 +104,43 @@ own_process! {
 }
 
 own_process! {
+    fn reach_ends_the_same_processes_if_signals_by_pidfds_fail() {
+        if refuse(&[libc::SYS_pidfd_send_signal], libc::EIO) {
+            ends_whom_it_should(few_ways());
+        }
+    }
+}
+
+own_process! {
+    fn list_of_threads_that_cannot_be_read_is_an_error_and_not_an_empty_list() {
+        let mut command = shell_by((Launcher::Auto, true), "read line; exit 3");
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        if refuse(&[libc::SYS_getdents64], libc::EIO) {
+            let error = child.end(&Teardown::kill().reach(Reach::Descendants)).unwrap_err();
+            assert!(matches!(error.failure(), Failure::NoProcessList), "{error}");
+            assert_eq!(error.raw_os_error(), Some(libc::EIO));
+        }
+        assert_eq!(child.try_wait().unwrap(), None);
+        drop(child.stdin.take());
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(3), "no signal was sent: {status}");
+    }
+}
+
+own_process! {
+    fn refused_sleep_is_no_panic() {
+        let child = |pidfd| shell_by((Launcher::Auto, pidfd), "sleep 60 & exec sleep 60").spawn().unwrap();
+        let children = [child(true), child(false)];
+        if refuse(&[libc::SYS_nanosleep, libc::SYS_clock_nanosleep], libc::EPERM) {
+            assert_eq!(children[1].wait_timeout(SHORT).unwrap(), None);
+        }
+        for child in &children {
+            child.end(&Teardown::kill().reach(Reach::Descendants)).unwrap();
+        }
+    }
+}
+
+own_process! {
     fn reach_ends_the_same_processes_for_a_plain_user() {
         // SAFETY: only numbers are passed. All threads change.
         if unsafe { libc::geteuid() != 0 || (libc::setgid(65_534) == 0 && libc::setuid(65_534) == 0) } {

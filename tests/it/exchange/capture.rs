@@ -2,6 +2,7 @@
 
 use super::{shell, ways};
 use crate::own_process;
+use crate::support::seccomp::refuse;
 use crate::support::{LAUNCHERS, children};
 use fdspawn::plan::Refusal;
 use fdspawn::{Capture, Failure, Keep, Reach, Signal, Stdio, Stop, Teardown};
@@ -153,6 +154,48 @@ fn slots_neither_hang_nor_kill_status_and_output() {
         assert_eq!(command.output().unwrap().stdout, b"done\n");
         let output = command.spawn().unwrap().wait_with_output().unwrap();
         assert!(output.status.success() && output.stdout == b"done\n");
+    }
+}
+
+own_process! {
+    fn status_reaps_the_child_if_its_slots_cannot_be_read() {
+        if refuse(&[libc::SYS_ppoll, libc::SYS_preadv2], libc::EIO) {
+            for way in ways() {
+                let mut command = shell(way, "echo slot >&5; exit 3");
+                command.reader(5);
+                let error = command.status().unwrap_err();
+                assert!(matches!(error.failure(), Failure::Read), "{error}");
+                assert_eq!((error.raw_os_error(), children()), (Some(libc::EIO), 0));
+            }
+        }
+    }
+}
+
+/// Captures while each call that does not wait fails. The input is more than the pipes to and from the program hold.
+fn captures_without_calls_that_do_not_wait(errno: i32) {
+    if refuse(&[libc::SYS_preadv2, libc::SYS_pwritev2], errno) {
+        let input = vec![b'i'; 1 << 20];
+        for way in ways() {
+            let captured = shell(way, "cat; echo err >&2").capture(&Capture::new().input(&input)).unwrap();
+            assert!(captured.stdout == input);
+            assert_eq!((&captured.stderr[..], captured.stop, captured.unsent), (&b"err\n"[..], Stop::Done, 0));
+            let captured = shell(way, "exec <&-; sleep 0.01").capture(&Capture::new().input(&input)).unwrap();
+            assert!(captured.unsent > 0, "the reader is gone");
+            assert_eq!(shell(way, "echo out; echo err >&2").output().unwrap().stdout, b"out\n");
+        }
+    }
+}
+
+own_process! {
+    fn input_and_output_move_without_calls_that_do_not_wait() {
+        captures_without_calls_that_do_not_wait(libc::ENOSYS);
+    }
+}
+
+own_process! {
+    fn calls_that_never_move_a_byte_are_replaced_by_others() {
+        // Each call has the answer of a pipe that is not ready, although poll(2) says that it is.
+        captures_without_calls_that_do_not_wait(libc::EAGAIN);
     }
 }
 
