@@ -58,12 +58,8 @@ impl Spawned {
     /// Waits until the child has ended, at most until the deadline, and does not reap it. If no call of this system tells that without
     /// reaping it, the readable pidfd does. If there is none, the function reaps it.
     pub(super) fn has_ended_by(&self, deadline: Option<Instant>) -> bool {
-        let mut is_readable = false;
-        if !self.is_reaped()
-            && let Some(pidfd) = self.pidfd()
-        {
-            is_readable = poll_until(pidfd, deadline);
-        }
+        let pidfd = if self.is_reaped() { None } else { self.pidfd() };
+        let is_readable = pidfd.is_some_and(|pidfd| poll_until(pidfd, deadline));
         let mut pause = PAUSES.0;
         loop {
             let is_known = || self.has_ended().or_else(|| self.pidfd().map(|_| is_readable));
