@@ -90,7 +90,7 @@ fn what_ignores_the_signal_is_killed_when_the_program_has_ended() {
     for option in ["", "--kill-after 60"] {
         at_once(&TREES, |tree| {
             let mark = Mark::new();
-            let options = format!("--timeout 2 --tree {tree} {option}");
+            let options = format!("--timeout 1 --tree {tree} {option}");
             let found = mark.output(&options, script);
             assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"ready\n"[..]), "{options}");
             mark.assert_none(&options);

@@ -8,12 +8,13 @@ mod streams;
 mod waits;
 
 use crate::support;
-use crate::support::LAUNCHERS;
+use crate::support::{LAUNCHERS, exhaustive};
 use fdspawn::{Command, Launcher};
 
-/// Each launcher, for children with a pidfd and without one.
+/// Clone with a pidfd and fork without one; in the exhaustive run each launcher with and without one.
 fn ways() -> impl Iterator<Item = (Launcher, bool)> {
-    LAUNCHERS.into_iter().flat_map(|launcher| [(launcher, true), (launcher, false)])
+    let all = LAUNCHERS.into_iter().flat_map(|launcher| [(launcher, true), (launcher, false)]);
+    all.filter(|&(launcher, pidfd)| exhaustive() || pidfd == (launcher == Launcher::Clone))
 }
 
 /// A shell that is started in this way.

@@ -2,6 +2,7 @@
 
 use crate::own_process;
 use crate::support;
+use crate::support::exhaustive;
 use crate::support::seccomp::refuse;
 use fdspawn::{Command, FdMap, fork_run};
 use std::ffi::{CStr, c_char};
@@ -242,7 +243,7 @@ own_process! {
                 }
             });
             let _over = support::Over(&over);
-            for _ in 0..300 {
+            for _ in 0..if exhaustive() { 300 } else { 100 } {
                 let strings = printed(&mut with_hook(|| {}));
                 for count in 0..KEPT {
                     let kept = format!("KEPT_{count}=kept");
