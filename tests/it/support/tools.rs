@@ -1,7 +1,7 @@
 //! Other programs and rights that some tests need.
 
 /// Set in CI: a test that lacks what it needs fails.
-const DEMAND: &str = "FDSPAWN_TEST_DEMAND_TOOLS";
+pub const DEMAND: &str = "FDSPAWN_TEST_DEMAND_TOOLS";
 
 /// Whether `program` is installed. If not, the test says that it is skipped, or fails if CI demands the program.
 pub fn has(program: &str) -> bool {
