@@ -56,7 +56,7 @@ const HEAVY: [&str; 36] = [
 
 /// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
 /// spawns and install filters of their own.
-const NOT_UNDER_A_FILTER: [&str; 19] = [
+const NOT_UNDER_A_FILTER: [&str; 21] = [
     "fd::",
     "inspect::",
     "isolated::",
@@ -67,6 +67,8 @@ const NOT_UNDER_A_FILTER: [&str; 19] = [
     "launch::valgrind::",
     "low_limit_at_the_first_spawn", // Without close_range there is no shared table.
     "storm_of_signals",
+    "beside_waits",
+    "bomb_of_processes",
     "maps_of_five_targets",
     "writing_a_program_and_executing_it_at_once", // Only a shared table prevents that race.
     "missing_feature_is_warned_of_once",
@@ -218,7 +220,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 13] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 15] = [
     // These tests are reruns themselves.
     "launch::reruns::suite_",
     // These tests are not about launches, or launch in one way only.
@@ -239,6 +241,9 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 13] = [
     "maps_of_five_targets",
     // These signals go to the calling thread only. Those of `signals_to_the_whole_group` go to all threads.
     "storm_of_signals",
+    // These tests launch thousands of children in each way.
+    "beside_waits",
+    "bomb_of_processes",
 ];
 
 #[test]
