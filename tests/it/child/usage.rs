@@ -48,13 +48,15 @@ own_process! {
                 ];
                 assert!(times.iter().all(|&(told, added)| is_about(told, added)), "{usage:?}, {times:?}");
                 let counts = [
-                    (usage.minor_faults, after.ru_minflt - before.ru_minflt),
-                    (usage.major_faults, after.ru_majflt - before.ru_majflt),
-                    (usage.voluntary_switches, after.ru_nvcsw - before.ru_nvcsw),
-                    (usage.involuntary_switches, after.ru_nivcsw - before.ru_nivcsw),
+                    (usage.minor_faults, after.ru_minflt - before.ru_minflt, 0),
+                    (usage.major_faults, after.ru_majflt - before.ru_majflt, 0),
+                    // A child is a zombie a moment before the kernel takes the processor from it for the last time. The kernel first adds
+                    // the usage up and then tells it, so this switch may be in what it tells only.
+                    (usage.voluntary_switches, after.ru_nvcsw - before.ru_nvcsw, 1),
+                    (usage.involuntary_switches, after.ru_nivcsw - before.ru_nivcsw, 1),
                 ];
-                for (told, added) in counts {
-                    assert_eq!(told, added as u64, "{usage:?}");
+                for (told, added, late) in counts {
+                    assert!((added as u64..=added as u64 + late).contains(&told), "{told}, {added}: {usage:?}");
                 }
                 assert!(usage.max_rss <= 1024 * after.ru_maxrss as u64, "{usage:?}");
             }
