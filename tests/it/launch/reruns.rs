@@ -56,7 +56,7 @@ const HEAVY: [&str; 36] = [
 
 /// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
 /// spawns and install filters of their own.
-const NOT_UNDER_A_FILTER: [&str; 21] = [
+const NOT_UNDER_A_FILTER: [&str; 25] = [
     "fd::",
     "inspect::",
     "isolated::",
@@ -68,7 +68,12 @@ const NOT_UNDER_A_FILTER: [&str; 21] = [
     "low_limit_at_the_first_spawn", // Without close_range there is no shared table.
     "storm_of_signals",
     "beside_waits",
-    "bomb_of_processes",
+    // These tests launch in each way themselves, with and without a pidfd.
+    "child::drops::",
+    "child::ends::",
+    "child::group_members::",
+    "child::trees::",
+    "exchange::",
     "maps_of_five_targets",
     "writing_a_program_and_executing_it_at_once", // Only a shared table prevents that race.
     "missing_feature_is_warned_of_once",
@@ -220,7 +225,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 15] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 19] = [
     // These tests are reruns themselves.
     "launch::reruns::suite_",
     // These tests are not about launches, or launch in one way only.
@@ -243,7 +248,12 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 15] = [
     "storm_of_signals",
     // These tests launch thousands of children in each way.
     "beside_waits",
-    "bomb_of_processes",
+    // These tests launch in each way themselves, with and without a pidfd.
+    "child::drops::",
+    "child::ends::",
+    "child::group_members::",
+    "child::trees::",
+    "exchange::",
 ];
 
 #[test]
