@@ -4,7 +4,7 @@ use fdspawn::Usage;
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Writes the usage to standard error. If that is closed, nobody learns about it.
+/// Writes the usage to standard error. It ignores an error of the write: fdrun has no other place for a message.
 pub fn print(usage: Option<Usage>, elapsed: Duration) {
     let text = usage.map_or("fdrun: the system does not tell what the program has used\n".to_owned(), |usage| {
         text(&usage, elapsed)

@@ -20,7 +20,7 @@ use std::time::Instant;
 ///
 /// A child that [`Command::own_cgroup`] starts is made in it, and all that the child starts stays in it, in any session and any process group.
 /// So the processes can be limited, counted, signalled and killed together. A process leaves only if it has the right to write to
-/// `cgroup.procs` of another cgroup: root has, and so has a process of the user to whom a cgroup above both is delegated.
+/// `cgroup.procs` of another cgroup. Root has this right, and a user has it between two cgroups if a cgroup above both is delegated to that user.
 ///
 /// # Owners
 ///

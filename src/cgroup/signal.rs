@@ -71,8 +71,8 @@ pub(super) enum Pidfds {
 /// The processes that have been signalled.
 #[derive(Debug, Default)]
 pub(super) struct Signalled {
-    /// The processes that the last pass has found, each with its number and the file of its pidfd. Since Linux 6.9 the file of each process
-    /// is another one, so a new process that has got the number of an ended one is told apart.
+    /// The processes that the last pass has found, each with its number and the file of its pidfd. Since Linux 6.9 each process has a file
+    /// of its own. By the file the next pass distinguishes a new process from an ended process that has had the same number.
     found: HashSet<(i32, Option<sys::FileIdentity>)>,
     pub(super) count: usize,
     /// The first error of a process that exists and was not signalled.

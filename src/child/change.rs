@@ -21,20 +21,19 @@ impl Spawned {
     /// Waits until the child ends, stops or continues. The call reports each stop and each continuation once.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn wait_change(&self) -> Result<Change, Errno> {
-        use crate::sys;
+        use crate::sys::{self, Backoff};
         use std::os::unix::process::ExitStatusExt;
-        use std::time::Duration;
         let every = libc::WSTOPPED | libc::WCONTINUED | libc::__WALL;
-        let mut pause = Duration::from_micros(500);
+        let mut backoff = Backoff::new();
         let mut has_ended = false;
         loop {
             if let Some(reaped) = self.try_wait()? {
                 return Ok(Change::Ended(reaped.status));
             }
             if has_ended {
-                // Another thread is ending the child and what it has started. Until it has done so, the end is not told.
-                self.pause(pause);
-                pause = (pause * 2).min(Duration::from_millis(16));
+                // Another thread is ending the child and what the child has started. Until that thread has finished, no wait tells the
+                // status.
+                self.pause(backoff.next());
                 continue;
             }
             let asked = self.with_pid(|pid| sys::wait_by_pid(pid, every | libc::WNOHANG));
@@ -59,8 +58,7 @@ impl Spawned {
                 has_ended = status.code().is_some() || status.signal().is_some();
             }
             if !matches!(waited, Some(Ok(_) | Err(Errno::INTR | Errno::CHILD))) {
-                sys::pause(pause);
-                pause = (pause * 2).min(Duration::from_millis(16));
+                sys::pause(backoff.next());
             }
         }
     }

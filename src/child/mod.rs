@@ -9,6 +9,7 @@ mod ended;
 mod executed;
 mod group;
 mod handle;
+mod look;
 mod pipes;
 mod process;
 mod reap;

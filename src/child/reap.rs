@@ -47,7 +47,7 @@ pub(super) fn wait_for_status(_: i32, _: Counted) -> Option<ExitStatus> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reaped {
     pub(crate) status: ExitStatus,
-    /// `None` if another part of the process has reaped the child.
+    /// `None` if another part of the process has reaped the child, or if the library needed only the status.
     pub(crate) usage: Option<Usage>,
 }
 
@@ -58,10 +58,10 @@ pub(super) fn wait(
     pidfd: Option<BorrowedFd<'_>>,
     counted: Counted,
     block: Block,
-    hold: ReapMode,
+    mode: ReapMode,
 ) -> Result<Option<Reaped>, Errno> {
     let mut options = libc::WEXITED;
-    if hold == ReapMode::Hold {
+    if mode == ReapMode::Hold {
         options |= libc::WNOWAIT;
     }
     if counted == Counted::All {
@@ -81,7 +81,7 @@ pub(super) fn wait(
     }
     match sys::wait_by_pid(pid, options) {
         // EINVAL: Linux before 4.7 has no __WALL here. The next call could not hold the child.
-        Err(errno) if is_refusal(errno) && hold == ReapMode::Reap => {}
+        Err(errno) if is_refusal(errno) && mode == ReapMode::Reap => {}
         result => return result.map(reaped),
     }
     // `wait4` counts children that have ended without a flag for them.

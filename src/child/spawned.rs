@@ -1,11 +1,10 @@
 //! `Spawned`: waits for a child, reaps it, and sends it signals.
 
-use super::executed::{has_executed, is_known_to_have_executed};
-#[cfg(not(target_os = "openbsd"))]
-use super::reap::peek;
-use super::reap::{Block, Counted, Reaped, is_child, sleep_until_end, status_after_reap, wait, wait_for_status};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::reap::{is_refusal, is_stopped, peek_by_pidfd};
+use super::executed::has_executed;
+use super::reap::{Block, Counted, Reaped, sleep_until_end, status_after_reap, wait, wait_for_status};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::reap::{is_refusal, peek};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::cgroup::Cgroup;
 use crate::group::{Membership, ReapMode};
@@ -225,7 +224,7 @@ impl Spawned {
 
     /// Waits once, and does not block. The leader of an open group stays a zombie.
     fn wait_once(&self) -> Result<Option<Reaped>, Errno> {
-        let once = |hold| wait(self.pid, self.pidfd(), Counted::All, Block::Never, hold);
+        let once = |mode| wait(self.pid, self.pidfd(), Counted::All, Block::Never, mode);
         let waited = match &self.membership {
             None => once(ReapMode::Reap),
             Some(membership) => membership.wait(once),
@@ -298,22 +297,6 @@ impl Spawned {
         }
     }
 
-    /// Whether another part of this process, or the kernel, has reaped the child, so that its pid may be another process's. The function
-    /// cannot tell the child from a later child of this process that has the same pid.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn is_reaped_elsewhere(&self) -> bool {
-        match self.pidfd() {
-            Some(pidfd) => !is_child(pidfd),
-            None => peek(self.pid, Counted::All) == Err(Errno::CHILD),
-        }
-    }
-
-    /// This system cannot look at a child without reaping it.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn is_reaped_elsewhere(&self) -> bool {
-        false
-    }
-
     /// Finds out whether a child of the clone launcher has executed its program. If it was killed before, reaps it and returns its
     /// status.
     ///
@@ -357,71 +340,6 @@ impl Spawned {
     pub(crate) fn verify_exec(&mut self) -> Result<(), ExitStatus> {
         self.has_executed = true;
         Ok(())
-    }
-
-    /// Whether the child has ended, without reaping it. `None` if no call tells. The pidfd is asked first, since the process id of a child
-    /// that other code has reaped may be that of a later child.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn has_ended(&self) -> Option<bool> {
-        let by_pidfd = self.pidfd().map(peek_by_pidfd).filter(|peeked| !peeked.is_err_and(is_refusal));
-        match by_pidfd.unwrap_or_else(|| peek(self.pid, Counted::All)) {
-            Ok(has_ended) => Some(has_ended),
-            Err(Errno::CHILD) => Some(true), // It has been reaped.
-            Err(_) => None,
-        }
-    }
-
-    /// Whether the child has ended, without reaping it. `None` if no call tells. This system has no pidfds.
-    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "openbsd")))]
-    pub(crate) fn has_ended(&self) -> Option<bool> {
-        match peek(self.pid, Counted::All) {
-            Ok(has_ended) => Some(has_ended),
-            Err(Errno::CHILD) => Some(true), // It has been reaped.
-            Err(_) => None,
-        }
-    }
-
-    /// This system cannot look at a child without reaping it.
-    #[cfg(target_os = "openbsd")]
-    pub(crate) fn has_ended(&self) -> Option<bool> {
-        None
-    }
-
-    /// Whether a signal has stopped the child. `None` if no call tells.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn is_stopped(&self) -> Option<bool> {
-        match is_stopped(self.pid) {
-            Ok(is_stopped) => Some(is_stopped),
-            Err(Errno::CHILD) => Some(false), // It has been reaped.
-            Err(_) => None,
-        }
-    }
-
-    /// The library does not look for stops on this system.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn is_stopped(&self) -> Option<bool> {
-        Some(false)
-    }
-
-    /// Whether one system call says that the child has executed a program. If it is false, the answer is open.
-    pub(crate) fn is_known_to_have_executed(&self) -> bool {
-        is_known_to_have_executed(self.pid)
-    }
-
-    /// Whether the child has left this process's session, so that `setpgid(2)` cannot tell whether the child has
-    /// executed.
-    pub(crate) fn is_in_other_session(&self) -> bool {
-        sys::session_of(self.pid) != sys::session_of(0)
-    }
-
-    /// Whether the child has executed a program. `None` if the system does not tell.
-    pub(crate) fn has_executed(&self) -> Option<bool> {
-        has_executed(self.pid)
-    }
-
-    /// Whether a pidfd refers to this child, and the child has not been reaped.
-    pub(crate) fn is_referred_to_by(&self, pidfd: &OwnedFd) -> bool {
-        is_child(pidfd.as_fd())
     }
 
     /// Whether the child was started as the leader of a process group.

@@ -2,14 +2,12 @@
 
 use super::reap::Reaped;
 use super::spawned::Spawned;
+use crate::sys::{self, Backoff};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
-
-/// The first and the longest pause between two looks at the child, if no pidfd tells when the child ends.
-const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(16));
 
 impl Spawned {
     /// Waits until the child ends, and reaps it. `None` if the deadline comes first; without a deadline the function waits as
@@ -24,17 +22,16 @@ impl Spawned {
         if let Some(pidfd) = self.pidfd() {
             poll_until(pidfd, deadline);
         }
-        let mut pause = PAUSES.0;
+        let mut backoff = Backoff::new();
         loop {
             if let Some(reaped) = self.try_wait()? {
                 return Ok(Some(reaped));
             }
-            let left = deadline.map_or(pause, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = time_left(deadline);
             if left.is_zero() {
                 return Ok(None);
             }
-            self.pause(pause.min(left));
-            pause = (pause * 2).min(PAUSES.1);
+            self.pause(backoff.next().min(left));
         }
     }
 
@@ -60,20 +57,23 @@ impl Spawned {
     pub(super) fn has_ended_by(&self, deadline: Option<Instant>) -> bool {
         let pidfd = if self.is_reaped() { None } else { self.pidfd() };
         let is_readable = pidfd.is_some_and(|pidfd| poll_until(pidfd, deadline));
-        let mut pause = PAUSES.0;
+        let mut backoff = Backoff::new();
         loop {
             let is_known = || self.has_ended().or_else(|| self.pidfd().map(|_| is_readable));
             if self.is_reaped() || is_known().unwrap_or_else(|| self.is_reaped_now()) {
                 return true;
             }
-            let left = deadline.map_or(pause, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = time_left(deadline);
             if left.is_zero() {
                 return false;
             }
-            crate::sys::pause(pause.min(left));
-            pause = (pause * 2).min(PAUSES.1);
+            sys::pause(backoff.next().min(left));
         }
     }
+}
+
+fn time_left(deadline: Option<Instant>) -> Duration {
+    deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 /// Waits until a pidfd is readable or the deadline has come, and returns whether it is readable. The function also returns if the

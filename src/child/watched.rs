@@ -53,9 +53,7 @@ impl WatchedProcesses {
         self.list.push((process, false));
         self.grace = self.grace.max(grace);
     }
-}
 
-impl WatchedProcesses {
     pub(crate) fn set_grace(&mut self, grace: Duration) {
         self.grace = grace;
     }

@@ -4,7 +4,7 @@ use super::builder::Command;
 use super::c_strings::CStrings;
 use super::lend::Lend;
 use crate::group::Group;
-use crate::plan::{OnDrop, Signals};
+use crate::plan::Signals;
 use rustix::process::{Resource, Rlimit, Signal};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -147,35 +147,6 @@ impl<'fd> Command<'fd> {
     pub fn group(&mut self, group: &'fd Group) -> &mut Self {
         self.settings.plain.process_group = Some(0);
         self.settings.group = Some(group);
-        self
-    }
-
-    /// Sets what the drop of the [`Child`](crate::Child) does. The default is [`OnDrop::Detach`], as with `std::process`.
-    ///
-    /// The setting is for [`Command::spawn`]; [`Command::status`] and [`Command::output`] wait for the child.
-    ///
-    /// # Errors
-    ///
-    /// The spawn refuses a teardown that could not find the processes that it should reach, since a drop cannot return an error:
-    /// [`Reach::Group`] needs [`Command::process_group`] 0, [`Command::setsid`] or [`Command::group`], and [`Reach::Session`] needs
-    /// [`Command::setsid`].
-    ///
-    /// [`Reach::Group`]: crate::Reach::Group
-    /// [`Reach::Session`]: crate::Reach::Session
-    ///
-    /// ```
-    /// use fdspawn::{Command, OnDrop, Teardown};
-    /// use std::time::Duration;
-    ///
-    /// let how = Teardown::term(Duration::from_millis(500));
-    /// let server = Command::new("sleep").arg("60").on_drop(OnDrop::End(how)).spawn()?;
-    /// // If a panic unwinds here, it ends the server, too.
-    /// drop(server);
-    /// # Ok::<(), fdspawn::Error>(())
-    /// ```
-    #[doc(alias = "kill_on_drop")]
-    pub fn on_drop(&mut self, on_drop: OnDrop) -> &mut Self {
-        self.settings.on_drop = on_drop;
         self
     }
 

@@ -16,6 +16,7 @@ mod lend;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux_attributes;
 mod not_inherited;
+mod on_drop;
 mod settings;
 mod slot;
 mod source;

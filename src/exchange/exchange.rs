@@ -75,7 +75,8 @@ impl<'a> Exchange<'a> {
         self.flows.feed(to.into(), Cow::Borrowed(&[]), FlowSource::Stream(Box::new(reader)))
     }
 
-    /// Writes what a descriptor has to another one, and closes both at the first one's end, or if nobody reads the second one any more.
+    /// Reads the descriptor `from` and writes its bytes to the descriptor `to`. Closes both at the end of `from`, or when no process can read
+    /// what is written to `to`.
     pub fn feed_from(&mut self, to: impl Into<OwnedFd>, from: impl Into<OwnedFd>) -> Flow {
         self.flows.feed(to.into(), Cow::Borrowed(&[]), FlowSource::Fd(from.into()))
     }
@@ -154,9 +155,9 @@ impl<'a> Exchange<'a> {
         Ok((feed, self.drain(socket, keep)))
     }
 
-    /// Writes what a drain reads from now on to another descriptor, too: a file, a pipe, the terminal. If that takes no more bytes now, the
-    /// exchange reads no more of the stream until it does. If nobody reads the other descriptor any more, the stream goes on without it. The
-    /// exchange closes the other descriptor at the end of the stream.
+    /// Writes what a drain reads from now on to another descriptor, too: a file, a pipe, the terminal. If the other descriptor takes no more
+    /// bytes now, the exchange reads no more of the stream until it does. If no process can read the other descriptor any more, the exchange
+    /// closes it and goes on with the stream. It also closes the other descriptor at the end of the stream.
     ///
     /// # Panics
     ///

@@ -14,6 +14,7 @@ mod flags;
 mod lock;
 pub(crate) mod proc_numbers;
 mod ranges;
+pub(crate) mod ready;
 pub(crate) mod standard;
 mod sync_and_close_error;
 

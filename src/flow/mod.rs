@@ -8,6 +8,8 @@ mod keep;
 mod lines;
 mod reader;
 mod run;
+mod stop;
+mod watch;
 mod writer;
 
 pub(crate) use self::drain::Sink;
@@ -15,5 +17,6 @@ pub(crate) use self::failure::{FlowError, StreamCall};
 pub(crate) use self::feed::FlowSource;
 pub use self::keep::Keep;
 pub(crate) use self::keep::KeptBytes;
-pub use self::run::{Flow, Stop};
-pub(crate) use self::run::{Flows, NoChildren, Watch};
+pub(crate) use self::run::Flows;
+pub use self::stop::{Flow, Stop};
+pub(crate) use self::watch::{NoChildren, Watch};

@@ -1,7 +1,8 @@
 //! `StreamReader`: reads a descriptor without waiting, and without a change of its description's flags.
 
+use crate::fd::ready::is_ready_for;
 use crate::sys;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::fs::{FileType, fstat};
 use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
 use rustix::net::{AddressFamily, RecvFlags, SocketType, getsockname, recv, sockopt};
@@ -115,7 +116,8 @@ impl StreamReader {
         }
         match ioctl_fionread(&self.fd) {
             Ok(0) if !is_ready => Behind::Unknown,
-            // Another process may have taken the bytes that `poll(2)` has reported. A pipe is at its end only if nobody can write to it.
+            // Another process may have taken the bytes that `poll(2)` has reported. A pipe is at its end only if no process
+            // has a write end.
             Ok(0) if self.is(FileType::is_fifo) && !is_ready_for(self.fd.as_fd(), PollFlags::empty()) => {
                 Behind::Unknown
             }
@@ -147,12 +149,6 @@ pub(super) enum Behind {
     Bytes,
     End,
     Unknown,
-}
-
-/// Whether `poll(2)` reports one of these now, or that the other end is gone.
-pub(super) fn is_ready_for(fd: BorrowedFd<'_>, flags: PollFlags) -> bool {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    retry_on_intr(|| poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&now))) == Ok(1)
 }
 
 /// Whether an error says that the kernel, a filter or the description has no such call.

@@ -4,75 +4,14 @@ use super::drain::{Drain, Progress, Sink};
 use super::failure::{FlowError, StreamCall};
 use super::feed::{Feed, FlowSource, Ready};
 use super::keep::KeptBytes;
+use super::stop::{Flow, Stop};
+use super::watch::{Lookout, Watch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::borrow::Cow;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
-
-/// One stream of an [`Exchange`](crate::Exchange).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Flow {
-    /// The number of the exchange.
-    owner: u32,
-    index: u32,
-}
-
-/// Why a run of an [`Exchange`](crate::Exchange) has stopped. Each but `Done` can be followed by another run, which loses no byte and moves
-/// none twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stop {
-    /// All streams have been moved to their ends.
-    Done,
-    /// The deadline has come.
-    Deadline,
-    /// The stream has more bytes than [`Keep::AtMost`](crate::Keep::AtMost) lets through. The next byte has not been read.
-    Limit(Flow),
-    /// The callback of the stream has asked to stop.
-    Asked(Flow),
-    /// All watched children have ended, and the grace after that is over, but another process holds an end of a stream. What the streams
-    /// contained has been read.
-    Held,
-}
-
-/// The children whose end is an event for a run.
-pub(crate) trait Watch {
-    /// Whether a child is not known to have ended.
-    fn is_waiting(&self) -> bool;
-
-    /// Whether all of those have a pidfd.
-    fn has_pidfds(&self) -> bool;
-
-    /// Their pidfds.
-    fn pidfds(&self) -> Box<dyn Iterator<Item = BorrowedFd<'_>> + '_>;
-
-    /// Looks which ones have ended. Returns how long the streams may still be held, from now on, if all have.
-    fn grace(&mut self) -> Option<Duration>;
-}
-
-/// No children.
-#[derive(Debug)]
-pub(crate) struct NoChildren;
-
-impl Watch for NoChildren {
-    fn is_waiting(&self) -> bool {
-        false
-    }
-
-    fn has_pidfds(&self) -> bool {
-        true
-    }
-
-    fn pidfds(&self) -> Box<dyn Iterator<Item = BorrowedFd<'_>> + '_> {
-        Box::new(std::iter::empty())
-    }
-
-    fn grace(&mut self) -> Option<Duration> {
-        None
-    }
-}
+use std::time::Instant;
 
 /// The streams of an exchange.
 #[derive(Debug)]
@@ -97,9 +36,6 @@ enum Stream<'a> {
     Drain(Drain<'a>),
 }
 
-/// The longest time between two questions for the end of a child that has no pidfd, and the first one.
-const PAUSES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(16));
-
 /// A pipe gives at least so many bytes in a read, if it contains them.
 const PIPE_PAGE: usize = 4096;
 
@@ -115,16 +51,15 @@ impl<'a> Flows<'a> {
     }
 
     fn flow(&self, index: usize) -> Flow {
-        Flow { owner: self.number, index: u32::try_from(index).unwrap_or(u32::MAX) }
+        Flow::new(self.number, index)
     }
 
     fn get(&self, flow: Flow) -> Option<&Stream<'a>> {
-        self.list.get(flow.index as usize).filter(|_| flow.owner == self.number).map(|entry| &entry.stream)
+        self.list.get(flow.index_in(self.number)?).map(|entry| &entry.stream)
     }
 
     fn get_mut(&mut self, flow: Flow) -> Option<&mut Stream<'a>> {
-        let is_own = flow.owner == self.number;
-        self.list.get_mut(flow.index as usize).filter(|_| is_own).map(|entry| &mut entry.stream)
+        self.list.get_mut(flow.index_in(self.number)?).map(|entry| &mut entry.stream)
     }
 
     /// Writes bytes to a descriptor, and then what the source has.
@@ -331,7 +266,7 @@ impl<'a> Flows<'a> {
                     }
                 }
                 Err(error) if *is_needed => return Err(error),
-                Err(_) => {} // Nobody waits for the bytes, and the stream is closed.
+                Err(_) => {} // The stream is closed, and the caller gets none of its bytes.
             }
         }
         Ok(None)
@@ -393,39 +328,6 @@ impl<'a> Flows<'a> {
             }
         }
         Ok((ready, has_ended))
-    }
-}
-
-/// Looks for the ends of children.
-#[derive(Debug)]
-struct Lookout {
-    /// The next pause, if it has to ask again and again.
-    pause: Duration,
-    /// A pidfd is readable, and its child has not ended for this process: another process traces the child.
-    is_stuck: bool,
-}
-
-impl Lookout {
-    fn new() -> Self {
-        Self { pause: PAUSES.0, is_stuck: false }
-    }
-
-    /// Whether it has to ask for the ends of the children, and the time of the question.
-    fn next(&mut self, watch: &dyn Watch) -> (bool, Option<Instant>) {
-        if watch.has_pidfds() && !self.is_stuck {
-            return (false, None);
-        }
-        let end = Instant::now().checked_add(self.pause);
-        self.pause = (self.pause * 2).min(PAUSES.1);
-        (true, end)
-    }
-
-    /// Asks for the ends of the children. Returns the grace if all have ended.
-    fn look(&mut self, watch: &mut dyn Watch) -> Option<Duration> {
-        let before = watch.pidfds().count();
-        let grace = watch.grace();
-        self.is_stuck = grace.is_none() && watch.pidfds().count() == before;
-        grace
     }
 }
 

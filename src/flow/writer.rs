@@ -1,6 +1,7 @@
 //! `StreamWriter`: writes to a descriptor without waiting, without SIGPIPE, and without a change of its description's flags.
 
-use super::reader::{Refusals, is_no_such_call, is_ready_for};
+use super::reader::{Refusals, is_no_such_call};
+use crate::fd::ready::is_ready_for;
 use crate::sys;
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, fstat};

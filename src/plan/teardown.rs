@@ -8,17 +8,17 @@ use std::time::Duration;
 /// The default is SIGTERM, and SIGKILL after 2 s.
 ///
 /// ```
-/// use fdspawn::{Command, Signal, Teardown};
+/// use fdspawn::{Command, Signal, Stdio, Teardown};
+/// use std::io::Read;
 /// use std::time::Duration;
 ///
+/// let script = "trap '' INT; echo; while :; do sleep 0.01; done";
+/// let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn()?;
+/// child.stdout.as_mut().expect("piped").read_exact(&mut [0])?; // From now on the shell ignores SIGINT.
 /// // SIGINT, 100 ms later SIGTERM, a second later SIGKILL.
 /// let how = Teardown::signal(Signal::INT, Duration::from_millis(100)).then(Signal::TERM, Duration::from_secs(1));
-/// let mut command = Command::new("sh");
-/// let child = command.args(["-c", "trap '' INT; while :; do sleep 0.01; done"]).spawn()?;
-/// # std::thread::sleep(Duration::from_millis(100)); // until the shell ignores SIGINT
-/// let ended = child.end(&how)?;
-/// assert_eq!(ended.by, Some(Signal::TERM));
-/// # Ok::<(), fdspawn::Error>(())
+/// assert_eq!(child.end(&how)?.by, Some(Signal::TERM));
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Teardown {

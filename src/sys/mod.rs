@@ -28,7 +28,7 @@ pub(crate) use self::file_identity::{FileIdentity, file_identity};
 pub(crate) use self::forks::{ProcessCopy, forks};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::linux::*;
-pub(crate) use self::pause::pause;
+pub(crate) use self::pause::{Backoff, pause};
 pub(crate) use self::range_state::RangeState;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::socket::tcp_state;

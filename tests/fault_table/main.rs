@@ -12,6 +12,7 @@ mod entrances;
 mod filter;
 mod page;
 mod program;
+mod runs;
 mod snapshot;
 mod subject;
 mod supervisor;

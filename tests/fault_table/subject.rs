@@ -4,9 +4,10 @@
 //! the two, and looks at the process from outside while it waits in a marker.
 
 use super::attributes::Special;
-use super::entrances::{self, Entrance};
+use super::entrances::Entrance;
 use super::filter::{self, MARKER, Watched};
 use super::program;
+use super::runs;
 use std::ffi::c_int;
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -154,7 +155,7 @@ pub fn run(entrance: &Entrance, watched: Watched, directory: &Path) -> ! {
     }
     // The socket to the supervisor is at 0.
     put(&File::create_new(directory.join("stdin")).unwrap(), 0, false);
-    let text = entrances::run(entrance, surroundings);
+    let text = runs::run(entrance, surroundings);
     std::fs::write(directory.join(RESULT), text).unwrap();
     exit(0)
 }

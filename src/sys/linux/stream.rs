@@ -5,7 +5,7 @@ use super::syscall::call;
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// `RWF_NOWAIT`: the call fails with EAGAIN in place of waiting, whatever the flags of the description are.
+/// `RWF_NOWAIT`: the call does not wait, but fails with EAGAIN, even if the description does not have `O_NONBLOCK`.
 const NO_WAIT: usize = 8;
 
 /// `RWF_NOSIGNAL` (Linux 6.18): the call fails with EPIPE without SIGPIPE.

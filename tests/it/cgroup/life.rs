@@ -169,7 +169,7 @@ fn removal_of_a_cgroup_with_processes_is_an_error_after_a_second_and_can_be_repe
     cgroup.remove().unwrap();
     assert!(!cgroup.path().exists());
     child.wait().unwrap();
-    // A cgroup that is gone is empty, has nobody to signal, and is removed already.
+    // A cgroup that has been removed has no process, so a signal reaches none, and a second removal succeeds.
     cgroup.remove().unwrap();
     assert!(cgroup.is_empty().unwrap());
     assert!(cgroup.wait_until_empty(None).unwrap());

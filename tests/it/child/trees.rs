@@ -57,7 +57,7 @@ fn family(way: (Launcher, bool)) -> (Child, BTreeMap<String, i32>) {
     (child, relatives)
 }
 
-/// Ends a family by each reach: it ends all whom it should, and no one else.
+/// Ends a family by each reach. Each reach ends the processes that its page names, and no others.
 fn ends_whom_it_should(ways: impl Iterator<Item = (Launcher, bool)>) {
     adopt_orphans();
     for way in ways {

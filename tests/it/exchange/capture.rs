@@ -52,7 +52,7 @@ fn child_that_closes_its_output_and_runs_on_is_ended_in_time() {
 #[test]
 fn output_of_a_graceful_end_is_read_while_it_ends() {
     for way in ways() {
-        // The handler writes more than a pipe holds: it ends only if somebody reads.
+        // The handler writes more than a pipe holds, so the shell ends only if the parent reads the pipe.
         let script = "trap 'head -c 300000 /dev/zero; exit 3' TERM; echo ready; while :; do sleep 0.01; done";
         let how = Capture::new().timeout(Duration::from_millis(500)).end(Teardown::term(LONG));
         let captured = shell(way, script).capture(&how).unwrap();

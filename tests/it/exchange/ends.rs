@@ -186,7 +186,7 @@ own_process! {
                 // SAFETY: the copy ends here.
                 unsafe { libc::_exit(children().try_into().unwrap()) };
             });
-            assert_eq!(status, 0, "children of which nobody knows");
+            assert_eq!(status, 0, "no child is left");
         }
     }
 }

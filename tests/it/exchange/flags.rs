@@ -1,4 +1,4 @@
-//! Descriptions that are shared with other processes: the exchange leaves their flags alone, and works whatever they are.
+//! Descriptions that are shared with other processes: the exchange does not change their flags, and works with and without `O_NONBLOCK`.
 
 use super::{shell, ways};
 use crate::support::LAUNCHERS;

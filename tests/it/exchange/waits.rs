@@ -47,7 +47,7 @@ own_process! {
             let mut bytes = vec![0; sent];
             reader.read_exact(&mut bytes).unwrap();
             drop(reader);
-            assert_eq!(exchange.run().unwrap(), Stop::Done, "nobody reads the rest, and that raises no signal");
+            assert_eq!(exchange.run().unwrap(), Stop::Done, "the pipe has no reader any more, and the write raises no signal");
             assert_eq!(exchange.unsent(feed), input.len() - sent);
         });
     }
