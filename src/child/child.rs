@@ -304,6 +304,9 @@ impl Child {
     ///
     /// `EPERM` ([`Failure::Signal`]) if the child runs as another user, to which this process may not send signals, and has not ended by
     /// itself within 100 ms: a child that refuses a signal has no grace after it.
+    /// [`Failure::NoProcessList`] also if a list could not be read when the signals had begun, for example with `EMFILE`: the call has killed
+    /// the processes that it had found, and the child has been reaped.
+    ///
     /// [`Failure::CgroupNotEmpty`] with [`Reach::Cgroup`](crate::Reach::Cgroup) if the kernel has refused to kill the cgroup, and processes are
     /// left in it: the child has been reaped, and a wait returns its status.
     ///

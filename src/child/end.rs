@@ -4,6 +4,7 @@ use super::ended::Ended;
 use super::spawned::Spawned;
 use super::target::{Target, TargetError};
 use crate::plan::Teardown;
+use crate::sys::{self, Backoff};
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
@@ -28,7 +29,8 @@ pub(super) enum Patience {
 /// Why a child has not been ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndError {
-    /// There is no way to the processes that should be reached.
+    /// There is no way to the processes that should be reached; or there was none to some of them when the child, which has been reaped, had
+    /// ended.
     Target(TargetError),
     /// The child still runs: this process may not send it a signal.
     Refused(Errno),
@@ -36,8 +38,6 @@ pub(super) enum EndError {
     StillRuns,
     /// The child has ended, and cannot be reaped.
     Wait(Errno),
-    /// The child has ended and has been reaped, and other processes that should have been killed still run.
-    Left(Errno),
 }
 
 impl Spawned {
@@ -102,7 +102,7 @@ impl Spawned {
         match self.reap_ended() {
             Ok(Some(reaped)) => match target.check_kill() {
                 Ok(()) => Ok(Ended { status: reaped.status, by, reached: target.reached() }),
-                Err(errno) => Err(EndError::Left(errno)),
+                Err(error) => Err(EndError::Target(error)),
             },
             Ok(None) => Err(EndError::StillRuns),
             Err(errno) => Err(EndError::Wait(errno)),
@@ -113,10 +113,9 @@ impl Spawned {
 /// Waits until no process that the teardown reaches runs any more, at most until the deadline. Between two looks, `wait` reads what those
 /// processes write.
 fn wait_until_empty(target: &mut Target<'_>, deadline: Option<Instant>, wait: &mut dyn FnMut(Option<Instant>) -> bool) {
-    let mut pause = Duration::from_micros(500);
+    let mut backoff = Backoff::new();
     while !target.is_empty() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
         let _ = wait(Some(Instant::now())); // The child has ended.
-        crate::sys::pause(pause);
-        pause = (pause * 2).min(Duration::from_millis(16));
+        sys::pause(backoff.next());
     }
 }

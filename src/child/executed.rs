@@ -32,7 +32,7 @@ fn flag_in_proc(pid: i32) -> Option<bool> {
     let _guard = lock_stdio_numbers();
     let own = std::fs::read_link("/proc/self").ok()?;
     let number = if own.as_os_str() == std::process::id().to_string().as_str() { pid } else { number_in_proc(pid)? };
-    let stat = Stat::read(number)?;
+    let stat = Stat::read(number).ok()??;
     if own.as_os_str() != stat.parent.to_string().as_str() {
         return None; // It is another process.
     }

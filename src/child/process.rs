@@ -214,13 +214,11 @@ fn end_error(spawned: &Spawned, error: EndError) -> Error {
         EndError::Target(TargetError::NoCgroupMembers(errno)) => {
             (Failure::CgroupFile { file: "cgroup.procs" }, Some(errno))
         }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        EndError::Target(TargetError::CgroupNotEmpty(errno)) => (Failure::CgroupNotEmpty, Some(errno)),
         EndError::Refused(errno) => (Failure::Signal, Some(errno)),
         EndError::StillRuns => (Failure::StillRuns, None),
         EndError::Wait(errno) => (Failure::Wait, Some(errno)),
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        EndError::Left(errno) => (Failure::CgroupNotEmpty, Some(errno)),
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        EndError::Left(errno) => (Failure::Signal, Some(errno)),
     };
     failed(spawned, Subject::End, failure, errno)
 }

@@ -1,5 +1,7 @@
 //! `Stat`: fields of `/proc/PID/stat` (`proc_pid_stat(5)`).
 
+use rustix::io::Errno;
+
 /// Some fields of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
@@ -16,9 +18,17 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    /// Reads the file of a process; `None` if there is none.
-    pub(super) fn read(pid: i32) -> Option<Self> {
-        std::fs::read(format!("/proc/{pid}/stat")).ok().and_then(|text| Self::parse(&text))
+    /// Reads the file of a process; `None` if there is no such process, or if `/proc` hides it. Fails if this process cannot open the file,
+    /// for example because it is at its limit of descriptors.
+    pub(super) fn read(pid: i32) -> Result<Option<Self>, Errno> {
+        match std::fs::read(format!("/proc/{pid}/stat")) {
+            Ok(text) => Ok(Self::parse(&text)),
+            Err(error) => match Errno::from_io_error(&error) {
+                // EACCES and EPERM: `/proc` hides the process.
+                Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(None),
+                errno => Err(errno.unwrap_or(Errno::IO)),
+            },
+        }
     }
 
     /// Reads the file of a thread of a process.
@@ -82,10 +92,10 @@ mod tests {
     #[test]
     fn own_process_is_found_and_has_not_ended() {
         let pid = std::process::id().cast_signed();
-        let own = Stat::read(pid).unwrap();
+        let own = Stat::read(pid).unwrap().unwrap();
         assert!(!own.has_ended() && !own.is_at_rest());
-        assert_eq!(Stat::read(pid).unwrap().start_time, own.start_time);
-        assert_eq!(Stat::read(i32::MAX), None);
+        assert_eq!(Stat::read(pid).unwrap().unwrap().start_time, own.start_time);
+        assert_eq!(Stat::read(i32::MAX), Ok(None));
     }
 
     #[test]

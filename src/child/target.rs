@@ -24,7 +24,7 @@ pub(super) enum Target<'a> {
     Process(&'a Spawned),
     Group(GroupTarget<'a>),
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    Tree(&'a Spawned, Tree, Scope),
+    Tree(TreeTarget<'a>),
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Cgroup(CgroupTarget<'a>),
 }
@@ -49,6 +49,17 @@ pub(super) struct GroupTarget<'a> {
     is_gone: bool,
 }
 
+/// The processes that a child has started.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[derive(Debug)]
+pub(super) struct TreeTarget<'a> {
+    spawned: &'a Spawned,
+    tree: Tree,
+    scope: Scope,
+    /// Whether the last search has found all.
+    found: Result<(), Errno>,
+}
+
 /// Why there is no way to the processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TargetError {
@@ -62,6 +73,9 @@ pub(super) enum TargetError {
     /// The library has made no cgroup for the child.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     NoOwnCgroup,
+    /// The kernel has refused to kill the cgroup, and processes are left in it.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    CgroupNotEmpty(Errno),
     /// This process is in the cgroup itself.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     OwnCgroup,
@@ -120,7 +134,7 @@ impl<'a> Target<'a> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn tree(spawned: &'a Spawned, scope: Scope, search: Duration) -> Result<Self, TargetError> {
         let tree = Tree::new(spawned, scope, search).map_err(TargetError::NoProcessList)?;
-        Ok(Self::Tree(spawned, tree, scope))
+        Ok(Self::Tree(TreeTarget { spawned, tree, scope, found: Ok(()) }))
     }
 
     /// Sends a signal, and then SIGCONT, so that processes that are stopped take it. It searches for processes at most for this time. The
@@ -143,7 +157,7 @@ impl<'a> Target<'a> {
                 if has_it { Ok(()) } else { group.spawned.signal(signal).map(drop) }
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(spawned, tree, _) => {
+            Self::Tree(TreeTarget { spawned, tree, .. }) => {
                 // The processes that the child has started are not found any more after its end. The child gets the signal before them:
                 // a shell that saw its program end would end by itself, with the status of that.
                 let _ = tree.find_more(deadline);
@@ -170,8 +184,8 @@ impl<'a> Target<'a> {
                 group.spawned
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(spawned, tree, _) => {
-                let _ = tree.kill(spawned, search); // As above.
+            Self::Tree(TreeTarget { spawned, tree, found, .. }) => {
+                *found = tree.kill(spawned, search);
                 spawned
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -198,7 +212,10 @@ impl<'a> Target<'a> {
             Self::Process(_) => {}
             Self::Group(group) => _ = group.signal(Signal::KILL),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(_, tree, _) => _ = tree.signal(Signal::KILL, deadline),
+            Self::Tree(target) => {
+                // Each process that it finds gets SIGKILL.
+                target.found = target.found.and(target.tree.find_more(deadline));
+            }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Cgroup(target) => target.killed = target.cgroup.kill_until(deadline),
         }
@@ -216,7 +233,7 @@ impl<'a> Target<'a> {
             #[cfg(not(any(target_os = "linux", target_os = "android")))]
             Self::Group(_) => true,
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(_, tree, _) => tree.is_empty().unwrap_or(true),
+            Self::Tree(TreeTarget { tree, .. }) => tree.is_empty().unwrap_or(true),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Cgroup(target) => target.cgroup.is_empty().unwrap_or(true),
         }
@@ -231,18 +248,20 @@ impl<'a> Target<'a> {
         match self {
             Self::Process(_) | Self::Group(_) => {}
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(_, tree, _) => tree.wait_until_ended(deadline),
+            Self::Tree(TreeTarget { tree, .. }) => tree.wait_until_ended(deadline),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Cgroup(target) => _ = target.cgroup.wait_until_empty(Some(deadline)),
         }
     }
 
-    /// The error of the kill, if it has left processes.
-    pub(super) fn check_kill(&self) -> Result<(), Errno> {
+    /// The error of the kill, if it has left processes, or may have.
+    pub(super) fn check_kill(&self) -> Result<(), TargetError> {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Tree(TreeTarget { found, .. }) => found.map_err(TargetError::NoProcessList),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Cgroup(CgroupTarget { cgroup, killed: Err(errno), .. }) if !cgroup.is_empty().unwrap_or(false) => {
-                Err(*errno)
+                Err(TargetError::CgroupNotEmpty(*errno))
             }
             _ => Ok(()),
         }
@@ -254,9 +273,9 @@ impl<'a> Target<'a> {
             Self::Group(GroupTarget { way: Sent::ByPidfd, .. }) => Reached::GroupByPidfd,
             Self::Group(_) => Reached::GroupByNumber,
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(_, tree, Scope::Session) => Reached::Session(tree.count()),
+            Self::Tree(TreeTarget { tree, scope: Scope::Session, .. }) => Reached::Session(tree.count()),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(_, tree, Scope::Descendants) => Reached::Descendants(tree.count()),
+            Self::Tree(TreeTarget { tree, scope: Scope::Descendants, .. }) => Reached::Descendants(tree.count()),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Cgroup(target) => Reached::Cgroup(target.killed.unwrap_or(CgroupKill::Kill)),
         }

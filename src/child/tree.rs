@@ -6,11 +6,13 @@
 use super::spawned::Spawned;
 use super::stat::Stat;
 use crate::fd::proc_numbers::{is_in_proc, proc_numbers};
+use crate::fd::ready::is_ready_for;
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers_if_closed};
 use crate::sys;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -42,6 +44,8 @@ pub(super) struct Tree {
     numbers: BTreeMap<i32, usize>,
     /// A signal that each process gets as soon as it is found.
     at_once: Option<Signal>,
+    /// The last error of a look at one process. The search goes on with the others, and fails then.
+    refused: Cell<Option<Errno>>,
 }
 
 /// A process that belongs to the tree.
@@ -63,7 +67,7 @@ impl Tree {
             return Err(Errno::NOENT);
         }
         let pid = spawned.id().cast_signed();
-        let found = Held::new(pid, |_| true);
+        let found = Held::new(pid, |_| true)?;
         // This comes after the file was read: if the child is still there, the file was its own.
         let is_reaped = spawned.with_pid(|_| spawned.is_reaped_elsewhere()).unwrap_or(true);
         let root = match found {
@@ -77,10 +81,10 @@ impl Tree {
 
     fn of(root: Held, scope: Scope, search: Duration) -> Result<Self, Errno> {
         let (held, numbers) = (Vec::new(), BTreeMap::new());
-        let mut tree = Self { root, scope, has_lists: true, held, numbers, at_once: None };
+        let mut tree = Self { root, scope, has_lists: true, held, numbers, at_once: None, refused: Cell::new(None) };
         tree.scan(Instant::now() + search)?;
         // The first process of each PID namespace is there as long as the namespace is.
-        if !tree.has_lists_to_read() && Stat::read(1).is_none() { Err(Errno::ACCESS) } else { Ok(tree) }
+        if !tree.has_lists_to_read() && Stat::read(1)?.is_none() { Err(Errno::ACCESS) } else { Ok(tree) }
     }
 
     /// Whether the lists of children lead to all processes.
@@ -122,13 +126,13 @@ impl Tree {
     /// Stops the root and all processes of the tree, so that none of them makes another one. Then it kills those of the tree. It searches
     /// at most for this time.
     pub(super) fn kill(&mut self, root: &Spawned, search: Duration) -> Result<(), Errno> {
-        let stopped = root.signal(Signal::STOP);
+        let _ = root.signal(Signal::STOP); // The answer of the child to SIGKILL counts.
         self.at_once = Some(Signal::STOP);
-        let _ = self.send_from(0, Signal::STOP); // The answer to SIGKILL counts.
+        let _ = self.send_from(0, Signal::STOP);
         let found = self.stop(search);
         self.at_once = Some(Signal::KILL);
-        let killed = self.send_from(0, Signal::KILL);
-        stopped.map(drop).and(found).and(killed)
+        let _ = self.send_from(0, Signal::KILL); // A process of another user may refuse it.
+        found
     }
 
     fn stop(&mut self, search: Duration) -> Result<(), Errno> {
@@ -172,14 +176,17 @@ impl Tree {
 
     /// Holds all processes of the tree that are not held yet. It looks once at least, and again until nothing is new or the deadline comes.
     fn scan(&mut self, deadline: Instant) -> Result<(), Errno> {
-        if self.has_lists_to_read() {
-            return self.scan_lists(deadline);
-        }
+        let found = if self.has_lists_to_read() { self.scan_lists(deadline) } else { self.scan_all(deadline) };
+        found.and(self.refused.take().map_or(Ok(()), Err))
+    }
+
+    /// Reads the state of each process of the system.
+    fn scan_all(&mut self, deadline: Instant) -> Result<(), Errno> {
         loop {
             let before = self.held.len();
             for pid in proc_numbers(proc()?)? {
                 let is_new = pid != self.root.pid && !self.holds(pid);
-                if is_new && Stat::read(pid).is_some_and(|stat| self.owns(&stat)) {
+                if is_new && self.looked(Stat::read(pid)).flatten().is_some_and(|stat| self.owns(&stat)) {
                     self.hold(pid);
                 }
             }
@@ -200,7 +207,7 @@ impl Tree {
                 Ok(Some(children)) => children,
                 Ok(None) => {
                     self.has_lists = false;
-                    return self.scan(deadline);
+                    return self.scan_all(deadline);
                 }
                 Err(errno) => {
                     result = Err(errno);
@@ -235,7 +242,8 @@ impl Tree {
             // As long as a process of the session exists, the kernel gives the number to no other process.
             Scope::Session => {
                 stat.session == self.root.pid
-                    && (self.root.is_unreaped() || self.held.iter().any(|held| !held.has_ended()))
+                    && (self.looked(self.root.is_unreaped()) == Some(true)
+                        || self.held.iter().any(|held| !held.has_ended()))
             }
             // The number of a parent that has ended may be another process's.
             Scope::Descendants if stat.parent == self.root.pid => !self.root.has_ended(),
@@ -243,9 +251,14 @@ impl Tree {
         }
     }
 
+    /// What a look at a process has found. Remembers an error.
+    fn looked<T>(&self, found: Result<T, Errno>) -> Option<T> {
+        found.map_err(|errno| self.refused.set(Some(errno))).ok()
+    }
+
     /// Holds a process, if it still runs and belongs to the tree.
     fn hold(&mut self, pid: i32) -> bool {
-        match Held::new(pid, |stat| !stat.has_ended() && self.owns(stat)) {
+        match self.looked(Held::new(pid, |stat| !stat.has_ended() && self.owns(stat))).flatten() {
             Some(held) if !held.has_ended() => {
                 if let Some(signal) = self.at_once {
                     let _ = held.signal(signal);
@@ -262,18 +275,22 @@ impl Tree {
 impl Held {
     /// Holds the process that has this number, if its state is as required. The state is read after the pidfd was opened: if the pidfd
     /// refers to an earlier process of this number, it says that this process has ended.
-    fn new(pid: i32, is_required: impl FnOnce(&Stat) -> bool) -> Option<Self> {
-        let pidfd = match sys::open_pidfd(pid) {
-            Err(Errno::SRCH) => return None,
+    fn new(pid: i32, is_required: impl FnOnce(&Stat) -> bool) -> Result<Option<Self>, Errno> {
+        let mut pidfd = match sys::open_pidfd(pid) {
+            Err(Errno::SRCH) => return Ok(None),
             result => result.ok().and_then(|pidfd| dup_above_stdio(pidfd).ok()),
         };
-        let stat = Stat::read(pid).filter(is_required);
-        stat.map(|stat| Self { pid, start_time: stat.start_time, pidfd })
+        let mut stat = Stat::read(pid);
+        if stat == Err(Errno::MFILE) && pidfd.take().is_some() {
+            // The last free number is needed for the reads of `/proc`. The process is held by its number and its start time then.
+            stat = Stat::read(pid);
+        }
+        Ok(stat?.filter(is_required).map(|stat| Self { pid, start_time: stat.start_time, pidfd }))
     }
 
     /// Whether the process is still there, at least as a zombie.
-    fn is_unreaped(&self) -> bool {
-        Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time)
+    fn is_unreaped(&self) -> Result<bool, Errno> {
+        Ok(Stat::read(self.pid)?.is_some_and(|stat| stat.start_time == self.start_time))
     }
 
     /// For a process that has ended, each signal succeeds.
@@ -296,16 +313,21 @@ impl Held {
 
     /// Whether the process cannot start another one: it is stopped, or has ended.
     fn is_at_rest(&self) -> bool {
-        Stat::read(self.pid).is_none_or(|stat| {
-            let is_other = stat.start_time != self.start_time;
-            is_other || stat.is_at_rest() || (stat.is_leaderless() && has_stopped_thread(self.pid))
+        // If this process cannot look, the other process may run.
+        Stat::read(self.pid).is_ok_and(|stat| {
+            stat.is_none_or(|stat| {
+                let is_other = stat.start_time != self.start_time;
+                is_other || stat.is_at_rest() || (stat.is_leaderless() && has_stopped_thread(self.pid))
+            })
         })
     }
 
     fn has_ended(&self) -> bool {
         match &self.pidfd {
-            Some(pidfd) => is_readable(pidfd),
-            None => !Stat::read(self.pid).is_some_and(|stat| stat.start_time == self.start_time && !stat.has_ended()),
+            Some(pidfd) => is_ready_for(pidfd.as_fd(), PollFlags::IN),
+            // If this process cannot look, the other process may run.
+            None => Stat::read(self.pid)
+                .is_ok_and(|stat| stat.is_none_or(|stat| stat.start_time != self.start_time || stat.has_ended())),
         }
     }
 }
@@ -313,10 +335,13 @@ impl Held {
 /// Whether a process other than the child is in a process group and runs.
 pub(super) fn group_has_others(group: i32, child: u32) -> Result<bool, Errno> {
     let _guard = lock_stdio_numbers_if_closed();
-    let is_other = |pid: &i32| {
-        pid.unsigned_abs() != child && Stat::read(*pid).is_some_and(|stat| stat.group == group && !stat.has_ended())
-    };
-    Ok(proc_numbers(proc()?)?.iter().any(is_other))
+    for pid in proc_numbers(proc()?)? {
+        let is_member = |stat: Stat| stat.group == group && !stat.has_ended();
+        if pid.unsigned_abs() != child && Stat::read(pid)?.is_some_and(is_member) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a signal has stopped a thread of a process whose main thread has ended.
@@ -328,13 +353,7 @@ fn has_stopped_thread(pid: i32) -> bool {
 
 /// Whether there is a process whose file in `/proc` this process cannot read.
 fn is_hidden(pid: i32) -> bool {
-    Stat::read(pid).is_none() && sys::group_of(pid).is_ok()
-}
-
-/// Whether the process that a pidfd refers to has ended.
-fn is_readable(pidfd: impl AsFd) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
-    matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1))
+    Stat::read(pid) == Ok(None) && sys::group_of(pid).is_ok()
 }
 
 fn proc() -> Result<File, Errno> {
@@ -389,7 +408,7 @@ mod tests {
         for _ in 0..2 {
             output.read_line(&mut line).unwrap();
         }
-        let held = || Held::new(shell.id().cast_signed(), |_| true).unwrap();
+        let held = || Held::new(shell.id().cast_signed(), |_| true).unwrap().unwrap();
         let with_lists = Tree::of(held(), Scope::Descendants, Duration::from_secs(60)).unwrap();
         let mut without = Tree { root: held(), scope: Scope::Descendants, has_lists: false, ..empty() };
         without.find_more(Instant::now() + Duration::from_secs(60)).unwrap();

@@ -180,8 +180,8 @@ pub enum Failure {
     NotInCgroup,
     /// The child does not lead a session. Start it with [`Command::setsid`](crate::Command::setsid).
     NoSession,
-    /// `/proc` does not show the processes of this process's PID namespace, or hides some of them (the mount option `hidepid`), so the
-    /// library cannot find the processes that the child has started.
+    /// The library cannot find the processes that the child has started: `/proc` does not show the processes of this process's PID namespace,
+    /// or hides some of them (the mount option `hidepid`), or this process cannot open its files (`EMFILE`).
     NoProcessList,
     /// The child still runs, although it has got SIGKILL. It ends when the kernel can stop its work, for example after
     /// a wait for a disk.

@@ -3,6 +3,7 @@
 mod changes;
 mod drops;
 mod ends;
+mod full_table;
 mod group_members;
 mod groups;
 mod output;
