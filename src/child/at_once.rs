@@ -1,6 +1,6 @@
 //! Waits for a child by its only handle, and reads the output of a child.
 
-use super::pipes::{ParentEnd, ParentEnds};
+use super::pipes::ParentEnds;
 use super::process::wait_error;
 use super::reap::Reaped;
 use super::spawned::{Spawned, WaitError};
@@ -8,8 +8,6 @@ use super::watched::WatchedChild;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::flow::{FlowError, Flows, Keep, KeptBytes, NoChildren, Sink};
 use std::io::PipeReader;
-use std::net::Shutdown;
-use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Output};
 
 /// Waits for the end of a child whose handle the library keeps, as `Child::wait` does. Meanwhile it reads the pipes of standard output and
@@ -56,19 +54,10 @@ pub(super) fn read_output(spawned: &Spawned, mut ends: ParentEnds) -> Result<[Ve
     Ok(kept.map(|flow| flow.and_then(|flow| flows.kept(flow)).map(KeptBytes::take).unwrap_or_default()))
 }
 
-/// Reads the ends of slots from now on, and drops the bytes. No code can take those ends any more: a child that writes to a slot should
-/// neither wait for ever nor get SIGPIPE, and one that reads a slot should find its end. Returns whether there is anything to read.
+/// Reads the ends of slots from now on, and drops the bytes. Returns whether there is anything to read.
 fn discard_slots(flows: &mut Flows<'_>, ends: ParentEnds) -> bool {
     let mut has_slots = false;
-    for (_, end) in ends.slots {
-        let fd: OwnedFd = match end {
-            ParentEnd::Reader(reader) => reader.into(),
-            ParentEnd::Writer(_) => continue,
-            ParentEnd::Socket(socket) => {
-                let _ = socket.shutdown(Shutdown::Write); // It fails if the child has closed its end: then there is nothing to end.
-                socket.into()
-            }
-        };
+    for fd in ends.slots.into_iter().filter_map(|(_, end)| end.into_discarded()) {
         flows.discard(fd);
         has_slots = true;
     }

@@ -2,7 +2,8 @@
 
 use crate::command::Slot;
 use std::io::{PipeReader, PipeWriter};
-use std::os::fd::{AsRawFd, RawFd};
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 /// The parent's end of one slot.
@@ -11,6 +12,21 @@ pub enum ParentEnd {
     Reader(PipeReader),
     Writer(PipeWriter),
     Socket(UnixStream),
+}
+
+impl ParentEnd {
+    /// What has to be read of an end that no code can take any more: a child that writes to it should neither wait for ever nor get SIGPIPE,
+    /// and a child that reads it should find its end. `None` for an end that only writes, which this closes.
+    pub(crate) fn into_discarded(self) -> Option<OwnedFd> {
+        match self {
+            Self::Reader(reader) => Some(reader.into()),
+            Self::Writer(_) => None,
+            Self::Socket(socket) => {
+                let _ = socket.shutdown(Shutdown::Write); // It fails if the child has closed its end: then there is nothing to end.
+                Some(socket.into())
+            }
+        }
+    }
 }
 
 /// All of the parent's ends.

@@ -194,8 +194,7 @@ impl<'a> Run<'a> {
         for (id, end) in child.take_slots() {
             match end {
                 ParentEnd::Reader(reader) => slots.push((id, exchange.drain(reader, capture.slots))),
-                ParentEnd::Writer(_) => {}
-                ParentEnd::Socket(socket) => exchange.discard_socket(socket),
+                end => _ = end.into_discarded().map(|fd| exchange.discard(fd)),
             }
         }
         let unread = if input.is_some() { 0 } else { bytes.len() };

@@ -6,7 +6,6 @@ use crate::flow::{Flow, FlowError, FlowSource, Flows, Keep, KeptBytes, Sink, Sto
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
-use std::net::Shutdown;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -267,12 +266,6 @@ impl<'a> Exchange<'a> {
     pub fn close(&mut self, flow: Flow) -> &mut Self {
         assert!(self.flows.close(flow), "the flow is not of this exchange");
         self
-    }
-
-    /// Reads a socket and drops the bytes, after its writing side has been ended.
-    pub(super) fn discard_socket(&mut self, socket: UnixStream) {
-        let _ = socket.shutdown(Shutdown::Write); // It fails if the child has closed its end: then there is nothing to end.
-        self.discard(socket);
     }
 
     /// The deadline.
