@@ -51,6 +51,7 @@
 mod cgroup;
 mod child;
 mod command;
+mod driven;
 mod environ;
 mod error;
 mod escape;
@@ -68,10 +69,11 @@ mod sys;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use self::cgroup::{Cgroup, CgroupKill};
-pub use self::child::{Change, Child, Ended, Handle, Process, Reached, Usage};
+pub use self::child::{Change, Child, Ended, Ending, Handle, Process, Reached, Usage};
 pub use self::command::{Args, Command, Environment, FdMap, IsolatedRef, Kept, Lend, Slot, Stdio, Variables};
+pub use self::driven::{Driven, block_on};
 pub use self::error::{Error, Failure, Result, Stage, Text};
-pub use self::exchange::{Capture, Captured, Exchange};
+pub use self::exchange::{Capture, Captured, Capturing, Children, Exchange, Finished, Member};
 pub use self::flow::{Flow, Keep, Stop};
 pub use self::group::Group;
 pub use self::isolated::Isolated;

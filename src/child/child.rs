@@ -227,7 +227,7 @@ impl Child {
 
     /// A second handle of the child, for other threads: see [`Process`].
     pub fn process(&self) -> Process {
-        Process(Arc::clone(&self.process))
+        Process::new(Arc::clone(&self.process))
     }
 
     /// Kills the child (SIGKILL), and does not wait for its end. If the child has been reaped, this does nothing.

@@ -3,10 +3,12 @@
 use super::ended::Ended;
 use super::spawned::Spawned;
 use super::target::{Target, TargetError};
+use crate::group::GroupError;
 use crate::plan::Teardown;
 use crate::sys::{self, Backoff};
 use rustix::io::Errno;
 use rustix::process::Signal;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a thread that may not block waits for the end of the child after SIGKILL, and how long each teardown waits for the ends of the
@@ -24,6 +26,19 @@ pub(super) enum Patience {
     Long,
     /// At most [`AFTER_KILL`].
     Short,
+    /// Without a limit, but no search for processes may take long.
+    Steps,
+}
+
+impl Patience {
+    /// How long it searches for processes to signal, and how long for processes to kill.
+    fn searches(self) -> (Duration, Duration) {
+        match self {
+            Self::Long => (FIRST_SEARCH, SEARCH),
+            // A thread that may not block searches in the time that it has after SIGKILL.
+            Self::Short | Self::Steps => (AFTER_KILL / 4, AFTER_KILL / 4),
+        }
+    }
 }
 
 /// Why a child has not been ended.
@@ -40,82 +55,198 @@ pub(super) enum EndError {
     Wait(Errno),
 }
 
-impl Spawned {
-    /// [`Spawned::end_with`], and nothing else is to be done meanwhile.
-    pub(super) fn end(&self, how: &Teardown, patience: Patience) -> Result<Ended, EndError> {
-        self.end_with(how, patience, &mut |deadline| self.has_ended_by(deadline))
+/// A teardown on its way. The child is not reaped by others meanwhile.
+#[derive(Debug)]
+pub(super) struct Course {
+    spawned: Arc<Spawned>,
+    how: Teardown,
+    patience: Patience,
+    target: Target,
+    /// How long the first search for processes has taken.
+    searched: Duration,
+    /// The signal after which the child has ended, or may have.
+    by: Option<Signal>,
+    state: CourseState,
+}
+
+/// What a teardown waits for.
+#[derive(Clone, Copy, Debug)]
+enum CourseState {
+    /// The next signal has this index.
+    Signal(usize),
+    /// The grace after the signal before this one lasts until then.
+    Grace { next: usize, end: Option<Instant> },
+    /// The child has ended, and the others have the rest of the grace.
+    GraceOfOthers { next: usize, end: Option<Instant>, backoff: Backoff },
+    /// SIGKILL has been sent, and a wait for the child ends then.
+    Killed { end: Option<Instant>, killed: Result<(), Errno> },
+    /// The child has ended, and the others have SIGKILL.
+    Swept { over: Instant, backoff: Backoff },
+    /// The caller has the result.
+    Over,
+}
+
+/// What a teardown waits for next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The end of the child, at most until then.
+    End(Option<Instant>),
+    /// The ends of other processes: the next look at them is then.
+    Look(Instant),
+    Done(Result<Ended, EndError>),
+}
+
+impl Course {
+    /// Finds the processes, and sends nothing.
+    pub(super) fn new(spawned: &Arc<Spawned>, how: &Teardown, patience: Patience) -> Result<Self, EndError> {
+        if spawned.is_in_copy() {
+            return Err(EndError::Target(GroupError::Copy.into())); // A thread that the copy does not have may hold the lock.
+        }
+        spawned.start_end();
+        // From here on the drop of the course ends what `start_end` has started.
+        let mut course = Self {
+            spawned: Arc::clone(spawned),
+            how: how.clone(),
+            patience,
+            target: Target::Process(Arc::clone(spawned)),
+            searched: Duration::ZERO,
+            by: None,
+            state: CourseState::Signal(0),
+        };
+        let start = Instant::now();
+        let (first, _) = patience.searches();
+        course.target = Target::new(spawned, how.reach, first).map_err(EndError::Target)?;
+        course.searched = start.elapsed().min(first);
+        Ok(course)
     }
 
-    /// Sends the signals of a teardown until the child has ended, kills what is left of the processes that it reaches, and reaps the child.
-    ///
-    /// `wait` waits until the child has ended, at most until the deadline, and returns whether it has ended.
-    pub(super) fn end_with(
-        &self,
-        how: &Teardown,
-        patience: Patience,
-        wait: &mut dyn FnMut(Option<Instant>) -> bool,
-    ) -> Result<Ended, EndError> {
-        let _ender = self.start_end();
-        // A thread that may not block searches in the time that it has after SIGKILL.
-        let (first, search) =
-            if patience == Patience::Short { (AFTER_KILL / 4, AFTER_KILL / 4) } else { (FIRST_SEARCH, SEARCH) };
-        let start = Instant::now();
-        let mut target = Target::new(self, how.reach, first).map_err(EndError::Target)?;
-        let searched = start.elapsed().min(first);
-        let mut by = None;
-        let mut has_ended = self.has_ended_by(Some(Instant::now()));
-        for &(signal, grace) in &how.signals {
-            if has_ended && (!how.graces_for_all || target.is_empty()) {
-                break;
-            }
-            // If this process may not send the child a signal, the child gets no grace, and the SIGKILL below returns
-            // the error.
-            let start = Instant::now();
-            if target.signal(signal, if patience == Patience::Short { grace } else { Duration::MAX }).is_err() {
-                continue;
-            }
-            if !has_ended {
-                by = Some(signal);
-            }
-            let start = if patience == Patience::Short { start } else { Instant::now() };
-            let deadline = start.checked_add(grace);
-            has_ended = wait(deadline);
-            if has_ended && how.graces_for_all {
-                wait_until_empty(&mut target, deadline, wait);
+    /// Goes on as far as it can without waiting. `has_ended` is whether the child has ended.
+    pub(super) fn next(&mut self, has_ended: bool) -> Next {
+        loop {
+            match self.state {
+                CourseState::Signal(index) => {
+                    let is_over = has_ended && (!self.how.graces_for_all || self.target.is_empty());
+                    match self.how.signals.get(index) {
+                        Some(&(signal, grace)) if !is_over => self.signal(index, signal, grace, has_ended),
+                        _ => self.kill(has_ended),
+                    }
+                }
+                CourseState::Grace { end, .. } if !has_ended && !is_past(end) => return Next::End(end),
+                CourseState::Grace { next, end } if has_ended && self.how.graces_for_all => {
+                    self.state = CourseState::GraceOfOthers { next, end, backoff: Backoff::new() };
+                }
+                CourseState::Grace { next, .. } => self.state = CourseState::Signal(next),
+                CourseState::GraceOfOthers { next, end, mut backoff } => {
+                    if self.target.is_empty() || is_past(end) {
+                        self.state = CourseState::Signal(next);
+                        continue;
+                    }
+                    let look = Instant::now() + backoff.next();
+                    self.state = CourseState::GraceOfOthers { next, end, backoff };
+                    return Next::Look(look);
+                }
+                CourseState::Killed { end, killed } if !has_ended => {
+                    if !is_past(end) {
+                        return Next::End(end);
+                    }
+                    return self.done(Err(killed.map_or_else(EndError::Refused, |()| EndError::StillRuns)));
+                }
+                CourseState::Killed { end, .. } => {
+                    let over = match end {
+                        Some(end) if self.patience == Patience::Short => end,
+                        _ => Instant::now() + AFTER_KILL,
+                    };
+                    // Kill the processes that were started after the last look at the lists.
+                    self.target.sweep(over);
+                    self.state = CourseState::Swept { over, backoff: Backoff::new() };
+                }
+                CourseState::Swept { over, mut backoff } => {
+                    if !self.target.have_ended() && Instant::now() < over {
+                        let look = Instant::now() + backoff.next();
+                        self.state = CourseState::Swept { over, backoff };
+                        return Next::Look(look);
+                    }
+                    let result = self.reap();
+                    return self.done(result);
+                }
+                CourseState::Over => return Next::Done(Err(EndError::StillRuns)),
             }
         }
+    }
+
+    fn done(&mut self, result: Result<Ended, EndError>) -> Next {
+        self.state = CourseState::Over;
+        Next::Done(result)
+    }
+
+    /// Sends a signal of the teardown.
+    fn signal(&mut self, index: usize, signal: Signal, grace: Duration, has_ended: bool) {
+        let next = index + 1;
+        // If this process may not send the child a signal, the child gets no grace, and the SIGKILL at the end returns
+        // the error.
         let start = Instant::now();
-        let killed = target.kill(search);
-        let over =
-            if patience == Patience::Short { start + (AFTER_KILL - searched) } else { Instant::now() + AFTER_KILL };
+        let search = match self.patience {
+            Patience::Long => Duration::MAX,
+            Patience::Short => grace,
+            Patience::Steps => grace.min(self.patience.searches().0),
+        };
+        if self.target.signal(signal, search).is_err() {
+            self.state = CourseState::Signal(next);
+            return;
+        }
         if !has_ended {
-            by = if killed.is_ok() { Some(Signal::KILL) } else { by };
-            let deadline = (patience == Patience::Short || killed.is_err()).then_some(over);
-            if !wait(deadline) {
-                return Err(killed.map_or_else(EndError::Refused, |()| EndError::StillRuns));
-            }
+            self.by = Some(signal);
         }
-        // Kill the processes that were started after the last look at the lists.
-        let over = if patience == Patience::Short { over } else { Instant::now() + AFTER_KILL };
-        target.sweep(over);
-        target.wait_until_ended(over);
-        match self.reap_ended() {
-            Ok(Some(reaped)) => match target.check_kill() {
-                Ok(()) => Ok(Ended { status: reaped.status, by, reached: target.reached() }),
+        let start = if self.patience == Patience::Short { start } else { Instant::now() };
+        self.state = CourseState::Grace { next, end: start.checked_add(grace) };
+    }
+
+    /// Sends SIGKILL.
+    fn kill(&mut self, has_ended: bool) {
+        let start = Instant::now();
+        let (_, search) = self.patience.searches();
+        let killed = self.target.kill(search);
+        let is_short = self.patience == Patience::Short;
+        let over = if is_short { start + (AFTER_KILL - self.searched) } else { Instant::now() + AFTER_KILL };
+        if !has_ended && killed.is_ok() {
+            self.by = Some(Signal::KILL);
+        }
+        self.state = CourseState::Killed { end: (is_short || killed.is_err()).then_some(over), killed };
+    }
+
+    fn reap(&mut self) -> Result<Ended, EndError> {
+        match self.spawned.reap_ended() {
+            Ok(Some(reaped)) => match self.target.check_kill() {
+                Ok(()) => Ok(Ended { status: reaped.status, by: self.by, reached: self.target.reached() }),
                 Err(error) => Err(EndError::Target(error)),
             },
             Ok(None) => Err(EndError::StillRuns),
             Err(errno) => Err(EndError::Wait(errno)),
         }
     }
+
+    /// Goes on to the result. `wait` waits until the child has ended, at most until the deadline, and returns whether it has ended.
+    pub(super) fn run(mut self, wait: &mut dyn FnMut(Option<Instant>) -> bool) -> Result<Ended, EndError> {
+        let mut has_ended = self.spawned.has_ended_by(Some(Instant::now()));
+        loop {
+            match self.next(has_ended) {
+                Next::End(deadline) => has_ended = wait(deadline),
+                Next::Look(at) => {
+                    let _ = wait(Some(Instant::now())); // The child has ended.
+                    sys::pause(at.saturating_duration_since(Instant::now()));
+                }
+                Next::Done(result) => return result,
+            }
+        }
+    }
 }
 
-/// Waits until no process that the teardown reaches runs any more, at most until the deadline. Between two looks, `wait` reads what those
-/// processes write.
-fn wait_until_empty(target: &mut Target<'_>, deadline: Option<Instant>, wait: &mut dyn FnMut(Option<Instant>) -> bool) {
-    let mut backoff = Backoff::new();
-    while !target.is_empty() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
-        let _ = wait(Some(Instant::now())); // The child has ended.
-        sys::pause(backoff.next());
+impl Drop for Course {
+    fn drop(&mut self) {
+        self.spawned.finish_end();
     }
+}
+
+fn is_past(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| end <= Instant::now())
 }

@@ -2,10 +2,12 @@
 
 mod at_once;
 mod change;
-#[allow(clippy::module_inception, reason = "the file of the type `Child`")]
+#[allow(clippy::module_inception, reason = "it has `Child`")]
 mod child;
 mod end;
+mod end_event;
 mod ended;
+mod ending;
 mod executed;
 mod group;
 mod handle;
@@ -26,7 +28,10 @@ mod watched;
 pub(crate) use self::at_once::{output_of, status_of};
 pub use self::change::Change;
 pub use self::child::Child;
+pub(crate) use self::end_event::EndEvent;
 pub use self::ended::{Ended, Reached};
+pub use self::ending::Ending;
+pub(crate) use self::ending::EndingSteps;
 pub use self::pipes::Handle;
 pub(crate) use self::pipes::{ParentEnd, ParentEnds};
 pub use self::process::Process;

@@ -1,18 +1,22 @@
 //! `Process`, a handle of a child for any thread.
 
-use super::end::{EndError, Patience};
+use super::end::{Course, EndError, Patience};
+use super::end_event::EndEvent;
 use super::ended::Ended;
 use super::reap::Reaped;
 use super::spawned::Spawned;
 use super::target::{Target, TargetError};
 use super::usage::Usage;
+use crate::driven::{Driven, Events};
 use crate::error::{Error, Failure, Result, Subject};
 use crate::group::Sent;
 use crate::plan::Teardown;
 use rustix::io::Errno;
 use rustix::process::Signal;
+use std::os::fd::BorrowedFd;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// A second handle of a child, from [`Child::process`]. By it another thread waits for the child or sends it a signal, even while any
@@ -36,18 +40,43 @@ use std::time::{Duration, Instant};
 /// ```
 ///
 /// [`Child::process`]: crate::Child::process
-#[derive(Clone, Debug)]
-pub struct Process(pub(super) Arc<Spawned>);
+#[derive(Debug)]
+pub struct Process {
+    pub(super) spawned: Arc<Spawned>,
+    /// Set when the process is driven.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// What [`Driven`] needs for a wait.
+#[derive(Debug)]
+struct Waiting {
+    end: EndEvent,
+    events: Events,
+}
 
 impl Process {
+    pub(super) fn new(spawned: Arc<Spawned>) -> Self {
+        Self { spawned, waiting: None }
+    }
+
+    /// The end of the child as an event.
+    pub(crate) fn end_event(&self) -> EndEvent {
+        EndEvent::new(Arc::clone(&self.spawned))
+    }
+
+    /// Whether both are handles of one child.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.spawned, &other.spawned)
+    }
+
     /// Waits until the child has ended, at most until the deadline, and does not reap it.
     pub(crate) fn has_ended_by(&self, deadline: Option<Instant>) -> bool {
-        self.0.has_ended_by(deadline)
+        self.spawned.has_ended_by(deadline)
     }
 
     /// The process id. After the child has been reaped, the kernel may give the number to another process.
     pub fn id(&self) -> u32 {
-        self.0.id()
+        self.spawned.id()
     }
 
     /// Waits until the child ends, and reaps it.
@@ -56,7 +85,7 @@ impl Process {
     ///
     /// Those of [`Child::wait`](crate::Child::wait).
     pub fn wait(&self) -> Result<ExitStatus> {
-        end_of_shared(&self.0).map(|reaped| reaped.status)
+        end_of_shared(&self.spawned).map(|reaped| reaped.status)
     }
 
     /// See [`Child::try_wait`](crate::Child::try_wait).
@@ -65,7 +94,7 @@ impl Process {
     ///
     /// Those of [`Child::wait`](crate::Child::wait).
     pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
-        self.0.try_wait().map(status).map_err(|errno| wait_error(&self.0, errno))
+        self.spawned.try_wait().map(status).map_err(|errno| wait_error(&self.spawned, errno))
     }
 
     /// See [`Child::wait_timeout`](crate::Child::wait_timeout).
@@ -75,7 +104,7 @@ impl Process {
     /// Those of [`Child::wait`](crate::Child::wait).
     pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
         // If the sum is too large for the clock, there is no deadline.
-        wait_until(&self.0, Instant::now().checked_add(time)).map(status)
+        wait_until(&self.spawned, Instant::now().checked_add(time)).map(status)
     }
 
     /// See [`Child::wait_deadline`](crate::Child::wait_deadline).
@@ -84,7 +113,7 @@ impl Process {
     ///
     /// Those of [`Child::wait`](crate::Child::wait).
     pub fn wait_deadline(&self, deadline: Instant) -> Result<Option<ExitStatus>> {
-        wait_until(&self.0, Some(deadline)).map(status)
+        wait_until(&self.spawned, Some(deadline)).map(status)
     }
 
     /// See [`Child::wait_usage`](crate::Child::wait_usage).
@@ -93,7 +122,7 @@ impl Process {
     ///
     /// Those of [`Child::wait`](crate::Child::wait).
     pub fn wait_usage(&self) -> Result<(ExitStatus, Option<Usage>)> {
-        end_of_shared(&self.0).map(|reaped| (reaped.status, reaped.usage))
+        end_of_shared(&self.spawned).map(|reaped| (reaped.status, reaped.usage))
     }
 
     /// See [`Child::signal`](crate::Child::signal).
@@ -102,7 +131,7 @@ impl Process {
     ///
     /// Those of [`Child::signal`](crate::Child::signal).
     pub fn signal(&self, signal: Signal) -> Result<bool> {
-        send(&self.0, signal)
+        send(&self.spawned, signal)
     }
 
     /// See [`Child::signal_group`](crate::Child::signal_group).
@@ -111,7 +140,7 @@ impl Process {
     ///
     /// Those of [`Child::signal_group`](crate::Child::signal_group).
     pub fn signal_group(&self, signal: Signal) -> Result<bool> {
-        send_to_group(&self.0, signal)
+        send_to_group(&self.spawned, signal)
     }
 
     /// See [`Child::end`](crate::Child::end).
@@ -131,8 +160,57 @@ impl Process {
     /// # Ok::<(), fdspawn::Error>(())
     /// ```
     pub fn end(&self, how: &Teardown) -> Result<Ended> {
-        end(&self.0, how, Patience::Long)
+        end(&self.spawned, how, Patience::Long)
     }
+}
+
+impl Clone for Process {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.spawned))
+    }
+}
+
+/// The wait for the end of the child. It needs no number for a pidfd of its own.
+///
+/// ```
+/// use fdspawn::{Command, Driven};
+/// use std::task::Poll;
+///
+/// let mut process = Command::new("sleep").arg("0.1").spawn()?.process();
+/// let status = loop {
+///     if let Poll::Ready(status) = process.step()? {
+///         break status;
+///     }
+///     // Any loop: here one that waits for this descriptor alone.
+///     let descriptor = process.descriptor()?;
+///     rustix::event::poll(&mut [rustix::event::PollFd::new(&descriptor, rustix::event::PollFlags::IN)], None)?;
+/// };
+/// assert!(status.success());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl Driven for Process {
+    type Output = ExitStatus;
+
+    fn descriptor(&mut self) -> Result<BorrowedFd<'_>> {
+        let Waiting { end, events } = waiting(&mut self.waiting, &self.spawned);
+        events.descriptor(end)
+    }
+
+    fn step(&mut self) -> Result<Poll<ExitStatus>> {
+        if let Some(status) = self.try_wait()? {
+            self.waiting = None; // What was registered is of no use any more.
+            return Ok(Poll::Ready(status));
+        }
+        let Waiting { end, events } = waiting(&mut self.waiting, &self.spawned);
+        end.look_again();
+        events.update(end)?;
+        Ok(Poll::Pending)
+    }
+}
+
+fn waiting<'a>(waiting: &'a mut Option<Box<Waiting>>, spawned: &Arc<Spawned>) -> &'a mut Waiting {
+    waiting
+        .get_or_insert_with(|| Box::new(Waiting { end: EndEvent::new(Arc::clone(spawned)), events: Events::default() }))
 }
 
 fn status(reaped: Option<Reaped>) -> Option<ExitStatus> {
@@ -177,7 +255,7 @@ pub(super) fn send_to_group(spawned: &Spawned, signal: Signal) -> Result<bool> {
 }
 
 /// Refuses a teardown that has no way to the processes that it should reach.
-pub(super) fn check_reach(spawned: &Spawned, how: &Teardown) -> Result<()> {
+pub(super) fn check_reach(spawned: &Arc<Spawned>, how: &Teardown) -> Result<()> {
     match Target::new(spawned, how.reach, Duration::ZERO) {
         Ok(_) => Ok(()),
         Err(error) => Err(end_error(spawned, EndError::Target(error))),
@@ -185,21 +263,30 @@ pub(super) fn check_reach(spawned: &Spawned, how: &Teardown) -> Result<()> {
 }
 
 /// Ends the child.
-pub(super) fn end(spawned: &Spawned, how: &Teardown, patience: Patience) -> Result<Ended> {
-    spawned.end(how, patience).map_err(|error| end_error(spawned, error))
+pub(super) fn end(spawned: &Arc<Spawned>, how: &Teardown, patience: Patience) -> Result<Ended> {
+    run_to_end(spawned, how, patience, &mut |deadline| spawned.has_ended_by(deadline))
 }
 
-/// Ends the child, and calls `wait` for each time in which it may end: see [`Spawned::end_with`].
+/// Ends the child, and calls `wait` for each time in which it may end. `wait` waits until the child has ended, at most until the deadline, and
+/// returns whether it has ended.
 pub(crate) fn end_while(
     process: &Process,
     how: &Teardown,
     wait: &mut dyn FnMut(Option<Instant>) -> bool,
 ) -> Result<Ended> {
-    let spawned = &process.0;
-    spawned.end_with(how, Patience::Long, wait).map_err(|error| end_error(spawned, error))
+    run_to_end(&process.spawned, how, Patience::Long, wait)
 }
 
-fn end_error(spawned: &Spawned, error: EndError) -> Error {
+fn run_to_end(
+    spawned: &Arc<Spawned>,
+    how: &Teardown,
+    patience: Patience,
+    wait: &mut dyn FnMut(Option<Instant>) -> bool,
+) -> Result<Ended> {
+    Course::new(spawned, how, patience).and_then(|course| course.run(wait)).map_err(|error| end_error(spawned, error))
+}
+
+pub(super) fn end_error(spawned: &Spawned, error: EndError) -> Error {
     let (failure, errno) = match error {
         EndError::Target(TargetError::Group(error)) => (error.failure(), error.errno()),
         #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -235,10 +235,15 @@ impl Spawned {
         }
     }
 
-    /// Keeps other threads from reaping the child until the guard is dropped.
-    pub(super) fn start_end(&self) -> Ender<'_> {
+    /// Keeps other threads from reaping the child until [`Spawned::finish_end`].
+    pub(super) fn start_end(&self) {
         self.lock().enders += 1;
-        Ender(self)
+    }
+
+    /// The thread that has called [`Spawned::start_end`] has finished.
+    pub(super) fn finish_end(&self) {
+        self.lock().enders -= 1;
+        self.is_ended.notify_all();
     }
 
     /// Sleeps, or waits until the thread that is ending the child has finished.
@@ -359,16 +364,5 @@ impl Spawned {
     /// Whether the calling process is a forked copy of the one that made the child.
     pub(crate) fn is_in_copy(&self) -> bool {
         self.forks != sys::forks()
-    }
-}
-
-/// A thread that is ending a child.
-#[derive(Debug)]
-pub(super) struct Ender<'a>(&'a Spawned);
-
-impl Drop for Ender<'_> {
-    fn drop(&mut self) {
-        self.0.lock().enders -= 1;
-        self.0.is_ended.notify_all();
     }
 }

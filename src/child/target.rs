@@ -12,6 +12,7 @@ use crate::plan::Reach;
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::Signal;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a signal other than SIGKILL searches at most for processes that have been started meanwhile. Those that it does not find get
@@ -20,29 +21,29 @@ const SEARCH: Duration = Duration::from_millis(100);
 
 /// The processes that a teardown reaches.
 #[derive(Debug)]
-pub(super) enum Target<'a> {
-    Process(&'a Spawned),
-    Group(GroupTarget<'a>),
+pub(super) enum Target {
+    Process(Arc<Spawned>),
+    Group(GroupTarget),
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    Tree(TreeTarget<'a>),
+    Tree(TreeTarget),
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    Cgroup(CgroupTarget<'a>),
+    Cgroup(CgroupTarget),
 }
 
 /// The cgroup of a child.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[derive(Debug)]
-pub(super) struct CgroupTarget<'a> {
-    spawned: &'a Spawned,
-    cgroup: &'a Cgroup,
+pub(super) struct CgroupTarget {
+    spawned: Arc<Spawned>,
+    cgroup: Cgroup,
     /// How the last kill has gone.
     killed: Result<CgroupKill, Errno>,
 }
 
 /// The process group of a child.
 #[derive(Debug)]
-pub(super) struct GroupTarget<'a> {
-    spawned: &'a Spawned,
+pub(super) struct GroupTarget {
+    spawned: Arc<Spawned>,
     /// How the last signal that has found a process has gone.
     way: Sent,
     /// Whether the last signal has found no process, or had no way to the group.
@@ -52,8 +53,8 @@ pub(super) struct GroupTarget<'a> {
 /// The processes that a child has started.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[derive(Debug)]
-pub(super) struct TreeTarget<'a> {
-    spawned: &'a Spawned,
+pub(super) struct TreeTarget {
+    spawned: Arc<Spawned>,
     tree: Tree,
     scope: Scope,
     /// Whether the last search has found all.
@@ -90,21 +91,21 @@ impl From<GroupError> for TargetError {
     }
 }
 
-impl<'a> Target<'a> {
+impl Target {
     /// Finds the processes, and sends nothing. If their number grows and grows, the search ends after this time.
     #[cfg_attr(
         not(any(target_os = "linux", target_os = "android")),
         allow(unused_variables, reason = "other systems have no list to search")
     )]
-    pub(super) fn new(spawned: &'a Spawned, reach: Reach, search: Duration) -> Result<Self, TargetError> {
+    pub(super) fn new(spawned: &Arc<Spawned>, reach: Reach, search: Duration) -> Result<Self, TargetError> {
         if spawned.is_in_copy() {
             return Err(GroupError::Copy.into());
         }
         match reach {
-            Reach::Process => Ok(Self::Process(spawned)),
+            Reach::Process => Ok(Self::Process(Arc::clone(spawned))),
             Reach::Group => {
                 spawned.check_group()?;
-                Ok(Self::Group(GroupTarget { spawned, way: Sent::No, is_gone: false }))
+                Ok(Self::Group(GroupTarget { spawned: Arc::clone(spawned), way: Sent::No, is_gone: false }))
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Reach::Session => {
@@ -121,9 +122,12 @@ impl<'a> Target<'a> {
             Reach::Descendants => Self::tree(spawned, Scope::Descendants, search),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Reach::Cgroup => {
-                let cgroup = spawned.cgroup().ok_or(TargetError::NoOwnCgroup)?;
+                let cgroup = spawned.cgroup().ok_or(TargetError::NoOwnCgroup)?.clone();
                 match cgroup.holds_this_process() {
-                    Ok(false) => Ok(Self::Cgroup(CgroupTarget { spawned, cgroup, killed: Ok(CgroupKill::Kill) })),
+                    Ok(false) => {
+                        let spawned = Arc::clone(spawned);
+                        Ok(Self::Cgroup(CgroupTarget { spawned, cgroup, killed: Ok(CgroupKill::Kill) }))
+                    }
                     Ok(true) => Err(TargetError::OwnCgroup),
                     Err(errno) => Err(TargetError::NoCgroupMembers(errno)),
                 }
@@ -132,9 +136,9 @@ impl<'a> Target<'a> {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn tree(spawned: &'a Spawned, scope: Scope, search: Duration) -> Result<Self, TargetError> {
+    fn tree(spawned: &Arc<Spawned>, scope: Scope, search: Duration) -> Result<Self, TargetError> {
         let tree = Tree::new(spawned, scope, search).map_err(TargetError::NoProcessList)?;
-        Ok(Self::Tree(TreeTarget { spawned, tree, scope, found: Ok(()) }))
+        Ok(Self::Tree(TreeTarget { spawned: Arc::clone(spawned), tree, scope, found: Ok(()) }))
     }
 
     /// Sends a signal, and then SIGCONT, so that processes that are stopped take it. It searches for processes at most for this time. The
@@ -176,12 +180,12 @@ impl<'a> Target<'a> {
 
     /// Kills the child and the others, for which it searches at most for this time.
     pub(super) fn kill(&mut self, search: Duration) -> Result<(), Errno> {
-        let child = match self {
+        let child: &Spawned = match self {
             Self::Process(spawned) => spawned,
             Self::Group(group) => {
                 // The group takes the signal if one of its members does, so the answer about the child counts.
                 group.signal(Signal::KILL);
-                group.spawned
+                &group.spawned
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Tree(TreeTarget { spawned, tree, found, .. }) => {
@@ -239,18 +243,14 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Waits until the processes that got SIGKILL have ended, if the system tells that, at most until the deadline.
-    #[cfg_attr(
-        not(any(target_os = "linux", target_os = "android")),
-        allow(unused_variables, reason = "other systems do not tell")
-    )]
-    pub(super) fn wait_until_ended(&self, deadline: Instant) {
+    /// Whether the processes that got SIGKILL have ended. If the system does not tell, the answer is yes.
+    pub(super) fn have_ended(&self) -> bool {
         match self {
-            Self::Process(_) | Self::Group(_) => {}
+            Self::Process(_) | Self::Group(_) => true,
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tree(TreeTarget { tree, .. }) => tree.wait_until_ended(deadline),
+            Self::Tree(TreeTarget { tree, .. }) => tree.have_ended(),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Cgroup(target) => _ = target.cgroup.wait_until_empty(Some(deadline)),
+            Self::Cgroup(target) => target.cgroup.is_empty().unwrap_or(true),
         }
     }
 
@@ -282,7 +282,7 @@ impl<'a> Target<'a> {
     }
 }
 
-impl GroupTarget<'_> {
+impl GroupTarget {
     /// Sends a signal to the group, and remembers how it has gone. Returns whether a process has taken it. This process may have joined the
     /// group since the teardown began, so that the group gets no signal any more.
     fn signal(&mut self, signal: Signal) -> bool {

@@ -160,13 +160,9 @@ impl Tree {
         self.held.iter().all(state)
     }
 
-    /// Waits until all processes that were found have ended, at most until the deadline.
-    pub(super) fn wait_until_ended(&self, deadline: Instant) {
-        let mut pause = Duration::from_micros(100);
-        while !self.are_all(Held::has_ended) && Instant::now() < deadline {
-            sys::pause(pause);
-            pause = (pause * 2).min(Duration::from_millis(10));
-        }
+    /// Whether all processes that were found have ended.
+    pub(super) fn have_ended(&self) -> bool {
+        self.are_all(Held::has_ended)
     }
 
     pub(super) fn find_more(&mut self, deadline: Instant) -> Result<(), Errno> {

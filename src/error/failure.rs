@@ -190,6 +190,9 @@ pub enum Failure {
     Read,
     /// The parent could not write the child's input.
     Write,
+    /// The parent could not make or use a set of events (`epoll(7)`, `timerfd_create(2)`; `kqueue(2)`), for example because no number is free
+    /// (`EMFILE`).
+    Events,
     /// The program has not succeeded: [`Captured::check`](crate::Captured::check).
     Status {
         /// The status.

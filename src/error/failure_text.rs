@@ -103,6 +103,7 @@ impl fmt::Display for Failure {
             Self::StillRuns => f.write_str("it still runs after SIGKILL"),
             Self::Read => f.write_str("read"),
             Self::Write => f.write_str("write"),
+            Self::Events => f.write_str("set of events"),
         }
     }
 }

@@ -89,6 +89,7 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::OwnCgroup
         | Failure::Read
         | Failure::Write
+        | Failure::Events
         | Failure::Status { .. }
         | Failure::TimedOut
         | Failure::OutputLimit => Stage::Running,

@@ -21,6 +21,8 @@ pub(crate) enum Subject {
     End(u32),
     Read(u32),
     Exchange,
+    /// Something that is driven by steps.
+    Driven,
     Captured(OsString),
     /// The directory in which the cgroup was to be made, if the caller has named one.
     #[cfg_attr(
@@ -41,7 +43,7 @@ impl Subject {
     pub(super) fn program(&self) -> Option<&OsStr> {
         match self {
             Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) | Self::Captured(program) => Some(program),
-            Self::Run | Self::Isolate | Self::Environment | Self::Exchange => None,
+            Self::Run | Self::Isolate | Self::Environment | Self::Exchange | Self::Driven => None,
             Self::MakeCgroup(_) | Self::Cgroup(..) => None,
             Self::GiveAway(_)
             | Self::Wait(_)
@@ -69,6 +71,7 @@ impl fmt::Display for Subject {
             Self::SignalGroup(pid) => write!(f, "cannot signal the group of process {pid}: "),
             Self::End(pid) => write!(f, "cannot end process {pid}: "),
             Self::Read(pid) => write!(f, "cannot read the output of process {pid}: "),
+            Self::Driven => f.write_str("cannot wait for events: "),
             Self::Exchange => f.write_str("cannot move bytes of an exchange: "),
             Self::Captured(program) => write!(f, "`{}`: ", Escaped::new(program)),
             Self::MakeCgroup(None) => f.write_str("cannot make a cgroup: "),

@@ -97,6 +97,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::Signal
         | Failure::Read
         | Failure::Write
+        | Failure::Events
         | Failure::Status { .. } => Errno::IO,
     }
 }

@@ -1,14 +1,17 @@
 //! `Exchange`: any number of streams of any number of children, in one thread.
 
 use crate::child::{Child, Process, WatchedProcesses};
+use crate::driven::{Driven, Events, SetPlace, Steps};
 use crate::error::{Error, Failure, Result, Subject};
-use crate::flow::{Flow, FlowError, FlowSource, Flows, Keep, KeptBytes, Sink, Stop, StreamCall};
+use crate::flow::{Flow, FlowError, FlowSource, Flows, Keep, KeptBytes, Sink, Stop, StreamCall, Watch};
+use rustix::io::Errno;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// Moves bytes in any number of streams at the same time, in one thread, so that no child and no caller waits for the other for ever.
@@ -38,6 +41,12 @@ use std::time::{Duration, Instant};
 /// # Ok::<(), fdspawn::Error>(())
 /// ```
 pub struct Exchange<'a> {
+    streams: Streams<'a>,
+    events: Events,
+}
+
+/// The streams, the watched children and the deadline of an exchange.
+struct Streams<'a> {
     flows: Flows<'a>,
     watched: WatchedProcesses,
     deadline: Option<Instant>,
@@ -46,7 +55,8 @@ pub struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     /// Makes an exchange without streams. It makes no system call.
     pub fn new() -> Self {
-        Self { flows: Flows::new(), watched: WatchedProcesses::default(), deadline: None }
+        let streams = Streams { flows: Flows::new(), watched: WatchedProcesses::default(), deadline: None };
+        Self { streams, events: Events::default() }
     }
 
     /// Writes bytes to a descriptor, and closes it after them.
@@ -54,12 +64,12 @@ impl<'a> Exchange<'a> {
     /// For input that is known before the spawn, [`Stdio::data`](crate::Stdio::data) needs no feed, but copies it to memory of the kernel. If
     /// the input is in a file, give the child the file.
     pub fn feed<B: AsRef<[u8]> + ?Sized>(&mut self, to: impl Into<OwnedFd>, bytes: &'a B) -> Flow {
-        self.flows.feed(to.into(), Cow::Borrowed(bytes.as_ref()), FlowSource::None)
+        self.streams.flows.feed(to.into(), Cow::Borrowed(bytes.as_ref()), FlowSource::None)
     }
 
     /// [`Exchange::feed`] with bytes that the exchange owns.
     pub fn feed_owned(&mut self, to: impl Into<OwnedFd>, bytes: impl Into<Vec<u8>>) -> Flow {
-        self.flows.feed(to.into(), Cow::Owned(bytes.into()), FlowSource::None)
+        self.streams.flows.feed(to.into(), Cow::Owned(bytes.into()), FlowSource::None)
     }
 
     /// Writes what a reader has to a descriptor, and closes the descriptor at the reader's end.
@@ -70,37 +80,37 @@ impl<'a> Exchange<'a> {
     /// # Errors
     ///
     /// [`Exchange::run`] returns an error of the reader as [`Failure::Write`], and closes the descriptor.
-    pub fn feed_read(&mut self, to: impl Into<OwnedFd>, reader: impl Read + 'a) -> Flow {
-        self.flows.feed(to.into(), Cow::Borrowed(&[]), FlowSource::Stream(Box::new(reader)))
+    pub fn feed_read(&mut self, to: impl Into<OwnedFd>, reader: impl Read + Send + 'a) -> Flow {
+        self.streams.flows.feed(to.into(), Cow::Borrowed(&[]), FlowSource::Stream(Box::new(reader)))
     }
 
     /// Reads the descriptor `from` and writes its bytes to the descriptor `to`. Closes both at the end of `from`, or when no process can read
     /// what is written to `to`.
     pub fn feed_from(&mut self, to: impl Into<OwnedFd>, from: impl Into<OwnedFd>) -> Flow {
-        self.flows.feed(to.into(), Cow::Borrowed(&[]), FlowSource::Fd(from.into()))
+        self.streams.flows.feed(to.into(), Cow::Borrowed(&[]), FlowSource::Fd(from.into()))
     }
 
     /// Reads a descriptor to its end, and keeps the bytes for [`Exchange::bytes`], or the part of them that `keep` names.
     pub fn drain(&mut self, from: impl Into<OwnedFd>, keep: Keep) -> Flow {
-        self.flows.drain(from.into(), Sink::Keep(KeptBytes::new(keep)))
+        self.streams.flows.drain(from.into(), Sink::Keep(KeptBytes::new(keep)))
     }
 
     /// Reads a descriptor to its end, and adds the bytes to the caller's own vector. If the vector has been used before, its memory is used
     /// again.
     pub fn drain_into(&mut self, from: impl Into<OwnedFd>, bytes: &'a mut Vec<u8>) -> Flow {
-        self.flows.drain(from.into(), Sink::Into(bytes))
+        self.streams.flows.drain(from.into(), Sink::Into(bytes))
     }
 
     /// Reads a descriptor to its end, and drops the bytes.
     pub fn discard(&mut self, from: impl Into<OwnedFd>) -> Flow {
-        self.flows.drain(from.into(), Sink::Discard)
+        self.streams.flows.drain(from.into(), Sink::Discard)
     }
 
     /// Reads a descriptor to its end, and calls a function with the bytes of each read, as soon as they arrive.
     ///
     /// If the function returns [`ControlFlow::Break`], [`Exchange::run`] stops with [`Stop::Asked`]. Those bytes count as given.
-    pub fn chunks(&mut self, from: impl Into<OwnedFd>, each: impl FnMut(&[u8]) -> ControlFlow<()> + 'a) -> Flow {
-        self.flows.drain(from.into(), Sink::Chunks(Box::new(each)))
+    pub fn chunks(&mut self, from: impl Into<OwnedFd>, each: impl FnMut(&[u8]) -> ControlFlow<()> + Send + 'a) -> Flow {
+        self.streams.flows.drain(from.into(), Sink::Chunks(Box::new(each)))
     }
 
     /// Reads a descriptor to its end, and calls a function with each line, as soon as it is complete. A line has its newline. The last line
@@ -129,9 +139,9 @@ impl<'a> Exchange<'a> {
         &mut self,
         from: impl Into<OwnedFd>,
         longest: usize,
-        each: impl FnMut(&[u8]) -> ControlFlow<()> + 'a,
+        each: impl FnMut(&[u8]) -> ControlFlow<()> + Send + 'a,
     ) -> Flow {
-        self.flows.drain(from.into(), Sink::Lines { longest, each: Box::new(each) })
+        self.streams.flows.drain(from.into(), Sink::Lines { longest, each: Box::new(each) })
     }
 
     /// Writes bytes to a socket and reads it, both at the same time. After the bytes it ends the socket's writing side (`shutdown(2)`), so
@@ -146,11 +156,10 @@ impl<'a> Exchange<'a> {
         bytes: &'a B,
         keep: Keep,
     ) -> Result<(Flow, Flow)> {
-        let failed = |error: &std::io::Error| {
-            Error::new(Subject::Exchange, Failure::Write, rustix::io::Errno::from_io_error(error))
-        };
+        let failed =
+            |error: &std::io::Error| Error::new(Subject::Exchange, Failure::Write, Errno::from_io_error(error));
         let writer = socket.try_clone().map_err(|error| failed(&error))?;
-        let feed = self.flows.feed_socket(writer.into(), Cow::Borrowed(bytes.as_ref()));
+        let feed = self.streams.flows.feed_socket(writer.into(), Cow::Borrowed(bytes.as_ref()));
         Ok((feed, self.drain(socket, keep)))
     }
 
@@ -162,7 +171,7 @@ impl<'a> Exchange<'a> {
     ///
     /// If the flow is not a drain of this exchange.
     pub fn also_to(&mut self, flow: Flow, to: impl Into<OwnedFd>) -> &mut Self {
-        assert!(self.flows.also_to(flow, to.into()), "the flow is no drain of this exchange");
+        assert!(self.streams.flows.also_to(flow, to.into()), "the flow is no drain of this exchange");
         self
     }
 
@@ -178,26 +187,26 @@ impl<'a> Exchange<'a> {
 
     /// [`Exchange::child`], by another handle of the child.
     pub fn process(&mut self, process: &Process, grace: Duration) -> &mut Self {
-        self.watched.add(process.clone(), grace);
+        self.streams.watched.add(process.clone(), grace);
         self
     }
 
     /// Sets when a run stops with [`Stop::Deadline`]. A deadline that is over stops a run after it has moved what is ready.
     pub fn deadline(&mut self, deadline: Instant) -> &mut Self {
-        self.deadline = Some(deadline);
+        self.streams.deadline = Some(deadline);
         self
     }
 
     /// [`Exchange::deadline`], from now on.
     pub fn timeout(&mut self, time: Duration) -> &mut Self {
         // A time beyond the clock's end is as good as none.
-        self.deadline = Instant::now().checked_add(time);
+        self.streams.deadline = Instant::now().checked_add(time);
         self
     }
 
     /// Takes back the deadline.
     pub fn no_deadline(&mut self) -> &mut Self {
-        self.deadline = None;
+        self.streams.deadline = None;
         self
     }
 
@@ -208,7 +217,7 @@ impl<'a> Exchange<'a> {
     /// [`Failure::Read`] and [`Failure::Write`] if a call for a stream failed. That stream is closed then, and what was read of it is kept;
     /// the next run goes on with the others.
     pub fn run(&mut self) -> Result<Stop> {
-        self.flows.run(&mut self.watched, self.deadline).map_err(flow_error)
+        self.streams.flows.run(&mut self.streams.watched, self.streams.deadline).map_err(flow_error)
     }
 
     /// Takes the bytes that are kept of a drain. Bytes that are read later are kept apart from them, and the limits of [`Keep`] count those
@@ -246,7 +255,7 @@ impl<'a> Exchange<'a> {
     ///
     /// If the flow is not a feed of this exchange.
     pub fn unsent(&self, flow: Flow) -> usize {
-        self.flows.unsent(flow).expect("the flow is a feed of this exchange")
+        self.streams.flows.unsent(flow).expect("the flow is a feed of this exchange")
     }
 
     /// Whether a stream is at its end.
@@ -255,7 +264,7 @@ impl<'a> Exchange<'a> {
     ///
     /// If the flow is not of this exchange.
     pub fn is_done(&self, flow: Flow) -> bool {
-        self.flows.is_done(flow).expect("the flow is of this exchange")
+        self.streams.flows.is_done(flow).expect("the flow is of this exchange")
     }
 
     /// Closes the descriptors of a stream before its end. What was read is kept.
@@ -264,22 +273,76 @@ impl<'a> Exchange<'a> {
     ///
     /// If the flow is not of this exchange.
     pub fn close(&mut self, flow: Flow) -> &mut Self {
-        assert!(self.flows.close(flow), "the flow is not of this exchange");
+        assert!(self.streams.flows.close(flow), "the flow is not of this exchange");
         self
+    }
+
+    /// Moves what can be moved now. `None` if there is more to move later.
+    pub(super) fn try_run(&mut self) -> Result<Option<Stop>> {
+        let Streams { flows, watched, deadline } = &mut self.streams;
+        flows.step(watched, *deadline).map_err(flow_error)
+    }
+
+    /// Watches the child of the owner of this exchange, whose set of events tells of the child.
+    pub(super) fn watch_own(&mut self, process: &Process, grace: Duration) {
+        self.streams.watched.add_own(process, grace);
+    }
+
+    /// Whether it has streams, also such as are at their ends.
+    pub(super) fn has_streams(&self) -> bool {
+        self.streams.flows.has_streams()
+    }
+
+    /// Whether a watched child is not known to have ended.
+    pub(super) fn is_watching(&self) -> bool {
+        self.streams.watched.is_waiting()
+    }
+
+    /// What the owner of this exchange has to let its set of events tell of.
+    pub(super) fn steps(&mut self) -> &mut impl Steps {
+        &mut self.streams
+    }
+
+    /// When the next step has something to do, if no stream is ready before.
+    pub(super) fn wakes_at(&self) -> Option<Instant> {
+        self.streams.wakes_at()
+    }
+
+    /// Lets no set of events tell of the streams any more.
+    pub(super) fn unregister(&mut self) {
+        self.streams.flows.unregister();
+        self.streams.watched.unregister();
+    }
+
+    /// Whether all streams that a run is for are at their ends.
+    pub(super) fn are_all_done(&self) -> bool {
+        self.streams.flows.are_done()
+    }
+
+    /// Moves what can be moved now, while the child is being ended. A stream that has reached its limit or whose call has failed is closed.
+    pub(super) fn step_while_ending(&mut self) {
+        self.no_deadline();
+        loop {
+            match self.try_run() {
+                Ok(Some(Stop::Limit(flow) | Stop::Asked(flow))) => _ = self.streams.flows.close(flow),
+                Err(error) if matches!(error.failure(), Failure::Read | Failure::Write) && !self.are_all_done() => {}
+                _ => return,
+            }
+        }
     }
 
     /// The deadline.
     pub(super) fn end_of_time(&self) -> Option<Instant> {
-        self.deadline
+        self.streams.deadline
     }
 
     /// Moves bytes until a child has ended that is being ended, at most until the deadline. Returns whether it has ended. A stream that has
     /// reached its limit is closed.
     pub(super) fn run_while_ending(&mut self, process: &Process, deadline: Option<Instant>) -> bool {
-        self.watched.set_grace(Duration::ZERO);
+        self.streams.watched.set_grace(Duration::ZERO);
         loop {
-            match self.flows.run(&mut self.watched, deadline) {
-                Ok(Stop::Limit(flow) | Stop::Asked(flow)) => _ = self.flows.close(flow),
+            match self.streams.flows.run(&mut self.streams.watched, deadline) {
+                Ok(Stop::Limit(flow) | Stop::Asked(flow)) => _ = self.streams.flows.close(flow),
                 // The stream whose call has failed is closed, and the others go on.
                 Err(FlowError { call: StreamCall::Read | StreamCall::Write, .. }) => {}
                 _ => return process.has_ended_by(deadline),
@@ -289,16 +352,16 @@ impl<'a> Exchange<'a> {
 
     /// Reads what the streams contain after the end of the child, and does not wait.
     pub(super) fn run_after_end(&mut self) -> Result<Stop> {
-        self.watched.set_grace(Duration::ZERO);
-        self.flows.end_grace();
+        self.streams.watched.set_grace(Duration::ZERO);
+        self.streams.flows.end_grace();
         self.no_deadline().run()
     }
 
     /// Reads what the streams contain, and does not wait. A stream that has reached its limit or whose call has failed is closed.
     pub(super) fn read_rest(&mut self) {
         loop {
-            match self.flows.move_contents() {
-                Ok(Some(Stop::Limit(flow) | Stop::Asked(flow))) => _ = self.flows.close(flow),
+            match self.streams.flows.move_contents() {
+                Ok(Some(Stop::Limit(flow) | Stop::Asked(flow))) => _ = self.streams.flows.close(flow),
                 Err(FlowError { call: StreamCall::Read | StreamCall::Write, .. }) => {}
                 _ => return,
             }
@@ -306,7 +369,36 @@ impl<'a> Exchange<'a> {
     }
 
     fn kept(&mut self, flow: Flow) -> &mut KeptBytes {
-        self.flows.kept(flow).expect("the flow is a drain of this exchange")
+        self.streams.flows.kept(flow).expect("the flow is a drain of this exchange")
+    }
+}
+
+/// A run, step by step. It can go on where a run has stopped, and a run can go on where steps have stopped.
+///
+/// Streams that are always ready do not keep the caller: a step reads and writes a bounded number of times.
+impl Driven for Exchange<'_> {
+    type Output = Stop;
+
+    fn descriptor(&mut self) -> Result<BorrowedFd<'_>> {
+        self.events.descriptor(&mut self.streams)
+    }
+
+    fn step(&mut self) -> Result<Poll<Stop>> {
+        if let Some(stop) = self.try_run()? {
+            return Ok(Poll::Ready(stop));
+        }
+        self.events.update(&mut self.streams)?;
+        Ok(Poll::Pending)
+    }
+}
+
+impl Steps for Streams<'_> {
+    fn register(&mut self, place: &SetPlace) -> rustix::io::Result<bool> {
+        self.flows.register(&mut self.watched, place)
+    }
+
+    fn wakes_at(&self) -> Option<Instant> {
+        self.flows.wakes_at(self.deadline)
     }
 }
 
@@ -319,7 +411,10 @@ impl Default for Exchange<'_> {
 impl fmt::Debug for Exchange<'_> {
     /// Does not print the bytes, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("flows", &self.flows).field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Exchange")
+            .field("flows", &self.streams.flows)
+            .field("deadline", &self.streams.deadline)
+            .finish_non_exhaustive()
     }
 }
 

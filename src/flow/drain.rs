@@ -6,6 +6,9 @@ use super::keep::KeptBytes;
 use super::lines::Lines;
 use super::reader::{Behind, Got, MESSAGE, StreamReader};
 use super::writer::{Put, StreamWriter};
+use crate::driven::SetPlace;
+use rustix::event::PollFlags;
+use rustix::io::Errno;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,7 +23,7 @@ const FIRST_PIECE: usize = 8 * 1024;
 const READS: usize = 16;
 
 /// A function that gets bytes, and says whether the exchange goes on.
-pub(crate) type Callback<'a> = Box<dyn FnMut(&[u8]) -> ControlFlow<()> + 'a>;
+pub(crate) type Callback<'a> = Box<dyn FnMut(&[u8]) -> ControlFlow<()> + Send + 'a>;
 
 /// Where the bytes of a drain go.
 pub(crate) enum Sink<'a> {
@@ -105,6 +108,26 @@ impl<'a> Drain<'a> {
     pub(super) fn targets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let pending = self.copies.iter().filter(|copy| copy.written < self.piece.len());
         pending.filter_map(|copy| copy.to.as_ref()).map(AsFd::as_fd)
+    }
+
+    /// Lets a set of events tell when a step has something to do. Returns whether it always has.
+    pub(super) fn register(&mut self, place: &SetPlace) -> Result<bool, Errno> {
+        let reads = !self.has_pending();
+        let mut is_ready = self.from.as_mut().map_or(Ok(false), |from| from.register(place, reads))?;
+        let length = self.piece.len();
+        for copy in &mut self.copies {
+            let is_pending = copy.written < length;
+            if let Some(to) = &mut copy.to {
+                is_ready |= to.register(place, is_pending.then_some(PollFlags::OUT))?;
+            }
+        }
+        Ok(is_ready)
+    }
+
+    /// Lets no set of events tell of the drain any more.
+    pub(super) fn unregister(&mut self) {
+        self.from.iter_mut().for_each(StreamReader::unregister);
+        self.copies.iter_mut().filter_map(|copy| copy.to.as_mut()).for_each(StreamWriter::unregister);
     }
 
     /// How many bytes the stream contains now, if the system tells.

@@ -3,6 +3,8 @@
 use super::failure::{FlowError, StreamCall};
 use super::reader::{Got, StreamReader};
 use super::writer::{Put, StreamWriter};
+use crate::driven::SetPlace;
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 use std::borrow::Cow;
@@ -20,7 +22,7 @@ const WRITES: usize = 16;
 pub(crate) enum FlowSource<'a> {
     /// There are no others.
     None,
-    Stream(Box<dyn Read + 'a>),
+    Stream(Box<dyn Read + Send + 'a>),
     Fd(OwnedFd),
 }
 
@@ -31,7 +33,7 @@ pub(super) struct Feed<'a> {
     bytes: Cow<'a, [u8]>,
     /// How many of the bytes have been written.
     written: usize,
-    stream: Option<Box<dyn Read + 'a>>,
+    stream: Option<Box<dyn Read + Send + 'a>>,
     from: Option<StreamReader>,
     ends_socket: bool,
 }
@@ -75,14 +77,36 @@ impl<'a> Feed<'a> {
         self.from = None;
     }
 
+    /// Whether the feed can go on if there is room. A stream that it reads always has bytes, or its end.
+    fn has_bytes_to_write(&self) -> bool {
+        self.unsent() > 0 || self.from.is_none()
+    }
+
     /// The descriptor that the feed waits to write to. If it has nothing to write now, it waits only for the end of the reader.
     pub(super) fn target(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        self.to.as_ref().map(|to| (to.as_fd(), self.unsent() > 0 || self.from.is_none()))
+        self.to.as_ref().map(|to| (to.as_fd(), self.has_bytes_to_write()))
     }
 
     /// The descriptor that the feed waits to read from.
     pub(super) fn source(&self) -> Option<BorrowedFd<'_>> {
         self.from.as_ref().filter(|_| self.to.is_some() && self.unsent() == 0).map(AsFd::as_fd)
+    }
+
+    /// Lets a set of events tell when a step has something to do. Returns whether it always has.
+    pub(super) fn register(&mut self, place: &SetPlace) -> Result<bool, Errno> {
+        let has_bytes = self.has_bytes_to_write();
+        let Some(to) = &mut self.to else { return Ok(false) };
+        let mut is_ready = to.register(place, Some(if has_bytes { PollFlags::OUT } else { PollFlags::empty() }))?;
+        if let Some(from) = &mut self.from {
+            is_ready = from.register(place, !has_bytes)? || is_ready && has_bytes;
+        }
+        Ok(is_ready)
+    }
+
+    /// Lets no set of events tell of the feed any more.
+    pub(super) fn unregister(&mut self) {
+        self.to.iter_mut().for_each(StreamWriter::unregister);
+        self.from.iter_mut().for_each(StreamReader::unregister);
     }
 
     /// Whether a call of the feed may wait for something other than its target.

@@ -1,5 +1,6 @@
 //! `StreamReader`: reads a descriptor without waiting, and without a change of its description's flags.
 
+use crate::driven::{PolledFd, SetPlace};
 use crate::fd::ready::is_ready_for;
 use crate::sys;
 use rustix::event::PollFlags;
@@ -15,7 +16,7 @@ pub(super) const MESSAGE: usize = 256 * 1024;
 /// A descriptor that is read.
 #[derive(Debug)]
 pub(super) struct StreamReader {
-    fd: OwnedFd,
+    fd: PolledFd,
     /// Whether the description has reads that do not wait: anonymous pipes and sockets do. Others (FIFOs, terminals) are read each time
     /// after a `poll(2)` of their own.
     has_nowait: bool,
@@ -57,7 +58,7 @@ pub(super) enum Got {
 
 impl StreamReader {
     pub(super) fn new(fd: OwnedFd) -> Self {
-        Self { fd, has_nowait: true, has_messages: None, refusals: Refusals::default() }
+        Self { fd: fd.into(), has_nowait: true, has_messages: None, refusals: Refusals::default() }
     }
 
     /// Reads at most `most` bytes to the end of a vector, which has unused capacity. `is_ready` says that the last `poll(2)` has reported a
@@ -81,6 +82,15 @@ impl StreamReader {
     /// Reads, and waits if there is nothing to read. If other code has made the description non-blocking, it does not wait.
     pub(super) fn read_waiting(&self, bytes: &mut Vec<u8>, most: usize) -> Result<Got, Errno> {
         self.got(retry_on_intr(|| sys::append(self.fd.as_fd(), bytes, most, true)))
+    }
+
+    pub(super) fn unregister(&mut self) {
+        self.fd.unregister();
+    }
+
+    /// Lets a set of events tell when there is something to read. Returns whether there always is.
+    pub(super) fn register(&mut self, place: &SetPlace, is_wanted: bool) -> Result<bool, Errno> {
+        self.fd.register(place, is_wanted.then_some(PollFlags::IN))
     }
 
     fn got(&self, result: Result<usize, Errno>) -> Result<Got, Errno> {

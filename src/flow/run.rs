@@ -6,6 +6,7 @@ use super::feed::{Feed, FlowSource, Ready};
 use super::keep::KeptBytes;
 use super::stop::{Flow, Stop};
 use super::watch::{Lookout, Watch};
+use crate::driven::SetPlace;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::borrow::Cow;
@@ -21,6 +22,9 @@ pub(crate) struct Flows<'a> {
     list: Vec<FlowEntry<'a>>,
     /// When the grace after the end of all watched children is over.
     grace_ends: Option<Instant>,
+    lookout: Lookout,
+    /// Whether the last step has not come to the point at which nothing was ready.
+    has_more: bool,
 }
 
 #[derive(Debug)]
@@ -36,13 +40,22 @@ enum Stream<'a> {
     Drain(Drain<'a>),
 }
 
+/// How often a step looks at the streams, so that streams that are always ready do not keep the caller.
+const TURNS: usize = 16;
+
 /// A pipe gives at least so many bytes in a read, if it contains them.
 const PIPE_PAGE: usize = 4096;
 
 impl<'a> Flows<'a> {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), list: Vec::new(), grace_ends: None }
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            list: Vec::new(),
+            grace_ends: None,
+            lookout: Lookout::new(),
+            has_more: false,
+        }
     }
 
     fn add(&mut self, stream: Stream<'a>, is_needed: bool) -> Flow {
@@ -114,19 +127,22 @@ impl<'a> Flows<'a> {
         }
     }
 
+    pub(crate) fn has_streams(&self) -> bool {
+        !self.list.is_empty()
+    }
+
     /// Whether all streams that a run is for are at their ends.
-    fn are_done(&self) -> bool {
+    pub(crate) fn are_done(&self) -> bool {
         self.list.iter().all(|entry| !entry.is_needed || entry.stream.is_done())
     }
 
     /// Moves bytes until all watched children have ended, or all streams are at their ends.
     pub(crate) fn run_until_ended(&mut self, watch: &mut dyn Watch) -> Result<(), FlowError> {
-        let mut lookout = Lookout::new();
         while watch.is_waiting() && self.list.iter().any(|entry| !entry.stream.is_done()) {
-            let (asks, pause) = lookout.next(watch);
-            let (has_ended, _) = self.move_ready(Some(&*watch).filter(|_| !asks), pause)?;
-            if has_ended || asks {
-                let _ = lookout.look(watch);
+            let has_events = self.lookout.has_events(watch);
+            let (has_ended, _) = self.move_ready(Some(&*watch).filter(|_| has_events), self.lookout.asks_at())?;
+            if has_ended || self.lookout.has_to_ask() {
+                let _ = self.lookout.look(watch);
             }
         }
         Ok(())
@@ -134,8 +150,73 @@ impl<'a> Flows<'a> {
 
     /// Moves bytes until all streams are at their ends, or something else stops it.
     pub(crate) fn run(&mut self, watch: &mut dyn Watch, deadline: Option<Instant>) -> Result<Stop, FlowError> {
+        self.lookout = Lookout::new();
+        let mut turn = self.start(watch)?;
+        loop {
+            if let Turn::Stopped(stop) = turn {
+                return Ok(stop);
+            }
+            let can_wait = deadline.is_none() && self.grace_ends.is_none() && !watch.is_waiting() && !self.are_done();
+            turn = match if can_wait { self.move_last()? } else { Turn::Nothing } {
+                Turn::Nothing => self.turn(watch, deadline, Pace::Wait)?,
+                turn => turn,
+            };
+        }
+    }
+
+    /// Moves what is ready now, and does not wait. `None` if a next step has to go on.
+    pub(crate) fn step(&mut self, watch: &mut dyn Watch, deadline: Option<Instant>) -> Result<Option<Stop>, FlowError> {
+        let mut turn = self.start(watch)?;
+        self.has_more = true;
+        for _ in 0..TURNS {
+            if let Turn::Stopped(stop) = turn {
+                return Ok(Some(stop));
+            }
+            turn = self.turn(watch, deadline, Pace::NoWait)?;
+            if turn == Turn::Nothing {
+                self.has_more = false;
+                return Ok(None);
+            }
+        }
+        Ok(if let Turn::Stopped(stop) = turn { Some(stop) } else { None })
+    }
+
+    /// When the next step has something to do, if no stream is ready before.
+    pub(crate) fn wakes_at(&self, deadline: Option<Instant>) -> Option<Instant> {
+        if self.has_more {
+            return Some(Instant::now());
+        }
+        earliest(earliest(deadline, self.grace_ends), self.lookout.asks_at())
+    }
+
+    /// Lets a set of events tell when a step has something to do. Returns whether it always has.
+    pub(crate) fn register(&mut self, watch: &mut dyn Watch, place: &SetPlace) -> Result<bool, Errno> {
+        let mut is_ready = false;
+        for entry in &mut self.list {
+            is_ready |= match &mut entry.stream {
+                Stream::Feed(feed) => feed.register(place)?,
+                Stream::Drain(drain) => drain.register(place)?,
+            };
+        }
+        let has_events = self.lookout.has_events(watch);
+        watch.register(place, has_events)?;
+        Ok(is_ready)
+    }
+
+    /// Lets no set of events tell of the streams any more.
+    pub(crate) fn unregister(&mut self) {
+        for entry in &mut self.list {
+            match &mut entry.stream {
+                Stream::Feed(feed) => feed.unregister(),
+                Stream::Drain(drain) => drain.unregister(),
+            }
+        }
+    }
+
+    /// Starts a run, or goes on with one.
+    fn start(&mut self, watch: &mut dyn Watch) -> Result<Turn, FlowError> {
         if let Some(stop) = self.give_lines() {
-            return Ok(stop);
+            return Ok(Turn::Stopped(stop));
         }
         if watch.is_waiting() {
             self.grace_ends = None;
@@ -143,39 +224,44 @@ impl<'a> Flows<'a> {
             // A grace that has begun in another run goes on.
             self.grace_ends = watch.grace().and_then(|grace| Instant::now().checked_add(grace));
         }
-        let mut lookout = Lookout::new();
-        while !self.are_done() {
-            if deadline.is_none() && self.grace_ends.is_none() && !watch.is_waiting() {
-                match self.move_last()? {
-                    Moved::Some => continue,
-                    Moved::Stopped(stop) => return Ok(stop),
-                    Moved::None => {}
-                }
-            }
-            let is_watching = watch.is_waiting();
-            let (asks, pause) = if is_watching { lookout.next(watch) } else { (false, None) };
-            let end = earliest(earliest(deadline, self.grace_ends), pause);
-            let (has_ended, stop) = self.move_ready(Some(&*watch).filter(|_| is_watching && !asks), end)?;
-            if let Some(stop) = stop {
-                return Ok(stop);
-            }
-            if is_watching && (has_ended || asks) {
-                self.grace_ends = lookout.look(watch).and_then(|grace| Instant::now().checked_add(grace));
-            }
-            let is_over = |end: Option<Instant>| end.is_some_and(|end| end <= Instant::now());
-            if is_over(deadline) && !self.are_done() {
-                return Ok(Stop::Deadline);
-            }
-            if is_over(self.grace_ends) && !self.are_done() {
-                // What the streams contain now was written before the grace was over.
-                if let Some(stop) = self.move_contents()? {
-                    return Ok(stop);
-                }
-                self.grace_ends = None; // The next run has a grace of its own.
-                return Ok(if self.are_done() { Stop::Done } else { Stop::Held });
-            }
+        Ok(Turn::Moved)
+    }
+
+    /// Waits until something is ready, if it may, and moves it.
+    fn turn(&mut self, watch: &mut dyn Watch, deadline: Option<Instant>, pace: Pace) -> Result<Turn, FlowError> {
+        if self.are_done() {
+            return Ok(Turn::Stopped(Stop::Done));
         }
-        Ok(Stop::Done)
+        let is_watching = watch.is_waiting();
+        let has_events = self.lookout.has_events(watch);
+        let end = match pace {
+            Pace::Wait => earliest(earliest(deadline, self.grace_ends), self.lookout.asks_at()),
+            Pace::NoWait => Some(Instant::now()),
+        };
+        let (ready, has_ended) = self.wait(Some(&*watch).filter(|_| is_watching && has_events), end)?;
+        let has_moved = !ready.is_empty() || has_ended;
+        if let Some(stop) = self.move_these(ready)? {
+            return Ok(Turn::Stopped(stop));
+        }
+        if is_watching && (has_ended || self.lookout.has_to_ask()) {
+            self.grace_ends = self.lookout.look(watch).and_then(|grace| Instant::now().checked_add(grace));
+        }
+        let is_over = |end: Option<Instant>| end.is_some_and(|end| end <= Instant::now());
+        if is_over(deadline) && !self.are_done() {
+            return Ok(Turn::Stopped(Stop::Deadline));
+        }
+        if is_over(self.grace_ends) && !self.are_done() {
+            // What the streams contain now was written before the grace was over.
+            if let Some(stop) = self.move_contents()? {
+                return Ok(Turn::Stopped(stop));
+            }
+            self.grace_ends = None; // The next run has a grace of its own.
+            return Ok(Turn::Stopped(if self.are_done() { Stop::Done } else { Stop::Held }));
+        }
+        if self.are_done() {
+            return Ok(Turn::Stopped(Stop::Done));
+        }
+        Ok(if has_moved { Turn::Moved } else { Turn::Nothing })
     }
 
     /// Lets no grace of an earlier run go on.
@@ -218,25 +304,25 @@ impl<'a> Flows<'a> {
     }
 
     /// If one stream is left, its calls may wait, and need no poll.
-    fn move_last(&mut self) -> Result<Moved, FlowError> {
+    fn move_last(&mut self) -> Result<Turn, FlowError> {
         let mut left = self.list.iter().enumerate().filter(|(_, entry)| !entry.stream.is_done());
-        let (Some((index, _)), None) = (left.next(), left.next()) else { return Ok(Moved::None) };
+        let (Some((index, _)), None) = (left.next(), left.next()) else { return Ok(Turn::Nothing) };
         let flow = self.flow(index);
         let FlowEntry { stream, is_needed } = &mut self.list[index];
         let moved = match stream {
-            Stream::Feed(feed) if feed.has_source() => return Ok(Moved::None),
+            Stream::Feed(feed) if feed.has_source() => return Ok(Turn::Nothing),
             Stream::Feed(feed) => {
-                feed.step_waiting().map(|has_written| if has_written { Moved::Some } else { Moved::None })
+                feed.step_waiting().map(|has_written| if has_written { Turn::Moved } else { Turn::Nothing })
             }
-            Stream::Drain(drain) if drain.has_copies() || !*is_needed => return Ok(Moved::None),
+            Stream::Drain(drain) if drain.has_copies() || !*is_needed => return Ok(Turn::Nothing),
             Stream::Drain(drain) => drain.step_waiting().map(|(turn, has_read)| match stop_of(turn, flow) {
-                Some(stop) => Moved::Stopped(stop),
-                None if has_read => Moved::Some,
-                None => Moved::None,
+                Some(stop) => Turn::Stopped(stop),
+                None if has_read => Turn::Moved,
+                None => Turn::Nothing,
             }),
         };
         // A stream that is at its end has no descriptor to poll.
-        moved.map(|moved| if moved == Moved::None && stream.is_done() { Moved::Some } else { moved })
+        moved.map(|moved| if moved == Turn::Nothing && stream.is_done() { Turn::Moved } else { moved })
     }
 
     /// Waits until a stream is ready or a child has ended, at most until the given time, and moves what is ready. Also returns whether a
@@ -331,12 +417,20 @@ impl<'a> Flows<'a> {
     }
 }
 
-/// What came of a call for the last stream.
+/// What came of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moved {
-    Some,
-    None,
+enum Turn {
+    /// Something was ready, and there may be more.
+    Moved,
+    Nothing,
     Stopped(Stop),
+}
+
+/// Whether a turn may wait until something is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Wait,
+    NoWait,
 }
 
 impl Stream<'_> {

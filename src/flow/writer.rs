@@ -1,6 +1,7 @@
 //! `StreamWriter`: writes to a descriptor without waiting, without SIGPIPE, and without a change of its description's flags.
 
 use super::reader::{Refusals, is_no_such_call};
+use crate::driven::{PolledFd, SetPlace};
 use crate::fd::ready::is_ready_for;
 use crate::sys;
 use rustix::event::PollFlags;
@@ -14,7 +15,7 @@ const ATOMIC: usize = libc::PIPE_BUF;
 /// A descriptor that is written.
 #[derive(Debug)]
 pub(super) struct StreamWriter {
-    fd: OwnedFd,
+    fd: PolledFd,
     /// Whether the kernel has writes without SIGPIPE (Linux 6.18).
     has_nosignal: bool,
     /// Whether the description has writes that do not wait.
@@ -34,7 +35,7 @@ pub(super) enum Put {
 
 impl StreamWriter {
     pub(super) fn new(fd: OwnedFd) -> Self {
-        Self { fd, has_nosignal: true, has_nowait: true, refusals: Refusals::default() }
+        Self { fd: fd.into(), has_nosignal: true, has_nowait: true, refusals: Refusals::default() }
     }
 
     /// Writes what there is room for. `is_ready` says that the last `poll(2)` has reported a descriptor of the stream writable.
@@ -63,6 +64,15 @@ impl StreamWriter {
     /// it does not wait.
     pub(super) fn write_waiting(&mut self, bytes: &[u8]) -> Result<Put, Errno> {
         put(self.call(bytes, true))
+    }
+
+    pub(super) fn unregister(&mut self) {
+        self.fd.unregister();
+    }
+
+    /// Lets a set of events tell when there is room, or with no flags only when there is no reader. Returns whether there always is room.
+    pub(super) fn register(&mut self, place: &SetPlace, interest: Option<PollFlags>) -> Result<bool, Errno> {
+        self.fd.register(place, interest)
     }
 
     fn call(&mut self, bytes: &[u8], waits: bool) -> Result<usize, Errno> {

@@ -5,6 +5,7 @@ mod attributes;
 mod checked;
 mod descriptor;
 mod directory;
+mod event;
 mod limit;
 mod lock;
 mod process;
@@ -22,6 +23,7 @@ pub(crate) use self::descriptor::{
     is_open, set_close_on_exec, unshare_table, write,
 };
 pub(crate) use self::directory::{is_in_proc, open_directory, read_directory};
+pub(crate) use self::event::kevent;
 pub(crate) use self::limit::{OPEN_FILES, hard_limit, soft_limit};
 pub(crate) use self::lock::lock_range;
 pub(crate) use self::process::{

@@ -2,12 +2,15 @@
 
 use crate::support::exhaustive;
 use crate::support::random::Random;
-use fdspawn::{Exchange, Flow, Keep, Stop};
-use std::cell::RefCell;
+use fdspawn::{Driven, Exchange, Flow, Keep, Stop};
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use std::io::{Read, Write, pipe};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -103,9 +106,9 @@ fn script(random: &mut Random) {
         })
         .collect();
     let contents: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(stream, &length)| content(stream, length)).collect();
-    let got: Vec<RefCell<Vec<u8>>> = kinds.iter().map(|_| RefCell::default()).collect();
+    let got: Vec<Mutex<Vec<u8>>> = kinds.iter().map(|_| Mutex::default()).collect();
     // A callback stops the exchange now and then.
-    let stops: Vec<RefCell<Random>> = kinds.iter().map(|_| RefCell::new(random.fork())).collect();
+    let stops: Vec<Mutex<Random>> = kinds.iter().map(|_| Mutex::new(random.fork())).collect();
     thread::scope(|scope| {
         let mut exchange = Exchange::new();
         let mut flows: Vec<Flow> = Vec::new();
@@ -117,8 +120,8 @@ fn script(random: &mut Random) {
             let (seed, other_seed) = (random.fork(), random.fork());
             let (got, stops) = (&got[stream], &stops[stream]);
             let each = move |piece: &[u8]| {
-                got.borrow_mut().extend_from_slice(piece);
-                if stops.borrow_mut().below(5) == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                got.lock().unwrap().extend_from_slice(piece);
+                if stops.lock().unwrap().below(5) == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             flows.push(match kind {
                 Kind::Feed => exchange.feed(ours, bytes),
@@ -151,14 +154,16 @@ fn script(random: &mut Random) {
                 scope.spawn(move || write_pieces(theirs, bytes, seed));
             }
         }
-        let mut limit = 0;
+        let (mut limit, mut edges) = (0, None);
         loop {
             if random.below(2) == 0 {
                 exchange.timeout(Duration::from_micros(random.below(1_000) as u64));
             } else {
                 exchange.no_deadline();
             }
-            match exchange.run().unwrap() {
+            let stop =
+                if random.below(2) == 0 { exchange.run().unwrap() } else { steps(&mut exchange, random, &mut edges) };
+            match stop {
                 Stop::Done => break,
                 Stop::Limit(flow) => {
                     let stream = flows.iter().position(|other| *other == flow).unwrap();
@@ -175,7 +180,7 @@ fn script(random: &mut Random) {
             let kept = |exchange: &mut Exchange<'_>| exchange.bytes(flows[stream]);
             match kind {
                 Kind::Feed | Kind::FeedRead | Kind::FeedFrom => assert_eq!(exchange.unsent(flows[stream]), 0),
-                Kind::Chunks | Kind::Lines => assert!(*got[stream].borrow() == *bytes, "{kinds:?}, {stream}"),
+                Kind::Chunks | Kind::Lines => assert!(*got[stream].lock().unwrap() == *bytes, "{kinds:?}, {stream}"),
                 Kind::Copied | Kind::Drain(Keep::All | Keep::AtMost(_)) => assert!(kept(&mut exchange) == *bytes),
                 Kind::Drain(Keep::First(first)) => assert!(kept(&mut exchange) == bytes[..bytes.len().min(*first)]),
                 Kind::Drain(Keep::Last(last)) => {
@@ -196,6 +201,32 @@ fn script(random: &mut Random) {
             assert!(reader.join().unwrap() == contents[stream], "{kinds:?}, {stream}");
         }
     });
+}
+
+/// A run by steps. Before each step but the first, it waits for the descriptor, or for a change of the descriptor, or not at all.
+fn steps(exchange: &mut Exchange<'_>, random: &mut Random, edges: &mut Option<OwnedFd>) -> Stop {
+    let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+    let waits_for_edges = random.below(2) == 0;
+    loop {
+        if let Poll::Ready(stop) = exchange.step().unwrap() {
+            return stop;
+        }
+        let descriptor = exchange.descriptor().unwrap();
+        let count = if waits_for_edges {
+            let edges = edges.get_or_insert_with(|| {
+                let edges = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+                let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+                epoll::add(&edges, descriptor, epoll::EventData::new_u64(0), flags).unwrap();
+                edges
+            });
+            epoll::wait(edges, spare_capacity(&mut Vec::with_capacity(1)), Some(&minute)).unwrap()
+        } else if random.below(4) > 0 {
+            poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&minute)).unwrap()
+        } else {
+            1
+        };
+        assert_eq!(count, 1, "the descriptor was not ready for a minute");
+    }
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! `EventSet` on Linux: `epoll(7)`, and `timerfd_create(2)` for times.
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFlags, Timespec, epoll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// A set of events. Its descriptor is readable if one of its descriptors is ready.
+#[derive(Debug)]
+pub(crate) struct EventSet(OwnedFd);
+
+impl EventSet {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        epoll::create(epoll::CreateFlags::CLOEXEC).map(Self)
+    }
+
+    pub(super) fn add(&self, fd: BorrowedFd<'_>, interest: PollFlags, key: usize) -> Result<(), Errno> {
+        epoll::add(&self.0, fd, data(key), flags(interest))
+    }
+
+    pub(super) fn change(
+        &self,
+        fd: BorrowedFd<'_>,
+        _: PollFlags,
+        interest: PollFlags,
+        key: usize,
+    ) -> Result<(), Errno> {
+        epoll::modify(&self.0, fd, data(key), flags(interest))
+    }
+
+    pub(super) fn remove(&self, fd: BorrowedFd<'_>, _: PollFlags) {
+        // It can fail only if the set does not have the descriptor.
+        let _ = epoll::delete(&self.0, fd);
+    }
+
+    /// Waits for events, at most so long, and gets the keys of some descriptors that are ready. A call that a signal handler interrupts gets
+    /// none.
+    pub(crate) fn wait(&self, events: &mut EventKeys, most: Option<Duration>) -> Result<(), Errno> {
+        events.0.clear();
+        // A time that the system cannot express is as good as none.
+        let time = most.and_then(|most| Timespec::try_from(most).ok());
+        match epoll::wait(&self.0, spare_capacity(&mut events.0), time.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+impl AsFd for EventSet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn data(key: usize) -> epoll::EventData {
+    epoll::EventData::new_u64(key as u64)
+}
+
+fn flags(interest: PollFlags) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::empty();
+    flags.set(epoll::EventFlags::IN, interest.contains(PollFlags::IN));
+    flags.set(epoll::EventFlags::OUT, interest.contains(PollFlags::OUT));
+    flags
+}
+
+/// The events of one wait.
+pub(crate) struct EventKeys(Vec<epoll::Event>);
+
+impl EventKeys {
+    /// Makes room for so many events.
+    pub(crate) fn new(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    /// The keys of the descriptors that are ready.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().map(|event| usize::try_from(event.data.u64()).unwrap_or(usize::MAX))
+    }
+}
+
+/// A timer in a set.
+#[derive(Debug)]
+pub(super) struct Timer(OwnedFd);
+
+impl Timer {
+    /// Makes a timer that does not run.
+    pub(super) fn new(set: &EventSet, key: usize) -> Result<Self, Errno> {
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        set.add(timer.as_fd(), PollFlags::IN, key)?;
+        Ok(Self(timer))
+    }
+
+    /// Lets the set be ready after this time; `None` stops the timer.
+    pub(super) fn set(&self, _: &EventSet, _: usize, time: Option<Duration>) -> Result<(), Errno> {
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // A time of 0 would stop the timer, and a time that the system cannot express is as good as none.
+        let time = time.map(|time| time.max(Duration::from_nanos(1)));
+        let it_value = time.and_then(|time| Timespec::try_from(time).ok()).unwrap_or(zero);
+        let value = Itimerspec { it_interval: zero, it_value };
+        retry_on_intr(|| timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &value)).map(drop)
+    }
+}
