@@ -1,6 +1,8 @@
 //! `Exchange` and `Command::capture`: many streams at the same time, stops, limits, deadlines, and what is left behind.
 
 mod capture;
+mod children;
+mod driven;
 mod ends;
 mod flags;
 mod model;
