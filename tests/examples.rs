@@ -5,7 +5,7 @@ mod built;
 #[path = "it/support/tools.rs"]
 mod tools;
 
-use fdspawn::Command;
+use fdspawn::{Capture, Command};
 use std::path::Path;
 use std::process::Output;
 
@@ -228,4 +228,89 @@ fn many_descriptors_are_listed() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("900 descriptors: ") && text.ends_with(" ms, the median of 7\n"), "{text}");
     assert!(output.status.success());
+}
+
+#[test]
+fn loop_around_poll_waits_for_children_and_for_a_socket() {
+    let output = run("poll_loop", &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    let expected = [
+        "echo slow; exec sleep 60: Deadline, \"slow\\n\"",
+        "sleep 0.2; echo quick: Done, \"quick\\n\"",
+        "the socket says: hello",
+        "the talker: Done, \"\"",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn tokio_drives_what_takes_time() {
+    prints(
+        "with_tokio",
+        "\
+Done: 1 2 3 4 \n\
+exit status: 0
+sleep 0: exit status: 0
+sleep 0.1: exit status: 0
+sleep 60: signal: 15 (SIGTERM)
+sorted: \"a\\nb\\n\"
+",
+    );
+}
+
+#[test]
+fn async_io_drives_what_takes_time() {
+    prints("with_async_io", "Done: fed\nand now it sleeps\nafter 50 ms: None\nended: signal: 15 (SIGTERM)\n");
+}
+
+/// Runs the commands as jobs; returns what is printed, without times.
+fn jobs(options: &[&str], lines: &str) -> (String, Option<i32>) {
+    let how = Capture::new().input(lines);
+    let captured = Command::new(built::example("jobs")).args(options).capture(&how).unwrap();
+    let text = String::from_utf8(captured.stdout).unwrap();
+    assert_eq!(String::from_utf8_lossy(&captured.stderr), "");
+    let without_time = |line: &str| match line.split_once(" after ") {
+        Some((result, rest)) => format!("{result}: {}\n", rest.split_once(": ").unwrap().1),
+        None => format!("{line}\n"),
+    };
+    (text.lines().map(without_time).collect(), captured.status.unwrap().code())
+}
+
+#[test]
+fn jobs_print_their_outputs_in_order() {
+    let lines = "sleep 0.2; echo one; echo error >&2\necho two\n\nexit 3\nkill -9 $$\n";
+    let (text, code) = jobs(&["-j", "3"], lines);
+    let expected = "\
+ok: sleep 0.2; echo one; echo error >&2
+one
+error
+ok: echo two
+two
+exit status: 3: exit 3
+signal: 9 (SIGKILL): kill -9 $$
+2 of 4 failed, 0 not started
+";
+    assert_eq!((&*text, code), (expected, Some(1)));
+    assert_eq!(jobs(&[], "true\n"), ("ok: true\n0 of 1 failed, 0 not started\n".to_owned(), Some(0)));
+    assert_eq!(jobs(&[], ""), ("0 of 0 failed, 0 not started\n".to_owned(), Some(0)));
+}
+
+#[test]
+fn jobs_end_those_whose_time_is_over_and_after_the_first_failure_the_others() {
+    let (text, code) = jobs(&["-t", "0.5"], "echo early; sleep 60 & sleep 60\necho quick\n");
+    let expected =
+        "time is over: echo early; sleep 60 & sleep 60\nearly\nok: echo quick\nquick\n1 of 2 failed, 0 not started\n";
+    assert_eq!((&*text, code), (expected, Some(1)));
+    let (text, code) = jobs(&["-x"], "echo begun; exec sleep 60\nsleep 0.2; exit 4\necho never\n");
+    let expected =
+        "stopped: echo begun; exec sleep 60\nbegun\nexit status: 4: sleep 0.2; exit 4\n2 of 2 failed, 1 not started\n";
+    assert_eq!((&*text, code), (expected, Some(1)));
+}
+
+#[test]
+fn jobs_example_has_less_than_120_lines() {
+    assert!(include_str!("../examples/jobs.rs").lines().count() < 120);
 }
