@@ -43,6 +43,10 @@ pub enum What {
     EndDescendants,
     /// An exchange with a child.
     Exchange,
+    /// An exchange with a child that is driven by its descriptor.
+    DrivenExchange,
+    /// A set of one captured child.
+    Set,
     Exec,
     /// An exec of a program that does not exist.
     ExecMissing,
@@ -131,6 +135,9 @@ entrances! {
     end: "`Child::end` with `Reach::Group`", EndGroup, Clone;
     end_descendants: "`Child::end` with `Reach::Descendants`", EndDescendants, Clone;
     exchange: "`Exchange::run`", Exchange, Clone, closes: &[MOVED, MOVED_TOO];
+    exchange_driven: "`Exchange`, driven by its descriptor", DrivenExchange, Clone, closes: &[MOVED, MOVED_TOO];
+    children_clone: "`Children::capture` by clone, and `Children::next`", Set, Clone;
+    children_fork: "`Children::capture` by fork, and `Children::next`", Set, Fork;
     exec: "`exec`", Exec, Fork, directory_fd: true;
     exec_no_program: "`exec` of a program that does not exist", ExecMissing, Fork;
     fork_run: "`fork_run`", ForkRun, Fork;
@@ -176,9 +183,8 @@ impl Entrance {
     /// What the program does.
     pub fn talk(&self) -> Talk {
         match self.what {
-            What::FirstSpawn | What::Spawn | What::Wait | What::ForkRun | What::Capture | What::Exchange => {
-                Talk::Converse
-            }
+            What::FirstSpawn | What::Spawn | What::Wait | What::ForkRun => Talk::Converse,
+            What::Capture | What::Exchange | What::DrivenExchange | What::Set => Talk::Converse,
             What::EndGroup | What::EndDescendants => Talk::Linger,
             What::Output => Talk::Print,
             _ => Talk::Report,

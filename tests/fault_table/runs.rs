@@ -8,8 +8,8 @@ use super::subject::{
     program_arguments,
 };
 use fdspawn::{
-    Capture, Captured, Child, Command, Ended, Exchange, FdMap, Isolated, Keep, Launcher, Reach, Reached, Slot, Stdio,
-    Stop, Teardown,
+    Capture, Captured, Child, Children, Command, Ended, Exchange, FdMap, Finished, Isolated, Keep, Launcher, Reach,
+    Reached, Slot, Stdio, Stop, Teardown, block_on,
 };
 use std::fs::File;
 use std::io::{PipeReader, Read, Write};
@@ -125,7 +125,16 @@ fn launch(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<St
             result.map(|result| result.map_or_else(error, |captured| captured_text(&captured, slot.unwrap())))
         }
         What::EndGroup | What::EndDescendants => end_all(entrance, &mut command, slot.unwrap()),
-        What::Exchange => exchange(&mut command, slot.unwrap()),
+        What::Exchange | What::DrivenExchange => exchange(entrance, &mut command, slot.unwrap()),
+        What::Set => {
+            let how = Capture::new().input("input").keep(Keep::AtMost(1000)).timeout(LONG);
+            let result = between_marks(|| {
+                let mut children = Children::new();
+                children.capture(&mut command, &how, ())?;
+                children.next()
+            });
+            result.map(|result| result.map_or_else(error, |finished| finished_text(finished, slot.unwrap())))
+        }
         What::Wait => {
             let mut child = command.spawn().unwrap();
             let text = converse(&mut child, slot.unwrap());
@@ -140,6 +149,12 @@ fn launch(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<St
 
 /// A time that is never over.
 const LONG: Duration = Duration::from_secs(60);
+
+/// What has come of the only member of a set.
+fn finished_text(finished: Option<Finished<'_, ()>>, slot: Slot<PipeReader>) -> String {
+    let Finished { status, captured, .. } = finished.expect("the set has a child");
+    status.map_or_else(error, |_| captured_text(&captured.expect("a capture"), slot))
+}
 
 fn captured_text(captured: &Captured, slot: Slot<PipeReader>) -> String {
     let Captured { status, stop, ended, unsent, .. } = captured;
@@ -186,7 +201,7 @@ fn has_ended(pipe: &PipeReader) -> bool {
 }
 
 /// Exchanges bytes with the program.
-fn exchange(command: &mut Command<'static>, slot: Slot<PipeReader>) -> Result<String, String> {
+fn exchange(entrance: &Entrance, command: &mut Command<'static>, slot: Slot<PipeReader>) -> Result<String, String> {
     let mut child = command.spawn().unwrap();
     // The plan has closed what had these numbers, or the caller does.
     let stdin = owned(&File::from(OwnedFd::from(child.stdin.take().unwrap())), MOVED, true);
@@ -196,7 +211,7 @@ fn exchange(command: &mut Command<'static>, slot: Slot<PipeReader>) -> Result<St
         exchange.feed(stdin, "input");
         let output = exchange.drain(stdout, Keep::AtMost(1000));
         exchange.child(&child, LONG).timeout(LONG);
-        let stop = exchange.run()?;
+        let stop = if entrance.what == What::Exchange { exchange.run()? } else { block_on(&mut exchange)? };
         Ok((stop, exchange.bytes(output)))
     });
     let (mut error_end, mut slot) = (child.stderr.take().unwrap(), child.take(slot).unwrap());
