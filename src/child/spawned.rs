@@ -224,7 +224,12 @@ impl Spawned {
 
     /// Waits once, and does not block. The leader of an open group stays a zombie.
     fn wait_once(&self) -> Result<Option<Reaped>, Errno> {
-        let once = |mode| wait(self.pid, self.pidfd(), Counted::All, Block::Never, mode);
+        let once = |mode| loop {
+            match wait(self.pid, self.pidfd(), Counted::All, Block::Never, mode) {
+                Err(Errno::INTR) => {}
+                result => break result,
+            }
+        };
         let waited = match &self.membership {
             None => once(ReapMode::Reap),
             Some(membership) => membership.wait(once),

@@ -323,9 +323,11 @@ impl<'a> Exchange<'a> {
     pub(super) fn step_while_ending(&mut self) {
         self.no_deadline();
         loop {
-            match self.try_run() {
-                Ok(Some(Stop::Limit(flow) | Stop::Asked(flow))) => _ = self.streams.flows.close(flow),
-                Err(error) if matches!(error.failure(), Failure::Read | Failure::Write) && !self.are_all_done() => {}
+            let Streams { flows, watched, .. } = &mut self.streams;
+            match flows.step(watched, None) {
+                Ok(Some(Stop::Limit(flow) | Stop::Asked(flow))) => _ = flows.close(flow),
+                // The stream whose call has failed is closed, and the others go on.
+                Err(FlowError { call: StreamCall::Read | StreamCall::Write, .. }) => {}
                 _ => return,
             }
         }
