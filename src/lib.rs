@@ -58,6 +58,7 @@ mod escape;
 mod exchange;
 pub mod fd;
 mod flow;
+mod graph;
 mod group;
 pub mod inspect;
 mod isolated;
@@ -75,6 +76,7 @@ pub use self::driven::{Driven, block_on};
 pub use self::error::{Error, Failure, Result, Stage, Text};
 pub use self::exchange::{Capture, Captured, Capturing, Children, Exchange, Finished, Member};
 pub use self::flow::{Flow, Keep, Stop};
+pub use self::graph::{Graph, GraphCaptured, GraphExplanation, Running, StageFd, StageId, StageStatus, Statuses};
 pub use self::group::Group;
 pub use self::isolated::Isolated;
 pub use self::plan::{OnDrop, Reach, Rest, Scheduler, Teardown};
@@ -92,7 +94,7 @@ struct Readme;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/running.md")]
-struct Running;
+struct RunningPage;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/exchange.md")]

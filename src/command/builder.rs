@@ -73,6 +73,23 @@ pub(crate) enum Directory<'fd> {
     Fd(BorrowedFd<'fd>),
 }
 
+impl<S: AsRef<OsStr>, const N: usize> From<[S; N]> for Command<'_> {
+    /// A program and its arguments. No element is the program of an empty name, which no system has.
+    ///
+    /// ```
+    /// use fdspawn::Command;
+    ///
+    /// assert_eq!(Command::from(["printf", "%s", "text"]).output()?.stdout, b"text");
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    fn from(words: [S; N]) -> Self {
+        let mut words = words.iter();
+        let mut command = Self::new(words.next().map(AsRef::as_ref).unwrap_or_default());
+        command.args(words);
+        command
+    }
+}
+
 impl<'fd> Command<'fd> {
     /// Makes a command for `program`. It has no arguments. The child inherits the parent's environment, working directory
     /// and standard streams, and none of the parent's other descriptors.
@@ -101,6 +118,21 @@ impl<'fd> Command<'fd> {
             hooks: Vec::new(),
             settings: LazySettings::default(),
         }
+    }
+
+    /// Takes the command out of a chain of calls, by value, and leaves one without a program.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Graph, Stdio};
+    ///
+    /// let quiet = Command::new("cat").arg("/nope").stderr(Stdio::null()).take();
+    /// let statuses = Graph::pipeline([quiet, Command::from(["true"])]).status()?;
+    /// assert!(statuses.last().success());
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(""))
     }
 
     /// Adds an argument. The program gets it unchanged: no shell reads it.

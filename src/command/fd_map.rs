@@ -50,6 +50,8 @@ struct MapEntry<'fd> {
     source: Source<'fd>,
     /// Whether `stdin`, `stdout`, `stderr` or `fd` set it, so that the next such call replaces it.
     is_replaceable: bool,
+    /// Whether it is the end of a link of a graph, for one launch.
+    is_link: bool,
 }
 
 impl Default for FdMap<'_> {
@@ -142,6 +144,7 @@ impl<'fd> FdMap<'fd> {
             target,
             source: Source::Opened(Opened::Slot { kind, id: slot.id }),
             is_replaceable: false,
+            is_link: false,
         });
         slot
     }
@@ -179,7 +182,7 @@ impl<'fd> FdMap<'fd> {
             // An owner that the map has stays the owner.
             Some(_) if matches!(fd, Given::Kept(_)) => {}
             Some(entry) => entry.source = Source::Given(fd),
-            None => self.insert(MapEntry { target, source: Source::Given(fd), is_replaceable: false }),
+            None => self.insert(MapEntry { target, source: Source::Given(fd), is_replaceable: false, is_link: false }),
         }
         self
     }
@@ -258,11 +261,27 @@ impl<'fd> FdMap<'fd> {
         }
     }
 
+    /// Whether the map connects a target by itself.
+    pub(crate) fn connects(&self, target: RawFd) -> bool {
+        self.entries.iter().any(|entry| entry.target == target)
+    }
+
+    /// Adds the end of a link of a graph, which is open until [`FdMap::remove_links`].
+    pub(crate) fn add_link(&mut self, target: RawFd, number: RawFd) {
+        let source = Source::Given(Given::LentByNumber(number));
+        self.insert(MapEntry { target, source, is_replaceable: false, is_link: true });
+    }
+
+    /// Takes the ends of links out.
+    pub(crate) fn remove_links(&mut self) {
+        self.entries.retain(|entry| !entry.is_link);
+    }
+
     /// The same map for a second command. It fails if a descriptor was moved into this one.
     pub(super) fn copy(&self) -> Result<Self, Refusal> {
         let copy = |entry: &MapEntry<'fd>| {
-            let MapEntry { target, ref source, is_replaceable } = *entry;
-            Ok(MapEntry { target, source: source.copy(target)?, is_replaceable })
+            let MapEntry { target, ref source, is_replaceable, is_link } = *entry;
+            Ok(MapEntry { target, source: source.copy(target)?, is_replaceable, is_link })
         };
         let Self { ref entries, rest, not_inherited, missing, pipe_capacity } = *self;
         let entries = entries.iter().map(copy).collect::<Result<_, _>>()?;
@@ -277,7 +296,7 @@ impl<'fd> FdMap<'fd> {
     fn set(&mut self, target: RawFd, source: Source<'fd>) -> &mut Self {
         match self.entries.iter_mut().find(|entry| entry.is_replaceable && entry.target == target) {
             Some(entry) => entry.source = source,
-            None => self.insert(MapEntry { target, source, is_replaceable: true }),
+            None => self.insert(MapEntry { target, source, is_replaceable: true, is_link: false }),
         }
         self
     }

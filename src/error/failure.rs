@@ -1,6 +1,6 @@
 //! What can fail, with its operands.
 
-use crate::plan::{Refusal, Step};
+use crate::plan::{GraphRefusal, Refusal, Step};
 use crate::platform::Launcher;
 use std::ffi::OsString;
 use std::os::fd::RawFd;
@@ -13,6 +13,8 @@ use std::process::ExitStatus;
 pub enum Failure {
     /// The library refused the map of descriptors or an attribute. It has started no child.
     Refused(Refusal),
+    /// The library refused a graph. It has opened and started nothing.
+    Graph(GraphRefusal),
     /// A string has a NUL byte inside. For system calls a string ends at its first NUL.
     NulByte(Text),
     /// The name of an environment variable is empty or has a `=` inside.

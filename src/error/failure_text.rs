@@ -27,6 +27,7 @@ impl fmt::Display for Failure {
             Self::CloneUnavailable => {
                 f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
             }
+            Self::Graph(refusal) => refusal.fmt(f),
             Self::Open { target, what } => write!(f, "cannot open {what} for descriptor {target}"),
             Self::ParentOpen { what } => write!(f, "cannot open {what}"),
             Self::NothingToInherit => f.write_str(

@@ -36,6 +36,7 @@ pub enum Stage {
 pub(super) fn stage_of(failure: &Failure) -> Stage {
     match failure {
         Failure::Refused(_)
+        | Failure::Graph(_)
         | Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork

@@ -9,6 +9,12 @@ use std::path::PathBuf;
 #[derive(Clone, Debug)]
 pub(crate) enum Subject {
     Spawn(OsString),
+    /// The spawn of a stage of a graph: its place, and its program.
+    SpawnStage(usize, OsString),
+    /// The spawn of a graph.
+    Graph,
+    /// How a stage of a graph has ended.
+    Stage(usize, OsString),
     Exec(OsString),
     Copy(OsString),
     Run,
@@ -43,7 +49,8 @@ impl Subject {
     pub(super) fn program(&self) -> Option<&OsStr> {
         match self {
             Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) | Self::Captured(program) => Some(program),
-            Self::Run | Self::Isolate | Self::Environment | Self::Exchange | Self::Driven => None,
+            Self::SpawnStage(_, program) | Self::Stage(_, program) => Some(program),
+            Self::Graph | Self::Run | Self::Isolate | Self::Environment | Self::Exchange | Self::Driven => None,
             Self::MakeCgroup(_) | Self::Cgroup(..) => None,
             Self::GiveAway(_)
             | Self::Wait(_)
@@ -60,6 +67,9 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spawn(program) => write!(f, "cannot spawn `{}`: ", Escaped::new(program)),
+            Self::SpawnStage(stage, program) => write!(f, "cannot spawn stage {stage}, `{}`: ", Escaped::new(program)),
+            Self::Graph => f.write_str("cannot spawn the graph: "),
+            Self::Stage(stage, program) => write!(f, "stage {stage}, `{}`: ", Escaped::new(program)),
             Self::Exec(program) => write!(f, "cannot exec `{}`: ", Escaped::new(program)),
             Self::Copy(program) => write!(f, "cannot copy the command `{}`: ", Escaped::new(program)),
             Self::Run => f.write_str("cannot run a function in a child: "),

@@ -42,7 +42,8 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
             | Refusal::NotInheritedWhere { .. }
             | Refusal::SourceMoved { .. } => Errno::INVAL,
         },
-        Failure::NulByte(_)
+        Failure::Graph(_)
+        | Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
         | Failure::CredentialsNeedFork
@@ -106,6 +107,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
 pub(super) fn kind_without_a_call(failure: &Failure) -> io::ErrorKind {
     match failure {
         Failure::Refused(_)
+        | Failure::Graph(_)
         | Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork

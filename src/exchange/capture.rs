@@ -10,13 +10,13 @@ use std::time::Duration;
 /// The default has no input, keeps all output without a limit, and has no time limit.
 #[derive(Clone)]
 pub struct Capture<'a> {
-    pub(super) input: Option<&'a [u8]>,
-    pub(super) stdout: Keep,
-    pub(super) stderr: Keep,
-    pub(super) slots: Keep,
-    pub(super) timeout: Option<Duration>,
-    pub(super) grace: Duration,
-    pub(super) teardown: Teardown,
+    pub(crate) input: Option<&'a [u8]>,
+    pub(crate) stdout: Keep,
+    pub(crate) stderr: Keep,
+    pub(crate) slots: Keep,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) grace: Duration,
+    pub(crate) teardown: Teardown,
 }
 
 impl<'a> Capture<'a> {

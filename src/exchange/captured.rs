@@ -65,7 +65,7 @@ impl Captured {
 }
 
 /// The end of a program's standard error as text: at most so many bytes, without blanks around it.
-fn end_of(stderr: &[u8]) -> String {
+pub(crate) fn end_of(stderr: &[u8]) -> String {
     const MOST: usize = 4096;
     String::from_utf8_lossy(&stderr[stderr.len().saturating_sub(MOST)..]).trim().to_owned()
 }

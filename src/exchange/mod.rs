@@ -16,6 +16,7 @@ mod times;
 
 pub use self::capture::Capture;
 pub use self::captured::Captured;
+pub(crate) use self::captured::end_of;
 pub use self::capturing::Capturing;
 pub use self::children::Children;
 pub use self::exchange::Exchange;

@@ -153,12 +153,12 @@ impl<'a> Flows<'a> {
         self.lookout = Lookout::new();
         let mut turn = self.start(watch)?;
         loop {
-            if let Turn::Stopped(stop) = turn {
+            if let RunTurn::Stopped(stop) = turn {
                 return Ok(stop);
             }
             let can_wait = deadline.is_none() && self.grace_ends.is_none() && !watch.is_waiting() && !self.are_done();
-            turn = match if can_wait { self.move_last()? } else { Turn::Nothing } {
-                Turn::Nothing => self.turn(watch, deadline, Pace::Wait)?,
+            turn = match if can_wait { self.move_last()? } else { RunTurn::Nothing } {
+                RunTurn::Nothing => self.turn(watch, deadline, Pace::Wait)?,
                 turn => turn,
             };
         }
@@ -169,16 +169,16 @@ impl<'a> Flows<'a> {
         let mut turn = self.start(watch)?;
         self.has_more = true;
         for _ in 0..TURNS {
-            if let Turn::Stopped(stop) = turn {
+            if let RunTurn::Stopped(stop) = turn {
                 return Ok(Some(stop));
             }
             turn = self.turn(watch, deadline, Pace::NoWait)?;
-            if turn == Turn::Nothing {
+            if turn == RunTurn::Nothing {
                 self.has_more = false;
                 return Ok(None);
             }
         }
-        Ok(if let Turn::Stopped(stop) = turn { Some(stop) } else { None })
+        Ok(if let RunTurn::Stopped(stop) = turn { Some(stop) } else { None })
     }
 
     /// When the next step has something to do, if no stream is ready before.
@@ -214,9 +214,9 @@ impl<'a> Flows<'a> {
     }
 
     /// Starts a run, or goes on with one.
-    fn start(&mut self, watch: &mut dyn Watch) -> Result<Turn, FlowError> {
+    fn start(&mut self, watch: &mut dyn Watch) -> Result<RunTurn, FlowError> {
         if let Some(stop) = self.give_lines() {
-            return Ok(Turn::Stopped(stop));
+            return Ok(RunTurn::Stopped(stop));
         }
         if watch.is_waiting() {
             self.grace_ends = None;
@@ -224,13 +224,13 @@ impl<'a> Flows<'a> {
             // A grace that has begun in another run goes on.
             self.grace_ends = watch.grace().and_then(|grace| Instant::now().checked_add(grace));
         }
-        Ok(Turn::Moved)
+        Ok(RunTurn::Moved)
     }
 
     /// Waits until something is ready, if it may, and moves it.
-    fn turn(&mut self, watch: &mut dyn Watch, deadline: Option<Instant>, pace: Pace) -> Result<Turn, FlowError> {
+    fn turn(&mut self, watch: &mut dyn Watch, deadline: Option<Instant>, pace: Pace) -> Result<RunTurn, FlowError> {
         if self.are_done() {
-            return Ok(Turn::Stopped(Stop::Done));
+            return Ok(RunTurn::Stopped(Stop::Done));
         }
         let is_watching = watch.is_waiting();
         let has_events = self.lookout.has_events(watch);
@@ -241,27 +241,27 @@ impl<'a> Flows<'a> {
         let (ready, has_ended) = self.wait(Some(&*watch).filter(|_| is_watching && has_events), end)?;
         let has_moved = !ready.is_empty() || has_ended;
         if let Some(stop) = self.move_these(ready)? {
-            return Ok(Turn::Stopped(stop));
+            return Ok(RunTurn::Stopped(stop));
         }
         if is_watching && (has_ended || self.lookout.has_to_ask()) {
             self.grace_ends = self.lookout.look(watch).and_then(|grace| Instant::now().checked_add(grace));
         }
         let is_over = |end: Option<Instant>| end.is_some_and(|end| end <= Instant::now());
         if is_over(deadline) && !self.are_done() {
-            return Ok(Turn::Stopped(Stop::Deadline));
+            return Ok(RunTurn::Stopped(Stop::Deadline));
         }
         if is_over(self.grace_ends) && !self.are_done() {
             // What the streams contain now was written before the grace was over.
             if let Some(stop) = self.move_contents()? {
-                return Ok(Turn::Stopped(stop));
+                return Ok(RunTurn::Stopped(stop));
             }
             self.grace_ends = None; // The next run has a grace of its own.
-            return Ok(Turn::Stopped(if self.are_done() { Stop::Done } else { Stop::Held }));
+            return Ok(RunTurn::Stopped(if self.are_done() { Stop::Done } else { Stop::Held }));
         }
         if self.are_done() {
-            return Ok(Turn::Stopped(Stop::Done));
+            return Ok(RunTurn::Stopped(Stop::Done));
         }
-        Ok(if has_moved { Turn::Moved } else { Turn::Nothing })
+        Ok(if has_moved { RunTurn::Moved } else { RunTurn::Nothing })
     }
 
     /// Lets no grace of an earlier run go on.
@@ -304,25 +304,25 @@ impl<'a> Flows<'a> {
     }
 
     /// If one stream is left, its calls may wait, and need no poll.
-    fn move_last(&mut self) -> Result<Turn, FlowError> {
+    fn move_last(&mut self) -> Result<RunTurn, FlowError> {
         let mut left = self.list.iter().enumerate().filter(|(_, entry)| !entry.stream.is_done());
-        let (Some((index, _)), None) = (left.next(), left.next()) else { return Ok(Turn::Nothing) };
+        let (Some((index, _)), None) = (left.next(), left.next()) else { return Ok(RunTurn::Nothing) };
         let flow = self.flow(index);
         let FlowEntry { stream, is_needed } = &mut self.list[index];
         let moved = match stream {
-            Stream::Feed(feed) if feed.has_source() => return Ok(Turn::Nothing),
+            Stream::Feed(feed) if feed.has_source() => return Ok(RunTurn::Nothing),
             Stream::Feed(feed) => {
-                feed.step_waiting().map(|has_written| if has_written { Turn::Moved } else { Turn::Nothing })
+                feed.step_waiting().map(|has_written| if has_written { RunTurn::Moved } else { RunTurn::Nothing })
             }
-            Stream::Drain(drain) if drain.has_copies() || !*is_needed => return Ok(Turn::Nothing),
+            Stream::Drain(drain) if drain.has_copies() || !*is_needed => return Ok(RunTurn::Nothing),
             Stream::Drain(drain) => drain.step_waiting().map(|(turn, has_read)| match stop_of(turn, flow) {
-                Some(stop) => Turn::Stopped(stop),
-                None if has_read => Turn::Moved,
-                None => Turn::Nothing,
+                Some(stop) => RunTurn::Stopped(stop),
+                None if has_read => RunTurn::Moved,
+                None => RunTurn::Nothing,
             }),
         };
         // A stream that is at its end has no descriptor to poll.
-        moved.map(|moved| if moved == Turn::Nothing && stream.is_done() { Turn::Moved } else { moved })
+        moved.map(|moved| if moved == RunTurn::Nothing && stream.is_done() { RunTurn::Moved } else { moved })
     }
 
     /// Waits until a stream is ready or a child has ended, at most until the given time, and moves what is ready. Also returns whether a
@@ -419,7 +419,7 @@ impl<'a> Flows<'a> {
 
 /// What came of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum RunTurn {
     /// Something was ready, and there may be more.
     Moved,
     Nothing,

@@ -31,6 +31,7 @@ mod attributes;
 mod check;
 mod compile;
 mod data;
+mod graph_refusal;
 mod limit_names;
 mod mapping;
 mod model;
@@ -50,6 +51,7 @@ pub(crate) use self::attributes::{
 pub(crate) use self::check::{check, copy_same_as};
 pub(crate) use self::compile::Compiler;
 pub use self::data::{InternalFd, Plan, Rest, Role, Start};
+pub use self::graph_refusal::GraphRefusal;
 pub(crate) use self::mapping::NO_SOURCE;
 pub use self::mapping::{Mapping, Origin};
 pub use self::model::{NotOpen, Open, Table};

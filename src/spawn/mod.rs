@@ -4,6 +4,7 @@ mod attributes;
 mod buffers;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod cgroup;
+mod check_start;
 mod data;
 mod defaults;
 mod exec;
@@ -27,5 +28,7 @@ mod strings;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "via_isolated_unsupported.rs")]
 mod via_isolated;
 
+pub(crate) use self::defaults::StreamDefault;
 pub use self::explanation::Explanation;
 pub use self::fork_run::fork_run;
+pub(crate) use self::new_fds::{NewNumbers, ask_for_capacity, pipe, socket_pair};

@@ -9,7 +9,7 @@ pub(super) const ABOVE_STDIO: RawFd = 3;
 
 /// Which numbers new descriptors got.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct NewNumbers {
+pub(crate) struct NewNumbers {
     /// Whether there was a new descriptor.
     any: bool,
     /// Whether one got 0, 1 or 2. Since the kernel gives the lowest free number, that standard stream was closed.
@@ -31,23 +31,23 @@ impl NewNumbers {
 }
 
 /// Opens a pipe: reader and writer, with numbers above 2 and close-on-exec.
-pub(super) fn pipe(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn pipe(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = io::pipe()?;
     Ok((numbers.dup_above_stdio(reader.into())?, numbers.dup_above_stdio(writer.into())?))
 }
 
 /// Asks for a capacity of a pipe. The system may refuse it, and then the pipe stays as it is.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn ask_for_capacity(pipe: &OwnedFd, bytes: usize) {
+pub(crate) fn ask_for_capacity(pipe: &OwnedFd, bytes: usize) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, bytes);
 }
 
 /// Does nothing: other systems choose the capacity themselves.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn ask_for_capacity(_: &OwnedFd, _: usize) {}
+pub(crate) fn ask_for_capacity(_: &OwnedFd, _: usize) {}
 
 /// Opens a connected pair of stream sockets, with numbers above 2 and close-on-exec.
-pub(super) fn socket_pair(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn socket_pair(numbers: &mut NewNumbers) -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     Ok((numbers.dup_above_stdio(ours.into())?, numbers.dup_above_stdio(theirs.into())?))
 }

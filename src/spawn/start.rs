@@ -2,7 +2,7 @@
 
 use super::attributes::{check_on_drop, leads_group, needs};
 use super::buffers::with_buffers;
-use super::defaults::Defaults;
+use super::defaults::{Defaults, StreamDefault};
 use super::foreground::Foreground;
 use super::interpreter;
 use super::lent;
@@ -72,6 +72,20 @@ impl Command<'_> {
         }
         let defaults = if has_input { Defaults::EXCHANGE } else { Defaults::OUTPUT };
         self.spawn_with(&defaults, on_drop)
+    }
+
+    /// [`Command::spawn`], with these standard streams unless the command connects them. `on_drop` replaces the policy of the command.
+    pub(crate) fn spawn_with_streams(
+        &mut self,
+        streams: &[StreamDefault; 3],
+        on_drop: Option<OnDrop>,
+    ) -> Result<Child> {
+        let own = || self.settings.get().map(|settings| settings.on_drop.clone()).unwrap_or_default();
+        let on_drop = on_drop.unwrap_or_else(own);
+        if let Err(refusal) = check_on_drop(&self.settings, &on_drop) {
+            return Err(Problem::from(refusal).of(Subject::Spawn(self.get_program().to_owned())));
+        }
+        self.spawn_with(&Defaults::of(streams), on_drop)
     }
 
     fn spawn_with(&mut self, defaults: &Defaults, on_drop: OnDrop) -> Result<Child> {
@@ -168,7 +182,7 @@ impl Command<'_> {
 
     /// The error of a spawn that has failed.
     #[cold]
-    fn spawn_error(&self, problem: Problem) -> Error {
+    pub(super) fn spawn_error(&self, problem: Problem) -> Error {
         let problem = interpreter::diagnose(self, lent::with_callers_number(self, problem));
         problem.of(Subject::Spawn(self.get_program().to_owned()))
     }

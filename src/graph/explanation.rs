@@ -1,0 +1,107 @@
+//! `GraphExplanation`: the stages and links of a graph as text, and for Graphviz.
+
+use super::layout::{fork_and_join, launch_order, stage_in_cycle};
+use super::link::{GraphLink, LinkKind, OutsideEnd};
+use super::stage::StageFd;
+use crate::plan::GraphRefusal;
+use std::fmt;
+
+/// The stages of a graph, its links and the order of the launches, from [`Graph::explain`](crate::Graph::explain). `Display` prints them.
+#[derive(Clone, Debug)]
+pub struct GraphExplanation {
+    /// Each program with its arguments.
+    stages: Vec<String>,
+    links: Vec<GraphLink>,
+    refusal: Option<GraphRefusal>,
+}
+
+impl GraphExplanation {
+    pub(super) fn new(stages: Vec<String>, links: Vec<GraphLink>, refusal: Option<GraphRefusal>) -> Self {
+        Self { stages, links, refusal }
+    }
+
+    /// The graph in the language of Graphviz: `dot -Tsvg` draws it. Each stage is a box, and each link an arrow with the numbers of the
+    /// descriptors at its ends.
+    pub fn dot(&self) -> String {
+        let mut text = String::from("digraph {\n    node [shape=box]\n");
+        for (index, stage) in self.stages.iter().enumerate() {
+            let label: String = stage.chars().flat_map(quoted).collect();
+            text.push_str(&format!("    stage{index} [label=\"{label}\"]\n"));
+        }
+        for (index, link) in self.links.iter().enumerate() {
+            self.dot_link(&mut text, index, link);
+        }
+        text.push_str("}\n");
+        text
+    }
+
+    fn dot_link(&self, text: &mut String, index: usize, link: &GraphLink) {
+        let name = |end: &StageFd| format!("stage{}", end.stage.index);
+        let style = if link.kind == LinkKind::Socket { ", dir=both" } else { "" };
+        let mut arrow = |from: String, to: String, labels: String| {
+            text.push_str(&format!("    {from} -> {to} [{labels}{style}]\n"));
+        };
+        let [from_label, to_label] = ["taillabel", "headlabel"];
+        let outside = |slot: &Option<OutsideEnd>| slot.map(|_| format!("outside{index}"));
+        match (&link.from[..], &link.to[..], outside(&link.slot)) {
+            ([from], [to], None) => {
+                arrow(name(from), name(to), format!("{from_label}=\"{}\", {to_label}=\"{}\"", from.fd, to.fd));
+            }
+            (from, to, outside) => {
+                // Several writers or readers, or this process, meet at a point.
+                let middle = outside.unwrap_or_else(|| format!("pipe{index}"));
+                for end in from {
+                    arrow(name(end), middle.clone(), format!("{from_label}=\"{}\"", end.fd));
+                }
+                for end in to {
+                    arrow(middle.clone(), name(end), format!("{to_label}=\"{}\"", end.fd));
+                }
+                let shape = if link.slot.is_some() { "plaintext, label=\"this process\"" } else { "point" };
+                text.push_str(&format!("    {middle} [shape={shape}]\n"));
+            }
+        }
+    }
+}
+
+/// A character inside of quotes.
+fn quoted(character: char) -> impl Iterator<Item = char> {
+    let escape = matches!(character, '"' | '\\').then_some('\\');
+    escape.into_iter().chain([character])
+}
+
+impl fmt::Display for GraphExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, stage) in self.stages.iter().enumerate() {
+            writeln!(f, "stage {index}: {stage}")?;
+        }
+        for link in &self.links {
+            let ends = |ends: &[StageFd], has_outside: bool| {
+                let outside = has_outside.then(|| "this process".to_owned());
+                let ends = ends.iter().map(|end| format!("stage {} at {}", end.stage.index, end.fd)).chain(outside);
+                ends.collect::<Vec<_>>().join(", ")
+            };
+            let from = ends(&link.from, link.has_outside_writer());
+            let to = ends(&link.to, link.has_outside_reader());
+            match link.kind {
+                LinkKind::Pipe => writeln!(f, "pipe: {from} -> {to}")?,
+                LinkKind::Socket => writeln!(f, "socket: {from} <-> {to}")?,
+            }
+        }
+        if let Some(refusal) = &self.refusal {
+            return writeln!(f, "refused: {refusal}");
+        }
+        let count = self.stages.len();
+        let order: Vec<String> = launch_order(count, &self.links).iter().map(usize::to_string).collect();
+        writeln!(f, "order of the launches: {}", order.join(", "))?;
+        if let Some(stage) = stage_in_cycle(count, &self.links) {
+            writeln!(f, "stage {stage} is in a cycle: it can wait for itself")?;
+        } else if let Some((fork, join)) = fork_and_join(count, &self.links) {
+            writeln!(
+                f,
+                "the outputs of stage {fork} come together in stage {join}: if that reads one before the other, the other pipe can \
+                 become full, and all wait for ever"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,250 @@
+//! `Graph`: commands, and links between any descriptors of them.
+
+use super::check::check;
+use super::link::{GraphLink, LinkKind, OutsideEnd};
+use super::stage::{StageFd, StageId};
+use crate::command::{Command, Slot};
+use crate::group::Group;
+use crate::plan::{GraphRefusal, OnDrop};
+use std::io::{PipeReader, PipeWriter};
+use std::os::fd::RawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Processes that are started together, and the pipes and sockets between them.
+///
+/// A stage is a [`Command`], with all that a command has: descriptors, attributes, slots. A link connects descriptors of stages, at any numbers.
+/// The library opens nothing before [`Graph::spawn`], and then all or nothing is started:
+///
+/// - It refuses a graph whose links contradict each other, and looks whether all programs are there, before it opens or starts anything.
+/// - It starts the readers of a pipe before its writers.
+/// - If a stage cannot be started, it kills and reaps all stages that have been started, and closes the links after that: no stage takes the
+///   failure of another one for an end of file. The error names the stage.
+/// - Each stage has the ends of its own links and no others, and nothing in this process keeps an end open.
+///
+/// ```
+/// use fdspawn::{Command, Graph};
+///
+/// let lines = Graph::pipeline([
+///     Command::from(["seq", "100"]),
+///     Command::from(["grep", "7"]),
+///     Command::from(["wc", "-l"]),
+/// ])
+/// .output()?;
+/// lines.statuses.check()?;
+/// assert_eq!(lines.stdout, b"19\n");
+/// # Ok::<(), fdspawn::Error>(())
+/// ```
+///
+/// Any descriptor can go to any other: here `diff <(printf 'a\nb\n') <(printf 'a\nc\n')`, whose exit code 1 is no failure.
+///
+/// ```
+/// use fdspawn::{Command, Graph};
+///
+/// let mut graph = Graph::new();
+/// let one = graph.stage(Command::from(["printf", "a\\nb\\n"]));
+/// let other = graph.stage(Command::from(["printf", "a\\nc\\n"]));
+/// let diff = graph.stage(Command::from(["diff"]));
+/// graph.argument_from(diff, one.stdout()).argument_from(diff, other.stdout()).allow(diff, &[1]);
+/// let output = graph.output()?;
+/// output.statuses.check()?;
+/// assert_eq!(output.stdout, b"2c2\n< b\n---\n> c\n");
+/// # Ok::<(), fdspawn::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Graph<'fd> {
+    pub(super) number: u32,
+    pub(super) stages: Vec<StageCommand<'fd>>,
+    pub(super) links: Vec<GraphLink>,
+    pub(super) capacity: Option<usize>,
+    pub(super) on_drop: Option<OnDrop>,
+}
+
+/// A command, and what the graph knows of it.
+#[derive(Debug)]
+pub(super) struct StageCommand<'fd> {
+    pub(super) command: Command<'fd>,
+    /// Exit codes that are no failure, besides 0.
+    pub(super) allowed: Vec<i32>,
+}
+
+/// The number of the first link that an argument names, as bash has it. The next one of the same stage has the number below.
+const ARGUMENT: RawFd = 63;
+
+impl<'fd> Graph<'fd> {
+    /// Makes a graph without stages.
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { number, stages: Vec::new(), links: Vec::new(), capacity: None, on_drop: None }
+    }
+
+    /// Makes a line: the standard output of each command is the standard input of the next one. The other ends are what the commands say:
+    /// the input of the first, the output of the last, the standard error of each.
+    pub fn pipeline(commands: impl IntoIterator<Item = Command<'fd>>) -> Self {
+        let mut graph = Self::new();
+        let mut last: Option<StageId> = None;
+        for command in commands {
+            let stage = graph.stage(command);
+            if let Some(last) = last.replace(stage) {
+                graph.pipe([last.stdout()], [stage.stdin()]);
+            }
+        }
+        graph
+    }
+
+    /// Adds a stage.
+    pub fn stage(&mut self, command: Command<'fd>) -> StageId {
+        self.stages.push(StageCommand { command, allowed: Vec::new() });
+        StageId { graph: self.number, index: self.stages.len() - 1 }
+    }
+
+    /// The stages, in the order in which they were added.
+    pub fn stages(&self) -> impl ExactSizeIterator<Item = StageId> + use<'fd> {
+        let graph = self.number;
+        (0..self.stages.len()).map(move |index| StageId { graph, index })
+    }
+
+    /// The command of a stage.
+    ///
+    /// # Panics
+    ///
+    /// If it is a stage of another graph.
+    pub fn command(&mut self, stage: StageId) -> &mut Command<'fd> {
+        assert_eq!(stage.graph, self.number, "the stage is of another graph");
+        &mut self.stages[stage.index].command
+    }
+
+    /// The commands of all stages, for what all of them have: a cgroup, a session, an environment.
+    pub fn commands(&mut self) -> impl Iterator<Item = &mut Command<'fd>> {
+        self.stages.iter_mut().map(|stage| &mut stage.command)
+    }
+
+    /// Adds a pipe: all of `from` write to it, and all of `to` read from it, each a part of the bytes.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Graph};
+    ///
+    /// let mut graph = Graph::new();
+    /// let tool = graph.stage(Command::from(["sh", "-c", "echo output; echo status >&5"]));
+    /// let reader = graph.stage(Command::from(["sh", "-c", "cat; cat <&7"]));
+    /// graph.pipe([tool.stdout()], [reader.stdin()]).pipe([tool.fd(5)], [reader.fd(7)]);
+    /// assert_eq!(graph.output()?.stdout, b"output\nstatus\n");
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    pub fn pipe(
+        &mut self,
+        from: impl IntoIterator<Item = StageFd>,
+        to: impl IntoIterator<Item = StageFd>,
+    ) -> &mut Self {
+        let (from, to): (Vec<_>, Vec<_>) = (from.into_iter().collect(), to.into_iter().collect());
+        self.links.push(GraphLink::pipe(&from, &to, None));
+        self
+    }
+
+    /// Adds a connected pair of stream sockets between two descriptors: both stages can read and write.
+    pub fn socket(&mut self, one: StageFd, other: StageFd) -> &mut Self {
+        self.links.push(GraphLink { kind: LinkKind::Socket, from: vec![one], to: vec![other], slot: None });
+        self
+    }
+
+    /// Adds an argument `/dev/fd/N` to a stage, with a pipe behind it to which `from` writes: a shell's `<(from)`. N is 63, and for
+    /// the next argument of the same stage 62.
+    ///
+    /// # Panics
+    ///
+    /// If it is a stage of another graph.
+    pub fn argument_from(&mut self, to: StageId, from: StageFd) -> &mut Self {
+        let end = self.argument(to);
+        self.pipe([from], [end])
+    }
+
+    /// Adds an argument `/dev/fd/N` to a stage, with a pipe behind it from which `to` reads: a shell's `>(to)`. See
+    /// [`Graph::argument_from`].
+    ///
+    /// # Panics
+    ///
+    /// If it is a stage of another graph.
+    pub fn argument_to(&mut self, from: StageId, to: StageFd) -> &mut Self {
+        let end = self.argument(from);
+        self.pipe([end], [to])
+    }
+
+    fn argument(&mut self, stage: StageId) -> StageFd {
+        let is_taken = |number: &RawFd| {
+            let end = stage.fd(*number);
+            self.links.iter().any(|link| link.ends().any(|(other, _)| other == end))
+        };
+        let number = (0..=ARGUMENT).rev().find(|number| !is_taken(number)).unwrap_or(ARGUMENT);
+        self.command(stage).arg(format!("/dev/fd/{number}"));
+        stage.fd(number)
+    }
+
+    /// Adds a pipe to which all of `from` write and which this process reads: [`Running::take`](crate::Running::take) gives its end. For one
+    /// descriptor this is the same as [`Command::reader`].
+    pub fn reader(&mut self, from: impl IntoIterator<Item = StageFd>) -> Slot<PipeReader> {
+        let slot = Slot::new();
+        let from: Vec<StageFd> = from.into_iter().collect();
+        self.links.push(GraphLink::pipe(&from, &[], Some(OutsideEnd::Reader(slot.id))));
+        slot
+    }
+
+    /// Adds a pipe to which this process writes and which all of `to` read: [`Running::take`](crate::Running::take) gives its end.
+    pub fn writer(&mut self, to: impl IntoIterator<Item = StageFd>) -> Slot<PipeWriter> {
+        let slot = Slot::new();
+        let to: Vec<StageFd> = to.into_iter().collect();
+        self.links.push(GraphLink::pipe(&[], &to, Some(OutsideEnd::Writer(slot.id))));
+        slot
+    }
+
+    /// Adds a connected pair of stream sockets between a descriptor and this process.
+    pub fn outside_socket(&mut self, end: StageFd) -> Slot<UnixStream> {
+        let slot = Slot::new();
+        let socket = Some(OutsideEnd::Socket(slot.id));
+        self.links.push(GraphLink { kind: LinkKind::Socket, from: vec![end], to: Vec::new(), slot: socket });
+        slot
+    }
+
+    /// Puts all stages into a process group: the one that is started first leads it, and all others join, also if the leader has ended.
+    pub fn group(&mut self, group: &'fd Group) -> &mut Self {
+        self.commands().for_each(|command| _ = command.group(group));
+        self
+    }
+
+    /// Names exit codes of a stage that are no failure, besides 0: 1 for `grep` and `diff`.
+    ///
+    /// # Panics
+    ///
+    /// If it is a stage of another graph.
+    pub fn allow(&mut self, stage: StageId, codes: &[i32]) -> &mut Self {
+        assert_eq!(stage.graph, self.number, "the stage is of another graph");
+        self.stages[stage.index].allowed.extend_from_slice(codes);
+        self
+    }
+
+    /// Asks for a capacity, in bytes, of each pipe between stages. See [`Command::pipe_capacity`] for the budget that all pipes of a user share.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub fn pipe_capacity(&mut self, bytes: usize) -> &mut Self {
+        self.capacity = Some(bytes);
+        self
+    }
+
+    /// Sets what a drop of [`Running`](crate::Running) does to the stages that have not ended. The default is what their commands say.
+    pub fn on_drop(&mut self, on_drop: OnDrop) -> &mut Self {
+        self.on_drop = Some(on_drop);
+        self
+    }
+
+    /// Why the graph is refused, if it is.
+    pub(super) fn refusal(&self) -> Result<(), GraphRefusal> {
+        let has_own =
+            |stage: usize, target| self.stages.get(stage).is_some_and(|stage| stage.command.fd_map.connects(target));
+        check(self.number, self.stages.len(), &self.links, has_own)
+    }
+}
+
+impl Default for Graph<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,166 @@
+//! The order of the launches, and what a graph's form tells: cycles, and branches that come together again. Nothing here makes a system
+//! call.
+
+use super::link::{GraphLink, LinkKind};
+
+/// The order in which the stages are launched: each reader before the writers of its pipes. Stages in a cycle are in the order in which they
+/// were added.
+///
+/// No reader finds an end of file because the writer could not be started: when the writer's launch fails, the readers are killed before the
+/// pipe is closed. A writer that runs before its reader could fill the pipe, or read its own input, for nothing.
+pub(super) fn launch_order(stages: usize, links: &[GraphLink]) -> Vec<usize> {
+    let readers = readers(stages, links);
+    let mut order = Vec::with_capacity(stages);
+    let mut state = vec![Visit::New; stages];
+    // A search in depth, with a stack of its own: a line of stages can be long.
+    for first in 0..stages {
+        let mut stack = vec![(first, 0)];
+        while let Some((stage, next)) = stack.pop() {
+            if next == 0 {
+                if state[stage] != Visit::New {
+                    continue;
+                }
+                state[stage] = Visit::Open;
+            }
+            match readers[stage].get(next) {
+                Some(&reader) => {
+                    stack.push((stage, next + 1));
+                    if state[reader] == Visit::New {
+                        stack.push((reader, 0));
+                    }
+                }
+                None => {
+                    state[stage] = Visit::Done;
+                    order.push(stage);
+                }
+            }
+        }
+    }
+    order
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visit {
+    New,
+    Open,
+    Done,
+}
+
+/// The stages that read what each stage writes, by pipes.
+pub(super) fn readers(stages: usize, links: &[GraphLink]) -> Vec<Vec<usize>> {
+    let mut readers = vec![Vec::new(); stages];
+    for link in links.iter().filter(|link| link.kind == LinkKind::Pipe) {
+        for from in &link.from {
+            for to in &link.to {
+                readers[from.stage.index].push(to.stage.index);
+            }
+        }
+    }
+    readers
+}
+
+/// A stage that is in a cycle of pipes, if there is one.
+pub(super) fn stage_in_cycle(stages: usize, links: &[GraphLink]) -> Option<usize> {
+    let reached = reached(stages, &readers(stages, links));
+    (0..stages).find(|&stage| reached[stage][stage])
+}
+
+/// A stage whose outputs go two ways, and a stage in which the two ways come together again. Such a graph can wait for ever: the second stage
+/// waits for one of its inputs, and the other one is full.
+pub(super) fn fork_and_join(stages: usize, links: &[GraphLink]) -> Option<(usize, usize)> {
+    let readers = readers(stages, links);
+    let reached = reached(stages, &readers);
+    for (fork, branches) in readers.iter().enumerate() {
+        for (index, &one) in branches.iter().enumerate() {
+            for &other in &branches[index + 1..] {
+                let joins = |stage: usize| {
+                    let by = |branch: usize| branch == stage || reached[branch][stage];
+                    stage != fork && by(one) && by(other)
+                };
+                if let Some(join) = (0..stages).find(|&stage| joins(stage)) {
+                    return Some((fork, join));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Which stages each stage reaches by one pipe or more.
+fn reached(stages: usize, readers: &[Vec<usize>]) -> Vec<Vec<bool>> {
+    let mut reached = vec![vec![false; stages]; stages];
+    for (stage, reached) in reached.iter_mut().enumerate() {
+        let mut stack = readers[stage].clone();
+        while let Some(next) = stack.pop() {
+            if !std::mem::replace(&mut reached[next], true) {
+                stack.extend(&readers[next]);
+            }
+        }
+    }
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::StageId;
+    use super::*;
+
+    fn pipe(from: usize, to: usize) -> GraphLink {
+        let end = |index, fd| StageId { graph: 0, index }.fd(fd);
+        GraphLink::pipe(&[end(from, 1)], &[end(to, 0)], None)
+    }
+
+    #[test]
+    fn readers_are_launched_before_their_writers() {
+        let line: Vec<GraphLink> = (0..4).map(|stage| pipe(stage, stage + 1)).collect();
+        assert_eq!(launch_order(5, &line), [4, 3, 2, 1, 0]);
+        let backwards: Vec<GraphLink> = (0..4).map(|stage| pipe(stage + 1, stage)).collect();
+        assert_eq!(launch_order(5, &backwards), [0, 1, 2, 3, 4]);
+        let long: Vec<GraphLink> = (0..100_000).map(|stage| pipe(stage, stage + 1)).collect();
+        assert_eq!(launch_order(100_001, &long)[0], 100_000);
+    }
+
+    #[test]
+    fn each_order_has_every_stage_once_and_no_writer_before_its_reader() {
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..2000 {
+            let stages = 1 + random(12);
+            let mut links = Vec::new();
+            for _ in 0..random(20) {
+                let (from, to) = (random(stages), random(stages));
+                if from < to {
+                    links.push(pipe(from, to));
+                }
+            }
+            let order = launch_order(stages, &links);
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..stages).collect::<Vec<_>>());
+            let place = |stage| order.iter().position(|&other| other == stage);
+            for link in &links {
+                assert!(place(link.to[0].stage.index) < place(link.from[0].stage.index), "{links:?}: {order:?}");
+            }
+            assert_eq!(stage_in_cycle(stages, &links), None);
+        }
+    }
+
+    #[test]
+    fn cycles_are_found_and_are_launched_all_the_same() {
+        let cycle = [pipe(0, 1), pipe(1, 2), pipe(2, 1)];
+        assert_eq!(stage_in_cycle(3, &cycle), Some(1));
+        assert_eq!(launch_order(3, &cycle).len(), 3);
+        assert_eq!(stage_in_cycle(1, &[pipe(0, 0)]), Some(0));
+    }
+
+    #[test]
+    fn branches_that_come_together_again_are_found() {
+        assert_eq!(fork_and_join(4, &[pipe(0, 1), pipe(0, 2), pipe(1, 3), pipe(2, 3)]), Some((0, 3)));
+        assert_eq!(fork_and_join(3, &[pipe(0, 1), pipe(0, 2), pipe(1, 2)]), Some((0, 2)));
+        assert_eq!(fork_and_join(2, &[pipe(0, 1), pipe(0, 1)]), Some((0, 1)));
+        assert_eq!(fork_and_join(4, &[pipe(0, 1), pipe(0, 2), pipe(1, 3)]), None);
+    }
+}

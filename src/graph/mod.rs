@@ -1,0 +1,24 @@
+//! Graphs of processes: commands as stages, and links between any descriptors of them. `Graph::pipeline` makes a line.
+
+mod capture;
+mod check;
+mod explain;
+mod explanation;
+mod form;
+#[allow(clippy::module_inception, reason = "it has `Graph`")]
+mod graph;
+mod layout;
+mod link;
+mod open;
+mod running;
+mod stage;
+mod start;
+mod statuses;
+mod verdict;
+
+pub use self::capture::GraphCaptured;
+pub use self::explanation::GraphExplanation;
+pub use self::graph::Graph;
+pub use self::running::Running;
+pub use self::stage::{StageFd, StageId};
+pub use self::statuses::{StageStatus, Statuses};

@@ -1,0 +1,117 @@
+//! Starts a graph: all stages or none.
+
+use super::graph::Graph;
+use super::layout::{fork_and_join, launch_order, stage_in_cycle};
+use super::open::OpenLinks;
+use crate::child::{Child, ParentEnds};
+use crate::command::Command;
+use crate::error::{Error, Failure, Problem, Result, Subject};
+use crate::plan::{OnDrop, Teardown};
+use crate::spawn::StreamDefault;
+use rustix::process::Signal;
+use std::os::fd::RawFd;
+
+/// The children of a graph that has been started, in the order of the stages, and the ends of links that this process has.
+pub(super) struct StartedGraph {
+    pub(super) children: Vec<Child>,
+    pub(super) ends: ParentEnds,
+}
+
+/// What the standard streams of a stage are that neither its command nor a link connects.
+pub(super) type StreamDefaults = [StreamDefault; 3];
+
+impl Graph<'_> {
+    /// Starts all stages. `defaults` says what the streams of a stage are that nobody connects.
+    pub(super) fn start(&mut self, defaults: impl Fn(usize, usize) -> StreamDefaults) -> Result<StartedGraph> {
+        let refused = |refusal| Error::new(Subject::Graph, Failure::Graph(refusal), None);
+        self.refusal().map_err(refused)?;
+        for (index, stage) in self.stages.iter().enumerate() {
+            stage.command.check_start().map_err(|error| of_stage(error, index, &stage.command))?;
+        }
+        self.warn();
+        let failed = |problem: Problem| problem.of(Subject::Graph);
+        let (links, ends) = OpenLinks::new(&self.links, self.capacity).map_err(failed)?;
+        let count = self.stages.len();
+        let mut started = StartedStages { children: (0..count).map(|_| None).collect() };
+        for index in launch_order(count, &self.links) {
+            let child = self.launch(index, &links, &defaults(index, count))?;
+            started.children[index] = Some(child);
+        }
+        // From here on only the stages, and the caller's slots, have ends.
+        drop(links);
+        Ok(StartedGraph { children: started.into_children(), ends })
+    }
+
+    /// Launches one stage.
+    fn launch(&mut self, index: usize, links: &OpenLinks, defaults: &StreamDefaults) -> Result<Child> {
+        let ends = self.links.iter().enumerate().flat_map(|(link, ends)| {
+            let own = ends.ends().filter(|(end, _)| end.stage.index == index);
+            own.filter_map(move |(end, side)| Some((end.fd, links.number(link, side)?)))
+        });
+        let ends: Vec<(RawFd, RawFd)> = ends.collect();
+        let on_drop = self.on_drop.clone();
+        let command = &mut self.stages[index].command;
+        let linked = Linked::new(command, &ends);
+        let child = linked.0.spawn_with_streams(defaults, on_drop);
+        drop(linked);
+        child.map_err(|error| of_stage(error, index, &self.stages[index].command))
+    }
+
+    /// Tells of a form that can wait for ever.
+    fn warn(&self) {
+        let count = self.stages.len();
+        if let Some(stage) = stage_in_cycle(count, &self.links) {
+            tracing::debug!(stage, "the graph has a cycle");
+        } else if let Some((fork, join)) = fork_and_join(count, &self.links) {
+            tracing::warn!(fork, join, "outputs of a stage come together again, and can wait for ever");
+        }
+    }
+}
+
+fn of_stage(error: Error, index: usize, command: &Command<'_>) -> Error {
+    error.with_subject(Subject::SpawnStage(index, command.get_program().to_owned()))
+}
+
+/// A command with the ends of its links. The drop takes them out.
+struct Linked<'a, 'fd>(&'a mut Command<'fd>);
+
+impl<'a, 'fd> Linked<'a, 'fd> {
+    fn new(command: &'a mut Command<'fd>, ends: &[(RawFd, RawFd)]) -> Self {
+        ends.iter().for_each(|&(target, number)| command.fd_map.add_link(target, number));
+        Self(command)
+    }
+}
+
+impl Drop for Linked<'_, '_> {
+    fn drop(&mut self) {
+        self.0.fd_map.remove_links();
+    }
+}
+
+/// Stages that have been started. The drop kills and reaps them.
+struct StartedStages {
+    children: Vec<Option<Child>>,
+}
+
+impl StartedStages {
+    fn into_children(mut self) -> Vec<Child> {
+        std::mem::take(&mut self.children).into_iter().flatten().collect()
+    }
+}
+
+impl Drop for StartedStages {
+    fn drop(&mut self) {
+        let children: Vec<Child> = self.children.drain(..).flatten().collect();
+        // First all of them, so that none works on with the end of another one's output.
+        for child in &children {
+            let _ = child.signal(Signal::KILL); // The next call says whether it was refused.
+        }
+        for mut child in children {
+            // The caller has not got this child, so its policy does not count.
+            let _ = child.set_on_drop(OnDrop::Detach);
+            if let Err(error) = child.end(&Teardown::kill()) {
+                tracing::warn!(%error, "a stage of a graph that could not be started could not be ended");
+            }
+        }
+    }
+}
