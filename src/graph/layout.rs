@@ -11,26 +11,26 @@ use super::link::{GraphLink, LinkKind};
 pub(super) fn launch_order(stages: usize, links: &[GraphLink]) -> Vec<usize> {
     let readers = readers(stages, links);
     let mut order = Vec::with_capacity(stages);
-    let mut state = vec![Visit::New; stages];
+    let mut state = vec![StageVisit::New; stages];
     // A search in depth, with a stack of its own: a line of stages can be long.
     for first in 0..stages {
         let mut stack = vec![(first, 0)];
         while let Some((stage, next)) = stack.pop() {
             if next == 0 {
-                if state[stage] != Visit::New {
+                if state[stage] != StageVisit::New {
                     continue;
                 }
-                state[stage] = Visit::Open;
+                state[stage] = StageVisit::Open;
             }
             match readers[stage].get(next) {
                 Some(&reader) => {
                     stack.push((stage, next + 1));
-                    if state[reader] == Visit::New {
+                    if state[reader] == StageVisit::New {
                         stack.push((reader, 0));
                     }
                 }
                 None => {
-                    state[stage] = Visit::Done;
+                    state[stage] = StageVisit::Done;
                     order.push(stage);
                 }
             }
@@ -40,7 +40,7 @@ pub(super) fn launch_order(stages: usize, links: &[GraphLink]) -> Vec<usize> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Visit {
+enum StageVisit {
     New,
     Open,
     Done,
