@@ -31,12 +31,20 @@ use std::process::ExitCode;
 
 #[path = "fdrun/attributes/mod.rs"]
 mod attributes;
+#[path = "fdrun/child.rs"]
+mod child;
+#[path = "fdrun/dispositions.rs"]
+mod dispositions;
 #[path = "fdrun/help.rs"]
 mod help;
-#[path = "fdrun/lines.rs"]
-mod lines;
 #[path = "fdrun/options.rs"]
 mod options;
+#[path = "fdrun/program.rs"]
+mod program;
+#[path = "fdrun/readings.rs"]
+mod readings;
+#[path = "fdrun/relay.rs"]
+mod relay;
 #[path = "fdrun/request.rs"]
 mod request;
 #[path = "fdrun/run.rs"]
@@ -45,6 +53,8 @@ mod run;
 mod signals;
 #[path = "fdrun/sources.rs"]
 mod sources;
+#[path = "fdrun/stream.rs"]
+mod stream;
 #[path = "fdrun/table.rs"]
 mod table;
 #[path = "fdrun/terminal.rs"]

@@ -2,8 +2,8 @@
 
 use super::parsers;
 use crate::request::Request;
-use crate::signals;
 use crate::values::{Parsed, parsed};
+use crate::{dispositions, signals};
 use fdspawn::Signal;
 use std::error::Error;
 use std::ffi::{OsString, c_int};
@@ -41,7 +41,9 @@ pub fn parent_death_signal(request: &mut Request, value: OsString) -> Parsed {
 /// Changes the program's mask, which starts as that of fdrun.
 fn block(request: &mut Request, change: impl FnOnce(&mut Vec<Signal>)) {
     change(
-        request.blocked.get_or_insert_with(|| all().filter(|&signal| signals::is_blocked(signal.as_raw())).collect()),
+        request
+            .blocked
+            .get_or_insert_with(|| all().filter(|&signal| dispositions::is_blocked(signal.as_raw())).collect()),
     );
 }
 

@@ -1,0 +1,156 @@
+//! The relay of the program's output: one exchange for all descriptors that fdrun reads.
+
+use crate::readings::Reading;
+use crate::signals;
+use crate::stream::Stream;
+use fdspawn::{Exchange, Flow, Stop};
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, PipeReader};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// While fdrun waits until a line can be written, it looks for signals so often.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub struct Relay {
+    exchange: Exchange<'static>,
+    /// Reads the pipe that has a byte after each signal.
+    signals: Flow,
+    streams: Vec<Stream>,
+    line: Option<WaitingLine>,
+}
+
+/// A line that is being written. Until it is written, fdrun reads nothing.
+struct WaitingLine {
+    exchange: Exchange<'static>,
+    feed: Flow,
+    /// The index of the stream that the line is from.
+    stream: usize,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Bytes have been moved, or a signal has come.
+    Moved,
+    /// A descriptor has more bytes than its limit.
+    Limit,
+    /// The deadline is over, and there is nothing to read.
+    Deadline,
+    /// All descriptors are at their ends.
+    Done,
+}
+
+impl Relay {
+    /// A relay without descriptors.
+    pub fn new(pipe: PipeReader) -> Self {
+        let mut exchange = Exchange::new();
+        // The exchange asks the streams in their order, so that much output does not delay a signal.
+        let signals = exchange.chunks(pipe, |_| {
+            signals::pipe_is_read();
+            ControlFlow::Break(())
+        });
+        Self { exchange, signals, streams: Vec::new(), line: None }
+    }
+
+    /// Adds a descriptor. `all_lines` is `--lines`.
+    pub fn add(&mut self, reading: &Reading, pipe: PipeReader, file: Option<File>, all_lines: bool) -> io::Result<()> {
+        self.streams.push(Stream::add(&mut self.exchange, reading, pipe, file, all_lines)?);
+        Ok(())
+    }
+
+    /// Moves bytes until a signal has come, a limit is reached, a line is printed or the deadline is over.
+    pub fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Box<dyn Error>> {
+        if self.line.is_some() {
+            return self.write_line(deadline);
+        }
+        match deadline {
+            Some(deadline) => self.exchange.deadline(deadline),
+            None => self.exchange.no_deadline(),
+        };
+        Ok(match self.exchange.run()? {
+            Stop::Done => Step::Done,
+            Stop::Limit(flow) => {
+                let exchange = &mut self.exchange;
+                let is_reached = self.streams.iter_mut().any(|stream| stream.has_reached_limit(exchange, flow));
+                if is_reached { Step::Limit } else { Step::Moved }
+            }
+            Stop::Asked(flow) => {
+                self.begin_line(flow)?;
+                Step::Moved
+            }
+            _ => Step::Deadline,
+        })
+    }
+
+    /// Begins to write the line that the stream has read.
+    fn begin_line(&mut self, flow: Flow) -> io::Result<()> {
+        let Some(stream) = self.streams.iter().position(|stream| stream.output == flow) else {
+            return Ok(()); // It is the pipe of the signals.
+        };
+        if let Some(lines) = &self.streams[stream].lines {
+            let mut exchange = Exchange::new();
+            let feed = exchange.feed_owned(lines.to.try_clone()?, lines.text.take());
+            self.line = Some(WaitingLine { exchange, feed, stream });
+        }
+        Ok(())
+    }
+
+    /// Goes on with the line, at most for [`LOOK`].
+    fn write_line(&mut self, deadline: Option<Instant>) -> Result<Step, Box<dyn Error>> {
+        let Some(line) = &mut self.line else { return Ok(Step::Moved) };
+        let look = Instant::now() + LOOK;
+        let written = line.exchange.deadline(deadline.map_or(look, |deadline| deadline.min(look))).run();
+        if let Ok(Stop::Deadline) = written {
+            return Ok(Step::Moved);
+        }
+        let has_failed = written.is_err() || line.exchange.unsent(line.feed) > 0;
+        let stream = &self.streams[line.stream];
+        // The program learns that no process reads its output, as it would without fdrun. It does not learn that for --pipe-from.
+        if has_failed && stream.lines.as_ref().is_some_and(|lines| lines.ends_with_reader) {
+            stream.close(&mut self.exchange);
+        }
+        self.line = None;
+        Ok(Step::Moved)
+    }
+
+    /// Whether another process has not read what fdrun wants to write.
+    fn is_writing(&self) -> bool {
+        let has_unsent = |stream: &Stream| stream.is_feed && self.exchange.unsent(stream.output) > 0;
+        self.line.is_some() || self.streams.iter().any(has_unsent)
+    }
+
+    /// Reads what is left after the end of the program, for as long as `time` says; but what has been read is written, however long that takes.
+    /// After `patience` it calls `be_patient` once. Returns whether a limit is reached.
+    pub fn read_rest(
+        &mut self,
+        mut time: Option<Duration>,
+        patience: Duration,
+        mut be_patient: impl FnMut(),
+    ) -> Result<bool, Box<dyn Error>> {
+        signals::stop_waking();
+        self.exchange.close(self.signals);
+        let begin = Instant::now();
+        let (mut has_limit, mut is_patient) = (false, false);
+        loop {
+            let (start, is_writing) = (Instant::now(), self.is_writing());
+            let step = self.step(time.and_then(|time| start.checked_add(time)))?;
+            has_limit |= step == Step::Limit;
+            // The time is for reading.
+            if !is_writing && !self.is_writing() {
+                time = time.map(|time| time.saturating_sub(start.elapsed()));
+            }
+            if !is_patient && begin.elapsed() >= patience {
+                is_patient = true;
+                be_patient();
+            }
+            let is_over = step == Step::Deadline || time == Some(Duration::ZERO);
+            if step == Step::Done || is_over && !self.is_writing() {
+                return Ok(has_limit);
+            }
+            // A run without any time would not wait for the other process.
+            time = time.map(|time| time.max(LOOK));
+        }
+    }
+}
