@@ -55,7 +55,8 @@ says where the bytes go, those of 1 and 2 go to standard output and
 standard error of fdrun, and those of another N are dropped";
 pub const CAPTURE: &str = "\
 write what PROGRAM writes to N to FILE (created or truncated), and
-with --lines print it, too";
+with --lines print it, too. Several N may have the same FILE. For
+the order in which PROGRAM writes to 1 and 2, add --fd 2=same:1";
 pub const LINES: &str = "\
 print each line that PROGRAM writes to 1 and 2, and to the N of
 --limit and --capture, to standard output as `N: line`. A line of

@@ -69,7 +69,7 @@ impl Relay {
             Some(deadline) => self.exchange.deadline(deadline),
             None => self.exchange.no_deadline(),
         };
-        Ok(match self.exchange.run()? {
+        Ok(match self.exchange.run().map_err(failed)? {
             Stop::Done => Step::Done,
             Stop::Limit(flow) => {
                 let exchange = &mut self.exchange;
@@ -105,13 +105,16 @@ impl Relay {
         if let Ok(Stop::Deadline) = written {
             return Ok(Step::Moved);
         }
-        let has_failed = written.is_err() || line.exchange.unsent(line.feed) > 0;
+        let has_no_reader = line.exchange.unsent(line.feed) > 0;
         let stream = &self.streams[line.stream];
-        // The program learns that no process reads its output, as it would without fdrun. It does not learn that for --pipe-from.
-        if has_failed && stream.lines.as_ref().is_some_and(|lines| lines.ends_with_reader) {
-            stream.close(&mut self.exchange);
-        }
         self.line = None;
+        if stream.is_for_lines_option() {
+            written.map_err(failed)?;
+            if has_no_reader {
+                // The program learns that no process reads its output, as it would without fdrun.
+                stream.close(&mut self.exchange);
+            }
+        }
         Ok(Step::Moved)
     }
 
@@ -153,4 +156,8 @@ impl Relay {
             time = time.map(|time| time.max(LOOK));
         }
     }
+}
+
+fn failed(error: fdspawn::Error) -> String {
+    format!("cannot pass on what the program has written: {}", io::Error::from(error))
 }

@@ -35,8 +35,8 @@ pub struct Lines {
     /// The line that the exchange has read last, as it is to be printed.
     pub text: Rc<RefCell<Vec<u8>>>,
     pub to: OwnedFd,
-    /// Whether the program's pipe is closed if no process can read the lines.
-    pub ends_with_reader: bool,
+    /// Whether they are those of `--pipe-from`, which ignores errors of writes.
+    is_pipe_from: bool,
 }
 
 impl Stream {
@@ -70,7 +70,7 @@ impl Stream {
             if let Some(file) = file {
                 exchange.also_to(output, file);
             }
-            let lines = Some(Lines { text, to, ends_with_reader: !reading.pipe_from });
+            let lines = Some(Lines { text, to, is_pipe_from: reading.pipe_from });
             return Ok(Self { limit, output, is_feed: false, lines });
         }
         let to = match (file, reading.number) {
@@ -101,6 +101,11 @@ impl Stream {
             exchange.keep(*flow, keep(*left));
         }
         is_reached
+    }
+
+    /// Whether its lines are those of `--lines`.
+    pub fn is_for_lines_option(&self) -> bool {
+        self.lines.as_ref().is_some_and(|lines| !lines.is_pipe_from)
     }
 
     /// Closes the program's pipe.
