@@ -89,9 +89,9 @@ impl Relay {
         let Some(stream) = self.streams.iter().position(|stream| stream.output == flow) else {
             return Ok(()); // It is the pipe of the signals.
         };
-        if let Some(lines) = &self.streams[stream].lines {
+        if let Some(lines) = &mut self.streams[stream].lines {
             let mut exchange = Exchange::new();
-            let feed = exchange.feed_owned(lines.to.try_clone()?, lines.text.take());
+            let feed = exchange.feed_owned(lines.to.try_clone()?, lines.take());
             self.line = Some(WaitingLine { exchange, feed, stream });
         }
         Ok(())
@@ -108,52 +108,48 @@ impl Relay {
         let has_no_reader = line.exchange.unsent(line.feed) > 0;
         let stream = &self.streams[line.stream];
         self.line = None;
-        if stream.is_for_lines_option() {
+        let Some(lines) = &stream.lines else { return Ok(Step::Moved) };
+        if !lines.is_pipe_from {
             written.map_err(failed)?;
-            if has_no_reader {
-                // The program learns that no process reads its output, as it would without fdrun.
-                stream.close(&mut self.exchange);
-            }
+        }
+        // The program learns that no process reads its output, as it would without fdrun.
+        if has_no_reader && !lines.is_pipe_from || lines.left == 0 {
+            stream.close(&mut self.exchange);
         }
         Ok(Step::Moved)
     }
 
     /// Whether another process has not read what fdrun wants to write.
     fn is_writing(&self) -> bool {
-        let has_unsent = |stream: &Stream| stream.is_feed && self.exchange.unsent(stream.output) > 0;
-        self.line.is_some() || self.streams.iter().any(has_unsent)
+        self.line.is_some() || self.streams.iter().any(|stream| stream.has_unsent(&self.exchange))
     }
 
-    /// Reads what is left after the end of the program, for as long as `time` says; but what has been read is written, however long that takes.
-    /// After `patience` it calls `be_patient` once. Returns whether a limit is reached.
+    /// Reads what is left after the end of the program, for as long as `time` says. Then it still passes on what the pipes contain, however
+    /// long another process takes to read that. After `patience` it calls `be_patient` once. Returns whether a limit is reached.
     pub fn read_rest(
         &mut self,
-        mut time: Option<Duration>,
+        time: Option<Duration>,
         patience: Duration,
-        mut be_patient: impl FnMut(),
+        be_patient: impl FnOnce(),
     ) -> Result<bool, Box<dyn Error>> {
         signals::stop_waking();
         self.exchange.close(self.signals);
-        let begin = Instant::now();
-        let (mut has_limit, mut is_patient) = (false, false);
+        let (begin, mut be_patient) = (Instant::now(), Some(be_patient));
+        let end = time.and_then(|time| begin.checked_add(time));
+        let (mut has_limit, mut is_over) = (false, false);
         loop {
-            let (start, is_writing) = (Instant::now(), self.is_writing());
-            let step = self.step(time.and_then(|time| start.checked_add(time)))?;
+            let step = self.step(if is_over { Some(Instant::now() + LOOK) } else { end })?;
             has_limit |= step == Step::Limit;
-            // The time is for reading.
-            if !is_writing && !self.is_writing() {
-                time = time.map(|time| time.saturating_sub(start.elapsed()));
-            }
-            if !is_patient && begin.elapsed() >= patience {
-                is_patient = true;
+            if let Some(be_patient) = be_patient.take_if(|_| begin.elapsed() >= patience) {
                 be_patient();
             }
-            let is_over = step == Step::Deadline || time == Some(Duration::ZERO);
-            if step == Step::Done || is_over && !self.is_writing() {
+            if !is_over && end.is_some_and(|end| end <= Instant::now()) {
+                is_over = true;
+                self.streams.iter_mut().for_each(|stream| stream.end_soon(&mut self.exchange));
+            }
+            if step == Step::Done || is_over && step == Step::Deadline && !self.is_writing() {
                 return Ok(has_limit);
             }
-            // A run without any time would not wait for the other process.
-            time = time.map(|time| time.max(LOOK));
         }
     }
 }

@@ -15,28 +15,44 @@ const LONGEST_LINE: usize = 64 * 1024;
 /// How many bytes fdrun counts at once for a limit: an exchange keeps the bytes that it counts.
 const PIECE: u64 = 256 * 1024;
 
+/// A program without privileges cannot make a pipe larger (`pipe(7)`).
+const LARGEST_PIPE: u64 = 1024 * 1024;
+
 /// The streams of an exchange for one descriptor.
 pub struct Stream {
     limit: Option<Limit>,
     /// Reads what the limit lets through, or all.
     pub output: Flow,
     /// Whether the output is a feed, which knows what it has not written.
-    pub is_feed: bool,
+    is_feed: bool,
     pub lines: Option<Lines>,
 }
 
 struct Limit {
     flow: Flow,
     left: u64,
+    /// Whether fdrun has set it, and not the command line.
+    is_own: bool,
 }
 
 /// Where lines go.
 pub struct Lines {
     /// The line that the exchange has read last, as it is to be printed.
-    pub text: Rc<RefCell<Vec<u8>>>,
+    text: Rc<RefCell<Vec<u8>>>,
     pub to: OwnedFd,
     /// Whether they are those of `--pipe-from`, which ignores errors of writes.
-    is_pipe_from: bool,
+    pub is_pipe_from: bool,
+    /// How many bytes fdrun still writes.
+    pub left: u64,
+}
+
+impl Lines {
+    /// The line that is to be printed now.
+    pub fn take(&mut self) -> Vec<u8> {
+        let text = self.text.take();
+        self.left = self.left.saturating_sub(text.len() as u64);
+        text
+    }
 }
 
 impl Stream {
@@ -55,7 +71,7 @@ impl Stream {
                 let (reader, writer) = io::pipe()?;
                 let flow = exchange.drain(std::mem::replace(&mut from, reader.into()), keep(left));
                 exchange.also_to(flow, writer);
-                Some(Limit { flow, left })
+                Some(Limit { flow, left, is_own: false })
             }
             None => None,
         };
@@ -70,7 +86,7 @@ impl Stream {
             if let Some(file) = file {
                 exchange.also_to(output, file);
             }
-            let lines = Some(Lines { text, to, is_pipe_from: reading.pipe_from });
+            let lines = Some(Lines { text, to, is_pipe_from: reading.pipe_from, left: u64::MAX });
             return Ok(Self { limit, output, is_feed: false, lines });
         }
         let to = match (file, reading.number) {
@@ -89,7 +105,7 @@ impl Stream {
 
     /// Whether the limit is reached, after a stop for the flow. Then the descriptor is read no longer.
     pub fn has_reached_limit(&mut self, exchange: &mut Exchange<'static>, stopped: Flow) -> bool {
-        let Some(Limit { flow, left }) = self.limit.as_mut().filter(|limit| limit.flow == stopped) else {
+        let Some(Limit { flow, left, is_own }) = self.limit.as_mut().filter(|limit| limit.flow == stopped) else {
             return false;
         };
         *left -= exchange.bytes(*flow).len() as u64;
@@ -100,12 +116,25 @@ impl Stream {
         } else {
             exchange.keep(*flow, keep(*left));
         }
-        is_reached
+        is_reached && !*is_own
     }
 
-    /// Whether its lines are those of `--lines`.
-    pub fn is_for_lines_option(&self) -> bool {
-        self.lines.as_ref().is_some_and(|lines| !lines.is_pipe_from)
+    /// Lets no more through than a pipe contains, after the end of the program. Another process may write for ever.
+    pub fn end_soon(&mut self, exchange: &mut Exchange<'static>) {
+        if let Some(Limit { flow, left, is_own }) = self.limit.as_mut().filter(|limit| !limit.is_own) {
+            *left -= exchange.bytes(*flow).len() as u64;
+            *is_own = *left > LARGEST_PIPE;
+            *left = LARGEST_PIPE.min(*left);
+            exchange.keep(*flow, keep(*left));
+        }
+        if let Some(lines) = &mut self.lines {
+            lines.left = 2 * LARGEST_PIPE; // The exchange has a part of the lines already.
+        }
+    }
+
+    /// Whether another process has not read what fdrun wants to write.
+    pub fn has_unsent(&self, exchange: &Exchange<'static>) -> bool {
+        self.is_feed && exchange.unsent(self.output) > 0
     }
 
     /// Closes the program's pipe.

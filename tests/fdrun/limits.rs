@@ -143,11 +143,29 @@ fn the_program_learns_that_no_process_reads_its_output() {
 
 #[test]
 fn output_is_not_lost_if_its_reader_is_slow() {
-    // fdrun is asked to end, and then reads for a second: but it writes for as long as it takes.
-    let program = "sh -c 'head -c 200000 /dev/zero; kill $$'";
-    let found = run(&format!("{{ fdrun --limit 1=300000 -- {program}; echo $? >&2; }} | {{ sleep 2.5; wc -c; }}"));
-    assert_eq!((found.code, found.stdout.trim()), (Some(0), "200000"));
-    assert_eq!(found.stderr.lines().last(), Some("143"), "{found:?}");
+    // fdrun is asked to end, and then waits for output for a second. The pipes contain all that the program writes.
+    let cases = [
+        ("--limit 1=300000", "head -c 200000 /dev/zero", "wc -c", "200000"),
+        ("--lines", "seq 20000", "wc -l", "20000"),
+        ("--lines --limit 1=300000", "seq 20000", "wc -l", "20000"),
+    ];
+    at_once(&cases, |(options, program, count, expected)| {
+        let fdrun = format!("fdrun {options} -- sh -c '{program}; kill $$'");
+        let found = run(&format!("{{ {fdrun}; echo $? >&2; }} | {{ sleep 2.5; {count}; }}"));
+        assert_eq!((found.code, found.stdout.trim()), (Some(0), *expected), "{options}");
+        assert_eq!(found.stderr.lines().last(), Some("143"), "{options}: {found:?}");
+    });
+}
+
+#[test]
+fn a_process_that_writes_for_ever_does_not_keep_fdrun_after_the_timeout() {
+    let program = "sh -c 'yes $(seq -s, 200) & exec sleep 60'";
+    let options = ["--lines", "--pipe-from 1", "--capture 1=/dev/null", "--limit 1=1000000000000000"];
+    at_once(&options, |options| {
+        let fdrun = format!("fdrun --timeout 0.3 {options} -- {program}");
+        let found = run(&format!("{{ {fdrun} 2>/dev/null; echo $? >&2; }} | cat >/dev/null"));
+        assert_eq!(found, outcome(0, "", "124\n"), "{options}");
+    });
 }
 
 #[test]
