@@ -6,8 +6,10 @@ Usage: fdrun [OPTION]... [--] PROGRAM [ARG]...
 Run PROGRAM with 0, 1, 2 and the descriptors that the options name; close all others.
 ";
 const END: &str = "\
-Options may come in any order. fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to
-PROGRAM. It ends as PROGRAM does: with its status, or by the signal that killed it.
+Options may come in any order. fdrun reads the pipes of --pipe-from, --limit, --capture
+and --lines until no process has them open for writing, or as --timeout says.
+fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to PROGRAM. It ends as PROGRAM does:
+with its status, or by the signal that killed it.
 127: PROGRAM was not found; 126: it cannot be executed; 125: any other error;
 123: see --limit; 124 and 137: see --timeout.
 ";
@@ -60,8 +62,9 @@ the order in which PROGRAM writes to 1 and 2, add --fd 2=same:1";
 pub const LINES: &str = "\
 print each line that PROGRAM writes to 1 and 2, and to the N of
 --limit and --capture, to standard output as `N: line`. A line of
-more than 64 KiB comes in pieces, each as a line. Not for what
---fd, --keep or --pipe-from connect";
+more than 64 KiB comes in pieces, each as a line. fdrun does not read
+a 1 or 2 that --fd or --keep connects, and prints the lines of
+--pipe-from to standard error";
 pub const INHERIT_REST: &str = "let PROGRAM inherit the other descriptors without close-on-exec";
 pub const CWD: &str = "start in DIR; PATHs are still relative to fdrun's directory";
 pub const ARG0: &str = "pass NAME as argv[0] of PROGRAM";
@@ -119,7 +122,8 @@ pub const SIGNAL: &str = "\
 what --timeout and --limit send in place of TERM: a name or a number";
 pub const KILL_AFTER: &str = "\
 send SIGKILL if PROGRAM still runs this time after the first signal,
-be it that of --timeout or --limit, or one that fdrun passes on; 0 is never";
+be it that of --timeout or --limit or one that fdrun passes on; 0 is
+never";
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub const TREE: &str = "\
 let all signals go to more than PROGRAM, and kill (SIGKILL) what

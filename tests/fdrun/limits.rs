@@ -134,7 +134,7 @@ fn a_process_that_has_the_pipe_after_the_program_has_the_same_limit() {
 #[test]
 fn the_program_learns_that_no_process_reads_its_output() {
     for launcher in LAUNCHERS {
-        let fdrun = format!("fdrun --launcher {launcher} --limit 1=1000000000000");
+        let fdrun = format!("fdrun --launcher {launcher} --timeout 30 --limit 1=1000000000000");
         let found = run(&format!("{{ {fdrun} -- yes; echo $? >&2; }} | head -n 1"));
         assert_eq!((found.code, &*found.stdout), (Some(0), "y\n"), "{launcher}");
         assert_eq!(found.stderr.lines().last(), Some("141"), "{launcher}: {found:?}");

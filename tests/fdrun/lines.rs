@@ -89,7 +89,7 @@ fn what_other_options_connect_is_left_alone() {
 #[test]
 fn the_program_learns_that_no_process_reads_the_lines() {
     for launcher in LAUNCHERS {
-        let fdrun = format!("fdrun --launcher {launcher} --lines");
+        let fdrun = format!("fdrun --launcher {launcher} --timeout 30 --lines");
         let found = run(&format!("{{ {fdrun} -- yes; echo $? >&2; }} | head -n 1"));
         assert_eq!((found.code, &*found.stdout), (Some(0), "1: y\n"), "{launcher}");
         assert_eq!(found.stderr.lines().last(), Some("141"), "{launcher}: {found:?}");

@@ -1,9 +1,11 @@
 //! Dispositions of signals, the signal mask, and the signal at the parent's death.
 
 use super::parsers;
+use crate::dispositions;
 use crate::request::Request;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::signals;
 use crate::values::{Parsed, parsed};
-use crate::{dispositions, signals};
 use fdspawn::Signal;
 use std::error::Error;
 use std::ffi::{OsString, c_int};
