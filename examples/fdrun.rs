@@ -4,7 +4,7 @@
 //! fdrun [OPTION]... [--] PROGRAM [ARG]...
 //! ```
 //!
-//! `fdrun --help` lists the options. Seven examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
+//! `fdrun --help` lists the options. Eight examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
 //!
 //! ```text
 //! fdrun --fd 5=data:hello --fd 7=append:audit.log -- sh -c 'read word <&5; echo "got $word" >&7'
@@ -12,6 +12,7 @@
 //! PASSWORD=hush fdrun --exec --fd 5=env:PASSWORD -- sh -c 'read secret <&5'
 //! fdrun --uid nobody --no-new-privs --rlimit nofile=64: --nice 5 -- id
 //! fdrun --timeout 5s --kill-after 2s --tree group --usage -- sh -c 'sleep 30 & sleep 30'
+//! fdrun --limit 1=20 --capture 2=errors.log --lines -- sh -c 'echo error >&2; yes'
 //! fdrun --explain --keep 3 --fd 4=same:3 -- cat 3</etc/hosts
 //! fdrun --table --fd 5=data:hello --fd 0=null
 //! ```
@@ -19,7 +20,8 @@
 //! fdrun ends as its program does: with the program's exit status, or by the signal that has killed the program (a shell
 //! shows 128 plus the signal's number). If the program is not found, the exit status is 127; if the program cannot be
 //! executed, 126; for any other error of fdrun, 125; if the program has had no time left (`--timeout`), 124, or 137 if
-//! SIGKILL has ended it. fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to the program.
+//! SIGKILL has ended it; if the program has written more than a `--limit`, 123. fdrun passes SIGHUP, SIGINT, SIGQUIT and
+//! SIGTERM on to the program.
 //!
 //! All users of a system can read command lines, and so the TEXT of `data:TEXT`. For secrets there are `data-from:FILE` and
 //! `env:NAME`.
@@ -31,12 +33,20 @@ use std::process::ExitCode;
 
 #[path = "fdrun/attributes/mod.rs"]
 mod attributes;
+#[path = "fdrun/child.rs"]
+mod child;
+#[path = "fdrun/dispositions.rs"]
+mod dispositions;
 #[path = "fdrun/help.rs"]
 mod help;
-#[path = "fdrun/lines.rs"]
-mod lines;
 #[path = "fdrun/options.rs"]
 mod options;
+#[path = "fdrun/program.rs"]
+mod program;
+#[path = "fdrun/readings.rs"]
+mod readings;
+#[path = "fdrun/relay.rs"]
+mod relay;
 #[path = "fdrun/request.rs"]
 mod request;
 #[path = "fdrun/run.rs"]
@@ -45,6 +55,8 @@ mod run;
 mod signals;
 #[path = "fdrun/sources.rs"]
 mod sources;
+#[path = "fdrun/stream.rs"]
+mod stream;
 #[path = "fdrun/table.rs"]
 mod table;
 #[path = "fdrun/terminal.rs"]

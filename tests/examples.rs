@@ -85,6 +85,48 @@ fn conversation_goes_both_ways() {
 }
 
 #[test]
+fn talk_shows_answers_and_the_one_that_does_not_come_in_time() {
+    if !tools::has("bc") {
+        return;
+    }
+    let found = run("talk", &["bc", "6 * 7", "2 ^ 100", "1 +", "while (1) {}", "6 * 9"].map(Path::new));
+    let text = String::from_utf8(found.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    // Each `bc` has its own words for a syntax error.
+    let [_, _, _, _, wrong, error, rest @ ..] = &lines[..] else { panic!("{text}") };
+    assert_eq!(lines[..4], ["6 * 7", "    42", "2 ^ 100", "    1267650600228229401496703205376"]);
+    assert!(*wrong == "1 +" && error.contains("error"), "{text}");
+    let expected = ["while (1) {}", "    no answer in time", "the program was ended: signal: 15 (SIGTERM)"];
+    assert_eq!(*rest, expected);
+    assert_eq!((found.status.code(), &*found.stderr), (Some(0), &b""[..]));
+
+    let found = run("talk", &["quit", "6 * 7"].map(Path::new));
+    let expected = "quit\n    no answer: the program has ended\nthe program has ended: exit status: 0\n";
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), expected);
+}
+
+#[test]
+fn talk_goes_with_python_too() {
+    if !tools::has("python3") {
+        return;
+    }
+    let found = run("talk", &["python3", "6 * 7", "2 ** 100"].map(Path::new));
+    let expected = "6 * 7\n    42\n2 ** 100\n    1267650600228229401496703205376\n";
+    let end = "the program has ended: exit status: 0\n";
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), format!("{expected}{end}"));
+}
+
+#[test]
+fn talk_without_its_program_says_so() {
+    for program in ["bc", "python3"] {
+        let mut command = Command::new(built::example("talk"));
+        let found = command.arg(program).env("PATH", "/no/such/directory").output().unwrap();
+        let text = String::from_utf8(found.stdout).unwrap();
+        assert_eq!((found.status.code(), text), (Some(0), format!("skipped: {program} is not installed\n")));
+    }
+}
+
+#[test]
 fn guards_close_on_every_way_out() {
     prints(
         "scope_guards",

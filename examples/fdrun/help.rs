@@ -6,10 +6,12 @@ Usage: fdrun [OPTION]... [--] PROGRAM [ARG]...
 Run PROGRAM with 0, 1, 2 and the descriptors that the options name; close all others.
 ";
 const END: &str = "\
-Options may come in any order. fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to
-PROGRAM. It ends as PROGRAM does: with its status, or by the signal that killed it.
+Options may come in any order. fdrun reads the pipes of --pipe-from, --limit, --capture
+and --lines until no process has them open for writing, or as --timeout says.
+fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to PROGRAM. It ends as PROGRAM does:
+with its status, or by the signal that killed it.
 127: PROGRAM was not found; 126: it cannot be executed; 125: any other error;
-124 and 137: see --timeout.
+123: see --limit; 124 and 137: see --timeout.
 ";
 
 /// The column in which the help texts of options start.
@@ -47,6 +49,22 @@ connect the child's descriptor N. SPEC is one of
 pub const PIPE_FROM: &str = "\
 read what the child writes to N, and write each line of it
 to standard error as `N: line`";
+pub const LIMIT: &str = "\
+let PROGRAM write BYTES to its descriptor N, and end it if it
+writes more, as --timeout does at its time; fdrun then exits with
+123. The byte after BYTES is not passed on. If no other option
+says where the bytes go, those of 1 and 2 go to standard output and
+standard error of fdrun, and those of another N are dropped";
+pub const CAPTURE: &str = "\
+write what PROGRAM writes to N to FILE (created or truncated), and
+with --lines print it, too. Several N may have the same FILE. For
+the order in which PROGRAM writes to 1 and 2, add --fd 2=same:1";
+pub const LINES: &str = "\
+print each line that PROGRAM writes to 1 and 2, and to the N of
+--limit and --capture, to standard output as `N: line`. A line of
+more than 64 KiB comes in pieces, each as a line. fdrun does not read
+a 1 or 2 that --fd or --keep connects, and prints the lines of
+--pipe-from to standard error";
 pub const INHERIT_REST: &str = "let PROGRAM inherit the other descriptors without close-on-exec";
 pub const CWD: &str = "start in DIR; PATHs are still relative to fdrun's directory";
 pub const ARG0: &str = "pass NAME as argv[0] of PROGRAM";
@@ -101,10 +119,11 @@ with 124, or with 137 if SIGKILL has ended PROGRAM. As timeout(1),
 it sends SIGTERM, and without --kill-after it then waits until
 PROGRAM has ended, however long. It reads pipes no longer, too";
 pub const SIGNAL: &str = "\
-what --timeout sends in place of TERM: a name or a number";
+what --timeout and --limit send in place of TERM: a name or a number";
 pub const KILL_AFTER: &str = "\
 send SIGKILL if PROGRAM still runs this time after the first signal,
-be it that of --timeout or one that fdrun passes on; 0 is never";
+be it that of --timeout or --limit or one that fdrun passes on; 0 is
+never";
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub const TREE: &str = "\
 let all signals go to more than PROGRAM, and kill (SIGKILL) what
@@ -129,8 +148,8 @@ that it has waited for, has used: times, peak memory, switches of
 the processor and page faults";
 pub const EXEC: &str = "\
 execute PROGRAM in the process of fdrun, so that no process stands
-between; not with --pipe-from, --launcher, --timeout, --kill-after,
---tree, --usage or --table";
+between; not with --pipe-from, --limit, --capture, --lines, --launcher,
+--timeout, --kill-after, --tree, --usage or --table";
 pub const EXPLAIN: &str = "\
 print the plan and the steps of a child; run nothing, open no PATH or
 FILE";

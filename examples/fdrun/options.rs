@@ -2,7 +2,7 @@
 
 use crate::request::Request;
 use crate::values::Parsed;
-use crate::{attributes, help, sources, timeout};
+use crate::{attributes, help, readings, sources, timeout};
 use fdspawn::Rest;
 use lexopt::prelude::*;
 use std::error::Error;
@@ -24,17 +24,25 @@ use Action::{Flag, May, Takes};
 
 /// All options, in the order of `--help`. A new option is one more row. Its function is in the file that the comment names.
 fn options() -> impl Iterator<Item = &'static Row> {
-    [DESCRIPTORS, STRINGS, ATTRIBUTES, LINUX, END, TASKS].into_iter().flatten()
+    [DESCRIPTORS, OUTPUT, STRINGS, ATTRIBUTES, LINUX, END, TASKS].into_iter().flatten()
 }
 
 const DESCRIPTORS: &[Row] = &[
     // The child's descriptors: `sources.rs`.
     Row("--fd N=SPEC", help::FD, Takes(sources::connect)),
     Row("--keep N", "descriptor N of fdrun, under the same number", Takes(sources::keep)),
-    Row("--pipe-from N", help::PIPE_FROM, Takes(sources::pipe_from)),
+    // Pipes to fdrun: `readings.rs`.
+    Row("--pipe-from N", help::PIPE_FROM, Takes(readings::pipe_from)),
     Row("--inherit-rest", help::INHERIT_REST, Flag(|request| request.rest = Rest::Inherit)),
     // How fdrun makes the child: `request.rs`.
     Row("--launcher NAME", "auto, clone or fork", Takes(Request::choose_launcher)),
+];
+
+const OUTPUT: &[Row] = &[
+    // What the program writes: `readings.rs`.
+    Row("--limit N=BYTES", help::LIMIT, Takes(readings::limit)),
+    Row("--capture N=FILE", help::CAPTURE, Takes(readings::capture)),
+    Row("--lines", help::LINES, Flag(|request| request.readings.lines = true)),
 ];
 
 const STRINGS: &[Row] = &[

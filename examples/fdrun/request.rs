@@ -1,5 +1,6 @@
 //! What the command line asks for.
 
+use crate::readings::Readings;
 use crate::timeout::Times;
 use crate::values::{Parsed, wrong};
 use fdspawn::inspect::DescriptorTable;
@@ -21,7 +22,7 @@ pub struct Request {
     pub changes: Vec<Change>,
     pub clear_env: bool,
     pub connections: Vec<(RawFd, Source)>,
-    pub pipes: Vec<RawFd>,
+    pub readings: Readings,
     pub rest: Rest,
     pub launcher: Option<Launcher>,
     /// The variables whose values go to descriptors.
@@ -68,7 +69,7 @@ impl Request {
             changes: Vec::new(),
             clear_env: false,
             connections: Vec::new(),
-            pipes: Vec::new(),
+            readings: Readings::default(),
             rest: Rest::default(),
             launcher: None,
             moved_variables: Vec::new(),
@@ -126,8 +127,8 @@ impl Request {
 
     /// Refuses options that do not go together.
     pub fn check(&self) -> Parsed {
+        let pipes = self.readings.options().map(|option| (option, true, "fdrun would not be there to read the pipe"));
         let others = [
-            ("--pipe-from", !self.pipes.is_empty(), "fdrun would not be there to read the pipe"),
             ("--launcher", self.launcher.is_some(), "no process is launched"),
             ("--timeout", self.times.timeout.is_some(), "fdrun would not be there to end the program"),
             ("--kill-after", self.times.kill_after.is_some(), "fdrun would not be there to kill the program"),
@@ -135,14 +136,15 @@ impl Request {
             ("--usage", self.usage, "fdrun would not be there to print it"),
             ("--table", self.table, "fdrun would not be there to print the table"),
         ];
-        if self.times.signal.is_some() && self.times.timeout.is_none() {
-            return Err("--signal does not go without --timeout".into());
+        let has_limit = self.readings.options().any(|option| option == "--limit");
+        if self.times.signal.is_some() && self.times.timeout.is_none() && !has_limit {
+            return Err("--signal does not go without --timeout or --limit".into());
         }
         self.check_tree()?;
         if self.table && self.has_program_fd {
             return Err("--program-fd does not go with --table: fdrun is the program that prints the table".into());
         }
-        match others.into_iter().find(|(_, is_given, _)| self.exec && *is_given) {
+        match pipes.chain(others).find(|(_, is_given, _)| self.exec && *is_given) {
             Some((option, _, reason)) => Err(format!("{option} does not go with --exec: {reason}").into()),
             None => Ok(()),
         }

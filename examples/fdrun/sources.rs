@@ -29,11 +29,6 @@ pub fn keep(request: &mut Request, value: OsString) -> Parsed {
     Ok(())
 }
 
-pub fn pipe_from(request: &mut Request, value: OsString) -> Parsed {
-    request.pipes.push(value.parse()?);
-    Ok(())
-}
-
 /// Parses the `N=SPEC` of `--fd`.
 fn connection(text: &OsStr, open: &DescriptorTable) -> Result<(RawFd, Source), Box<dyn Error>> {
     let wrong = || wrong("--fd takes N=SPEC", text);

@@ -23,7 +23,7 @@ impl Drop for Foreground {
     /// If this fails, the terminal has ended.
     fn drop(&mut self) {
         // The kernel does not send SIGTTOU, which would stop fdrun here, to a process that blocks or ignores it.
-        crate::signals::ignore(libc::SIGTTOU);
+        crate::dispositions::ignore(libc::SIGTTOU);
         // SAFETY: only numbers are passed, and the descriptor is open.
         unsafe { libc::tcsetpgrp(self.terminal.as_raw_fd(), self.group) };
     }

@@ -1,4 +1,4 @@
-//! `--timeout`, `--kill-after` and `--signal`: when the program gets which signal, as with `timeout`.
+//! `--timeout`, `--kill-after` and `--signal`: when the program gets which signal, as with `timeout`; and the end at a `--limit`.
 
 use crate::attributes::{parsers, signal};
 use crate::request::Request;
@@ -45,8 +45,18 @@ pub struct Clock {
     timeout: Option<Instant>,
     /// When the program gets SIGKILL.
     kill: Option<Instant>,
-    timed_out: bool,
+    ends_by: Option<EndsBy>,
 }
+
+/// Why fdrun ends the program. What comes first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndsBy {
+    Time,
+    Limit,
+}
+
+/// The exit status of fdrun after a limit. The others of its own are those of `timeout` and `env`: 124 to 127, and 137.
+const LIMIT_CODE: u8 = 123;
 
 impl Clock {
     /// Starts the time of the program. As with `timeout`, a time of 0 is none.
@@ -56,7 +66,7 @@ impl Clock {
             kill_after: times.kill_after.filter(|time| !time.is_zero()),
             timeout: times.timeout.filter(|time| !time.is_zero()).and_then(from_now),
             kill: None,
-            timed_out: false,
+            ends_by: None,
         }
     }
 
@@ -84,8 +94,16 @@ impl Clock {
         } else {
             return None;
         };
-        self.timed_out = true;
+        self.ends_by.get_or_insert(EndsBy::Time);
         Some(signal)
+    }
+
+    /// Tells that a limit is reached: the program gets now what it would get at the timeout, unless it has got that already.
+    pub fn limit(&mut self) {
+        if self.ends_by.is_none() {
+            self.ends_by = Some(EndsBy::Limit);
+            self.timeout = Some(Instant::now());
+        }
     }
 
     /// When the time of the program ends, if it has not ended.
@@ -93,10 +111,15 @@ impl Clock {
         self.timeout
     }
 
-    /// The exit status of fdrun, if the program has had no time left or got the SIGKILL of --kill-after. `timeout` has the same.
+    /// The exit status of fdrun, if a limit is reached, or the program has had no time left or got the SIGKILL of --kill-after. For the time,
+    /// `timeout` has the same.
     pub fn code(&self, status: ExitStatus) -> Option<u8> {
         let killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(libc::SIGKILL);
-        self.timed_out.then_some(if killed { 128 + 9 } else { 124 })
+        self.ends_by.map(|ends_by| match ends_by {
+            EndsBy::Limit => LIMIT_CODE,
+            EndsBy::Time if killed => 128 + 9,
+            EndsBy::Time => 124,
+        })
     }
 }
 

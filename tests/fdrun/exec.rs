@@ -52,6 +52,9 @@ fn explain_prints_the_same_with_exec() {
 fn options_for_which_fdrun_must_stay_do_not_go_with_exec() {
     let cases = [
         ("--pipe-from 5", "--pipe-from does not go with --exec: fdrun would not be there to read the pipe"),
+        ("--limit 5=1", "--limit does not go with --exec: fdrun would not be there to read the pipe"),
+        ("--capture 5=x", "--capture does not go with --exec: fdrun would not be there to read the pipe"),
+        ("--lines", "--lines does not go with --exec: fdrun would not be there to read the pipe"),
         ("--launcher auto", "--launcher does not go with --exec: no process is launched"),
         ("--timeout 1", "--timeout does not go with --exec: fdrun would not be there to end the program"),
         ("--kill-after 1", "--kill-after does not go with --exec: fdrun would not be there to kill the program"),

@@ -8,8 +8,13 @@ mod tools;
 
 #[cfg(target_os = "linux")]
 mod attributes;
+mod captures;
 mod descriptors;
 mod exec;
+#[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
+mod lines;
 mod pictures;
 mod pipes;
 mod secrets;

@@ -8,7 +8,18 @@ fn help_shows_all_options() {
     let found = run("fdrun --keep 0 --help");
     assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""));
     assert!(found.stdout.starts_with("Usage: fdrun [OPTION]... [--] PROGRAM [ARG]...\n"), "{}", found.stdout);
-    let options = ["fd N=SPEC", "keep N", "pipe-from N", "inherit-rest", "launcher NAME", "cwd DIR", "env NAME=VALUE"];
+    let options = [
+        "fd N=SPEC",
+        "keep N",
+        "pipe-from N",
+        "limit N=BYTES",
+        "capture N=FILE",
+        "lines",
+        "inherit-rest",
+        "launcher NAME",
+        "cwd DIR",
+        "env NAME=VALUE",
+    ];
     let more = ["clear-env", "arg0 NAME", "exec", "explain", "table", "help"];
     let attributes = ["uid USER", "gid GROUP", "groups GROUP,...", "pgrp GROUP", "setsid", "ctty N", "foreground"];
     let others = ["umask MASK", "rlimit RESOURCE=LIMIT", "nice N", "chroot DIR"];

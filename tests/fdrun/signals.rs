@@ -67,6 +67,21 @@ impl Started {
         }
     }
 
+    /// Waits until the pipe of the output has no free page any more. Returns how many bytes it contains.
+    pub fn wait_until_full(&self) -> usize {
+        let pipe = self.output.get_ref().as_raw_fd();
+        // SAFETY: the descriptor is open.
+        let size = unsafe { libc::fcntl(pipe, libc::F_GETPIPE_SZ) };
+        let mut length: i32 = 0;
+        // The last page may have a single short line, and the others may lack one.
+        while length + 4096 + 100 < size {
+            // SAFETY: the descriptor is open, and the call writes one number.
+            assert_eq!(unsafe { libc::ioctl(pipe, libc::FIONREAD, &raw mut length) }, 0);
+            std::thread::yield_now();
+        }
+        length as usize
+    }
+
     /// Reads the output until no process has it open for writing any more.
     pub fn rest(&mut self) -> String {
         let mut text = String::new();

@@ -149,10 +149,10 @@ fn pipes_are_read_no_longer_than_the_timeout() {
 }
 
 #[test]
-fn a_signal_needs_a_timeout() {
+fn a_signal_needs_a_timeout_or_a_limit() {
     assert_eq!(
         run("fdrun --signal INT -- echo ran"),
-        outcome(125, "", "fdrun: --signal does not go without --timeout\n")
+        outcome(125, "", "fdrun: --signal does not go without --timeout or --limit\n")
     );
 }
 

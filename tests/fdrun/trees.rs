@@ -9,19 +9,19 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-const TREES: [&str; 3] = ["group", "session", "descendants"];
+pub const TREES: [&str; 3] = ["group", "session", "descendants"];
 
 /// A variable that marks the processes of one run.
-struct Mark(String);
+pub struct Mark(String);
 
 impl Mark {
-    fn new() -> Self {
+    pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         Self(format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// A run of fdrun with the mark. Shells write to standard error which signal has ended a child.
-    fn command(&self, options: &str, script: &str) -> Command {
+    pub fn command(&self, options: &str, script: &str) -> Command {
         let mut command = Command::new(fdrun());
         command.args(options.split_whitespace()).args(["--", "sh", "-c", script]).env("FDRUN_TEST_MARK", &self.0);
         command.stderr(Stdio::null());
@@ -29,7 +29,7 @@ impl Mark {
     }
 
     /// Runs fdrun, without a terminal's group, until all have closed the output.
-    fn output(&self, options: &str, script: &str) -> Output {
+    pub fn output(&self, options: &str, script: &str) -> Output {
         self.command(options, script).process_group(0).output().unwrap()
     }
 
@@ -48,7 +48,7 @@ impl Mark {
 
     /// Checks that no process is left. The kernel takes a moment to end those that are killed.
     #[track_caller]
-    fn assert_none(&self, what: &str) {
+    pub fn assert_none(&self, what: &str) {
         let start = Instant::now();
         while !self.processes().is_empty() {
             assert!(start.elapsed() < Duration::from_secs(20), "{what}: {:?} are left", self.processes());

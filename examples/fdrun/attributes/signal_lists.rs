@@ -1,7 +1,9 @@
 //! Dispositions of signals, the signal mask, and the signal at the parent's death.
 
 use super::parsers;
+use crate::dispositions;
 use crate::request::Request;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::signals;
 use crate::values::{Parsed, parsed};
 use fdspawn::Signal;
@@ -41,7 +43,9 @@ pub fn parent_death_signal(request: &mut Request, value: OsString) -> Parsed {
 /// Changes the program's mask, which starts as that of fdrun.
 fn block(request: &mut Request, change: impl FnOnce(&mut Vec<Signal>)) {
     change(
-        request.blocked.get_or_insert_with(|| all().filter(|&signal| signals::is_blocked(signal.as_raw())).collect()),
+        request
+            .blocked
+            .get_or_insert_with(|| all().filter(|&signal| dispositions::is_blocked(signal.as_raw())).collect()),
     );
 }
 
