@@ -13,6 +13,8 @@ pub(crate) enum Subject {
     SpawnStage(usize, OsString),
     /// The spawn of a graph.
     Graph,
+    /// The tees and spools of a graph.
+    Between,
     /// How a stage of a graph has ended.
     Stage(usize, OsString),
     Exec(OsString),
@@ -50,7 +52,13 @@ impl Subject {
         match self {
             Self::Spawn(program) | Self::Exec(program) | Self::Copy(program) | Self::Captured(program) => Some(program),
             Self::SpawnStage(_, program) | Self::Stage(_, program) => Some(program),
-            Self::Graph | Self::Run | Self::Isolate | Self::Environment | Self::Exchange | Self::Driven => None,
+            Self::Graph
+            | Self::Between
+            | Self::Run
+            | Self::Isolate
+            | Self::Environment
+            | Self::Exchange
+            | Self::Driven => None,
             Self::MakeCgroup(_) | Self::Cgroup(..) => None,
             Self::GiveAway(_)
             | Self::Wait(_)
@@ -69,6 +77,7 @@ impl fmt::Display for Subject {
             Self::Spawn(program) => write!(f, "cannot spawn `{}`: ", Escaped::new(program)),
             Self::SpawnStage(stage, program) => write!(f, "cannot spawn stage {stage}, `{}`: ", Escaped::new(program)),
             Self::Graph => f.write_str("cannot spawn the graph: "),
+            Self::Between => f.write_str("cannot move bytes between the stages of a graph: "),
             Self::Stage(stage, program) => write!(f, "stage {stage}, `{}`: ", Escaped::new(program)),
             Self::Exec(program) => write!(f, "cannot exec `{}`: ", Escaped::new(program)),
             Self::Copy(program) => write!(f, "cannot copy the command `{}`: ", Escaped::new(program)),

@@ -145,7 +145,7 @@ impl Graph<'_> {
             [input, output, StreamDefault::Piped]
         })?;
         let mut form = GraphForm::new(self);
-        let StartedGraph { mut children, ends } = started;
+        let StartedGraph { mut children, ends, mut threads } = started;
         let mut exchange = Exchange::new();
         let flows = GraphFlows::new(&mut children, ends, &mut exchange, capture, &mut form);
         let mut set: Children<'_, usize> = Children::new();
@@ -180,6 +180,7 @@ impl Graph<'_> {
                 streams = Some(finished.exchange);
             }
         }
+        error = error.or(threads.finish().err());
         let stages: Option<Vec<StageStatus>> = ended.into_iter().collect();
         match (stages, streams, error) {
             (Some(stages), Some(mut exchange), None) => Ok(flows.captured(&mut exchange, form.statuses(stages), stop)),

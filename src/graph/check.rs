@@ -40,10 +40,10 @@ pub(super) fn check(
 /// A pipe needs at least one writer and one reader.
 fn check_ends(link: &GraphLink) -> Result<(), GraphRefusal> {
     match (link.from.first(), link.to.first()) {
-        (None, Some(&end)) if !link.has_outside_writer() => {
+        (None, Some(&end)) if !link.has_outside_writer() && !link.has_copier() => {
             Err(GraphRefusal::NoWriter { stage: end.stage.index, target: end.fd })
         }
-        (Some(&end), None) if !link.has_outside_reader() => {
+        (Some(&end), None) if !link.has_outside_reader() && !link.has_copier() => {
             Err(GraphRefusal::NoReader { stage: end.stage.index, target: end.fd })
         }
         (None, None) => Err(GraphRefusal::NoEnds),

@@ -23,7 +23,7 @@ impl Graph<'_> {
     /// ```
     pub fn explain(&self) -> GraphExplanation {
         let stages = self.stages.iter().map(|stage| line_of(&stage.command)).collect();
-        GraphExplanation::new(stages, self.links.clone(), self.refusal().err())
+        GraphExplanation::new(stages, self.links.clone(), self.copiers.clone(), self.refusal().err())
     }
 }
 

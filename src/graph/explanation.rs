@@ -1,5 +1,6 @@
 //! `GraphExplanation`: the stages and links of a graph as text, and for Graphviz.
 
+use super::copier::{Copier, CopierKind};
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
 use super::link::{GraphLink, LinkKind, OutsideEnd};
 use super::stage::StageFd;
@@ -12,12 +13,18 @@ pub struct GraphExplanation {
     /// Each program with its arguments.
     stages: Vec<String>,
     links: Vec<GraphLink>,
+    copiers: Vec<Copier>,
     refusal: Option<GraphRefusal>,
 }
 
 impl GraphExplanation {
-    pub(super) fn new(stages: Vec<String>, links: Vec<GraphLink>, refusal: Option<GraphRefusal>) -> Self {
-        Self { stages, links, refusal }
+    pub(super) fn new(
+        stages: Vec<String>,
+        links: Vec<GraphLink>,
+        copiers: Vec<Copier>,
+        refusal: Option<GraphRefusal>,
+    ) -> Self {
+        Self { stages, links, copiers, refusal }
     }
 
     /// The graph in the language of Graphviz: `dot -Tsvg` draws it. Each stage is a box, and each link an arrow with the numbers of the
@@ -28,8 +35,19 @@ impl GraphExplanation {
             let label: String = stage.chars().flat_map(quoted).collect();
             text.push_str(&format!("    stage{index} [label=\"{label}\"]\n"));
         }
-        for (index, link) in self.links.iter().enumerate() {
+        for (index, link) in self.links.iter().enumerate().filter(|(_, link)| !link.has_copier()) {
             self.dot_link(&mut text, index, link);
+        }
+        for (index, copier) in self.copiers.iter().enumerate() {
+            text.push_str(&format!("    copier{index} [shape=ellipse, label=\"{}\"]\n", name_of(copier.kind)));
+            for end in &self.links[copier.input].from {
+                let (stage, number) = (end.stage.index, end.fd);
+                text.push_str(&format!("    stage{stage} -> copier{index} [taillabel=\"{number}\"]\n"));
+            }
+            for end in copier.outputs.iter().flat_map(|&output| &self.links[output].to) {
+                let (stage, number) = (end.stage.index, end.fd);
+                text.push_str(&format!("    copier{index} -> stage{stage} [headlabel=\"{number}\"]\n"));
+            }
         }
         text.push_str("}\n");
         text
@@ -63,6 +81,14 @@ impl GraphExplanation {
     }
 }
 
+fn name_of(kind: CopierKind) -> &'static str {
+    match kind {
+        CopierKind::Tee { stops_early: false } => "tee",
+        CopierKind::Tee { stops_early: true } => "tee until the first reader ends",
+        CopierKind::Spool => "spool",
+    }
+}
+
 /// A character inside of quotes.
 fn quoted(character: char) -> impl Iterator<Item = char> {
     let escape = matches!(character, '"' | '\\').then_some('\\');
@@ -74,7 +100,7 @@ impl fmt::Display for GraphExplanation {
         for (index, stage) in self.stages.iter().enumerate() {
             writeln!(f, "stage {index}: {stage}")?;
         }
-        for link in &self.links {
+        for link in self.links.iter().filter(|link| !link.has_copier()) {
             let ends = |ends: &[StageFd], has_outside: bool| {
                 let outside = has_outside.then(|| "this process".to_owned());
                 let ends = ends.iter().map(|end| format!("stage {} at {}", end.stage.index, end.fd)).chain(outside);
@@ -87,15 +113,24 @@ impl fmt::Display for GraphExplanation {
                 LinkKind::Socket => writeln!(f, "socket: {from} <-> {to}")?,
             }
         }
+        for copier in &self.copiers {
+            let ends = |links: &[usize], ends: fn(&GraphLink) -> &[StageFd]| {
+                let ends = links.iter().flat_map(|&link| ends(&self.links[link]));
+                let ends = ends.map(|end| format!("stage {} at {}", end.stage.index, end.fd));
+                ends.collect::<Vec<_>>().join(", ")
+            };
+            let (from, to) = (ends(&[copier.input], |link| &link.from), ends(&copier.outputs, |link| &link.to));
+            writeln!(f, "{}: {from} -> {to}", name_of(copier.kind))?;
+        }
         if let Some(refusal) = &self.refusal {
             return writeln!(f, "refused: {refusal}");
         }
         let count = self.stages.len();
-        let order: Vec<String> = launch_order(count, &self.links).iter().map(usize::to_string).collect();
+        let order: Vec<String> = launch_order(count, &self.links, &self.copiers).iter().map(usize::to_string).collect();
         writeln!(f, "order of the launches: {}", order.join(", "))?;
-        if let Some(stage) = stage_in_cycle(count, &self.links) {
+        if let Some(stage) = stage_in_cycle(count, &self.links, &self.copiers) {
             writeln!(f, "stage {stage} is in a cycle: it can wait for itself")?;
-        } else if let Some((fork, join)) = fork_and_join(count, &self.links) {
+        } else if let Some((fork, join)) = fork_and_join(count, &self.links, &self.copiers) {
             writeln!(
                 f,
                 "the outputs of stage {fork} come together in stage {join}: if that reads one before the other, the other pipe can \

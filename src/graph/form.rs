@@ -27,7 +27,7 @@ struct StageForm {
 
 impl GraphForm {
     pub(super) fn new(graph: &Graph<'_>) -> Self {
-        let readers = readers(graph.stages.len(), &graph.links);
+        let readers = readers(graph.stages.len(), &graph.links, &graph.copiers);
         let stage = |(index, (stage, readers)): (usize, (&StageCommand<'_>, Vec<usize>))| StageForm {
             program: stage.command.get_program().to_owned(),
             allowed: stage.allowed.clone(),

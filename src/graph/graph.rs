@@ -1,6 +1,9 @@
 //! `Graph`: commands, and links between any descriptors of them.
 
 use super::check::check;
+use super::copier::Copier;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::copier::CopierKind;
 use super::link::{GraphLink, LinkKind, OutsideEnd};
 use super::stage::{StageFd, StageId};
 use crate::command::{Command, Slot};
@@ -56,6 +59,7 @@ pub struct Graph<'fd> {
     pub(super) number: u32,
     pub(super) stages: Vec<StageCommand<'fd>>,
     pub(super) links: Vec<GraphLink>,
+    pub(super) copiers: Vec<Copier>,
     pub(super) capacity: Option<usize>,
     pub(super) on_drop: Option<OnDrop>,
 }
@@ -76,7 +80,7 @@ impl<'fd> Graph<'fd> {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { number, stages: Vec::new(), links: Vec::new(), capacity: None, on_drop: None }
+        Self { number, stages: Vec::new(), links: Vec::new(), copiers: Vec::new(), capacity: None, on_drop: None }
     }
 
     /// Makes a line: the standard output of each command is the standard input of the next one. The other ends are what the commands say:
@@ -145,6 +149,56 @@ impl<'fd> Graph<'fd> {
     /// Adds a connected pair of stream sockets between two descriptors: both stages can read and write.
     pub fn socket(&mut self, one: StageFd, other: StageFd) -> &mut Self {
         self.links.push(GraphLink { kind: LinkKind::Socket, from: vec![one], to: vec![other], slot: None });
+        self
+    }
+
+    /// Gives each of `to` all of the bytes that `from` writes, by a pipe for each. Linux only.
+    ///
+    /// A thread of the library moves the bytes inside of the kernel (`tee(2)`, `splice(2)`), without a copy through this process. It reads no
+    /// faster than the slowest reader does. A reader that ends does not stop the others; when the last one has ended, the writer gets
+    /// SIGPIPE as it would with a pipe. The thread ends with its pipes.
+    ///
+    /// ```
+    /// use fdspawn::{Command, Graph};
+    ///
+    /// let mut graph = Graph::new();
+    /// let numbers = graph.stage(Command::from(["seq", "1000"]));
+    /// let sum = graph.stage(Command::from(["awk", "{ sum += $1 } END { print sum }"]));
+    /// let last = graph.stage(Command::from(["tail", "-n", "1"]));
+    /// graph.tee(numbers.stdout(), [sum.stdin(), last.stdin()]);
+    /// let sum = graph.reader([sum.stdout()]);
+    /// let output = graph.output()?;
+    /// output.statuses.check()?;
+    /// assert_eq!((output.bytes(sum), &output.stdout[..]), (&b"500500\n"[..], &b"1000\n"[..]));
+    /// # Ok::<(), fdspawn::Error>(())
+    /// ```
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub fn tee(&mut self, from: StageFd, to: impl IntoIterator<Item = StageFd>) -> &mut Self {
+        self.copier(CopierKind::Tee { stops_early: false }, from, to)
+    }
+
+    /// [`Graph::tee`] that ends when the first of its readers has ended.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub fn tee_until_first(&mut self, from: StageFd, to: impl IntoIterator<Item = StageFd>) -> &mut Self {
+        self.copier(CopierKind::Tee { stops_early: true }, from, to)
+    }
+
+    /// Adds a pipe that is never full: what the reader has not read yet is kept in memory (`memfd_create(2)`), without a limit. Linux only.
+    ///
+    /// A graph whose branches come together again needs one: else the stage that reads them can wait for one branch while the other one waits
+    /// for the stage. [`Graph::explain`] names such branches.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub fn spool(&mut self, from: StageFd, to: StageFd) -> &mut Self {
+        self.copier(CopierKind::Spool, from, [to])
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn copier(&mut self, kind: CopierKind, from: StageFd, to: impl IntoIterator<Item = StageFd>) -> &mut Self {
+        let input = self.links.len();
+        self.links.push(GraphLink::pipe(&[from], &[], Some(OutsideEnd::CopyReader)));
+        let output = |end: StageFd| GraphLink::pipe(&[], &[end], Some(OutsideEnd::CopyWriter));
+        self.links.extend(to.into_iter().map(output));
+        self.copiers.push(Copier { kind, input, outputs: (input + 1..self.links.len()).collect() });
         self
     }
 

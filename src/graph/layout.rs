@@ -1,6 +1,7 @@
 //! The order of the launches, and what a graph's form tells: cycles, and branches that come together again. Nothing here makes a system
 //! call.
 
+use super::copier::{Copier, CopierKind};
 use super::link::{GraphLink, LinkKind};
 
 /// The order in which the stages are launched: each reader before the writers of its pipes. Stages in a cycle are in the order in which they
@@ -8,8 +9,8 @@ use super::link::{GraphLink, LinkKind};
 ///
 /// No reader finds an end of file because the writer could not be started: when the writer's launch fails, the readers are killed before the
 /// pipe is closed. A writer that runs before its reader could fill the pipe, or read its own input, for nothing.
-pub(super) fn launch_order(stages: usize, links: &[GraphLink]) -> Vec<usize> {
-    let readers = readers(stages, links);
+pub(super) fn launch_order(stages: usize, links: &[GraphLink], copiers: &[Copier]) -> Vec<usize> {
+    let readers = readers(stages, links, copiers);
     let mut order = Vec::with_capacity(stages);
     let mut state = vec![StageVisit::New; stages];
     // A search in depth, with a stack of its own: a line of stages can be long.
@@ -46,8 +47,22 @@ enum StageVisit {
     Done,
 }
 
-/// The stages that read what each stage writes, by pipes.
-pub(super) fn readers(stages: usize, links: &[GraphLink]) -> Vec<Vec<usize>> {
+/// The stages that read what each stage writes, by pipes, tees and spools.
+pub(super) fn readers(stages: usize, links: &[GraphLink], copiers: &[Copier]) -> Vec<Vec<usize>> {
+    let mut readers = readers_by_pipes(stages, links);
+    copiers.iter().for_each(|copier| add_readers(&mut readers, links, copier));
+    readers
+}
+
+fn add_readers(readers: &mut [Vec<usize>], links: &[GraphLink], copier: &Copier) {
+    for from in &links[copier.input].from {
+        for to in copier.outputs.iter().flat_map(|&output| &links[output].to) {
+            readers[from.stage.index].push(to.stage.index);
+        }
+    }
+}
+
+fn readers_by_pipes(stages: usize, links: &[GraphLink]) -> Vec<Vec<usize>> {
     let mut readers = vec![Vec::new(); stages];
     for link in links.iter().filter(|link| link.kind == LinkKind::Pipe) {
         for from in &link.from {
@@ -60,15 +75,17 @@ pub(super) fn readers(stages: usize, links: &[GraphLink]) -> Vec<Vec<usize>> {
 }
 
 /// A stage that is in a cycle of pipes, if there is one.
-pub(super) fn stage_in_cycle(stages: usize, links: &[GraphLink]) -> Option<usize> {
-    let reached = reached(stages, &readers(stages, links));
+pub(super) fn stage_in_cycle(stages: usize, links: &[GraphLink], copiers: &[Copier]) -> Option<usize> {
+    let reached = reached(stages, &readers(stages, links, copiers));
     (0..stages).find(|&stage| reached[stage][stage])
 }
 
 /// A stage whose outputs go two ways, and a stage in which the two ways come together again. Such a graph can wait for ever: the second stage
-/// waits for one of its inputs, and the other one is full.
-pub(super) fn fork_and_join(stages: usize, links: &[GraphLink]) -> Option<(usize, usize)> {
-    let readers = readers(stages, links);
+/// waits for one of its inputs, and the other one is full. A way that has a spool is never full.
+pub(super) fn fork_and_join(stages: usize, links: &[GraphLink], copiers: &[Copier]) -> Option<(usize, usize)> {
+    let mut readers = readers_by_pipes(stages, links);
+    let tees = copiers.iter().filter(|copier| copier.kind != CopierKind::Spool);
+    tees.for_each(|tee| add_readers(&mut readers, links, tee));
     let reached = reached(stages, &readers);
     for (fork, branches) in readers.iter().enumerate() {
         for (index, &one) in branches.iter().enumerate() {
@@ -102,6 +119,7 @@ fn reached(stages: usize, readers: &[Vec<usize>]) -> Vec<Vec<bool>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::link::OutsideEnd;
     use super::super::stage::StageId;
     use super::*;
 
@@ -113,11 +131,11 @@ mod tests {
     #[test]
     fn readers_are_launched_before_their_writers() {
         let line: Vec<GraphLink> = (0..4).map(|stage| pipe(stage, stage + 1)).collect();
-        assert_eq!(launch_order(5, &line), [4, 3, 2, 1, 0]);
+        assert_eq!(launch_order(5, &line, &[]), [4, 3, 2, 1, 0]);
         let backwards: Vec<GraphLink> = (0..4).map(|stage| pipe(stage + 1, stage)).collect();
-        assert_eq!(launch_order(5, &backwards), [0, 1, 2, 3, 4]);
+        assert_eq!(launch_order(5, &backwards, &[]), [0, 1, 2, 3, 4]);
         let long: Vec<GraphLink> = (0..100_000).map(|stage| pipe(stage, stage + 1)).collect();
-        assert_eq!(launch_order(100_001, &long)[0], 100_000);
+        assert_eq!(launch_order(100_001, &long, &[])[0], 100_000);
     }
 
     #[test]
@@ -136,7 +154,7 @@ mod tests {
                     links.push(pipe(from, to));
                 }
             }
-            let order = launch_order(stages, &links);
+            let order = launch_order(stages, &links, &[]);
             let mut sorted = order.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, (0..stages).collect::<Vec<_>>());
@@ -144,23 +162,38 @@ mod tests {
             for link in &links {
                 assert!(place(link.to[0].stage.index) < place(link.from[0].stage.index), "{links:?}: {order:?}");
             }
-            assert_eq!(stage_in_cycle(stages, &links), None);
+            assert_eq!(stage_in_cycle(stages, &links, &[]), None);
         }
     }
 
     #[test]
     fn cycles_are_found_and_are_launched_all_the_same() {
         let cycle = [pipe(0, 1), pipe(1, 2), pipe(2, 1)];
-        assert_eq!(stage_in_cycle(3, &cycle), Some(1));
-        assert_eq!(launch_order(3, &cycle).len(), 3);
-        assert_eq!(stage_in_cycle(1, &[pipe(0, 0)]), Some(0));
+        assert_eq!(stage_in_cycle(3, &cycle, &[]), Some(1));
+        assert_eq!(launch_order(3, &cycle, &[]).len(), 3);
+        assert_eq!(stage_in_cycle(1, &[pipe(0, 0)], &[]), Some(0));
     }
 
     #[test]
     fn branches_that_come_together_again_are_found() {
-        assert_eq!(fork_and_join(4, &[pipe(0, 1), pipe(0, 2), pipe(1, 3), pipe(2, 3)]), Some((0, 3)));
-        assert_eq!(fork_and_join(3, &[pipe(0, 1), pipe(0, 2), pipe(1, 2)]), Some((0, 2)));
-        assert_eq!(fork_and_join(2, &[pipe(0, 1), pipe(0, 1)]), Some((0, 1)));
-        assert_eq!(fork_and_join(4, &[pipe(0, 1), pipe(0, 2), pipe(1, 3)]), None);
+        assert_eq!(fork_and_join(4, &[pipe(0, 1), pipe(0, 2), pipe(1, 3), pipe(2, 3)], &[]), Some((0, 3)));
+        assert_eq!(fork_and_join(3, &[pipe(0, 1), pipe(0, 2), pipe(1, 2)], &[]), Some((0, 2)));
+        assert_eq!(fork_and_join(2, &[pipe(0, 1), pipe(0, 1)], &[]), Some((0, 1)));
+        assert_eq!(fork_and_join(4, &[pipe(0, 1), pipe(0, 2), pipe(1, 3)], &[]), None);
+    }
+
+    #[test]
+    fn spool_between_the_branches_keeps_them_from_waiting() {
+        let end = |index, fd| StageId { graph: 0, index }.fd(fd);
+        let copied = |from: usize, to: usize| {
+            let input = GraphLink::pipe(&[end(from, 1)], &[], Some(OutsideEnd::CopyReader));
+            [input, GraphLink::pipe(&[], &[end(to, 0)], Some(OutsideEnd::CopyWriter))]
+        };
+        let mut links = vec![pipe(0, 1), pipe(0, 2), pipe(1, 3)];
+        links.extend(copied(2, 3));
+        let tee = |kind| Copier { kind, input: 3, outputs: vec![4] };
+        assert_eq!(fork_and_join(4, &links, &[tee(CopierKind::Tee { stops_early: false })]), Some((0, 3)));
+        assert_eq!(fork_and_join(4, &links, &[tee(CopierKind::Spool)]), None);
+        assert_eq!(launch_order(4, &links, &[tee(CopierKind::Spool)]), [3, 1, 2, 0]);
     }
 }

@@ -21,13 +21,17 @@ pub(super) enum LinkKind {
     Socket,
 }
 
-/// The end of a link that this process has, by the id of its slot.
+/// The end of a link that this process has: by the id of its slot, or for a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OutsideEnd {
     Reader(u64),
     Writer(u64),
     /// The second socket of a pair.
     Socket(u64),
+    /// The thread of a tee or a spool reads it.
+    CopyReader,
+    /// The thread of a tee or a spool writes to it.
+    CopyWriter,
 }
 
 /// One of the two ends of a link.
@@ -54,5 +58,10 @@ impl GraphLink {
 
     pub(super) fn has_outside_writer(&self) -> bool {
         matches!(self.slot, Some(OutsideEnd::Writer(_)))
+    }
+
+    /// Whether the thread of a tee or a spool has an end.
+    pub(super) fn has_copier(&self) -> bool {
+        matches!(self.slot, Some(OutsideEnd::CopyReader | OutsideEnd::CopyWriter))
     }
 }

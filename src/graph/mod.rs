@@ -2,6 +2,9 @@
 
 mod capture;
 mod check;
+mod copier;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod copy;
 mod explain;
 mod explanation;
 mod form;
@@ -14,6 +17,8 @@ mod running;
 mod stage;
 mod start;
 mod statuses;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "threads_unsupported.rs")]
+mod threads;
 mod verdict;
 
 pub use self::capture::GraphCaptured;

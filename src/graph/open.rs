@@ -12,6 +12,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 pub(super) struct OpenLinks {
     /// One for each link: its writing and its reading end; the first and the second socket. `None` for an end that only this process has.
     ends: Vec<[Option<OwnedFd>; 2]>,
+    /// For each link, the end of the thread of a tee or a spool.
+    copy_ends: Vec<Option<OwnedFd>>,
 }
 
 impl OpenLinks {
@@ -29,16 +31,31 @@ impl OpenLinks {
             if let Some(bytes) = capacity.filter(|_| link.kind == LinkKind::Pipe) {
                 ask_for_capacity(&first, bytes);
             }
+            let mut copy_end = None;
             let (ends, own_end) = match link.slot {
                 None => ([Some(first), Some(second)], None),
+                Some(OutsideEnd::CopyReader) => {
+                    copy_end = Some(second);
+                    ([Some(first), None], None)
+                }
+                Some(OutsideEnd::CopyWriter) => {
+                    copy_end = Some(first);
+                    ([None, Some(second)], None)
+                }
                 Some(OutsideEnd::Reader(id)) => ([Some(first), None], Some((id, ParentEnd::Reader(second.into())))),
                 Some(OutsideEnd::Writer(id)) => ([None, Some(second)], Some((id, ParentEnd::Writer(first.into())))),
                 Some(OutsideEnd::Socket(id)) => ([Some(first), None], Some((id, ParentEnd::Socket(second.into())))),
             };
             open.ends.push(ends);
+            open.copy_ends.push(copy_end);
             own.slots.extend(own_end);
         }
         Ok((open, own))
+    }
+
+    /// Takes the end of the thread of a tee or a spool.
+    pub(super) fn take_copy_end(&mut self, link: usize) -> Option<OwnedFd> {
+        self.copy_ends.get_mut(link)?.take()
     }
 
     /// The number of an end; `None` if only this process has it.

@@ -5,6 +5,7 @@ use super::graph::Graph;
 use super::stage::StageId;
 use super::start::StartedGraph;
 use super::statuses::{StageStatus, Statuses};
+use super::threads::CopyThreads;
 use crate::child::{Handle, ParentEnds, Process};
 use crate::command::Slot;
 use crate::driven::Driven;
@@ -30,6 +31,7 @@ pub struct Running {
     processes: Vec<Process>,
     streams: Vec<[Option<OutsideStream>; 3]>,
     ends: ParentEnds,
+    threads: CopyThreads,
     ended: Vec<Option<StageStatus>>,
     /// The first error of a wait that has not been returned.
     error: Option<Error>,
@@ -58,7 +60,7 @@ impl Graph<'_> {
 impl Running {
     pub(super) fn new(graph: &Graph<'_>, started: StartedGraph) -> Self {
         let mut form = GraphForm::new(graph);
-        let StartedGraph { children: stages, mut ends } = started;
+        let StartedGraph { children: stages, mut ends, threads } = started;
         let mut children = Children::new();
         let (mut members, mut processes, mut streams) = (Vec::new(), Vec::new(), Vec::new());
         for (index, mut child) in stages.into_iter().enumerate() {
@@ -73,7 +75,7 @@ impl Running {
             members.push(children.insert(child, index));
         }
         let ended = members.iter().map(|_| None).collect();
-        Self { form, children, members, processes, streams, ends, ended, error: None }
+        Self { form, children, members, processes, streams, ends, threads, ended, error: None }
     }
 
     /// Takes this process's end that a slot stands for: of a link ([`Graph::reader`]), or of a stage's command ([`Command::reader`](crate::Command::reader)). The caller
@@ -196,6 +198,9 @@ impl Running {
 
     /// The statuses. All stages have left the set.
     fn statuses(&mut self) -> Result<Statuses> {
+        if let Err(error) = self.threads.finish() {
+            self.error.get_or_insert(error);
+        }
         let stages: Option<Vec<StageStatus>> = self.ended.iter().cloned().collect();
         match (self.error.take(), stages) {
             (None, Some(stages)) => Ok(self.form.statuses(stages)),

@@ -3,6 +3,7 @@
 use super::graph::Graph;
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
 use super::open::OpenLinks;
+use super::threads::CopyThreads;
 use crate::child::{Child, ParentEnds};
 use crate::command::Command;
 use crate::error::{Error, Failure, Problem, Result, Subject};
@@ -15,6 +16,7 @@ use std::os::fd::RawFd;
 pub(super) struct StartedGraph {
     pub(super) children: Vec<Child>,
     pub(super) ends: ParentEnds,
+    pub(super) threads: CopyThreads,
 }
 
 /// What the standard streams of a stage are that neither its command nor a link connects.
@@ -30,16 +32,17 @@ impl Graph<'_> {
         }
         self.warn();
         let failed = |problem: Problem| problem.of(Subject::Graph);
-        let (links, ends) = OpenLinks::new(&self.links, self.capacity).map_err(failed)?;
+        let (mut links, ends) = OpenLinks::new(&self.links, self.capacity).map_err(failed)?;
+        let threads = CopyThreads::start(&self.copiers, |link| links.take_copy_end(link)).map_err(failed)?;
         let count = self.stages.len();
         let mut started = StartedStages { children: (0..count).map(|_| None).collect() };
-        for index in launch_order(count, &self.links) {
+        for index in launch_order(count, &self.links, &self.copiers) {
             let child = self.launch(index, &links, &defaults(index, count))?;
             started.children[index] = Some(child);
         }
         // From here on only the stages, and the caller's slots, have ends.
         drop(links);
-        Ok(StartedGraph { children: started.into_children(), ends })
+        Ok(StartedGraph { children: started.into_children(), ends, threads })
     }
 
     /// Launches one stage.
@@ -60,9 +63,9 @@ impl Graph<'_> {
     /// Tells of a form that can wait for ever.
     fn warn(&self) {
         let count = self.stages.len();
-        if let Some(stage) = stage_in_cycle(count, &self.links) {
+        if let Some(stage) = stage_in_cycle(count, &self.links, &self.copiers) {
             tracing::debug!(stage, "the graph has a cycle");
-        } else if let Some((fork, join)) = fork_and_join(count, &self.links) {
+        } else if let Some((fork, join)) = fork_and_join(count, &self.links, &self.copiers) {
             tracing::warn!(fork, join, "outputs of a stage come together again, and can wait for ever");
         }
     }
