@@ -99,3 +99,7 @@ struct RunningPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/exchange.md")]
 struct ExchangePage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/pipelines.md")]
+struct PipelinesPage;

@@ -5,7 +5,7 @@ mod built;
 #[path = "it/support/tools.rs"]
 mod tools;
 
-use fdspawn::{Capture, Command};
+use fdspawn::{Capture, Command, Stdio};
 use std::path::Path;
 use std::process::Output;
 
@@ -355,4 +355,34 @@ fn jobs_end_those_whose_time_is_over_and_after_the_first_failure_the_others() {
 #[test]
 fn jobs_example_has_less_than_120_lines() {
     assert!(include_str!("../examples/jobs.rs").lines().count() < 120);
+}
+
+#[test]
+fn archive_is_packed_counted_and_summed_in_one_pass() {
+    if !["tar", "gzip", "sha256sum"].into_iter().all(tools::has) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), vec![b'x'; 300_000]).unwrap();
+    let archive = tempfile::NamedTempFile::new().unwrap();
+    let output = run("archive", &[directory.path(), archive.path()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let unpacked = Command::new("gzip").arg("-dc").arg(archive.path()).output().unwrap().stdout;
+    let sum = Command::new("sha256sum").stdin(Stdio::data(unpacked.clone())).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap();
+    let expected = format!("{} bytes, SHA-256 {}\n", unpacked.len(), sum.split(' ').next().unwrap());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[test]
+fn outputs_of_two_commands_are_compared() {
+    let run = |first: &str, second: &str| {
+        let output = run("compare_outputs", &[Path::new(first), Path::new(second)]);
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        (text, output.status.code())
+    };
+    assert_eq!(run("seq 2", "seq 2"), (String::new(), Some(0)));
+    assert_eq!(run("seq 2", "echo 1"), ("2d1\n< 2\n".to_owned(), Some(1)));
+    let text = "1d0\n< 1\ncompare_outputs: stage 0, `sh`: exit status: 3: no\n".to_owned();
+    assert_eq!(run("echo 1; echo no >&2; exit 3", "true"), (text, Some(2)));
 }
