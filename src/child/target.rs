@@ -179,6 +179,10 @@ impl Target {
     }
 
     /// Kills the child and the others, for which it searches at most for this time.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(unused_variables, reason = "other systems have no list to search")
+    )]
     pub(super) fn kill(&mut self, search: Duration) -> Result<(), Errno> {
         let child: &Spawned = match self {
             Self::Process(spawned) => spawned,

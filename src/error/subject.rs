@@ -14,6 +14,10 @@ pub(crate) enum Subject {
     /// The spawn of a graph.
     Graph,
     /// The tees and spools of a graph.
+    #[cfg_attr(
+        not(any(target_os = "linux", target_os = "android")),
+        allow(dead_code, reason = "other systems have no tees and spools")
+    )]
     Between,
     /// How a stage of a graph has ended.
     Stage(usize, OsString),

@@ -12,6 +12,10 @@ pub(super) struct Copier {
 
 /// What the thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    allow(dead_code, reason = "other systems have no tees and spools")
+)]
 pub(super) enum CopierKind {
     /// Gives all outputs the same bytes. With `stops_early` it ends as soon as one reader has ended, and else with the last one.
     Tee { stops_early: bool },

@@ -23,6 +23,10 @@ pub(super) enum LinkKind {
 
 /// The end of a link that this process has: by the id of its slot, or for a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    allow(dead_code, reason = "other systems have no tees and spools")
+)]
 pub(super) enum OutsideEnd {
     Reader(u64),
     Writer(u64),
