@@ -10,15 +10,13 @@ use rustix::io::Errno;
 ///
 /// All signals are blocked, and the steps are sound to run in a forked child.
 pub(super) unsafe fn fork(args: &ChildArgs<'_, '_>) -> Result<i32, Errno> {
-    // SAFETY: the child does nothing but run its steps.
-    match unsafe { libc::fork() } {
-        -1 => Err(sys::last_error()),
-        0 => {
-            if let Some(release) = args.release {
-                release.register();
-            }
-            child_main(args)
-        }
-        pid => Ok(pid),
+    // SAFETY: the child does nothing but run its steps. Without code of the caller, these make system calls only directly.
+    let pid = unsafe { if args.image.has_callers_code() { sys::fork() } else { sys::fork_to_exec() } }?;
+    if pid != 0 {
+        return Ok(pid);
     }
+    if let Some(release) = args.release {
+        release.register();
+    }
+    child_main(args)
 }

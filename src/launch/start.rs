@@ -93,7 +93,7 @@ fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Spawned, P
     let fork_failed = |errno: Errno| Problem::system(Failure::Launch(Launcher::Fork), errno);
     let writer = errpipe.as_ref().map(|errpipe| errpipe.writer.as_raw_fd());
     // A child that runs a function keeps the page, and so does a process that a hook has forked: it may go on with the steps.
-    let is_last_use = image.function.is_none() && image.hooks.is_none();
+    let is_last_use = !image.has_callers_code();
     with_page(writer, is_last_use, |page| {
         let content = page.content();
         let result = {
