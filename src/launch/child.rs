@@ -9,6 +9,9 @@
 //! 5. It makes them directly, not through libc, so that it does not change the parent's `errno`.
 //! 6. All launchers use this one interpreter of steps. If a step fails, the child reports the step and the error number, and
 //!    ends.
+//!
+//! What every child runs is in this file, so that it is close together in memory: a forked child gets a page fault for the first code that
+//! it runs of each 64 KiB. What is rare is in functions of other files, or cold.
 
 use super::attributes::set_attribute;
 use super::function;
@@ -21,7 +24,7 @@ use crate::fd::by_number;
 use crate::plan::Step;
 use crate::sys;
 use rustix::io::Errno;
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::RawFd;
 
 /// The arguments of [`child_main`].
@@ -35,8 +38,33 @@ pub(super) struct ChildArgs<'a, 'f> {
     pub(super) release: Option<&'a Release>,
 }
 
+/// Forks a child that does its steps. Returns its pid.
+///
+/// # Safety
+///
+/// All signals are blocked, and the steps are sound to run in a forked child.
+#[inline(never)]
+pub(super) unsafe fn fork(args: &ChildArgs<'_, '_>) -> Result<i32, Errno> {
+    // SAFETY: the child does nothing but run its steps. Without code of the caller, these only make system calls.
+    let pid = unsafe { if args.image.has_callers_code() { sys::fork() } else { sys::fork_to_exec() } }?;
+    if pid != 0 {
+        return Ok(pid);
+    }
+    if let Some(release) = args.release {
+        release.register();
+    }
+    child_main(args)
+}
+
+/// The first function of a cloned child. `args` is the address of [`ChildArgs`], which the parent keeps until the child has executed or
+/// ended.
+pub(super) extern "C" fn run_clone(args: *mut c_void) -> ! {
+    // SAFETY: the launcher passes such an address.
+    child_main(unsafe { &*args.cast::<ChildArgs<'_, '_>>() })
+}
+
 /// The main function of a child: does the steps. If one fails, it ends the child.
-pub(super) fn child_main(args: &ChildArgs<'_, '_>) -> ! {
+fn child_main(args: &ChildArgs<'_, '_>) -> ! {
     run_steps(args);
     sys::exit(function::FAILED)
 }

@@ -1,8 +1,7 @@
 //! The launch function of `spawn`, `exec`, `fork_run` and isolated threads.
 
-use super::child::{ChildArgs, run_steps};
+use super::child::{ChildArgs, fork, run_steps};
 use super::errpipe::Errpipe;
-use super::fork::fork;
 use super::fork_page::with_page;
 use super::image::Image;
 use super::mode::{Method, Mode};

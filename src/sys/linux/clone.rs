@@ -139,8 +139,9 @@ pub(crate) unsafe fn clone(
 ///
 /// # Safety
 ///
-/// The child makes system calls only directly, and executes a program or ends.
+/// The child only makes system calls, and executes a program or ends.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline]
 pub(crate) unsafe fn fork_to_exec() -> Result<i32, Errno> {
     // SAFETY: without other flags and without a stack, the child gets a copy of all memory, and returns to its copy of this frame. The
     // rest is the caller's promise.
@@ -151,7 +152,7 @@ pub(crate) unsafe fn fork_to_exec() -> Result<i32, Errno> {
 ///
 /// # Safety
 ///
-/// The child makes system calls only directly, and executes a program or ends.
+/// The child only makes system calls, and executes a program or ends.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) unsafe fn fork_to_exec() -> Result<i32, Errno> {
     // SAFETY: as the caller promises.
