@@ -19,7 +19,7 @@ use super::hooks;
 use super::image::Image;
 use super::own_environment::{is_changed, look};
 use super::release::Release;
-use super::report::{SharedReport, StepFailure};
+use super::report::{SharedReport, SharedText, StepFailure};
 use crate::fd::by_number;
 use crate::plan::Step;
 use crate::sys;
@@ -34,6 +34,8 @@ pub(super) struct ChildArgs<'a, 'f> {
     pub(super) mask: sys::SignalSet,
     /// Where the child reports a failed step.
     pub(super) report: &'a SharedReport,
+    /// Where hooks put the text of an error. `None` if the child has no hooks.
+    pub(super) text: Option<&'a SharedText>,
     /// By this the parent of a forked child learns that the child has executed or ended.
     pub(super) release: Option<&'a Release>,
 }
@@ -141,7 +143,7 @@ fn run_hooks(args: &ChildArgs<'_, '_>, index: usize, envp: &mut *const *const c_
     // SAFETY: the parent has prepared the array.
     let look = || image.hooks_change_environment.then(|| unsafe { look(image.envp) });
     let before = look();
-    let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, index));
+    let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, args.text, index));
     if !done {
         return Err(StepError::Reported);
     }
