@@ -24,7 +24,7 @@ use crate::fd::by_number;
 use crate::plan::Step;
 use crate::sys;
 use rustix::io::Errno;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
 use std::os::fd::RawFd;
 
 /// The arguments of [`child_main`].
@@ -60,7 +60,8 @@ pub(super) unsafe fn fork(args: &ChildArgs<'_, '_>) -> Result<i32, Errno> {
 
 /// The first function of a cloned child. `args` is the address of [`ChildArgs`], which the parent keeps until the child has executed or
 /// ended.
-pub(super) extern "C" fn run_clone(args: *mut c_void) -> ! {
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) extern "C" fn run_clone(args: *mut std::ffi::c_void) -> ! {
     // SAFETY: the launcher passes such an address.
     child_main(unsafe { &*args.cast::<ChildArgs<'_, '_>>() })
 }

@@ -156,5 +156,5 @@ pub(crate) unsafe fn fork_to_exec() -> Result<i32, Errno> {
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) unsafe fn fork_to_exec() -> Result<i32, Errno> {
     // SAFETY: as the caller promises.
-    unsafe { crate::sys::fork() }
+    unsafe { crate::sys::forks::fork() }
 }
