@@ -106,12 +106,12 @@ fn do_step(
     envp: &mut *const *const c_char,
 ) -> Result<(), StepError> {
     let image = args.image;
-    let ways = by_number::Ways { missing: image.missing, hard_limit: image.hard_limit };
+    let ways = || by_number::Ways { missing: image.missing, hard_limit: image.hard_limit };
     match *step {
-        Step::UnshareFiles { first } => by_number::unshare(first, ways)?,
-        Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, ways)?,
-        Step::Close { first, last } => by_number::close(first, last, ways)?,
-        Step::SetCloexec { first, last } => by_number::act(by_number::Act::SetCloseOnExec, first, last, ways)?,
+        Step::UnshareFiles { first } => by_number::unshare(first, ways())?,
+        Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, ways())?,
+        Step::Close { first, last } => by_number::close(first, last, ways())?,
+        Step::SetCloexec { first, last } => by_number::act(by_number::Act::SetCloseOnExec, first, last, ways())?,
         Step::ClearCloexec { fd } => sys::clear_close_on_exec(fd)?,
         Step::Dup2 { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,
