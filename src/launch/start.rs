@@ -51,7 +51,7 @@ pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) ->
             let cgroup = image.cgroup.filter(|_| into_cgroup);
             launch_clone(CloneOptions { clone3, shared_table, pidfd: mode.pidfd, cgroup }, mode, image)
         }
-        Method::Fork => Ok(launch_fork(image, errpipe)?),
+        Method::Fork => launch_fork(image, errpipe),
     }
 }
 
@@ -86,7 +86,9 @@ fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<
     Ok(process)
 }
 
-fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Spawned, Problem> {
+/// Waits until the child has executed or ended.
+#[inline(never)]
+fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Spawned, LaunchError> {
     let fork_failed = |errno: Errno| Problem::system(Failure::Launch(Launcher::Fork), errno);
     let writer = errpipe.as_ref().map(|errpipe| errpipe.writer.as_raw_fd());
     // A child that runs a function keeps the page, and so does a process that a hook has forked: it may go on with the steps.
