@@ -12,7 +12,8 @@ pub enum Launcher {
     /// `clone3(2)` or `clone(2)` with shared memory, on Linux. The cost does not depend on the parent's memory. If clone does
     /// not work, the spawn fails.
     Clone,
-    /// `fork(2)`: the child gets a copy of the parent's memory.
+    /// `fork(2)`: the child gets a copy of the parent's memory. On Linux, handlers of `pthread_atfork(3)` may run only for a command that has
+    /// hooks.
     Fork,
 }
 

@@ -80,26 +80,43 @@ impl Ways {
 }
 
 /// Gives the thread a private descriptor table, without the descriptors from `first` on.
+#[inline]
 pub(crate) fn unshare(first: RawFd, ways: Ways) -> Result<(), Errno> {
     let flags = sys::CLOSE_RANGE_UNSHARE;
     if !ways.missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, RawFd::MAX, flags).is_ok() {
         return Ok(());
     }
+    unshare_and_close(first, ways)
+}
+
+/// The fallback of [`unshare`].
+#[cold]
+#[inline(never)]
+fn unshare_and_close(first: RawFd, ways: Ways) -> Result<(), Errno> {
     sys::unshare_table()?;
     close(first, RawFd::MAX, ways)
 }
 
 /// Closes all descriptors from `first` to `last`.
+#[inline]
 pub(crate) fn close(first: RawFd, last: RawFd, ways: Ways) -> Result<(), Errno> {
     act(Act::Close, first, last, ways)
 }
 
 /// Acts on all descriptors from `first` to `last`, by the first way that is not `missing` and works.
+#[inline]
 pub(crate) fn act(act: Act, first: RawFd, last: RawFd, ways: Ways) -> Result<(), Errno> {
-    let Ways { missing, hard_limit } = ways;
-    if !missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, last, act.flags()).is_ok() {
+    if !ways.missing.contains(Features::CLOSE_RANGE) && sys::close_range(first, last, act.flags()).is_ok() {
         return Ok(());
     }
+    act_one_by_one(act, first, last, ways)
+}
+
+/// The fallbacks of [`act`]. They need a page of the stack more, and a forked child gets a page fault at the first use of each page.
+#[cold]
+#[inline(never)]
+fn act_one_by_one(act: Act, first: RawFd, last: RawFd, ways: Ways) -> Result<(), Errno> {
+    let Ways { missing, hard_limit } = ways;
     if last.saturating_sub(first) < FEW {
         return (first..=last).try_for_each(|fd| act.on(fd).map(drop));
     }

@@ -9,6 +9,9 @@
 //! 5. It makes them directly, not through libc, so that it does not change the parent's `errno`.
 //! 6. All launchers use this one interpreter of steps. If a step fails, the child reports the step and the error number, and
 //!    ends.
+//!
+//! What every child runs is in this file, so that it is close together in memory: a forked child gets a page fault for the first code that
+//! it runs of each 64 KiB. What is rare is in functions of other files, or cold.
 
 use super::attributes::set_attribute;
 use super::function;
@@ -16,7 +19,7 @@ use super::hooks;
 use super::image::Image;
 use super::own_environment::{is_changed, look};
 use super::release::Release;
-use super::report::{SharedReport, StepFailure};
+use super::report::{SharedReport, SharedText, StepFailure};
 use crate::fd::by_number;
 use crate::plan::Step;
 use crate::sys;
@@ -31,12 +34,40 @@ pub(super) struct ChildArgs<'a, 'f> {
     pub(super) mask: sys::SignalSet,
     /// Where the child reports a failed step.
     pub(super) report: &'a SharedReport,
+    /// Where hooks put the text of an error. `None` if the child has no hooks.
+    pub(super) text: Option<&'a SharedText>,
     /// By this the parent of a forked child learns that the child has executed or ended.
     pub(super) release: Option<&'a Release>,
 }
 
+/// Forks a child that does its steps. Returns its pid.
+///
+/// # Safety
+///
+/// All signals are blocked, and the steps are sound to run in a forked child.
+#[inline(never)]
+pub(super) unsafe fn fork(args: &ChildArgs<'_, '_>) -> Result<i32, Errno> {
+    // SAFETY: the child does nothing but run its steps. Without code of the caller, these only make system calls.
+    let pid = unsafe { if args.image.has_callers_code() { sys::fork() } else { sys::fork_to_exec() } }?;
+    if pid != 0 {
+        return Ok(pid);
+    }
+    if let Some(release) = args.release {
+        release.register();
+    }
+    child_main(args)
+}
+
+/// The first function of a cloned child. `args` is the address of [`ChildArgs`], which the parent keeps until the child has executed or
+/// ended.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) extern "C" fn run_clone(args: *mut std::ffi::c_void) -> ! {
+    // SAFETY: the launcher passes such an address.
+    child_main(unsafe { &*args.cast::<ChildArgs<'_, '_>>() })
+}
+
 /// The main function of a child: does the steps. If one fails, it ends the child.
-pub(super) fn child_main(args: &ChildArgs<'_, '_>) -> ! {
+fn child_main(args: &ChildArgs<'_, '_>) -> ! {
     run_steps(args);
     sys::exit(function::FAILED)
 }
@@ -75,12 +106,12 @@ fn do_step(
     envp: &mut *const *const c_char,
 ) -> Result<(), StepError> {
     let image = args.image;
-    let ways = by_number::Ways { missing: image.missing, hard_limit: image.hard_limit };
+    let ways = || by_number::Ways { missing: image.missing, hard_limit: image.hard_limit };
     match *step {
-        Step::UnshareFiles { first } => by_number::unshare(first, ways)?,
-        Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, ways)?,
-        Step::Close { first, last } => by_number::close(first, last, ways)?,
-        Step::SetCloexec { first, last } => by_number::act(by_number::Act::SetCloseOnExec, first, last, ways)?,
+        Step::UnshareFiles { first } => by_number::unshare(first, ways())?,
+        Step::CloseFrom { first } => by_number::close(first, RawFd::MAX, ways())?,
+        Step::Close { first, last } => by_number::close(first, last, ways())?,
+        Step::SetCloexec { first, last } => by_number::act(by_number::Act::SetCloseOnExec, first, last, ways())?,
         Step::ClearCloexec { fd } => sys::clear_close_on_exec(fd)?,
         Step::Dup2 { source, target, close_on_exec } => sys::duplicate(source, target, close_on_exec)?,
         Step::DefaultHandlers => sys::default_handlers()?,
@@ -113,7 +144,7 @@ fn run_hooks(args: &ChildArgs<'_, '_>, index: usize, envp: &mut *const *const c_
     // SAFETY: the parent has prepared the array.
     let look = || image.hooks_change_environment.then(|| unsafe { look(image.envp) });
     let before = look();
-    let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, index));
+    let done = image.hooks.is_none_or(|hooks| hooks::run(hooks, args.report, args.text, index));
     if !done {
         return Err(StepError::Reported);
     }

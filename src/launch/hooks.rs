@@ -1,6 +1,6 @@
 //! Runs `pre_exec` hooks, which are the caller's code, in the forked child.
 
-use super::report::{ErrorText, SharedReport, StepFailure};
+use super::report::{ErrorText, SharedReport, SharedText, StepFailure};
 use crate::command::Hook;
 use rustix::io::Errno;
 use std::fmt::Write;
@@ -20,7 +20,7 @@ impl HookList {
 }
 
 /// Runs all hooks, in the child, and reports an error or a panic of one. Returns whether the child may go on.
-pub(super) fn run(hooks: HookList, report: &SharedReport, step: usize) -> bool {
+pub(super) fn run(hooks: HookList, report: &SharedReport, text: Option<&SharedText>, step: usize) -> bool {
     for index in 0..hooks.count {
         // SAFETY: the array lives until the launch is over, and until then only the child uses it.
         let hook = AssertUnwindSafe(|| unsafe { (*hooks.first.add(index))() });
@@ -30,9 +30,12 @@ pub(super) fn run(hooks: HookList, report: &SharedReport, step: usize) -> bool {
                 match Errno::from_io_error(&error) {
                     Some(errno) => report.set(step, StepFailure::HookErrno(index, errno)),
                     None => {
-                        let mut text = ErrorText::new();
-                        let _ = write!(text, "{error}");
-                        report.set_text(step, index, &text);
+                        if let Some(shared) = text {
+                            let mut text = ErrorText::new();
+                            let _ = write!(text, "{error}");
+                            shared.set(&text);
+                        }
+                        report.set(step, StepFailure::HookText(index));
                     }
                 }
                 // The error may own memory, and freeing it could take a lock.

@@ -57,6 +57,11 @@ impl Image<'_> {
         id.list(self.numbers)
     }
 
+    /// Whether the child runs a function of the caller: hooks, or that of a `fork_run`.
+    pub(super) fn has_callers_code(&self) -> bool {
+        self.hooks.is_some() || self.function.is_some()
+    }
+
     /// Whose ids the steps set.
     pub(super) fn whose(&self) -> sys::Whose {
         if self.in_place { sys::Whose::Processes } else { sys::Whose::Threads }

@@ -4,7 +4,6 @@
 mod attributes;
 mod child;
 mod errpipe;
-mod fork;
 mod fork_page;
 mod function;
 mod hooks;

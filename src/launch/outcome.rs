@@ -1,7 +1,7 @@
 //! Whether a launch has succeeded. A child counts as executed only if that is certain.
 
 use super::image::Image;
-use super::report::{ChildError, Received, Report, SharedReport};
+use super::report::{ChildError, Received, Report, SharedReport, SharedText};
 use crate::child::{Reaped, Spawned};
 use crate::error::{Failure, Problem};
 use crate::plan::Step;
@@ -15,8 +15,8 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 /// Why an exec in the calling process has returned.
-pub(super) fn in_place(report: &SharedReport, image: &Image<'_>) -> Problem {
-    report.receive().report.map_or(Failure::Exec.into(), |report| problem(report, image))
+pub(super) fn in_place(report: &SharedReport, text: &SharedText, image: &Image<'_>) -> Problem {
+    report.receive().report.map_or(Failure::Exec.into(), |report| problem(report, Some(text), image))
 }
 
 /// Reads the report of a child that shared the parent's memory. After an error, the function reaps the child.
@@ -25,18 +25,23 @@ pub(super) fn report_of_clone(process: &mut Spawned, report: &SharedReport, imag
         None => Ok(()),
         Some(report) => {
             let _ = process.reap(); // The report counts, and not the status.
-            Err(problem(report, image))
+            Err(problem(report, None, image))
         }
     }
 }
 
 /// Finds out whether a forked child has executed, has ended or runs its function. After an error, the function reaps the
 /// child.
-pub(super) fn forked_child(process: &mut Spawned, report: &SharedReport, image: &Image<'_>) -> Result<(), Problem> {
+pub(super) fn forked_child(
+    process: &mut Spawned,
+    report: &SharedReport,
+    text: &SharedText,
+    image: &Image<'_>,
+) -> Result<(), Problem> {
     let received = report.receive();
     if let Some(report) = received.report {
         let _ = process.reap(); // The report counts, and not the status.
-        return Err(problem(report, image));
+        return Err(problem(report, Some(text), image));
     }
     if image.function.is_some() {
         return runs_function(process, report).map_err(|status| Failure::Killed(status).into());
@@ -140,8 +145,9 @@ fn has_executed(process: &mut Spawned, done: bool, answers: bool) -> Result<(), 
     }
 }
 
-/// The failure that a child has reported.
-fn problem(report: Report, image: &Image<'_>) -> Problem {
+/// The failure that a child has reported. `text` is where hooks put the text of an error.
+#[cold]
+fn problem(report: Report, text: Option<&SharedText>, image: &Image<'_>) -> Problem {
     let step = image.steps.get(report.step).copied().unwrap_or(Step::Exec);
     match report.error {
         ChildError::System(errno) => {
@@ -164,7 +170,7 @@ fn problem(report: Report, image: &Image<'_>) -> Problem {
             problem
         }
         ChildError::HookErrno { index, errno } => Problem::system(Failure::Hook { index, message: None }, errno),
-        ChildError::HookText { index, text } => Failure::Hook { index, message: Some(text) }.into(),
+        ChildError::HookText { index } => Failure::Hook { index, message: text.map(SharedText::get) }.into(),
         ChildError::HookPanicked { index } => Failure::HookPanicked { index }.into(),
     }
 }

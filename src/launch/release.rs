@@ -53,6 +53,7 @@ impl Release {
 
     /// The child calls this before its steps: it registers the futex. If the kernel refuses that, the parent looks at
     /// the child again and again.
+    #[inline]
     pub(super) fn register(&self) {
         let (head, size) = sys::robust_list();
         self.before[0].store(head, Ordering::Relaxed);

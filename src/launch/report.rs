@@ -70,9 +70,17 @@ pub(super) struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ChildError {
     System(Errno),
-    HookErrno { index: usize, errno: Errno },
-    HookText { index: usize, text: String },
-    HookPanicked { index: usize },
+    HookErrno {
+        index: usize,
+        errno: Errno,
+    },
+    /// The text is in the [`SharedText`].
+    HookText {
+        index: usize,
+    },
+    HookPanicked {
+        index: usize,
+    },
 }
 
 /// Memory that the child writes and the parent reads after the child has executed or ended.
@@ -86,12 +94,7 @@ pub(super) struct SharedReport {
     path: AtomicU32,
     hook: AtomicU32,
     errno: AtomicU32,
-    text_length: AtomicU32,
-    text: UnsafeCell<MaybeUninit<[u8; MAX_TEXT]>>,
 }
-
-// SAFETY: only the child writes the text, before it stores the kind; the parent reads the text after it has loaded the kind.
-unsafe impl Sync for SharedReport {}
 
 impl SharedReport {
     pub(super) const fn new() -> Self {
@@ -102,8 +105,6 @@ impl SharedReport {
             path: AtomicU32::new(0),
             hook: AtomicU32::new(0),
             errno: AtomicU32::new(0),
-            text_length: AtomicU32::new(0),
-            text: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
@@ -138,14 +139,6 @@ impl SharedReport {
         self.kind.store(kind, Ordering::Release);
     }
 
-    /// The child calls this when a hook has returned an error that has only this text.
-    pub(super) fn set_text(&self, step: usize, hook: usize, text: &ErrorText) {
-        // SAFETY: the child writes the text once, before it stores the kind, and the parent does not read it before that.
-        unsafe { (*self.text.get()).write(text.bytes) };
-        self.text_length.store(text.length as u32, Ordering::Relaxed);
-        self.set(step, StepFailure::HookText(hook));
-    }
-
     /// The parent calls this when the child has executed or ended.
     pub(super) fn receive(&self) -> Received {
         let kind = self.kind.load(Ordering::Acquire);
@@ -156,7 +149,7 @@ impl SharedReport {
         let error = match kind {
             0 => None,
             2 => Some(ChildError::HookErrno { index, errno }),
-            3 => Some(ChildError::HookText { index, text: self.text() }),
+            3 => Some(ChildError::HookText { index }),
             4 => Some(ChildError::HookPanicked { index }),
             _ => Some(ChildError::System(errno)),
         };
@@ -165,12 +158,39 @@ impl SharedReport {
         let report = error.map(|error| Report { step, path, error });
         Received { done: self.done.load(Ordering::Acquire) != 0, report }
     }
+}
 
-    /// The text that the child has written.
-    fn text(&self) -> String {
-        // SAFETY: the kind says that the child has written the text.
-        let bytes = unsafe { (*self.text.get()).assume_init_ref() };
-        let length = (self.text_length.load(Ordering::Relaxed) as usize).min(MAX_TEXT);
+/// The text of a hook's error, in memory that the child writes and the parent reads. It is no part of the report, since a clone has no
+/// hooks: the parent's stack would be deeper by that much at each spawn.
+#[derive(Debug)]
+pub(super) struct SharedText {
+    length: AtomicU32,
+    bytes: UnsafeCell<MaybeUninit<[u8; MAX_TEXT]>>,
+}
+
+// SAFETY: only the child writes the text, before it reports that there is one; the parent reads the text after it has found that report.
+unsafe impl Sync for SharedText {}
+
+impl SharedText {
+    pub(super) const fn new() -> Self {
+        Self { length: AtomicU32::new(0), bytes: UnsafeCell::new(MaybeUninit::uninit()) }
+    }
+
+    /// The child calls this once, before it reports that a hook has returned an error that has only this text.
+    pub(super) fn set(&self, text: &ErrorText) {
+        // SAFETY: nothing reads the bytes before the report.
+        unsafe { (*self.bytes.get()).write(text.bytes) };
+        self.length.store(text.length as u32, Ordering::Release);
+    }
+
+    /// The parent calls this if the report says that there is a text.
+    pub(super) fn get(&self) -> String {
+        let length = (self.length.load(Ordering::Acquire) as usize).min(MAX_TEXT);
+        if length == 0 {
+            return String::new();
+        }
+        // SAFETY: the child stores a length after it has written all bytes.
+        let bytes = unsafe { (*self.bytes.get()).assume_init_ref() };
         String::from_utf8_lossy(&bytes[..length]).into_owned()
     }
 }
@@ -192,6 +212,7 @@ mod tests {
         let failures = [
             (StepFailure::System(Errno::NOENT), ChildError::System(Errno::NOENT)),
             (StepFailure::HookErrno(2, Errno::PERM), ChildError::HookErrno { index: 2, errno: Errno::PERM }),
+            (StepFailure::HookText(1), ChildError::HookText { index: 1 }),
             (StepFailure::HookPanicked(3), ChildError::HookPanicked { index: 3 }),
         ];
         for (failure, error) in failures {
@@ -205,10 +226,10 @@ mod tests {
         for (text, expected) in [("no luck".to_owned(), 7), ("x".repeat(MAX_TEXT + 9), MAX_TEXT)] {
             let mut error = ErrorText::new();
             write!(error, "{text}").unwrap();
-            let report = SharedReport::new();
-            report.set_text(5, 1, &error);
-            let error = ChildError::HookText { index: 1, text: text[..expected].to_owned() };
-            assert_eq!(report.receive().report, Some(Report { step: 5, path: None, error }));
+            let shared = SharedText::new();
+            assert_eq!(shared.get(), "");
+            shared.set(&error);
+            assert_eq!(shared.get(), text[..expected]);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A page of memory that parent and forked child share.
 
-use super::report::SharedReport;
+use super::report::{SharedReport, SharedText};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::ptr::NonNull;
@@ -8,6 +8,8 @@ use std::ptr::NonNull;
 /// What the page contains.
 pub(super) struct PageContent<T> {
     pub(super) report: SharedReport,
+    /// The text of a hook's error.
+    pub(super) text: SharedText,
     /// By this the parent learns that the child has executed or ended.
     pub(super) release: T,
 }
@@ -27,7 +29,7 @@ impl<T> SharedPage<T> {
         }?;
         let content = NonNull::new(address.cast::<PageContent<T>>()).ok_or(Errno::NOMEM)?;
         // SAFETY: the mapping is new, large enough, and aligned to a page.
-        unsafe { content.write(PageContent { report: SharedReport::new(), release }) };
+        unsafe { content.write(PageContent { report: SharedReport::new(), text: SharedText::new(), release }) };
         Ok(Self { content })
     }
 

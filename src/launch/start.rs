@@ -1,15 +1,14 @@
 //! The launch function of `spawn`, `exec`, `fork_run` and isolated threads.
 
-use super::child::{ChildArgs, run_steps};
+use super::child::{ChildArgs, fork, run_steps};
 use super::errpipe::Errpipe;
-use super::fork::fork;
 use super::fork_page::with_page;
 use super::image::Image;
 use super::mode::{Method, Mode};
 use super::outcome::{forked_child, in_place, report_of_clone};
 use super::probe::is_refusal;
 use super::release::wait_for_release;
-use super::report::SharedReport;
+use super::report::{SharedReport, SharedText};
 use super::signals::BlockedSignals;
 use super::unreleased::look_at;
 use super::vfork::{CloneOptions, clone_child};
@@ -52,21 +51,19 @@ pub(crate) fn launch(mode: Mode, image: &Image<'_>, errpipe: Option<Errpipe>) ->
             let cgroup = image.cgroup.filter(|_| into_cgroup);
             launch_clone(CloneOptions { clone3, shared_table, pidfd: mode.pidfd, cgroup }, mode, image)
         }
-        Method::Fork => Ok(launch_fork(image, errpipe)?),
+        Method::Fork => launch_fork(image, errpipe),
     }
 }
 
 #[cold]
 #[inline(never)]
 fn launch_in_place(image: &Image<'_>) -> LaunchError {
-    let report = SharedReport::new();
-    run_steps(&ChildArgs { image, mask: sys::every_signal(), report: &report, release: None });
-    in_place(&report, image).into()
+    let (report, text) = (SharedReport::new(), SharedText::new());
+    run_steps(&ChildArgs { image, mask: sys::every_signal(), report: &report, text: Some(&text), release: None });
+    in_place(&report, &text, image).into()
 }
 
 /// The kernel lets the calling thread go on when the child has executed or ended.
-///
-/// It is no part of [`launch`]: the report is large, and each page of the stack that a fork's parent writes costs it a page fault.
 #[inline(never)]
 fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<Spawned, LaunchError> {
     let report = SharedReport::new();
@@ -74,7 +71,7 @@ fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<
         let blocked = BlockedSignals::all().map_err(cannot_block)?;
         let mask = image.mask.unwrap_or(blocked.before());
         // SAFETY: all signals are blocked, and the steps are made for a child.
-        unsafe { clone_child(options, &ChildArgs { image, mask, report: &report, release: None }) }
+        unsafe { clone_child(options, &ChildArgs { image, mask, report: &report, text: None, release: None }) }
     };
     let (pid, pidfd) = match result {
         Ok(child) => child,
@@ -89,23 +86,26 @@ fn launch_clone(options: CloneOptions, mode: Mode, image: &Image<'_>) -> Result<
     Ok(process)
 }
 
-fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Spawned, Problem> {
+/// Waits until the child has executed or ended.
+#[inline(never)]
+fn launch_fork(image: &Image<'_>, errpipe: Option<Errpipe>) -> Result<Spawned, LaunchError> {
     let fork_failed = |errno: Errno| Problem::system(Failure::Launch(Launcher::Fork), errno);
     let writer = errpipe.as_ref().map(|errpipe| errpipe.writer.as_raw_fd());
     // A child that runs a function keeps the page, and so does a process that a hook has forked: it may go on with the steps.
-    let is_last_use = image.function.is_none() && image.hooks.is_none();
+    let is_last_use = !image.has_callers_code();
     with_page(writer, is_last_use, |page| {
         let content = page.content();
         let result = {
             let blocked = BlockedSignals::all().map_err(cannot_block)?;
             let mask = image.mask.unwrap_or(blocked.before());
-            let args = ChildArgs { image, mask, report: &content.report, release: Some(&content.release) };
+            let text = Some(&content.text);
+            let args = ChildArgs { image, mask, report: &content.report, text, release: Some(&content.release) };
             // SAFETY: all signals are blocked, and the steps are made for a child.
             unsafe { fork(&args) }
         };
         let mut process = Spawned::new(result.map_err(fork_failed)?, None);
         wait_for_release(&content.release, errpipe, || look_at(&process));
-        forked_child(&mut process, &content.report, image)?;
+        forked_child(&mut process, &content.report, &content.text, image)?;
         Ok(process)
     })
     .map_err(fork_failed)?

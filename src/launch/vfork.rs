@@ -1,6 +1,6 @@
 //! The clone launcher. As with `vfork(2)`, the child shares the parent's memory until exec, and the calling thread waits.
 
-use super::child::{ChildArgs, child_main};
+use super::child::{ChildArgs, run_clone};
 use super::stack::{Stack, with_spare_stack};
 use crate::sys;
 use rustix::io::Errno;
@@ -33,19 +33,13 @@ pub(super) unsafe fn clone_child(
     let data = std::ptr::from_ref(args).cast_mut().cast();
     let clone_with = |pidfd: bool| {
         let options = CloneOptions { pidfd, ..options };
-        // SAFETY: as the caller promises; `run_child` takes these arguments; only this child uses the stack.
-        with_spare_stack(|stack| unsafe { clone(options, stack, run_child, data) }).and_then(|result| result)
+        // SAFETY: as the caller promises; `run_clone` takes these arguments; only this child uses the stack.
+        with_spare_stack(|stack| unsafe { clone(options, stack, run_clone, data) }).and_then(|result| result)
     };
     match clone_with(options.pidfd) {
         Err(Errno::MFILE | Errno::NFILE) if options.pidfd => clone_with(false),
         result => result,
     }
-}
-
-/// The first function of a cloned child. `args` is the address of [`ChildArgs`].
-extern "C" fn run_child(args: *mut c_void) -> ! {
-    // SAFETY: the launcher passes the address of arguments that it keeps until the child has executed or ended.
-    child_main(unsafe { &*args.cast::<ChildArgs<'_, '_>>() })
 }
 
 const NO_PIDFD: RawFd = -1;

@@ -15,6 +15,7 @@ use crate::command::ChildCgroup;
 use crate::command::{Command, Settings};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::group::{Group, GroupError};
+use crate::isolated::Isolated;
 use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
 use crate::plan::{OnDrop, Teardown};
 use crate::platform::{Features, Launcher};
@@ -238,8 +239,7 @@ impl Command<'_> {
                 flush_stdout()?;
             }
             let result = match self.isolated.clone() {
-                Some(isolated) => via_isolated::launch_in_thread(&isolated, self, defaults, mode)
-                    .map(|(process, ends)| *place = Some(Started { process, ends, launcher: mode.method.launcher() })),
+                Some(isolated) => launch_in_thread(&isolated, self, defaults, mode, place),
                 None => launch_in_caller(self, defaults, mode, place),
             };
             match result {
@@ -306,10 +306,30 @@ fn launch_in_caller(
             }
         }
     })?;
-    if mode.pidfd {
-        let with_pidfd = |started: Started| Started { process: launch::with_pidfd(started.process, true), ..started };
-        *place = place.take().map(with_pidfd);
+    if mode.pidfd && place.as_ref().is_some_and(|started| started.process.pidfd().is_none()) {
+        add_pidfd(place);
     }
+    Ok(())
+}
+
+/// Opens a pidfd for a child that the kernel has made without one.
+#[inline(never)]
+fn add_pidfd(place: &mut Option<Started>) {
+    let with_pidfd = |started: Started| Started { process: launch::with_pidfd(started.process, true), ..started };
+    *place = place.take().map(with_pidfd);
+}
+
+/// Launches the child from an isolated thread.
+#[inline(never)]
+fn launch_in_thread(
+    isolated: &Isolated,
+    command: &mut Command<'_>,
+    defaults: &Defaults,
+    mode: Mode,
+    place: &mut Option<Started>,
+) -> std::result::Result<(), LaunchError> {
+    let (process, ends) = via_isolated::launch_in_thread(isolated, command, defaults, mode)?;
+    *place = Some(Started { process, ends, launcher: mode.method.launcher() });
     Ok(())
 }
 

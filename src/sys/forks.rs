@@ -1,6 +1,21 @@
-//! How many forks have made this process.
+//! libc's `fork`, and how many forks have made this process.
 
+use super::errno::last_error;
+use rustix::io::Errno;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// Forks this process by libc. Returns the child's pid in the parent, and 0 in the child.
+///
+/// # Safety
+///
+/// The child does only what is sound in a copy of this process with one thread.
+pub(crate) unsafe fn fork() -> Result<i32, Errno> {
+    // SAFETY: as the caller promises.
+    match unsafe { libc::fork() } {
+        -1 => Err(last_error()),
+        pid => Ok(pid),
+    }
+}
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
 

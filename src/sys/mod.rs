@@ -25,7 +25,7 @@ pub(crate) use self::environment::environment;
 pub(crate) use self::environment::environment_variable;
 pub(crate) use self::errno::last_error;
 pub(crate) use self::file_identity::{FileIdentity, file_identity};
-pub(crate) use self::forks::{ProcessCopy, forks};
+pub(crate) use self::forks::{ProcessCopy, fork, forks};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::linux::*;
 pub(crate) use self::pause::{Backoff, pause};

@@ -1,7 +1,7 @@
-//! `clone3(2)` and `clone(2)`.
+//! `clone3(2)`, `clone(2)` and `fork(2)`.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-use super::syscall::decode;
+use super::syscall::{call, decode};
 use crate::sys::errno::last_error;
 use rustix::io::Errno;
 use std::ffi::{c_int, c_void};
@@ -132,4 +132,29 @@ pub(crate) unsafe fn clone(
         -1 => Err(last_error()),
         pid => Ok(pid),
     }
+}
+
+/// Forks this process, without libc: handlers of `pthread_atfork(3)` do not run. After a fork, the first write to each page costs a page
+/// fault, and libc and the handlers write to many pages that nothing else needs.
+///
+/// # Safety
+///
+/// The child only makes system calls, and executes a program or ends.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline]
+pub(crate) unsafe fn fork_to_exec() -> Result<i32, Errno> {
+    // SAFETY: without other flags and without a stack, the child gets a copy of all memory, and returns to its copy of this frame. The
+    // rest is the caller's promise.
+    unsafe { call(libc::SYS_clone, [libc::SIGCHLD as usize, 0, 0, 0, 0]) }.map(|pid| pid as i32)
+}
+
+/// Forks this process by libc: on some architectures the arguments of `clone(2)` have another order.
+///
+/// # Safety
+///
+/// The child only makes system calls, and executes a program or ends.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) unsafe fn fork_to_exec() -> Result<i32, Errno> {
+    // SAFETY: as the caller promises.
+    unsafe { crate::sys::forks::fork() }
 }

@@ -19,7 +19,7 @@ pub(crate) use self::attributes::{
     set_affinity, set_controlling_terminal, set_foreground, set_foreground_group, set_gid, set_groups, set_limit,
     set_no_new_privs, set_oom_score_adj, set_parent_death_signal, set_scheduler, set_uid, set_umask, user_ids,
 };
-pub(crate) use self::clone::{Clone3, CloneArgs, clone, clone3};
+pub(crate) use self::clone::{Clone3, CloneArgs, clone, clone3, fork_to_exec};
 pub(crate) use self::descriptor::{
     CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, clear_close_on_exec, close, close_range, duplicate, duplicate_above,
     duplicate_owned, event, is_open, set_close_on_exec, unshare_table,

@@ -27,8 +27,8 @@ pub(crate) use self::event::kevent;
 pub(crate) use self::limit::{OPEN_FILES, hard_limit, soft_limit};
 pub(crate) use self::lock::lock_range;
 pub(crate) use self::process::{
-    change_directory, change_directory_to, exec, exit, group_of, is_file_at, open_pidfd, session_of, set_process_group,
-    signal_group, wait4,
+    change_directory, change_directory_to, exec, exit, fork_to_exec, group_of, is_file_at, open_pidfd, session_of,
+    set_process_group, signal_group, wait4,
 };
 pub(crate) use self::signal::{
     SignalSet, default_handlers, default_signal, every_signal, set_signal_mask, signal_mask, signal_set,

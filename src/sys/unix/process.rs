@@ -23,6 +23,16 @@ pub(crate) fn change_directory_to(fd: RawFd) -> Result<(), Errno> {
     checked(unsafe { libc::fchdir(fd) }).map(drop)
 }
 
+/// Forks this process, to execute a program in the child.
+///
+/// # Safety
+///
+/// The child does only what is sound in a copy of this process with one thread.
+pub(crate) unsafe fn fork_to_exec() -> Result<i32, Errno> {
+    // SAFETY: as the caller promises.
+    unsafe { crate::sys::forks::fork() }
+}
+
 /// Executes a program (`execve(2)`). Returns only if that fails.
 ///
 /// # Safety

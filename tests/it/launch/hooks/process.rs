@@ -137,3 +137,23 @@ own_process! {
         }
     }
 }
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+own_process! {
+    fn handlers_of_pthread_atfork_run_for_a_child_with_hooks_only() {
+        static FORKS: AtomicUsize = AtomicUsize::new(0);
+        extern "C" fn count() {
+            FORKS.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: the handler changes only an atomic.
+        assert_eq!(unsafe { libc::pthread_atfork(Some(count), None, None) }, 0);
+        let mut command = support::command("true");
+        command.launcher(Launcher::Fork);
+        assert!(command.status().unwrap().success());
+        assert_eq!(FORKS.load(Ordering::Relaxed), 0);
+        // SAFETY: the hook does nothing.
+        unsafe { command.pre_exec(|| Ok::<(), io::Error>(())) };
+        assert!(command.status().unwrap().success());
+        assert_eq!(FORKS.load(Ordering::Relaxed), 1);
+    }
+}
