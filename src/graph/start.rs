@@ -33,12 +33,22 @@ impl Graph<'_> {
         self.warn();
         let failed = |problem: Problem| problem.of(Subject::Graph);
         let (mut links, ends) = OpenLinks::new(&self.links, self.capacity).map_err(failed)?;
-        let threads = CopyThreads::start(&self.copiers, |link| links.take_copy_end(link)).map_err(failed)?;
+        let mut threads = CopyThreads::start(&self.copiers, |link| links.take_copy_end(link)).map_err(failed)?;
         let count = self.stages.len();
         let mut started = StartedStages { children: (0..count).map(|_| None).collect() };
-        for index in launch_order(count, &self.links, &self.copiers) {
-            let child = self.launch(index, &links, &defaults(index, count))?;
-            started.children[index] = Some(child);
+        let mut launch_all = || {
+            for index in launch_order(count, &self.links, &self.copiers) {
+                started.children[index] = Some(self.launch(index, &links, &defaults(index, count))?);
+            }
+            Ok(())
+        };
+        if let Err(error) = launch_all() {
+            drop(started); // Before any end is closed.
+            drop((links, ends));
+            if let Err(error) = threads.finish() {
+                tracing::warn!(%error, "the thread of a graph that could not be started has failed");
+            }
+            return Err(error);
         }
         // From here on only the stages, and the caller's slots, have ends.
         drop(links);
