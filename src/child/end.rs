@@ -122,6 +122,9 @@ impl Course {
 
     /// Goes on as far as it can without waiting. `has_ended` is whether the child has ended.
     pub(super) fn next(&mut self, has_ended: bool) -> Next {
+        if self.spawned.is_in_copy() {
+            return Next::Done(Err(EndError::Target(GroupError::Copy.into())));
+        }
         loop {
             match self.state {
                 CourseState::Signal(index) => {
@@ -129,6 +132,13 @@ impl Course {
                     match self.how.signals.get(index) {
                         Some(&(signal, grace)) if !is_over => self.signal(index, signal, grace, has_ended),
                         _ => self.kill(has_ended),
+                    }
+                    // The caller looks at the child after each signal, even if no time is left to wait for its end.
+                    match self.state {
+                        CourseState::Grace { end, .. } | CourseState::Killed { end, .. } if !has_ended => {
+                            return Next::End(end);
+                        }
+                        _ => {}
                     }
                 }
                 CourseState::Grace { end, .. } if !has_ended && !is_past(end) => return Next::End(end),
@@ -157,7 +167,10 @@ impl Course {
                         _ => Instant::now() + AFTER_KILL,
                     };
                     // Kill the processes that were started after the last look at the lists.
-                    self.target.sweep(over);
+                    self.target.sweep(match self.patience {
+                        Patience::Steps => Instant::now() + self.patience.searches().1,
+                        Patience::Long | Patience::Short => over,
+                    });
                     self.state = CourseState::Swept { over, backoff: Backoff::new() };
                 }
                 CourseState::Swept { over, mut backoff } => {
@@ -169,9 +182,15 @@ impl Course {
                     let result = self.reap();
                     return self.done(result);
                 }
-                CourseState::Over => return Next::Done(Err(EndError::StillRuns)),
+                CourseState::Over => return Next::Done(Err(EndError::Wait(Errno::CHILD))),
             }
         }
+    }
+
+    /// Whether the child has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        // In a forked copy, a thread that the copy does not have may hold the lock.
+        !self.spawned.is_in_copy() && self.spawned.has_ended_by(Some(Instant::now()))
     }
 
     fn done(&mut self, result: Result<Ended, EndError>) -> Next {
@@ -227,7 +246,7 @@ impl Course {
 
     /// Goes on to the result. `wait` waits until the child has ended, at most until the deadline, and returns whether it has ended.
     pub(super) fn run(mut self, wait: &mut dyn FnMut(Option<Instant>) -> bool) -> Result<Ended, EndError> {
-        let mut has_ended = self.spawned.has_ended_by(Some(Instant::now()));
+        let mut has_ended = self.has_ended();
         loop {
             match self.next(has_ended) {
                 Next::End(deadline) => has_ended = wait(deadline),
@@ -243,7 +262,10 @@ impl Course {
 
 impl Drop for Course {
     fn drop(&mut self) {
-        self.spawned.finish_end();
+        // In a forked copy, a thread that the copy does not have may hold the lock.
+        if !self.spawned.is_in_copy() {
+            self.spawned.finish_end();
+        }
     }
 }
 

@@ -59,15 +59,19 @@ impl EndingSteps {
     pub(crate) fn new(process: &Process, how: &Teardown) -> Result<Self> {
         let course =
             Course::new(&process.spawned, how, Patience::Steps).map_err(|error| end_error(&process.spawned, error))?;
-        Ok(Self { process: process.clone(), course, end: process.end_event(), wakes_at: None })
+        // The first step sends a signal.
+        let wakes_at = Some(Instant::now());
+        Ok(Self { process: process.clone(), course, end: process.end_event(), wakes_at })
     }
 
     /// Does what can be done now.
     pub(crate) fn step(&mut self) -> Poll<Result<Ended>> {
-        let has_ended = self.process.has_ended_by(Some(Instant::now()));
+        let has_ended = self.course.has_ended();
         self.wakes_at = match self.course.next(has_ended) {
             Next::Done(result) => {
+                self.end.set_known();
                 self.end.clear();
+                self.wakes_at = None;
                 return Poll::Ready(result.map_err(|error| end_error(&self.process.spawned, error)));
             }
             Next::End(deadline) => {
@@ -78,7 +82,7 @@ impl EndingSteps {
                 }
             }
             Next::Look(at) => {
-                self.end.clear();
+                self.end.set_known();
                 Some(at)
             }
         };
@@ -88,8 +92,7 @@ impl EndingSteps {
 
 impl Steps for EndingSteps {
     fn register(&mut self, place: &SetPlace) -> rustix::io::Result<bool> {
-        // After the end of the child its pidfd is readable, and tells nothing.
-        if self.process.has_ended_by(Some(Instant::now())) { Ok(false) } else { self.end.register(place) }
+        self.end.register(place)
     }
 
     fn wakes_at(&self) -> Option<Instant> {
@@ -104,6 +107,7 @@ impl Driven for Ending {
         self.events.descriptor(&mut self.course)
     }
 
+    /// After the result, a step is an error ([`Failure::Wait`](crate::Failure::Wait)).
     fn step(&mut self) -> Result<Poll<Ended>> {
         if let Poll::Ready(ended) = self.course.step() {
             return ended.map(Poll::Ready);

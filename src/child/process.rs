@@ -198,7 +198,11 @@ impl Driven for Process {
 
     fn step(&mut self) -> Result<Poll<ExitStatus>> {
         if let Some(status) = self.try_wait()? {
-            self.waiting = None; // What was registered is of no use any more.
+            if let Some(waiting) = &mut self.waiting {
+                let Waiting { end, events } = &mut **waiting;
+                end.set_known();
+                let _ = events.update(end); // Without it, the descriptor tells too much, and the status counts.
+            }
             return Ok(Poll::Ready(status));
         }
         let Waiting { end, events } = waiting(&mut self.waiting, &self.spawned);

@@ -81,6 +81,16 @@ impl WatchedProcesses {
         }
     }
 
+    /// Whether the child of the owner of the exchange is not known to have ended.
+    pub(crate) fn is_waiting_for_own(&self) -> bool {
+        self.waiting().any(|watched| watched.is_told_by_owner)
+    }
+
+    /// The exchange has no owner any more that tells of a child.
+    pub(crate) fn disown(&mut self) {
+        self.list.iter_mut().for_each(|watched| watched.is_told_by_owner = false);
+    }
+
     /// Lets no set of events tell of the children any more.
     pub(crate) fn unregister(&mut self) {
         for WatchedProcess { process, registration, .. } in &mut self.list {

@@ -52,7 +52,8 @@ pub trait Driven {
     ///
     /// # Errors
     ///
-    /// [`Failure::Events`](crate::Failure::Events), for example `EMFILE` if no number is free.
+    /// [`Failure::Events`](crate::Failure::Events), for example `EMFILE` if no number is free. `ECHILD` in a forked copy of this process, which
+    /// would change what the descriptor tells both processes.
     fn descriptor(&mut self) -> Result<BorrowedFd<'_>>;
 
     /// Does what can be done without waiting.

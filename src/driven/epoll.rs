@@ -1,5 +1,6 @@
 //! `EventSet` on Linux: `epoll(7)`, and `timerfd_create(2)` for times.
 
+use crate::sys;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFlags, Timespec, epoll};
 use rustix::io::{Errno, retry_on_intr};
@@ -9,15 +10,28 @@ use std::time::Duration;
 
 /// A set of events. Its descriptor is readable if one of its descriptors is ready.
 #[derive(Debug)]
-pub(crate) struct EventSet(OwnedFd);
+pub(crate) struct EventSet {
+    fd: OwnedFd,
+    /// How many forks had made this process when it made the set. A forked copy of this process shares the set, and each call of the copy
+    /// would change it for both.
+    forks: u32,
+}
+
+/// The longest time of one wait: `epoll_wait(2)` has no longer one than 24 days.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl EventSet {
     pub(crate) fn new() -> Result<Self, Errno> {
-        epoll::create(epoll::CreateFlags::CLOEXEC).map(Self)
+        Ok(Self { fd: epoll::create(epoll::CreateFlags::CLOEXEC)?, forks: sys::forks() })
+    }
+
+    /// The descriptor; an error in a forked copy of the process that has made the set.
+    pub(crate) fn own(&self) -> Result<&OwnedFd, Errno> {
+        if self.forks == sys::forks() { Ok(&self.fd) } else { Err(Errno::CHILD) }
     }
 
     pub(super) fn add(&self, fd: BorrowedFd<'_>, interest: PollFlags, key: usize) -> Result<(), Errno> {
-        epoll::add(&self.0, fd, data(key), flags(interest))
+        epoll::add(self.own()?, fd, data(key), flags(interest))
     }
 
     pub(super) fn change(
@@ -27,30 +41,23 @@ impl EventSet {
         interest: PollFlags,
         key: usize,
     ) -> Result<(), Errno> {
-        epoll::modify(&self.0, fd, data(key), flags(interest))
+        epoll::modify(self.own()?, fd, data(key), flags(interest))
     }
 
     pub(super) fn remove(&self, fd: BorrowedFd<'_>, _: PollFlags) {
-        // It can fail only if the set does not have the descriptor.
-        let _ = epoll::delete(&self.0, fd);
+        // It can fail only if the set does not have the descriptor, or in a forked copy.
+        let _ = self.own().and_then(|set| epoll::delete(set, fd));
     }
 
-    /// Waits for events, at most so long, and gets the keys of some descriptors that are ready. A call that a signal handler interrupts gets
-    /// none.
+    /// Waits for events, at most so long, and gets the keys of some descriptors that are ready. It gets none if a signal handler has interrupted
+    /// the call, and after a day.
     pub(crate) fn wait(&self, events: &mut EventKeys, most: Option<Duration>) -> Result<(), Errno> {
         events.0.clear();
-        // A time that the system cannot express is as good as none.
-        let time = most.and_then(|most| Timespec::try_from(most).ok());
-        match epoll::wait(&self.0, spare_capacity(&mut events.0), time.as_ref()) {
+        let time = most.and_then(|most| Timespec::try_from(most.min(LONGEST)).ok());
+        match epoll::wait(self.own()?, spare_capacity(&mut events.0), time.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(errno),
         }
-    }
-}
-
-impl AsFd for EventSet {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 
@@ -93,7 +100,8 @@ impl Timer {
     }
 
     /// Lets the set be ready after this time; `None` stops the timer.
-    pub(super) fn set(&self, _: &EventSet, _: usize, time: Option<Duration>) -> Result<(), Errno> {
+    pub(super) fn set(&self, set: &EventSet, _: usize, time: Option<Duration>) -> Result<(), Errno> {
+        set.own()?;
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         // A time of 0 would stop the timer, and a time that the system cannot express is as good as none.
         let time = time.map(|time| time.max(Duration::from_nanos(1)));

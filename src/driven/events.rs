@@ -38,7 +38,7 @@ impl Events {
             self.0 = Some(Box::new(made));
         }
         match &self.0 {
-            Some(made) => Ok(made.place.set.as_fd()),
+            Some(made) => made.place.set.own().map(AsFd::as_fd).map_err(events_error),
             None => Err(events_error(Errno::BADF)), // It has just been made.
         }
     }

@@ -1,6 +1,6 @@
 //! `EventSet` where the system has no `epoll(7)`: `kqueue(2)`.
 
-use crate::sys::kevent;
+use crate::sys::{self, kevent};
 use rustix::event::PollFlags;
 use rustix::event::kqueue::{Event, EventFilter, EventFlags, kqueue};
 use rustix::io::Errno;
@@ -10,13 +10,22 @@ use std::time::Duration;
 
 /// A set of events. Its descriptor is readable if one of its descriptors is ready.
 #[derive(Debug)]
-pub(crate) struct EventSet(OwnedFd);
+pub(crate) struct EventSet {
+    fd: OwnedFd,
+    /// How many forks had made this process when it made the set. A forked copy of this process has no such queue.
+    forks: u32,
+}
 
 impl EventSet {
     pub(crate) fn new() -> Result<Self, Errno> {
         let set = kqueue()?;
         rustix::io::fcntl_setfd(&set, rustix::io::FdFlags::CLOEXEC)?;
-        Ok(Self(set))
+        Ok(Self { fd: set, forks: sys::forks() })
+    }
+
+    /// The descriptor; an error in a forked copy of the process that has made the set.
+    pub(crate) fn own(&self) -> Result<&OwnedFd, Errno> {
+        if self.forks == sys::forks() { Ok(&self.fd) } else { Err(Errno::CHILD) }
     }
 
     pub(super) fn add(&self, fd: BorrowedFd<'_>, interest: PollFlags, key: usize) -> Result<(), Errno> {
@@ -38,13 +47,13 @@ impl EventSet {
                 (true, false) => EventFlags::DELETE,
                 _ => continue,
             };
-            kevent(self.0.as_fd(), &[event(filter, action, key)], None, None)?;
+            kevent(self.own()?.as_fd(), &[event(filter, action, key)], None, None)?;
         }
         Ok(())
     }
 
     pub(super) fn remove(&self, fd: BorrowedFd<'_>, interest: PollFlags) {
-        // It can fail only if the set does not have the descriptor.
+        // It can fail only if the set does not have the descriptor, or in a forked copy.
         let _ = self.change(fd, interest, PollFlags::empty(), 0);
     }
 
@@ -52,16 +61,10 @@ impl EventSet {
     /// none.
     pub(crate) fn wait(&self, events: &mut EventKeys, most: Option<Duration>) -> Result<(), Errno> {
         events.0.clear();
-        match kevent(self.0.as_fd(), &[], Some(&mut events.0), most) {
+        match kevent(self.own()?.as_fd(), &[], Some(&mut events.0), most) {
             Ok(()) | Err(Errno::INTR) => Ok(()),
             Err(errno) => Err(errno),
         }
-    }
-}
-
-impl AsFd for EventSet {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 
@@ -104,7 +107,7 @@ impl Timer {
             }
             None => event(filter(None), EventFlags::DELETE, key),
         };
-        match kevent(set.0.as_fd(), &[change], None, None) {
+        match kevent(set.own()?.as_fd(), &[change], None, None) {
             Err(Errno::NOENT) => Ok(()), // It has run out.
             result => result,
         }

@@ -6,6 +6,7 @@ use crate::driven::{SetPlace, Steps};
 use crate::error::{Error, Result};
 use crate::flow::{Pace, Stop};
 use crate::plan::Teardown;
+use std::mem;
 use std::process::ExitStatus;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -61,12 +62,14 @@ impl<'a> ChildRun<'a> {
 
     /// Goes on as far as it can without waiting. `None` if there is more to do later. After an error of a stream, the child has been ended.
     pub(super) fn step(&mut self) -> Result<Option<RunEnd>> {
-        let mut turn = self.turn(Pace::NoWait);
-        // A run that has just begun to wait for something else may find it at once.
-        if matches!(turn, Ok(None)) && !matches!(self.state, RunState::Moving) {
-            turn = self.turn(Pace::NoWait);
+        loop {
+            let before = mem::discriminant(&self.state);
+            let end = self.turn(Pace::NoWait)?;
+            // A run that has just begun to wait for something else may find it at once.
+            if end.is_some() || mem::discriminant(&self.state) == before {
+                return Ok(end);
+            }
         }
-        turn
     }
 
     fn turn(&mut self, pace: Pace) -> Result<Option<RunEnd>> {
@@ -90,7 +93,7 @@ impl<'a> ChildRun<'a> {
             Ok(Some(stop)) => stop,
             Ok(None) => {
                 // In the grace the streams count.
-                if self.exchange.is_watching() {
+                if self.exchange.is_watching_own() {
                     self.end.look_again()
                 } else {
                     self.end.set_known()
@@ -155,6 +158,7 @@ impl<'a> ChildRun<'a> {
             Poll::Pending => Ok(None),
             Poll::Ready(ended) => {
                 let (stop, error) = (*stop, error.take());
+                self.state = RunState::Over; // The teardown is over, so that the child can be reaped.
                 self.ended(ended, stop, error)
             }
         }
@@ -208,6 +212,7 @@ impl<'a> ChildRun<'a> {
     pub(super) fn into_parts(mut self) -> (Child, Exchange<'a>) {
         self.end.clear();
         self.exchange.unregister();
+        self.exchange.watch_by_itself();
         (self.child, self.exchange)
     }
 }

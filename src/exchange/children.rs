@@ -74,8 +74,11 @@ pub struct Children<'a, T> {
     number: u64,
     /// Members that have something to do.
     queue: VecDeque<usize>,
+    /// How many members of the queue go on before the next look at events and times, so that members that always have something to do do not
+    /// keep the others.
+    round: usize,
     /// Members that the set of events does not know yet.
-    new: Vec<Member>,
+    new: VecDeque<Member>,
     times: Times,
     /// `None` before the first wait.
     set: Option<Arc<EventSet>>,
@@ -110,7 +113,8 @@ impl<'a, T> Children<'a, T> {
             count: 0,
             number: 0,
             queue: VecDeque::new(),
-            new: Vec::new(),
+            round: 0,
+            new: VecDeque::new(),
             times: Times::default(),
             set: None,
             alarm: None,
@@ -155,7 +159,7 @@ impl<'a, T> Children<'a, T> {
         self.number += 1;
         self.members[index] = Some(MemberRun { member, tag, run, flows, is_queued: false });
         self.count += 1;
-        self.new.push(member);
+        self.new.push_back(member);
         member
     }
 
@@ -278,31 +282,45 @@ impl<'a, T> Children<'a, T> {
     }
 
     fn next_until(&mut self, deadline: Option<Instant>) -> Result<Option<Finished<'a, T>>> {
+        let mut is_over = false;
         loop {
             let finished = self.go_on(usize::MAX)?;
-            if finished.is_some() || self.is_empty() {
+            if finished.is_some() || self.is_empty() || is_over {
                 return Ok(finished);
             }
+            // An alarm that has gone off would make the set ready again and again.
+            self.set_alarm()?;
             let now = Instant::now();
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                return Ok(None);
-            }
-            let until = deadline.into_iter().chain(self.times.first()).min();
+            // After the deadline the set is looked at once more.
+            is_over = deadline.is_some_and(|deadline| deadline <= now);
+            let until = if self.queue.is_empty() { self.times.first() } else { Some(now) };
+            let until = deadline.into_iter().chain(until).min();
             self.wait(until.map(|until| until.saturating_duration_since(now)))?;
         }
     }
 
-    /// Goes on with members that have something to do, at most so many, until one has finished.
+    /// Goes on with members that have something to do, at most to the end of the round and at most so many, until one has finished.
     fn go_on(&mut self, most: usize) -> Result<Option<Finished<'a, T>>> {
         self.register_new()?;
-        for _ in 0..most {
+        if self.round == 0 {
             let now = Instant::now();
             while let Some(index) = self.times.pop(now) {
                 self.enqueue(index);
             }
-            let Some(index) = self.queue.pop_front() else { break };
-            if let Some(finished) = self.step_member(index)? {
-                return Ok(Some(finished));
+            self.round = self.queue.len();
+        }
+        for _ in 0..most.min(self.round) {
+            self.round -= 1;
+            let Some(&index) = self.queue.front() else { break };
+            // After an error or a panic the member is the last of the queue, and goes on in the next round.
+            self.queue.rotate_left(1);
+            let finished = self.step_member(index)?;
+            self.queue.pop_back();
+            if finished.is_some() {
+                return Ok(finished);
+            }
+            if let Some(Some(entry)) = self.members.get_mut(index) {
+                entry.is_queued = false;
             }
         }
         Ok(None)
@@ -320,7 +338,6 @@ impl<'a, T> Children<'a, T> {
     /// Goes on with a member.
     fn step_member(&mut self, index: usize) -> Result<Option<Finished<'a, T>>> {
         let Some(Some(entry)) = self.members.get_mut(index) else { return Ok(None) };
-        entry.is_queued = false;
         match entry.run.step() {
             Ok(None) => self.update(index).map(|()| None),
             Ok(Some(end)) => Ok(self.take(index).map(|entry| finish(entry, Ok(end)))),
@@ -330,7 +347,7 @@ impl<'a, T> Children<'a, T> {
 
     /// Lets the set of events tell of members that were added.
     fn register_new(&mut self) -> Result<()> {
-        while let Some(&member) = self.new.last() {
+        while let Some(&member) = self.new.front() {
             if self.get(member).is_some() {
                 self.update(member.index)?;
                 // Streams may have something to give that no event tells of: lines that an earlier run has read.
@@ -338,7 +355,7 @@ impl<'a, T> Children<'a, T> {
                     self.enqueue(member.index);
                 }
             }
-            self.new.pop();
+            self.new.pop_front();
         }
         Ok(())
     }
@@ -426,21 +443,21 @@ impl<'a, T> Driven for Children<'a, T> {
         self.alarm.get_or_insert_default();
         self.set_alarm()?;
         match &self.set {
-            Some(set) => Ok(set.as_fd()),
+            Some(set) => set.own().map(AsFd::as_fd).map_err(events_error),
             None => Err(events_error(rustix::io::Errno::BADF)), // It has just been made.
         }
     }
 
     fn step(&mut self) -> Result<Poll<Self::Output>> {
-        if self.queue.is_empty() {
+        if self.round == 0 {
             self.wait(Some(Duration::ZERO))?;
         }
         let finished = self.go_on(STEPS)?;
+        let alarm = self.set_alarm();
         if finished.is_some() || self.is_empty() {
-            return Ok(Poll::Ready(finished));
+            return Ok(Poll::Ready(finished)); // The next step returns the error of the alarm.
         }
-        self.set_alarm()?;
-        Ok(Poll::Pending)
+        alarm.map(|()| Poll::Pending)
     }
 }
 

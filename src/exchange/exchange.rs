@@ -3,7 +3,7 @@
 use crate::child::{Child, Process, WatchedProcesses};
 use crate::driven::{Driven, Events, SetPlace, Steps};
 use crate::error::{Error, Failure, Result, Subject};
-use crate::flow::{Flow, FlowError, FlowSource, Flows, Keep, KeptBytes, Sink, Stop, StreamCall, Watch};
+use crate::flow::{Flow, FlowError, FlowSource, Flows, Keep, KeptBytes, Sink, Stop, StreamCall};
 use rustix::io::Errno;
 use std::borrow::Cow;
 use std::fmt;
@@ -293,9 +293,14 @@ impl<'a> Exchange<'a> {
         self.streams.flows.has_streams()
     }
 
-    /// Whether a watched child is not known to have ended.
-    pub(super) fn is_watching(&self) -> bool {
-        self.streams.watched.is_waiting()
+    /// Whether the child of the owner of this exchange is not known to have ended.
+    pub(super) fn is_watching_own(&self) -> bool {
+        self.streams.watched.is_waiting_for_own()
+    }
+
+    /// The exchange has left its owner, so its own set of events tells of all children.
+    pub(super) fn watch_by_itself(&mut self) {
+        self.streams.watched.disown();
     }
 
     /// What the owner of this exchange has to let its set of events tell of.
@@ -354,9 +359,11 @@ impl<'a> Exchange<'a> {
 
     /// Reads what the streams contain after the end of the child, and does not wait.
     pub(super) fn run_after_end(&mut self) -> Result<Stop> {
-        self.streams.watched.set_grace(Duration::ZERO);
+        self.no_deadline();
         self.streams.flows.end_grace();
-        self.no_deadline().run()
+        let stop = self.streams.flows.move_contents().map_err(flow_error)?;
+        let at_end = if self.are_all_done() { Stop::Done } else { Stop::Held };
+        Ok(stop.unwrap_or(at_end))
     }
 
     /// Reads what the streams contain, and does not wait. A stream that has reached its limit or whose call has failed is closed.

@@ -23,7 +23,7 @@ pub(crate) struct Flows<'a> {
     /// When the grace after the end of all watched children is over.
     grace_ends: Option<Instant>,
     lookout: Lookout,
-    /// Whether the last step has not come to the point at which nothing was ready.
+    /// Whether the last step has ended although something was ready, so that others have their turn.
     has_more: bool,
 }
 
@@ -166,18 +166,15 @@ impl<'a> Flows<'a> {
 
     /// Moves what is ready now, and does not wait. `None` if a next step has to go on.
     pub(crate) fn step(&mut self, watch: &mut dyn Watch, deadline: Option<Instant>) -> Result<Option<Stop>, FlowError> {
+        self.has_more = false;
         let mut turn = self.start(watch)?;
-        self.has_more = true;
         for _ in 0..TURNS {
-            if let RunTurn::Stopped(stop) = turn {
-                return Ok(Some(stop));
+            if turn != RunTurn::Moved {
+                break;
             }
             turn = self.turn(watch, deadline, Pace::NoWait)?;
-            if turn == RunTurn::Nothing {
-                self.has_more = false;
-                return Ok(None);
-            }
         }
+        self.has_more = turn == RunTurn::Moved;
         Ok(if let RunTurn::Stopped(stop) = turn { Some(stop) } else { None })
     }
 

@@ -3,6 +3,7 @@
 mod capture;
 mod children;
 mod driven;
+mod driven_faults;
 mod ends;
 mod flags;
 mod model;
