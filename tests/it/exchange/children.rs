@@ -317,7 +317,7 @@ fn set_is_driven() {
             for tag in 0..30_usize {
                 let script = format!("head -c {} /dev/zero", tag * 10_000);
                 if tag % 3 == 0 {
-                    let how = Capture::new().timeout(2 * WHILE);
+                    let how = Capture::new().timeout(20 * WHILE);
                     set.capture(&mut shell(way, &format!("{script}; exec sleep 60")), &how, tag).unwrap();
                 } else if tag % 3 == 1 {
                     set.capture(&mut shell(way, &script), &Capture::new(), tag).unwrap();
