@@ -133,7 +133,7 @@ fn capture_is_driven() {
         assert!(captured.stdout == input && captured.bytes(slot) == b"slot\n" && captured.stderr == b"err\n");
         assert!(capturing.step().is_err() && capturing.descriptor().is_err(), "it has given the result");
 
-        let how = Capture::new().timeout(4 * WHILE);
+        let how = Capture::new().timeout(10 * WHILE);
         let captured = block_on(&mut shell(way, "echo early; exec sleep 60").start_capture(&how).unwrap()).unwrap();
         assert_eq!((captured.stop, &captured.stdout[..]), (Stop::Deadline, &b"early\n"[..]));
         assert_eq!(captured.ended.unwrap().by, Some(Signal::KILL));
