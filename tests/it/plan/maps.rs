@@ -135,16 +135,24 @@ own_process! {
                     .collect()
             })
         };
-        for launcher in LAUNCHERS {
-            assert_eq!(run_maps(launcher, Rest::Close, maps()), 343);
-        }
+        run_part(Rest::Close, maps, 343);
     }
 }
 
 own_process! {
     fn maps_if_the_rest_is_inherited() {
-        for launcher in LAUNCHERS {
-            assert_eq!(run_maps(launcher, Rest::Inherit, every_map(4, 4)), 256);
+        run_part(Rest::Inherit, || every_map(4, 4), 256);
+    }
+}
+
+/// Runs all maps by both launchers, or in the plain run a quarter of them by each.
+fn run_part<M: Iterator<Item = Map>>(rest: Rest, maps: impl Fn() -> M, count: usize) {
+    for (place, launcher) in LAUNCHERS.into_iter().enumerate() {
+        if exhaustive() {
+            assert_eq!(run_maps(launcher, rest, maps()), count);
+        } else {
+            let part = maps().skip(place).step_by(4);
+            assert_eq!(run_maps(launcher, rest, part), (count - place).div_ceil(4));
         }
     }
 }
