@@ -8,7 +8,7 @@
 use crate::busy::{THREADS, TIMES};
 use crate::cases::{Case, busy_cases, cases, remarks};
 use crate::files::Files;
-use crate::parts::{Part, Point, Subject};
+use crate::parts::{Part, Point, SIZE, Subject};
 use crate::progress::Progress;
 use crate::protocol::{Reply, Request};
 use crate::results::{Busy, BusyRow, Outcome, PartResult, Row, Times};
@@ -34,6 +34,9 @@ pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> 
     let (outcome, remarks) = match part.subject {
         Subject::Times { work, points, set } => {
             let mut run = PartRun::start(part, cases(work, set), points, remarks(work, set), files)?;
+            if work.has_memory() {
+                run.measure_memory()?;
+            }
             run.run(budget(part, quick), progress)?;
             run.finish()?
         }
@@ -55,12 +58,15 @@ struct PartRun {
 }
 
 /// A case in one worker, and what the driver has measured of it.
+#[derive(Clone)]
 struct Pair {
     point: usize,
     worker: usize,
     case: usize,
     share: TimeShare,
     times: Vec<u64>,
+    /// How far the resident memory of the worker grows, in bytes, if the part measures it.
+    memory: Option<u64>,
     failed: bool,
 }
 
@@ -97,8 +103,32 @@ impl PartRun {
             self.workers.push(worker);
             self.workers.len() - 1
         };
-        let pair = |case| Pair { point, worker, case, share: TimeShare::default(), times: Vec::new(), failed: false };
-        self.pairs.extend((0..self.cases.len()).map(pair));
+        let (share, times) = (TimeShare::default(), Vec::new());
+        let empty = Pair { point, worker, case: 0, share, times, memory: None, failed: false };
+        self.pairs.extend((0..self.cases.len()).map(|case| Pair { case, ..empty.clone() }));
+    }
+
+    /// Measures the memory of each pair, before the worker has measured any time.
+    fn measure_memory(&mut self) -> io::Result<()> {
+        for index in 0..self.pairs.len() {
+            let pair = &self.pairs[index];
+            match self.workers[pair.worker].ask(&Request::Memory { case: pair.case })? {
+                Reply::Memory(bytes) => self.pairs[index].memory = Some(bytes),
+                Reply::Failed(reason) => self.add_remark(index, "the measurement of the memory failed", &reason),
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says in the report that something of a pair failed, once.
+    fn add_remark(&mut self, index: usize, what: &str, reason: &str) {
+        let pair = &self.pairs[index];
+        let remark =
+            format!("{} at \"{}\": {what}: {reason}.", self.cases[pair.case].name, self.points[pair.point].label);
+        if !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
     }
 
     /// Measures the pairs in turn, until the time is over and each pair has its minimum of blocks.
@@ -129,15 +159,11 @@ impl PartRun {
             Reply::Failed(reason) => {
                 pair.failed = true;
                 pair.times.clear();
-                let (case, point) = (self.cases[pair.case].name, self.points[pair.point].label);
-                let remark = format!("{case} failed at \"{point}\": {reason}.");
-                if !self.remarks.contains(&remark) {
-                    self.remarks.push(remark);
-                }
+                self.add_remark(index, "a spawn failed", &reason);
             }
             other => return Err(unexpected(&other)),
         }
-        pair.share.record(block, start.elapsed());
+        self.pairs[index].share.record(block, start.elapsed());
         Ok(())
     }
 
@@ -145,13 +171,20 @@ impl PartRun {
         for worker in self.workers {
             worker.end()?;
         }
-        let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; self.points.len()] };
+        let count = self.points.len();
+        let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; count], memory: Vec::new() };
         let mut rows: Vec<Row> = self.cases.iter().map(|case| empty(case.name)).collect();
         for (case, row) in rows.iter_mut().enumerate() {
             for (point, cell) in row.cells.iter_mut().enumerate() {
                 let pairs = self.pairs.iter().filter(|pair| (pair.point, pair.case) == (point, case));
                 *cell = Summary::of(pairs.flat_map(|pair| pair.times.iter().copied()).collect());
             }
+        }
+        for pair in &self.pairs {
+            let Some(bytes) = pair.memory else { continue };
+            let memory = &mut rows[pair.case].memory;
+            memory.resize(count, None);
+            memory[pair.point] = Some(bytes as f64 / SIZE as f64);
         }
         let points = self.points.iter().map(|point| point.label.to_owned()).collect();
         Ok((Outcome::Times(Times { points, rows }), self.remarks))
