@@ -3,12 +3,12 @@
 //! Each state has a worker process of its own, so that no state influences another. The driver measures all states
 //! during the same period, so that a change of the machine's speed affects all of them alike. Only one worker measures
 //! at a time; the other workers wait for a request. If a part has one state only, the driver starts several workers in
-//! this state, because the random memory layout of a process changes its speed by about one percent.
+//! this state, because the random memory layout of a process changes the speed of a spawn by about one percent.
 
 use crate::busy::{THREADS, TIMES};
 use crate::cases::{Case, busy_cases, cases, remarks};
 use crate::files::Files;
-use crate::parts::{Part, Point, SIZE, Subject};
+use crate::parts::{Part, Point, SIZE, Subject, Timed};
 use crate::progress::Progress;
 use crate::protocol::{Reply, Request};
 use crate::results::{Busy, BusyRow, Outcome, PartResult, Row, Times};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// A quick run measures for a full run's time divided by this number.
 const QUICK: u32 = 10;
 
-/// How many workers the driver starts if a part has only one state.
+/// How many workers the driver starts if a part about single spawns has only one state.
 const COPIES: usize = 5;
 
 /// How long the driver measures a part.
@@ -33,7 +33,8 @@ pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> 
     progress.part(part);
     let (outcome, remarks) = match part.subject {
         Subject::Times { work, points, set } => {
-            let mut run = PartRun::start(part, cases(work, set), points, remarks(work, set), files)?;
+            let share = TimeShare::new(work.is_prepared_each_time());
+            let mut run = PartRun::start(part, cases(work, set), points, share, remarks(work, set), files)?;
             if work.has_memory() {
                 run.measure_memory()?;
             }
@@ -75,16 +76,17 @@ impl PartRun {
         part: &Part,
         cases: Vec<Case>,
         points: &'static [Point],
+        share: TimeShare,
         remarks: Vec<String>,
         files: &Files,
     ) -> io::Result<Self> {
         let mut run = Self { cases, points, workers: Vec::new(), pairs: Vec::new(), remarks };
-        let copies = if points.len() == 1 { COPIES } else { 1 };
+        let copies = if points.len() == 1 && part.timed == Timed::Spawn { COPIES } else { 1 };
         for (index, point) in points.iter().enumerate() {
             for _ in 0..copies {
                 let mut worker = Worker::start(part, index, files, files.environment(&point.state)?)?;
                 match worker.reply()? {
-                    Reply::Ready => run.add(index, worker),
+                    Reply::Ready => run.add(index, worker, &share),
                     Reply::Skipped(reason) => {
                         worker.end()?;
                         run.remarks.push(format!("\"{}\" is left out: {reason}.", point.label));
@@ -98,12 +100,12 @@ impl PartRun {
     }
 
     /// Adds a worker that is ready, with a pair for each case.
-    fn add(&mut self, point: usize, worker: Worker) {
+    fn add(&mut self, point: usize, worker: Worker, share: &TimeShare) {
         let worker = {
             self.workers.push(worker);
             self.workers.len() - 1
         };
-        let (share, times) = (TimeShare::default(), Vec::new());
+        let (share, times) = (share.clone(), Vec::new());
         let empty = Pair { point, worker, case: 0, share, times, memory: None, failed: false };
         self.pairs.extend((0..self.cases.len()).map(|case| Pair { case, ..empty.clone() }));
     }
@@ -159,7 +161,11 @@ impl PartRun {
             Reply::Failed(reason) => {
                 pair.failed = true;
                 pair.times.clear();
-                self.add_remark(index, "a spawn failed", &reason);
+                self.add_remark(index, "failed", &reason);
+            }
+            Reply::Skipped(reason) => {
+                pair.failed = true;
+                self.add_remark(index, "left out", &reason);
             }
             other => return Err(unexpected(&other)),
         }

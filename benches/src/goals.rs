@@ -122,25 +122,25 @@ const GOALS: &[Goal] = &[
         most: 1.15,
     },
     Goal {
-        text: "output() of 256 MiB, divided by std, at the size of the writes where the ratio is largest",
+        text: "output() of 64 MiB, divided by std, at the size of the writes where the ratio is largest",
         part: "collect",
         quantity: Quantity::LargestRatio { of: LIBRARY, to: STD },
         most: 1.0,
     },
     Goal {
-        text: "output() of 256 MiB, divided by std, geometric mean of the sizes of the writes",
+        text: "output() of 64 MiB, divided by std, geometric mean of the sizes of the writes",
         part: "collect",
         quantity: Quantity::MeanRatio { of: LIBRARY, to: STD },
         most: 0.91,
     },
     Goal {
-        text: "drain_into() of 256 MiB into used memory, divided by output() of std, geometric mean",
+        text: "drain_into() of 64 MiB into used memory, divided by output() of std, geometric mean",
         part: "collect",
         quantity: Quantity::MeanRatio { of: DRAIN_INTO, to: STD },
         most: 0.5,
     },
     Goal {
-        text: "growth of the resident memory during output() of 256 MiB, divided by this size",
+        text: "growth of the resident memory during output() of 64 MiB, divided by this size",
         part: "collect",
         quantity: Quantity::Memory { case: LIBRARY },
         most: 2.0,
@@ -152,19 +152,19 @@ const GOALS: &[Goal] = &[
         most: 2.0,
     },
     Goal {
-        text: "Keep::Last(1 MiB) of 256 MiB, divided by reads of 64 KiB into one buffer, geometric mean",
+        text: "Keep::Last(1 MiB) of 64 MiB, divided by reads of 64 KiB into one buffer, geometric mean",
         part: "keep",
         quantity: Quantity::MeanRatio { of: KEEP_LAST, to: RAW },
         most: 1.18,
     },
     Goal {
-        text: "discard() of 256 MiB, divided by reads of 64 KiB into one buffer, geometric mean",
+        text: "discard() of 64 MiB, divided by reads of 64 KiB into one buffer, geometric mean",
         part: "keep",
         quantity: Quantity::MeanRatio { of: DISCARD, to: RAW },
         most: 1.18,
     },
     Goal {
-        text: "feed() of 256 MiB, divided by blocking writes of 64 KiB",
+        text: "feed() of 64 MiB, divided by blocking writes of 64 KiB",
         part: "feed",
         quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "128 KiB"), to: CaseAt(RAW, "128 KiB") },
         most: 1.11,
@@ -272,9 +272,9 @@ mod tests {
         let rows: [(&str, &[Option<u64>]); 2] =
             [(STD, &[Some(100), Some(100), Some(100)]), (LIBRARY, &[Some(50), Some(200), None])];
         let results = results(vec![("collect", times(&["4 KiB", "8 KiB", "64 KiB"], &rows))]);
-        let (largest, met) = verdict(&results, "output() of 256 MiB, divided by std, at");
+        let (largest, met) = verdict(&results, "output() of 64 MiB, divided by std, at");
         assert_eq!((largest, met), (Some(2.0), Some(false)));
-        let (mean, _) = verdict(&results, "output() of 256 MiB, divided by std, geometric");
+        let (mean, _) = verdict(&results, "output() of 64 MiB, divided by std, geometric");
         assert!((mean.unwrap() - 1.0).abs() < 1e-9, "{mean:?}");
         assert_eq!(verdict(&results, "growth of the resident memory"), (None, None));
     }

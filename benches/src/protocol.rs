@@ -29,7 +29,7 @@ pub enum Request {
 pub enum Reply {
     /// The worker is in the state of its point.
     Ready,
-    /// This machine does not support the state.
+    /// This machine does not support the state, or the case leaves it out.
     Skipped(String),
     /// The measured times, in nanoseconds.
     Times(Vec<u64>),

@@ -51,7 +51,10 @@ fn answer(
 ) -> io::Result<()> {
     send(&mut replies, &Reply::Ready)?;
     while let Some(request) = receive(&mut requests)? {
-        let reply = serve(request).unwrap_or_else(|error| Reply::Failed(error.to_string()));
+        let reply = serve(request).unwrap_or_else(|error| match error.kind() {
+            io::ErrorKind::Unsupported => Reply::Skipped(error.to_string()),
+            _ => Reply::Failed(error.to_string()),
+        });
         send(&mut replies, &reply)?;
     }
     Ok(())
@@ -63,7 +66,7 @@ fn measure(case: &Case, job: &Job, state: &State, block: Block) -> io::Result<Ve
         return measure_at_once(case, job, state.threads, block);
     }
     if job.work.is_prepared_each_time() {
-        return (0..block.warm + block.count).map(|_| time(&mut (case.make)(job)?)).collect();
+        return (0..block.count).map(|_| time(&mut (case.make)(job)?)).collect();
     }
     let between = Duration::from_micros(state.work_between);
     let mut run = (case.make)(job)?;

@@ -87,6 +87,7 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
             case(RAW, raw::limit),
             case(SAME_WORK, raw::output),
             case(LIBRARY, collect::output),
+            case(SHARED_ENVIRONMENT, shared_environment::output),
             case(CAPTURE, collect::capture),
             case(STD, collect::std),
             case(SUBPROCESS, collect::subprocess),

@@ -14,6 +14,16 @@ use tokio::task::JoinSet;
 /// The stack of a thread that only waits.
 const STACK: usize = 64 << 10;
 
+/// The most children of the cases whose start or wait takes more than twice as long for twice as many.
+const FEW: usize = 5_000;
+
+fn check_few(job: &Job) -> io::Result<()> {
+    if job.children <= FEW {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::Unsupported, "one sample of so many children takes about 10 s"))
+}
+
 /// Starts the children with the library. They end when the writer is dropped.
 fn start(job: &Job) -> io::Result<(Vec<Child>, PipeWriter)> {
     let (reader, writer) = pipe()?;
@@ -46,6 +56,7 @@ pub fn raw(job: &Job) -> io::Result<Spawn> {
 
 /// A thread for each child, which has been started before.
 pub fn threads(job: &Job) -> io::Result<Spawn> {
+    check_few(job)?;
     let (pids, writer) = start_without_handles(job)?;
     let wait = |pid| {
         let waiting = move || has_succeeded(waitpid(Some(pid), WaitOptions::empty())?);
@@ -74,6 +85,7 @@ pub fn std(job: &Job) -> io::Result<Spawn> {
 
 /// tokio, with a task for each child.
 pub fn tokio(job: &Job) -> io::Result<Spawn> {
+    check_few(job)?;
     let (reader, writer) = pipe()?;
     let runtime = runtime()?;
     let mut command = tokio_command(job);
