@@ -116,7 +116,7 @@ const GOALS: &[Goal] = &[
         most: 1.07,
     },
     Goal {
-        text: "output() of a tiny static program, divided by a raw launch that reads the same two pipes",
+        text: "output() of a tiny static program, divided by a raw launch that does the same work",
         part: "output",
         quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "output()"), to: CaseAt(SAME_WORK, "output()") },
         most: 1.15,

@@ -2,7 +2,7 @@
 
 use crate::cases::{
     CAPTURE, COMMAND_FDS, DISCARD, DRAIN_INTO, DUCT, FORK, ISOLATED, KEEP_LAST, LIBRARY, POSIX_SPAWN, PROCESSKIT, RAW,
-    SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS, THREADS, TOKIO,
+    SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS, THREADS, TOKIO, TWO_PIPES,
 };
 use crate::parts::{Timed, find};
 use crate::report::{grouped, in_unit};
@@ -29,6 +29,7 @@ const TEXT: u32 = 14;
 const COLOURS: &[(&str, RGBColor)] = &[
     (RAW, RGBColor(0, 0, 0)),
     (SAME_WORK, RGBColor(127, 127, 127)),
+    (TWO_PIPES, RGBColor(70, 70, 70)),
     (LIBRARY, RGBColor(213, 94, 0)),
     (SHARED_ENVIRONMENT, RGBColor(240, 228, 66)),
     (ISOLATED, RGBColor(150, 40, 27)),

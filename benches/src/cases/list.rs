@@ -13,6 +13,8 @@ pub const RAW: &str = "raw limit";
 /// Raw system calls that also make the pipes, map the descriptors and close the others, set the attributes, or read the
 /// output.
 pub const SAME_WORK: &str = "raw, same work";
+/// Raw system calls that also make two pipes, and read one after the other.
+pub const TWO_PIPES: &str = "raw, two pipes";
 /// The library.
 pub const LIBRARY: &str = "fdspawn";
 /// The library with an `Environment` that the parent captures once.
@@ -85,6 +87,7 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
         Work::Status | Work::Pipes | Work::Mapped | Work::Attributes => spawns(work, set),
         Work::Output => vec![
             case(RAW, raw::limit),
+            case(TWO_PIPES, raw::two_pipes),
             case(SAME_WORK, raw::output),
             case(LIBRARY, collect::output),
             case(SHARED_ENVIRONMENT, shared_environment::output),
@@ -204,16 +207,21 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
     match work {
         Work::Output => {
             remarks.push(
-                "raw, same work: as the raw limit; it also makes the two pipes, duplicates them in the child, and reads \
-                 both to the end."
+                "raw, two pipes: as the raw limit; it also makes two pipes, duplicates them in the child, and reads \
+                 one after the other to the end. A child that writes much to the second one would wait for ever."
                     .to_owned(),
             );
             remarks.push(
-                "The child has pipes at 1 and 2 in all cases but the raw limit. subprocess makes both pipes and \
-                 capture(), duct stdout_capture() and stderr_capture(), processkit output_bytes(), and each other case \
-                 output() or capture(). tokio and processkit run in the thread that waits for them; the time does not \
-                 include the making of the runtime. duct starts a thread for each pipe. processkit also makes a \
-                 process group or a cgroup for the child."
+                "raw, same work: as the raw limit; it also opens /dev/null and makes two pipes, duplicates them in the \
+                 child, closes all other descriptors with close_range, and reads both pipes as each is ready."
+                    .to_owned(),
+            );
+            remarks.push(
+                "fdspawn, std and tokio: output(). fdspawn, shared environment: output() with a shared `Environment`. \
+                 subprocess: capture() with two pipes. duct: stdout_capture() and stderr_capture(), which start a \
+                 thread for each pipe. processkit: output_bytes(), which also makes a cgroup or a process group. tokio \
+                 and processkit run in the thread that waits for them, and the time does not include the start of \
+                 their runtime."
                     .to_owned(),
             );
         }
