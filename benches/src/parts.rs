@@ -64,9 +64,9 @@ pub struct Unit {
     pub nanoseconds: u64,
 }
 
-/// How many bytes a transfer moves. Measured with 64 MiB, 256 MiB and 1 GiB, the ratios are alike, and the smallest size
-/// gives the most samples. It is larger than 32 MiB, so that the C library gives the memory of each sample back to the
-/// kernel, and the next one gets fresh pages.
+/// How many bytes a transfer moves. Larger sizes have similar ratios (docs/benchmarks/notes.md), and fewer samples. It is
+/// larger than 32 MiB, so that the C library gives the memory of each sample back to the kernel, and the next one gets
+/// fresh pages.
 pub const SIZE: usize = 64 << 20;
 
 #[derive(Clone, Copy, Debug)]

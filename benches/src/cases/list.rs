@@ -326,7 +326,8 @@ mod tests {
             let Subject::Times { work, set, .. } = part.subject else { continue };
             let names: Vec<&str> = cases(work, set).iter().map(|case| case.name).collect();
             assert_eq!(names[0], RAW);
-            assert!(names.iter().any(|name| name.starts_with(LIBRARY)), "{names:?}");
+            // The library has no set of children yet.
+            assert!(work == Work::Set || names.iter().any(|name| name.starts_with(LIBRARY)), "{names:?}");
             for name in &names {
                 assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
             }
