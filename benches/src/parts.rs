@@ -441,7 +441,7 @@ pub const PARTS: &[Part] = &[
         title: "Feeding 64 MiB to a child that reads 128 KiB at a time",
         axis: "time per transfer",
         timed: Timed::Transfer,
-        seconds: 10,
+        seconds: 20,
         remark: Some(
             "A time is the time from the start of a spawn to the end of the wait for a child that reads 64 MiB. The \
              parent and the child may use two processors.",
