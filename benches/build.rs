@@ -1,30 +1,35 @@
-//! Builds the tiny static program, and passes the versions of the compared packages to the benchmark.
+//! Builds the static programs that the benchmark spawns, and passes the versions of the compared packages to the benchmark.
 
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
 /// The packages whose versions the report names.
-const COMPARED: [&str; 4] = ["fdspawn", "command-fds", "duct", "subprocess"];
+const COMPARED: [&str; 6] = ["fdspawn", "command-fds", "duct", "subprocess", "tokio", "processkit"];
+
+/// The programs of the directory `program`.
+const PROGRAMS: [&str; 2] = ["tiny", "stream"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=program/tiny.rs");
     println!("cargo:rerun-if-changed=Cargo.lock");
     let rustc = env::var_os("RUSTC").expect("cargo sets RUSTC");
-    build_program(Path::new(&rustc));
+    for name in PROGRAMS {
+        println!("cargo:rerun-if-changed=program/{name}.rs");
+        build_program(Path::new(&rustc), name);
+    }
     println!("cargo:rustc-env=RUSTC_VERSION={}", version(Path::new(&rustc)));
     let lock = fs::read_to_string("Cargo.lock").expect("benches/Cargo.lock exists");
     let versions: Vec<String> = COMPARED.iter().map(|name| format!("{name} {}", locked(&lock, name))).collect();
     println!("cargo:rustc-env=COMPARED_VERSIONS={}", versions.join(", "));
 }
 
-/// Compiles and links the program without libc, start files or shared libraries.
-fn build_program(rustc: &Path) {
+/// Compiles and links a program without libc, start files or shared libraries.
+fn build_program(rustc: &Path, name: &str) {
     let mut command = Command::new(rustc);
-    command.arg("program/tiny.rs").args(["--edition=2024", "--crate-name=tiny", "--crate-type=bin"]);
+    command.arg(format!("program/{name}.rs")).args(["--edition=2024", "--crate-name", name, "--crate-type=bin"]);
     command.arg("--target").arg(env::var_os("TARGET").expect("cargo sets TARGET"));
-    command.arg("-o").arg(Path::new(&env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("tiny"));
+    command.arg("-o").arg(Path::new(&env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join(name));
     command.args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols", "-Crelocation-model=static"]);
     command.args(["-Clink-arg=-nostdlib", "-Clink-arg=-nostartfiles", "-Clink-arg=-static"]);
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
@@ -33,7 +38,7 @@ fn build_program(rustc: &Path) {
         command.arg(option);
     }
     let status = command.status().expect("rustc runs");
-    assert!(status.success(), "the tiny program does not build: {status}");
+    assert!(status.success(), "the program {name} does not build: {status}");
 }
 
 fn version(rustc: &Path) -> String {

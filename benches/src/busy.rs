@@ -22,7 +22,8 @@ pub fn race(case: usize, threads: usize, times: usize, files: &Files) -> io::Res
         let mut refused = 0;
         for _ in 0..times {
             write_program(&path)?;
-            let job = Job { path: path.clone(), program: path.clone().into(), work: *work, mapped: 1 };
+            let program = path.clone().into();
+            let job = Job { path: path.clone(), program, arguments: Vec::new(), work: *work, mapped: 1, children: 0 };
             match (case.make)(&job)?() {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => refused += 1,

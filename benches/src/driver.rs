@@ -3,12 +3,12 @@
 //! Each state has a worker process of its own, so that no state influences another. The driver measures all states
 //! during the same period, so that a change of the machine's speed affects all of them alike. Only one worker measures
 //! at a time; the other workers wait for a request. If a part has one state only, the driver starts several workers in
-//! this state, because the random memory layout of a process changes its speed by about one percent.
+//! this state, because the random memory layout of a process changes the speed of a spawn by about one percent.
 
 use crate::busy::{THREADS, TIMES};
 use crate::cases::{Case, busy_cases, cases, remarks};
 use crate::files::Files;
-use crate::parts::{Part, Point, Subject};
+use crate::parts::{Part, Point, SIZE, Subject, Timed};
 use crate::progress::Progress;
 use crate::protocol::{Reply, Request};
 use crate::results::{Busy, BusyRow, Outcome, PartResult, Row, Times};
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// A quick run measures for a full run's time divided by this number.
 const QUICK: u32 = 10;
 
-/// How many workers the driver starts if a part has only one state.
+/// How many workers the driver starts if a part about single spawns has only one state.
 const COPIES: usize = 5;
 
 /// How long the driver measures a part.
@@ -33,7 +33,11 @@ pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> 
     progress.part(part);
     let (outcome, remarks) = match part.subject {
         Subject::Times { work, points, set } => {
-            let mut run = PartRun::start(part, cases(work, set), points, remarks(work, set), files)?;
+            let share = TimeShare::new(work.is_prepared_each_time());
+            let mut run = PartRun::start(part, cases(work, set), points, share, remarks(work, set), files)?;
+            if work.has_memory() {
+                run.measure_memory()?;
+            }
             run.run(budget(part, quick), progress)?;
             run.finish()?
         }
@@ -55,12 +59,15 @@ struct PartRun {
 }
 
 /// A case in one worker, and what the driver has measured of it.
+#[derive(Clone)]
 struct Pair {
     point: usize,
     worker: usize,
     case: usize,
     share: TimeShare,
     times: Vec<u64>,
+    /// How far the resident memory of the worker grows, in bytes, if the part measures it.
+    memory: Option<u64>,
     failed: bool,
 }
 
@@ -69,16 +76,17 @@ impl PartRun {
         part: &Part,
         cases: Vec<Case>,
         points: &'static [Point],
+        share: TimeShare,
         remarks: Vec<String>,
         files: &Files,
     ) -> io::Result<Self> {
         let mut run = Self { cases, points, workers: Vec::new(), pairs: Vec::new(), remarks };
-        let copies = if points.len() == 1 { COPIES } else { 1 };
+        let copies = if points.len() == 1 && part.timed == Timed::Spawn { COPIES } else { 1 };
         for (index, point) in points.iter().enumerate() {
             for _ in 0..copies {
                 let mut worker = Worker::start(part, index, files, files.environment(&point.state)?)?;
                 match worker.reply()? {
-                    Reply::Ready => run.add(index, worker),
+                    Reply::Ready => run.add(index, worker, &share),
                     Reply::Skipped(reason) => {
                         worker.end()?;
                         run.remarks.push(format!("\"{}\" is left out: {reason}.", point.label));
@@ -92,13 +100,37 @@ impl PartRun {
     }
 
     /// Adds a worker that is ready, with a pair for each case.
-    fn add(&mut self, point: usize, worker: Worker) {
+    fn add(&mut self, point: usize, worker: Worker, share: &TimeShare) {
         let worker = {
             self.workers.push(worker);
             self.workers.len() - 1
         };
-        let pair = |case| Pair { point, worker, case, share: TimeShare::default(), times: Vec::new(), failed: false };
-        self.pairs.extend((0..self.cases.len()).map(pair));
+        let (share, times) = (share.clone(), Vec::new());
+        let empty = Pair { point, worker, case: 0, share, times, memory: None, failed: false };
+        self.pairs.extend((0..self.cases.len()).map(|case| Pair { case, ..empty.clone() }));
+    }
+
+    /// Measures the memory of each pair, before the worker has measured any time.
+    fn measure_memory(&mut self) -> io::Result<()> {
+        for index in 0..self.pairs.len() {
+            let pair = &self.pairs[index];
+            match self.workers[pair.worker].ask(&Request::Memory { case: pair.case })? {
+                Reply::Memory(bytes) => self.pairs[index].memory = Some(bytes),
+                Reply::Failed(reason) => self.add_remark(index, "the measurement of the memory failed", &reason),
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says in the report that something of a pair failed, once.
+    fn add_remark(&mut self, index: usize, what: &str, reason: &str) {
+        let pair = &self.pairs[index];
+        let remark =
+            format!("{} at \"{}\": {what}: {reason}.", self.cases[pair.case].name, self.points[pair.point].label);
+        if !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
     }
 
     /// Measures the pairs in turn, until the time is over and each pair has its minimum of blocks.
@@ -129,15 +161,15 @@ impl PartRun {
             Reply::Failed(reason) => {
                 pair.failed = true;
                 pair.times.clear();
-                let (case, point) = (self.cases[pair.case].name, self.points[pair.point].label);
-                let remark = format!("{case} failed at \"{point}\": {reason}.");
-                if !self.remarks.contains(&remark) {
-                    self.remarks.push(remark);
-                }
+                self.add_remark(index, "failed", &reason);
+            }
+            Reply::Skipped(reason) => {
+                pair.failed = true;
+                self.add_remark(index, "left out", &reason);
             }
             other => return Err(unexpected(&other)),
         }
-        pair.share.record(block, start.elapsed());
+        self.pairs[index].share.record(block, start.elapsed());
         Ok(())
     }
 
@@ -145,13 +177,20 @@ impl PartRun {
         for worker in self.workers {
             worker.end()?;
         }
-        let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; self.points.len()] };
+        let count = self.points.len();
+        let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; count], memory: Vec::new() };
         let mut rows: Vec<Row> = self.cases.iter().map(|case| empty(case.name)).collect();
         for (case, row) in rows.iter_mut().enumerate() {
             for (point, cell) in row.cells.iter_mut().enumerate() {
                 let pairs = self.pairs.iter().filter(|pair| (pair.point, pair.case) == (point, case));
                 *cell = Summary::of(pairs.flat_map(|pair| pair.times.iter().copied()).collect());
             }
+        }
+        for pair in &self.pairs {
+            let Some(bytes) = pair.memory else { continue };
+            let memory = &mut rows[pair.case].memory;
+            memory.resize(count, None);
+            memory[pair.point] = Some(bytes as f64 / SIZE as f64);
         }
         let points = self.points.iter().map(|point| point.label.to_owned()).collect();
         Ok((Outcome::Times(Times { points, rows }), self.remarks))

@@ -1,7 +1,7 @@
-//! The tiny program, and the directories that have it.
+//! The programs that the benchmark spawns, and the directories that have them.
 
 use crate::cases::Job;
-use crate::parts::{Search, State, Work};
+use crate::parts::{SIZE, Search, State, Work};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 /// The static program that build.rs has compiled. It exits with 0.
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tiny"));
 
-/// The program's name. No other program in PATH has this name.
+/// The static program of the parts that move bytes or collect children: see program/stream.rs.
+const STREAM_PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stream"));
+
+/// The tiny program's name. No other program in PATH has this name.
 const NAME: &str = "fdspawn-benches-tiny";
 
 /// How many directories PATH has if the command names the program without a path.
@@ -33,6 +36,7 @@ impl Files {
         }
         write_program(&files.program())?;
         write_program(&files.directory(DIRECTORIES - 1).join(NAME))?;
+        write_executable(&files.stream_program(), STREAM_PROGRAM)?;
         Ok(files)
     }
 
@@ -53,6 +57,10 @@ impl Files {
         self.root.join(NAME)
     }
 
+    fn stream_program(&self) -> PathBuf {
+        self.root.join("stream")
+    }
+
     fn directory(&self, index: usize) -> PathBuf {
         self.root.join(format!("path-{index}"))
     }
@@ -63,11 +71,18 @@ impl Files {
 
     /// The job that the cases do in a state.
     pub fn job(&self, work: Work, state: &State) -> Job {
+        let (piece, count) = (state.piece.to_string(), SIZE.checked_div(state.piece).unwrap_or(0).to_string());
+        let (path, arguments) = match work {
+            Work::Status | Work::Pipes | Work::Mapped | Work::Attributes | Work::Output => (self.program(), vec![]),
+            Work::Collect | Work::Keep => (self.stream_program(), vec!["write".to_owned(), piece, count]),
+            Work::Feed => (self.stream_program(), vec!["read".to_owned(), piece, count]),
+            Work::Set => (self.stream_program(), vec!["once".to_owned(), piece, count]),
+        };
         let program = match state.search {
-            Search::Path => self.program().into(),
+            Search::Path => path.clone().into(),
             Search::LastOfTen => NAME.into(),
         };
-        Job { path: self.program(), program, work, mapped: state.mapped }
+        Job { path, program, arguments, work, mapped: state.mapped, children: state.children }
     }
 
     /// The whole environment of a state: PATH, and variables about as long as those of a login shell.
@@ -84,10 +99,14 @@ impl Files {
     }
 }
 
-/// Writes the program to a file, and closes the file.
+/// Writes the tiny program to a file, and closes the file.
 pub fn write_program(path: &Path) -> io::Result<()> {
+    write_executable(path, PROGRAM)
+}
+
+fn write_executable(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path)?;
-    file.write_all(PROGRAM)
+    file.write_all(content)
 }
 
 #[cfg(test)]
@@ -110,12 +129,26 @@ mod tests {
     }
 
     #[test]
-    fn tiny_program_is_a_static_executable() {
-        let word = |at: usize| u16::from_le_bytes([PROGRAM[at], PROGRAM[at + 1]]);
-        assert_eq!(&PROGRAM[..5], b"\x7fELF\x02");
-        assert_eq!(word(16), 2, "it is not an executable with a fixed address");
-        let interpreter = b"/ld";
-        assert!(!PROGRAM.windows(interpreter.len()).any(|bytes| bytes == interpreter), "it needs a dynamic linker");
-        assert!(PROGRAM.len() < 4096, "{} bytes", PROGRAM.len());
+    fn programs_are_small_static_executables() {
+        for program in [PROGRAM, STREAM_PROGRAM] {
+            let word = |at: usize| u16::from_le_bytes([program[at], program[at + 1]]);
+            assert_eq!(&program[..5], b"\x7fELF\x02");
+            assert_eq!(word(16), 2, "it is not an executable with a fixed address");
+            let interpreter = b"/ld";
+            assert!(!program.windows(interpreter.len()).any(|bytes| bytes == interpreter), "it needs a dynamic linker");
+            assert!(program.len() < 4096, "{} bytes", program.len());
+        }
+    }
+
+    #[test]
+    fn children_of_transfers_move_the_whole_size() {
+        for part in PARTS {
+            let Subject::Times { points, work: Work::Collect | Work::Keep | Work::Feed, .. } = part.subject else {
+                continue;
+            };
+            for point in points {
+                assert_eq!(SIZE % point.state.piece, 0, "{} at {}", part.name, point.label);
+            }
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! The goals for the library's speed, and whether a run has met them.
 
-use crate::cases::{ISOLATED, LIBRARY, PROCESS_GROUP, RAW, SAME_WORK, SHARED_ENVIRONMENT, WAIT_TIMEOUT};
+use crate::cases::{
+    CAPTURE, DISCARD, DRAIN_INTO, ISOLATED, KEEP_LAST, LIBRARY, PROCESS_GROUP, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD,
+    WAIT_TIMEOUT,
+};
 use crate::results::{Outcome, Results, Verdict};
 
 /// A quantity, and its upper bound.
@@ -14,6 +17,12 @@ struct Goal {
 enum Quantity {
     /// The median of one case at one point, divided by the median of another case or point of the same run.
     Ratio { of: CaseAt, to: CaseAt },
+    /// The largest of the ratios of two cases at the points of the part.
+    LargestRatio { of: &'static str, to: &'static str },
+    /// The geometric mean of the ratios of two cases at the points of the part.
+    MeanRatio { of: &'static str, to: &'static str },
+    /// How far the resident memory grows, divided by the collected bytes, at the point where it is largest.
+    Memory { case: &'static str },
     /// How many spawns failed with `ETXTBSY`.
     Busy { case: &'static str },
 }
@@ -107,6 +116,60 @@ const GOALS: &[Goal] = &[
         most: 1.07,
     },
     Goal {
+        text: "output() of a tiny static program, divided by a raw launch that does the same work",
+        part: "output",
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "output()"), to: CaseAt(SAME_WORK, "output()") },
+        most: 1.15,
+    },
+    Goal {
+        text: "output() of 64 MiB, divided by std, at the size of the writes where the ratio is largest",
+        part: "collect",
+        quantity: Quantity::LargestRatio { of: LIBRARY, to: STD },
+        most: 1.0,
+    },
+    Goal {
+        text: "output() of 64 MiB, divided by std, geometric mean of the sizes of the writes",
+        part: "collect",
+        quantity: Quantity::MeanRatio { of: LIBRARY, to: STD },
+        most: 0.91,
+    },
+    Goal {
+        text: "drain_into() of 64 MiB into used memory, divided by output() of std, geometric mean",
+        part: "collect",
+        quantity: Quantity::MeanRatio { of: DRAIN_INTO, to: STD },
+        most: 0.5,
+    },
+    Goal {
+        text: "growth of the resident memory during output() of 64 MiB, divided by this size",
+        part: "collect",
+        quantity: Quantity::Memory { case: LIBRARY },
+        most: 2.0,
+    },
+    Goal {
+        text: "the same during capture()",
+        part: "collect",
+        quantity: Quantity::Memory { case: CAPTURE },
+        most: 2.0,
+    },
+    Goal {
+        text: "Keep::Last(1 MiB) of 64 MiB, divided by reads of 64 KiB into one buffer, geometric mean",
+        part: "keep",
+        quantity: Quantity::MeanRatio { of: KEEP_LAST, to: RAW },
+        most: 1.18,
+    },
+    Goal {
+        text: "discard() of 64 MiB, divided by reads of 64 KiB into one buffer, geometric mean",
+        part: "keep",
+        quantity: Quantity::MeanRatio { of: DISCARD, to: RAW },
+        most: 1.18,
+    },
+    Goal {
+        text: "feed() of 64 MiB, divided by blocking writes of 64 KiB",
+        part: "feed",
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "128 KiB"), to: CaseAt(RAW, "128 KiB") },
+        most: 1.11,
+    },
+    Goal {
         text: "spawns that fail with ETXTBSY while 8 threads write programs and spawn them",
         part: "busy",
         quantity: Quantity::Busy { case: LIBRARY },
@@ -125,6 +188,16 @@ impl Goal {
         match (&self.quantity, &results.part(self.part)?.outcome) {
             (Quantity::Ratio { of, to }, Outcome::Times(times)) => {
                 Some(times.cell(of.0, of.1)?.ratio(times.cell(to.0, to.1)?))
+            }
+            (Quantity::LargestRatio { of, to }, Outcome::Times(times)) => {
+                times.ratios(of, to)?.into_iter().max_by(f64::total_cmp)
+            }
+            (Quantity::MeanRatio { of, to }, Outcome::Times(times)) => {
+                let ratios = times.ratios(of, to)?;
+                Some((ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp())
+            }
+            (Quantity::Memory { case }, Outcome::Times(times)) => {
+                times.row(case)?.memory.iter().copied().flatten().max_by(f64::total_cmp)
             }
             (Quantity::Busy { case }, Outcome::Busy(busy)) => {
                 Some(busy.rows.iter().find(|row| row.case == *case)?.refused as f64)
@@ -155,6 +228,7 @@ mod tests {
         let row = |(case, medians): &(&str, &[Option<u64>])| Row {
             case: (*case).to_owned(),
             cells: medians.iter().map(cell).collect(),
+            ..Row::default()
         };
         let points = points.iter().map(|&point| point.to_owned()).collect();
         Outcome::Times(Times { points, rows: rows.iter().map(row).collect() })
@@ -194,6 +268,26 @@ mod tests {
     }
 
     #[test]
+    fn ratios_at_several_points_have_a_largest_and_a_mean() {
+        let rows: [(&str, &[Option<u64>]); 2] =
+            [(STD, &[Some(100), Some(100), Some(100)]), (LIBRARY, &[Some(50), Some(200), None])];
+        let results = results(vec![("collect", times(&["4 KiB", "8 KiB", "64 KiB"], &rows))]);
+        let (largest, met) = verdict(&results, "output() of 64 MiB, divided by std, at");
+        assert_eq!((largest, met), (Some(2.0), Some(false)));
+        let (mean, _) = verdict(&results, "output() of 64 MiB, divided by std, geometric");
+        assert!((mean.unwrap() - 1.0).abs() < 1e-9, "{mean:?}");
+        assert_eq!(verdict(&results, "growth of the resident memory"), (None, None));
+    }
+
+    #[test]
+    fn largest_growth_of_memory_counts() {
+        let row = Row { case: LIBRARY.to_owned(), cells: vec![None; 3], memory: vec![Some(1.0), Some(2.1), None] };
+        let points = ["4 KiB", "8 KiB", "64 KiB"].map(str::to_owned).into();
+        let results = results(vec![("collect", Outcome::Times(Times { points, rows: vec![row] }))]);
+        assert_eq!(verdict(&results, "growth of the resident memory"), (Some(2.1), Some(false)));
+    }
+
+    #[test]
     fn one_busy_program_misses_the_goal() {
         for (refused, met) in [(0, true), (1, false)] {
             let others = BusyRow { case: "std".to_owned(), refused: 251 };
@@ -225,6 +319,19 @@ mod tests {
                         let known = cases(work, set).iter().any(|known| known.name == *case);
                         assert!(known, "{}: no case {case}", goal.text);
                     }
+                }
+                (
+                    Quantity::LargestRatio { of, to } | Quantity::MeanRatio { of, to },
+                    Subject::Times { work, set, .. },
+                ) => {
+                    for case in [of, to] {
+                        let known = cases(work, set).iter().any(|known| known.name == *case);
+                        assert!(known, "{}: no case {case}", goal.text);
+                    }
+                }
+                (Quantity::Memory { case }, Subject::Times { work, set, .. }) => {
+                    assert!(work.has_memory(), "{}", goal.text);
+                    assert!(cases(work, set).iter().any(|known| known.name == *case), "{}", goal.text);
                 }
                 (Quantity::Busy { .. }, Subject::Busy) => {}
                 _ => panic!("{}: the part does not measure this quantity", goal.text),

@@ -21,6 +21,7 @@ mod driver;
 mod files;
 mod goals;
 mod machine;
+mod memory;
 mod parts;
 mod plot;
 mod progress;

@@ -1,11 +1,11 @@
 //! The plots: one SVG file for each part.
 
 use crate::cases::{
-    COMMAND_FDS, DUCT, FORK, ISOLATED, LIBRARY, POSIX_SPAWN, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC,
-    SUBPROCESS,
+    CAPTURE, COMMAND_FDS, DISCARD, DRAIN_INTO, DUCT, FORK, ISOLATED, KEEP_LAST, LIBRARY, POSIX_SPAWN, PROCESSKIT, RAW,
+    SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS, THREADS, TOKIO, TWO_PIPES,
 };
-use crate::parts::find;
-use crate::report::{grouped, microseconds};
+use crate::parts::{Timed, find};
+use crate::report::{grouped, in_unit};
 use crate::results::{Busy, Outcome, PartResult, Times};
 use crate::statistics::Summary;
 use plotters::coord::Shift;
@@ -29,6 +29,7 @@ const TEXT: u32 = 14;
 const COLOURS: &[(&str, RGBColor)] = &[
     (RAW, RGBColor(0, 0, 0)),
     (SAME_WORK, RGBColor(127, 127, 127)),
+    (TWO_PIPES, RGBColor(70, 70, 70)),
     (LIBRARY, RGBColor(213, 94, 0)),
     (SHARED_ENVIRONMENT, RGBColor(240, 228, 66)),
     (ISOLATED, RGBColor(150, 40, 27)),
@@ -39,6 +40,13 @@ const COLOURS: &[(&str, RGBColor)] = &[
     (SUBPROCESS, RGBColor(86, 180, 233)),
     (DUCT, RGBColor(0, 158, 115)),
     (POSIX_SPAWN, RGBColor(204, 121, 167)),
+    (CAPTURE, RGBColor(255, 150, 80)),
+    (DRAIN_INTO, RGBColor(120, 60, 20)),
+    (KEEP_LAST, RGBColor(190, 80, 60)),
+    (DISCARD, RGBColor(240, 180, 120)),
+    (TOKIO, RGBColor(90, 60, 150)),
+    (PROCESSKIT, RGBColor(170, 150, 40)),
+    (THREADS, RGBColor(100, 130, 130)),
 ];
 
 fn colour(case: &str) -> RGBColor {
@@ -53,25 +61,26 @@ pub fn svg(part: &PartResult) -> io::Result<String> {
 }
 
 fn draw(part: &PartResult, text: &mut String) -> DrawResult {
-    let (title, axis) = find(&part.name).map_or((part.name.as_str(), ""), |part| (part.title, part.axis));
+    let (title, axis, timed) =
+        find(&part.name).map_or((part.name.as_str(), "", Timed::default()), |part| (part.title, part.axis, part.timed));
+    let unit = timed.unit();
+    let what = format!("median time of a {} in {}, with quartiles", timed.noun(), unit.name);
     match &part.outcome {
         Outcome::Times(times) if times.points.len() == 1 => {
             let raw = times.row(RAW).and_then(|row| row.cells[0]);
             let bar = |name: &str, cell: &Summary| Bar {
                 name: name.to_owned(),
-                length: cell.median as f64 / 1e3,
-                spread: Some((cell.lower as f64 / 1e3, cell.upper as f64 / 1e3)),
-                note: match &raw {
-                    Some(raw) => {
-                        format!("{} µs, {:.2} times the raw limit", microseconds(cell.median), cell.ratio(raw))
-                    }
-                    None => format!("{} µs", microseconds(cell.median)),
+                length: in_unit_of(timed, cell.median),
+                spread: Some((in_unit_of(timed, cell.lower), in_unit_of(timed, cell.upper))),
+                note: match (in_unit(cell.median, unit), unit.name, &raw) {
+                    (time, unit, Some(raw)) => format!("{time} {unit}, {:.2} times the raw limit", cell.ratio(raw)),
+                    (time, unit, None) => format!("{time} {unit}"),
                 },
             };
             let rows = times.rows.iter().filter_map(|row| Some(bar(&row.case, row.cells[0].as_ref()?)));
-            bars(text, title, "median time of a spawn in µs, with quartiles", &rows.collect::<Vec<_>>())
+            bars(text, title, &what, &rows.collect::<Vec<_>>())
         }
-        Outcome::Times(times) => lines(text, title, axis, times),
+        Outcome::Times(times) => lines(text, title, axis, &what, timed, times),
         Outcome::Busy(Busy { programs, rows }) => {
             let bar = |name: &str, refused: usize| Bar {
                 name: name.to_owned(),
@@ -83,6 +92,10 @@ fn draw(part: &PartResult, text: &mut String) -> DrawResult {
             bars(text, title, &format!("failed spawns of {}", grouped(*programs as u64)), &rows)
         }
     }
+}
+
+fn in_unit_of(timed: Timed, nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / timed.unit().nanoseconds as f64
 }
 
 /// A horizontal bar, with a text at its end.
@@ -150,7 +163,7 @@ fn bars(text: &mut String, title: &str, axis: &str, bars: &[Bar]) -> DrawResult 
 
 /// A line for each case. The states have equal distances on the axis, since their sizes are 0 or differ by orders of
 /// magnitude.
-fn lines(text: &mut String, title: &str, axis: &str, times: &Times) -> DrawResult {
+fn lines(text: &mut String, title: &str, axis: &str, what: &str, timed: Timed, times: &Times) -> DrawResult {
     let all = || times.rows.iter().flat_map(|row| row.cells.iter().flatten());
     let (Some(least), Some(most)) = (all().map(|cell| cell.lower).min(), all().map(|cell| cell.upper).max()) else {
         return Ok(());
@@ -158,7 +171,7 @@ fn lines(text: &mut String, title: &str, axis: &str, times: &Times) -> DrawResul
     let area = canvas(text, 520, title)?;
     let (plot, legend) = area.split_horizontally(WIDTH - 230);
     let last = times.points.len() - 1;
-    let range = least as f64 / 1e3 * 0.8..most as f64 / 1e3 * 1.25;
+    let range = in_unit_of(timed, least) * 0.8..in_unit_of(timed, most) * 1.25;
     let mut chart = ChartBuilder::on(&plot)
         .margin(12)
         .x_label_area_size(50)
@@ -169,7 +182,7 @@ fn lines(text: &mut String, title: &str, axis: &str, times: &Times) -> DrawResul
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
         .x_desc(axis)
-        .y_desc("median time of a spawn in µs, with quartiles (logarithmic)")
+        .y_desc(format!("{what} (logarithmic)"))
         .x_labels(times.points.len())
         .x_label_formatter(&|place| label(&times.points, *place))
         .y_label_formatter(&|value| grouped(value.round() as u64))
@@ -179,7 +192,7 @@ fn lines(text: &mut String, title: &str, axis: &str, times: &Times) -> DrawResul
     for (index, row) in times.rows.iter().enumerate() {
         let colour = colour(&row.case);
         let width = if row.case == LIBRARY { 4 } else { 2 };
-        let at = |place: usize, nanoseconds: u64| (place as f64, nanoseconds as f64 / 1e3);
+        let at = |place: usize, nanoseconds: u64| (place as f64, in_unit_of(timed, nanoseconds));
         let cells: Vec<_> = row.cells.iter().enumerate().filter_map(|(place, cell)| Some((place, (*cell)?))).collect();
         let middle = cells.iter().map(|(place, cell)| at(*place, cell.median));
         chart.draw_series(LineSeries::new(middle.clone(), colour.stroke_width(width)))?;
@@ -223,12 +236,12 @@ fn label(points: &[String], place: f64) -> String {
 mod tests {
     use super::*;
     use crate::cases::cases;
-    use crate::parts::{CaseSet, Work};
+    use crate::parts::{CaseSet, PARTS, Subject};
     use crate::results::{BusyRow, Row};
 
     fn times(points: &[&str]) -> PartResult {
         let cells = |median: u64| points.iter().map(|_| Summary::of(vec![median, median * 2, median * 3])).collect();
-        let row = |case: &str, median| Row { case: case.to_owned(), cells: cells(median) };
+        let row = |case: &str, median| Row { case: case.to_owned(), cells: cells(median), ..Row::default() };
         let rows = vec![row(RAW, 50_000), row("std", 80_000)];
         let points = points.iter().map(|&point| point.to_owned()).collect();
         let outcome = Outcome::Times(Times { points, rows });
@@ -237,7 +250,9 @@ mod tests {
 
     #[test]
     fn each_case_has_a_colour_of_its_own() {
-        for work in [Work::Status, Work::Pipes, Work::Mapped, Work::Attributes] {
+        for part in PARTS {
+            // The parts with other sets have cases of their own and one point, so that they have bars with names.
+            let Subject::Times { work, set: CaseSet::Peers | CaseSet::Isolated, .. } = part.subject else { continue };
             for case in cases(work, CaseSet::Isolated) {
                 assert!(COLOURS.iter().any(|(name, _)| *name == case.name), "{}", case.name);
             }

@@ -18,6 +18,8 @@ pub struct Block {
 pub enum Request {
     /// Measure a block of the case that has this index in the list of cases.
     Measure { case: usize, block: Block },
+    /// Run this case once, and tell how far the resident memory grows.
+    Memory { case: usize },
     /// Let each of these threads write a program and spawn it this many times, with the busy case at this index.
     Race { case: usize, threads: usize, times: usize },
 }
@@ -27,10 +29,12 @@ pub enum Request {
 pub enum Reply {
     /// The worker is in the state of its point.
     Ready,
-    /// This machine does not support the state.
+    /// This machine does not support the state, or the case leaves it out.
     Skipped(String),
     /// The measured times, in nanoseconds.
     Times(Vec<u64>),
+    /// How far the resident memory has grown, in bytes.
+    Memory(u64),
     /// How many spawns failed with `ETXTBSY`.
     Busy(usize),
     /// A spawn failed.

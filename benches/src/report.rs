@@ -2,7 +2,7 @@
 
 use crate::cases::RAW;
 use crate::machine::Machine;
-use crate::parts::find;
+use crate::parts::{Timed, Unit, find};
 use crate::results::{Busy, Outcome, PartResult, Results, Row, Times, Verdict};
 use crate::statistics::Summary;
 use std::fmt::Write;
@@ -24,7 +24,8 @@ pub fn markdown(results: &Results) -> String {
          one run: in each round it measured a block of spawns of each case in each state of the parent, in an\n\
          order that differs from round to round. The first spawns of a block are not part of the results. Each\n\
          state of the parent has a process of its own; if a part has only one state, five processes are in this\n\
-         state. The parent has one thread and may use one processor, unless a part says otherwise.\n",
+         state. The parent has one thread and may use one processor, unless a part says otherwise. Parts whose times\n\
+         are in ms measure something else than such a spawn, as they say.\n",
     );
     if results.quick {
         text.push_str("\n**This was a quick run: the numbers are less exact than those of a full run.**\n");
@@ -32,11 +33,12 @@ pub fn markdown(results: &Results) -> String {
     paragraph(&mut text, &machine(&results.machine, results.seconds));
     paragraph(&mut text, &format!("## Goals\n\n{}", verdicts(&results.goals)));
     for part in &results.parts {
-        let title = find(&part.name).map_or(part.name.as_str(), |part| part.title);
+        let (title, timed) =
+            find(&part.name).map_or((part.name.as_str(), Timed::default()), |part| (part.title, part.timed));
         paragraph(&mut text, &format!("## {title}\n\n![{title}]({})\n", plot_name(part)));
         let tables = match &part.outcome {
-            Outcome::Times(times) if times.points.len() == 1 => one_point(times),
-            Outcome::Times(times) => many_points(times),
+            Outcome::Times(times) if times.points.len() == 1 => one_point(times, timed),
+            Outcome::Times(times) => many_points(times, timed.unit()),
             Outcome::Busy(busy) => busy_table(busy),
         };
         paragraph(&mut text, &tables);
@@ -91,32 +93,37 @@ fn verdicts(verdicts: &[Verdict]) -> String {
     table(&strings(["case", "goal", "measured", ""]), verdicts.iter().map(row))
 }
 
-fn one_point(times: &Times) -> String {
-    let raw = times.row(RAW).and_then(|row| row.cells[0]);
+fn one_point(times: &Times, timed: Timed) -> String {
+    let (raw, unit) = (times.row(RAW).and_then(|row| row.cells[0]), timed.unit());
     let rows = times.rows.iter().map(|row| match &row.cells[0] {
         Some(cell) => vec![
             row.case.clone(),
-            time(cell),
-            microseconds(cell.least),
+            time(cell, unit),
+            in_unit(cell.least, unit),
             ratio(cell, raw.as_ref()),
             cell.count.to_string(),
         ],
         None => vec![row.case.clone(), String::new(), String::new(), String::new(), "0".to_owned()],
     });
-    table(&strings(["case", "µs", "minimum", "ratio to the raw limit", "spawns"]), rows)
+    table(&strings(["case", unit.name, "minimum", "ratio to the raw limit", timed.plural()]), rows)
 }
 
-fn many_points(times: &Times) -> String {
+fn many_points(times: &Times, unit: Unit) -> String {
     let raw = times.row(RAW);
     let itself = format!("ratio to the same case at \"{}\"", times.points[0]);
-    [
-        by_point(times, "µs", |_, _, cell| time(cell)),
+    let mut tables = vec![
+        by_point(times, unit.name, |_, _, cell| time(cell, unit)),
         by_point(times, "ratio to the raw limit at the same point", |_, index, cell| {
             ratio(cell, raw.and_then(|raw| raw.cells[index].as_ref()))
         }),
         by_point(times, &itself, |row, _, cell| ratio(cell, row.cells[0].as_ref())),
-    ]
-    .join("\n")
+    ];
+    if times.rows.iter().any(|row| !row.memory.is_empty()) {
+        tables.push(by_point(times, "growth of the resident memory, divided by the size", |row, index, _| {
+            row.memory.get(index).copied().flatten().map_or(String::new(), |memory| format!("{memory:.2}"))
+        }));
+    }
+    tables.join("\n")
 }
 
 /// A table with a row for each case and a column for each state.
@@ -136,8 +143,8 @@ fn busy_table(busy: &Busy) -> String {
 }
 
 /// A median with its quartiles.
-fn time(cell: &Summary) -> String {
-    let [median, lower, upper] = [cell.median, cell.lower, cell.upper].map(microseconds);
+fn time(cell: &Summary, unit: Unit) -> String {
+    let [median, lower, upper] = [cell.median, cell.lower, cell.upper].map(|time| in_unit(time, unit));
     format!("{median} ({lower} to {upper})")
 }
 
@@ -151,12 +158,12 @@ fn ratio(cell: &Summary, base: Option<&Summary>) -> String {
     }
 }
 
-/// Nanoseconds as microseconds, with at least three digits.
-pub fn microseconds(nanoseconds: u64) -> String {
-    if nanoseconds < 100_000 {
-        format!("{:.1}", nanoseconds as f64 / 1e3)
+/// Nanoseconds in a unit, with at least three digits.
+pub fn in_unit(nanoseconds: u64, unit: Unit) -> String {
+    if nanoseconds < 100 * unit.nanoseconds {
+        format!("{:.1}", nanoseconds as f64 / unit.nanoseconds as f64)
     } else {
-        grouped((nanoseconds + 500) / 1_000)
+        grouped((nanoseconds + unit.nanoseconds / 2) / unit.nanoseconds)
     }
 }
 
@@ -189,17 +196,24 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_000), "1,000");
         assert_eq!(grouped(133_000_000), "133,000,000");
-        assert_eq!(microseconds(49_149), "49.1");
-        assert_eq!(microseconds(99_999), "100.0");
-        assert_eq!(microseconds(133_499_600), "133,500");
+        let [micro, milli] = [Timed::Spawn, Timed::Transfer].map(Timed::unit);
+        assert_eq!(in_unit(49_149, micro), "49.1");
+        assert_eq!(in_unit(99_999, micro), "100.0");
+        assert_eq!(in_unit(133_499_600, micro), "133,500");
+        assert_eq!(in_unit(99_940_000, milli), "99.9");
+        assert_eq!(in_unit(133_499_600, milli), "133");
     }
 
     #[test]
     fn tables_compare_with_the_raw_limit_and_with_the_first_point() {
-        let row = |case: &str, cells: [u64; 2]| Row { case: case.to_owned(), cells: cells.map(cell).into() };
+        let row = |case: &str, cells: [u64; 2]| Row {
+            case: case.to_owned(),
+            cells: cells.map(cell).into(),
+            ..Row::default()
+        };
         let points = vec!["0".to_owned(), "8 GiB".to_owned()];
         let times = Times { points, rows: vec![row(RAW, [50_000, 100_000]), row("std", [75_000, 300_000])] };
-        let text = many_points(&times);
+        let text = many_points(&times, Timed::Spawn.unit());
         assert!(text.contains("| std | 75.0 (75.0 to 75.0) | 300 (300 to 300) |"), "{text}");
         assert!(text.contains("| std | 1.50 | 3.00 |"), "{text}");
         assert!(text.contains("| std | 1.00 | 4.00 |"), "{text}");
@@ -208,12 +222,25 @@ mod tests {
     #[test]
     fn cells_that_were_not_measured_are_empty() {
         let rows = vec![
-            Row { case: RAW.to_owned(), cells: vec![cell(50_000), None] },
-            Row { case: "std".to_owned(), cells: vec![None, cell(75_000)] },
+            Row { case: RAW.to_owned(), cells: vec![cell(50_000), None], ..Row::default() },
+            Row { case: "std".to_owned(), cells: vec![None, cell(75_000)], ..Row::default() },
         ];
-        let text = many_points(&Times { points: vec!["0".to_owned(), "1".to_owned()], rows });
+        let text = many_points(&Times { points: vec!["0".to_owned(), "1".to_owned()], rows }, Timed::Spawn.unit());
         assert!(text.contains("| std |  | 75.0 (75.0 to 75.0) |"), "{text}");
         assert!(text.contains("\n| std |  |  |"), "{text}");
+    }
+
+    #[test]
+    fn memory_has_a_table_if_a_part_measures_it() {
+        let mut row = Row { case: RAW.to_owned(), cells: vec![cell(5_000_000), cell(7_000_000)], memory: Vec::new() };
+        let points = vec!["4 KiB".to_owned(), "8 KiB".to_owned()];
+        let unit = Timed::Transfer.unit();
+        let text = many_points(&Times { points: points.clone(), rows: vec![row.clone()] }, unit);
+        assert!(text.contains("| raw limit | 5.0 (5.0 to 5.0) | 7.0 (7.0 to 7.0) |"), "{text}");
+        assert!(!text.contains("memory"), "{text}");
+        row.memory = vec![Some(1.004), None];
+        let text = many_points(&Times { points, rows: vec![row] }, unit);
+        assert!(text.contains("| raw limit | 1.00 |  |"), "{text}");
     }
 
     #[test]

@@ -42,11 +42,15 @@ pub struct Times {
 }
 
 /// The times of a case.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Row {
     pub case: String,
     /// One cell for each point; `None` if the machine does not support the state or the case failed, as a remark says.
     pub cells: Vec<Option<Summary>>,
+    /// For each point, how far the resident memory grows at most, divided by the bytes that the case collects. Empty if
+    /// the part does not collect bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<Option<f64>>,
 }
 
 /// How many spawns failed with `ETXTBSY`.
@@ -90,6 +94,13 @@ impl Results {
 impl Times {
     pub fn row(&self, case: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.case == case)
+    }
+
+    /// The ratio of the medians of two cases, at each point that has both.
+    pub fn ratios(&self, of: &str, to: &str) -> Option<Vec<f64>> {
+        let pairs = self.row(of)?.cells.iter().zip(&self.row(to)?.cells);
+        let ratios: Vec<f64> = pairs.filter_map(|(of, to)| Some(of.as_ref()?.ratio(to.as_ref()?))).collect();
+        (!ratios.is_empty()).then_some(ratios)
     }
 
     /// The time of a case at a point.

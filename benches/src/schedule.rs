@@ -21,9 +21,16 @@ pub struct TimeShare {
     blocks: usize,
     used: Duration,
     per_spawn: Duration,
+    is_prepared_each_time: bool,
 }
 
 impl TimeShare {
+    /// The share of a case that needs a preparation for each measured call, or of one that does not. Such a preparation
+    /// takes long, so each block has one call.
+    pub fn new(is_prepared_each_time: bool) -> Self {
+        Self { is_prepared_each_time, ..Self::default() }
+    }
+
     /// Whether the driver measures the case in this round. If the blocks of a case take longer than a slice, it is not
     /// due in the following rounds, so that all cases use the same time in total.
     pub fn is_due(&self, round: usize) -> bool {
@@ -39,6 +46,9 @@ impl TimeShare {
     /// more than a quarter of a slice, the block has no unmeasured spawns: there is no time for them, and the state of
     /// the caches does not matter for such a spawn.
     pub fn block(&self) -> Block {
+        if self.is_prepared_each_time {
+            return Block { warm: 0, count: 1 };
+        }
         if self.blocks == 0 {
             return Block { warm: 1, count: 2 };
         }
@@ -105,6 +115,15 @@ mod tests {
     fn slowest_case_gets_the_minimum_of_blocks() {
         let (counted, _) = run(Duration::from_secs(1), 10);
         assert_eq!(counted, 2 + (MIN_BLOCKS - 1));
+    }
+
+    #[test]
+    fn call_with_a_preparation_of_its_own_is_a_block() {
+        let mut share = TimeShare::new(true);
+        for _ in 0..5 {
+            assert_eq!(share.block(), Block { warm: 0, count: 1 });
+            share.record(share.block(), Duration::from_micros(50));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::busy;
 use crate::cases::{Case, Job, cases};
 use crate::files::Files;
+use crate::memory;
 use crate::parts::{Part, State, Subject};
 use crate::protocol::{Block, Reply, Request, receive, send};
 use crate::state::{StateError, enter};
@@ -17,7 +18,7 @@ pub fn serve(part: &Part, point: usize, files: &Files) -> io::Result<()> {
     match part.subject {
         Subject::Busy => answer(requests, replies, |request| match request {
             Request::Race { case, threads, times } => busy::race(case, threads, times, files).map(Reply::Busy),
-            Request::Measure { .. } => Err(io::ErrorKind::Unsupported.into()),
+            Request::Measure { .. } | Request::Memory { .. } => Err(io::ErrorKind::Unsupported.into()),
         }),
         Subject::Times { work, points, set } => {
             let state = points.get(point).ok_or(io::ErrorKind::NotFound)?.state;
@@ -32,6 +33,11 @@ pub fn serve(part: &Part, point: usize, files: &Files) -> io::Result<()> {
                     let case = cases.get(case).ok_or(io::ErrorKind::NotFound)?;
                     measure(case, &job, &state, block).map(Reply::Times)
                 }
+                Request::Memory { case } => {
+                    let case = cases.get(case).ok_or(io::ErrorKind::NotFound)?;
+                    let mut run = (case.make)(&job)?;
+                    memory::growth(&mut run).map(Reply::Memory)
+                }
                 Request::Race { .. } => Err(io::ErrorKind::Unsupported.into()),
             })
         }
@@ -45,7 +51,10 @@ fn answer(
 ) -> io::Result<()> {
     send(&mut replies, &Reply::Ready)?;
     while let Some(request) = receive(&mut requests)? {
-        let reply = serve(request).unwrap_or_else(|error| Reply::Failed(error.to_string()));
+        let reply = serve(request).unwrap_or_else(|error| match error.kind() {
+            io::ErrorKind::Unsupported => Reply::Skipped(error.to_string()),
+            _ => Reply::Failed(error.to_string()),
+        });
         send(&mut replies, &reply)?;
     }
     Ok(())
@@ -55,6 +64,9 @@ fn answer(
 fn measure(case: &Case, job: &Job, state: &State, block: Block) -> io::Result<Vec<u64>> {
     if state.threads > 1 {
         return measure_at_once(case, job, state.threads, block);
+    }
+    if job.work.is_prepared_each_time() {
+        return (0..block.count).map(|_| time(&mut (case.make)(job)?)).collect();
     }
     let between = Duration::from_micros(state.work_between);
     let mut run = (case.make)(job)?;

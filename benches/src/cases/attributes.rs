@@ -90,7 +90,8 @@ mod tests {
         // SAFETY: no other test depends on what SIGINT does. An ignored signal stays ignored in a child, unless the
         // child resets it.
         unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
-        let job = Job { path: PROGRAM.into(), program: PROGRAM.into(), work: Work::Attributes, mapped: 0 };
+        let (path, program, arguments) = (PROGRAM.into(), PROGRAM.into(), Vec::new());
+        let job = Job { path, program, arguments, work: Work::Attributes, mapped: 0, children: 0 };
         for case in cases(Work::Attributes, CaseSet::Peers) {
             let result = (case.make)(&job).unwrap()();
             assert_eq!(result.is_ok(), case.name != RAW, "{}: {result:?}", case.name);

@@ -18,9 +18,12 @@ pub struct Job {
     pub path: PathBuf,
     /// The program as the command names it: by its path, or by a name that the library searches for in PATH.
     pub program: OsString,
+    pub arguments: Vec<String>,
     pub work: Work,
     /// How many descriptors the spawn maps, if the work maps any.
     pub mapped: usize,
+    /// Children that end at once, if the work has several.
+    pub children: usize,
 }
 
 /// The lowest target of mapped descriptors.
@@ -35,8 +38,8 @@ impl Job {
     /// descriptors costs the kernel more time.
     pub fn sources(&self) -> io::Result<Vec<OwnedFd>> {
         let count = match self.work {
-            Work::Status | Work::Attributes => 0,
             Work::Pipes | Work::Mapped => self.mapped,
+            _ => 0,
         };
         let first = FIRST_TARGET + i32::try_from(count).map_err(io::Error::other)? + PIPES;
         let source = || at_or_above(File::open("/dev/null")?.as_fd(), first);

@@ -43,6 +43,7 @@ fn with_launcher(job: &Job, launcher: Launcher) -> io::Result<Spawn> {
 /// default.
 pub fn command(job: &Job) -> io::Result<Command<'static>> {
     let mut command = Command::new(&job.program);
+    command.args(&job.arguments);
     if job.work == Work::Pipes {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
@@ -57,8 +58,8 @@ pub fn command(job: &Job) -> io::Result<Command<'static>> {
 
 pub fn spawn_and_wait(mut command: Command<'static>, work: Work) -> Spawn {
     match work {
-        Work::Status | Work::Mapped | Work::Attributes => Box::new(move || succeeded(command.status()?)),
         Work::Pipes => Box::new(move || succeeded(command.spawn()?.wait()?)),
+        _ => Box::new(move || succeeded(command.status()?)),
     }
 }
 

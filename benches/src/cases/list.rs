@@ -2,14 +2,19 @@
 //! interface.
 
 use super::job::{Job, Spawn};
-use super::{attributes, library, peers, pieces, posix_spawn, raw, shared_environment, waits};
+use super::{
+    attributes, collect, feed, keep, library, peers, pieces, posix_spawn, raw, set, shared_environment, waits,
+};
 use crate::parts::{CaseSet, Work};
 use std::io;
 
 /// The case that makes only the necessary system calls. The report divides the times of all cases by its time.
 pub const RAW: &str = "raw limit";
-/// Raw system calls that also make the pipes, map the descriptors and close the others, or set the attributes.
+/// Raw system calls that also make the pipes, map the descriptors and close the others, set the attributes, or read the
+/// output.
 pub const SAME_WORK: &str = "raw, same work";
+/// Raw system calls that also make two pipes, and read one after the other.
+pub const TWO_PIPES: &str = "raw, two pipes";
 /// The library.
 pub const LIBRARY: &str = "fdspawn";
 /// The library with an `Environment` that the parent captures once.
@@ -22,13 +27,25 @@ pub const WAIT_TIMEOUT: &str = "fdspawn, wait_timeout()";
 pub const PROCESS_GROUP: &str = "fdspawn, process_group(0)";
 /// The library with the fork launcher.
 pub const FORK: &str = "fdspawn, fork";
+/// The library, by `Command::capture`.
+pub const CAPTURE: &str = "fdspawn, capture()";
+/// The library, into a vector whose memory has been used before.
+pub const DRAIN_INTO: &str = "fdspawn, drain_into()";
+/// The library with `Keep::Last`.
+pub const KEEP_LAST: &str = "fdspawn, Keep::Last";
+/// The library with `Exchange::discard`.
+pub const DISCARD: &str = "fdspawn, discard()";
 pub const STD: &str = "std";
 /// std with a hook.
 pub const STD_PRE_EXEC: &str = "std, pre_exec";
 pub const COMMAND_FDS: &str = "command-fds";
 pub const SUBPROCESS: &str = "subprocess";
 pub const DUCT: &str = "duct";
+pub const TOKIO: &str = "tokio";
+pub const PROCESSKIT: &str = "processkit";
 pub const POSIX_SPAWN: &str = "posix_spawn";
+/// A thread for each child.
+pub const THREADS: &str = "a thread for each child";
 
 /// A way to spawn.
 #[derive(Clone, Copy)]
@@ -66,11 +83,61 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
             case("subprocess, wait_timeout()", waits::subprocess),
         ];
     }
+    match work {
+        Work::Status | Work::Pipes | Work::Mapped | Work::Attributes => spawns(work, set),
+        Work::Output => vec![
+            case(RAW, raw::limit),
+            case(TWO_PIPES, raw::two_pipes),
+            case(SAME_WORK, raw::output),
+            case(LIBRARY, collect::output),
+            case(SHARED_ENVIRONMENT, shared_environment::output),
+            case(CAPTURE, collect::capture),
+            case(STD, collect::std),
+            case(SUBPROCESS, collect::subprocess),
+            case(DUCT, collect::duct),
+            case(TOKIO, collect::tokio),
+            case(PROCESSKIT, collect::processkit),
+        ],
+        Work::Collect => vec![
+            case(RAW, collect::raw),
+            case(LIBRARY, collect::output),
+            case(CAPTURE, collect::capture),
+            case(DRAIN_INTO, collect::drain_into),
+            case(STD, collect::std),
+            case(SUBPROCESS, collect::subprocess),
+            case(DUCT, collect::duct),
+            case(TOKIO, collect::tokio),
+            case(PROCESSKIT, collect::processkit),
+        ],
+        Work::Keep => vec![
+            case(RAW, collect::raw),
+            case(KEEP_LAST, keep::last),
+            case(DISCARD, keep::discard),
+            case(STD, keep::std),
+        ],
+        Work::Feed => vec![
+            case(RAW, feed::raw),
+            case(LIBRARY, feed::exchange),
+            case(STD, feed::std),
+            case(SUBPROCESS, feed::subprocess),
+            case(DUCT, feed::duct),
+            case(TOKIO, feed::tokio),
+            case(PROCESSKIT, feed::processkit),
+        ],
+        Work::Set => {
+            vec![case(RAW, set::raw), case(STD, set::std), case(TOKIO, set::tokio), case(THREADS, set::threads)]
+        }
+    }
+}
+
+/// The cases of the parts whose time is that of a spawn and a wait.
+fn spawns(work: Work, set: CaseSet) -> Vec<Case> {
+    let case = |name, make| Case { name, make };
     let mut cases = vec![case(RAW, raw::limit)];
     match work {
-        Work::Status => {}
         Work::Pipes | Work::Mapped => cases.push(case(SAME_WORK, raw::same_work)),
         Work::Attributes => cases.push(case(SAME_WORK, attributes::raw)),
+        _ => {}
     }
     cases.push(case(LIBRARY, library::auto));
     cases.push(case(SHARED_ENVIRONMENT, shared_environment::shared));
@@ -79,18 +146,18 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
     }
     cases.push(case(FORK, library::fork));
     match work {
-        Work::Status => {
+        Work::Pipes | Work::Mapped => cases.push(case(COMMAND_FDS, peers::command_fds)),
+        Work::Attributes => cases.push(case(STD_PRE_EXEC, attributes::std)),
+        _ => {
             cases.push(case(STD, peers::std));
             cases.push(case(SUBPROCESS, peers::subprocess));
             cases.push(case(DUCT, peers::duct));
         }
-        Work::Pipes | Work::Mapped => cases.push(case(COMMAND_FDS, peers::command_fds)),
-        Work::Attributes => cases.push(case(STD_PRE_EXEC, attributes::std)),
     }
     let has_posix_spawn = match work {
-        Work::Status => true,
         Work::Pipes | Work::Mapped => posix_spawn::closes_the_rest(),
         Work::Attributes => false,
+        _ => true,
     };
     if has_posix_spawn {
         cases.push(case(POSIX_SPAWN, posix_spawn::posix_spawn));
@@ -108,6 +175,9 @@ pub fn busy_cases() -> Vec<(Case, Work)> {
 
 /// Which cases are left out or do less than the work demands, and why.
 pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
+    if let Some(remarks) = stream_remarks(work) {
+        return remarks.iter().map(|&remark| remark.to_owned()).collect();
+    }
     let raw = format!(
         "{RAW}: only clone3 with CLONE_VM and CLONE_VFORK, execve and waitid, for each work and each state. It maps \
          and closes no descriptors, and it always names the program by its path."
@@ -135,6 +205,26 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
         return remarks;
     }
     match work {
+        Work::Output => {
+            remarks.push(
+                "raw, two pipes: as the raw limit; it also makes two pipes, duplicates them in the child, and reads \
+                 one after the other to the end. A child that writes much to the second one would wait for ever."
+                    .to_owned(),
+            );
+            remarks.push(
+                "raw, same work: as the raw limit; it also opens /dev/null and makes two pipes, duplicates them in the \
+                 child, closes all other descriptors with close_range, and reads both pipes as each is ready."
+                    .to_owned(),
+            );
+            remarks.push(
+                "fdspawn, std and tokio: output(). fdspawn, shared environment: output() with a shared `Environment`. \
+                 subprocess: capture() with two pipes. duct: stdout_capture() and stderr_capture(), which start a \
+                 thread for each pipe. processkit: output_bytes(), which also makes a cgroup or a process group. tokio \
+                 and processkit run in the thread that waits for them, and the time does not include the start of \
+                 their runtime."
+                    .to_owned(),
+            );
+        }
         Work::Status => {
             remarks.push("command-fds is left out: without mapped descriptors it is the same as std.".to_owned());
         }
@@ -185,6 +275,7 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
                 false => "posix_spawn is left out: this C library has no addclosefrom_np.".to_owned(),
             });
         }
+        Work::Collect | Work::Keep | Work::Feed | Work::Set => {}
     }
     if work == Work::Mapped {
         remarks.push("At 0 mapped descriptors command-fds is the same as std.".to_owned());
@@ -192,17 +283,51 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
     remarks
 }
 
+/// The remarks of the parts that move bytes or collect children.
+fn stream_remarks(work: Work) -> Option<&'static [&'static str]> {
+    match work {
+        Work::Collect => Some(&[
+            "raw limit: std starts the child, and read(2) reads 64 KiB at a time into one buffer. It keeps nothing.",
+            "fdspawn, std and tokio: output(). fdspawn, drain_into(): Exchange::drain_into() with a vector that has the \
+             size and whose memory has been used before. subprocess: capture(). duct: stdout_capture() and \
+             stderr_capture(). processkit: output_bytes(). All but the raw limit and drain_into() also read a second \
+             pipe, for standard error. tokio and processkit run in the thread that waits for them.",
+            "Before it measures the times, each worker runs each case once, and reads from /proc how far its resident \
+             memory grows. Memory that the case has used before does not count.",
+        ]),
+        Work::Keep => Some(&[
+            "raw limit: std starts the child, and read(2) reads 64 KiB at a time into one buffer. It keeps nothing.",
+            "fdspawn, Keep::Last: Exchange::drain() with Keep::Last(1 MiB). fdspawn, discard(): Exchange::discard(). \
+             std: io::copy() to io::sink(), since std has no call that keeps the last bytes.",
+        ]),
+        Work::Feed => Some(&[
+            "raw limit: std starts the child, and write(2) writes 64 KiB at a time.",
+            "fdspawn: Exchange::feed(). std and tokio: write_all(). subprocess: InputData::from_bytes(). duct: \
+             stdin_bytes(). processkit: Stdin::from_bytes(). All cases write the same memory, but duct and processkit \
+             own a copy. duct makes its copy before the time begins, and processkit makes one for each spawn.",
+        ]),
+        Work::Set => Some(&[
+            "raw limit: waitpid(-1) in a loop. It takes the end of any child of the process.",
+            "std: wait() of one child after the other, in the order of their starts. tokio: wait() in a task for each \
+             child. A thread for each child: waitpid(2) in each; the threads have started before the time begins.",
+        ]),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parts::{PARTS, Subject};
 
     #[test]
     fn cases_have_different_names_and_start_with_the_raw_limit() {
-        let works = [Work::Status, Work::Pipes, Work::Mapped, Work::Attributes].map(|work| (work, CaseSet::Isolated));
-        for (work, set) in works.into_iter().chain([CaseSet::Pieces, CaseSet::Waits].map(|set| (Work::Status, set))) {
+        for part in PARTS {
+            let Subject::Times { work, set, .. } = part.subject else { continue };
             let names: Vec<&str> = cases(work, set).iter().map(|case| case.name).collect();
             assert_eq!(names[0], RAW);
-            assert!(names.contains(&LIBRARY));
+            // The library has no set of children yet.
+            assert!(work == Work::Set || names.iter().any(|name| name.starts_with(LIBRARY)), "{names:?}");
             for name in &names {
                 assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
             }

@@ -1,19 +1,25 @@
 //! The cases: the ways to spawn that the benchmark compares.
 
 mod attributes;
+mod collect;
+mod feed;
 mod job;
+mod keep;
 mod library;
 mod list;
 mod peers;
 mod pieces;
 mod posix_spawn;
 mod raw;
+mod set;
 mod shared_environment;
+mod transfer;
 mod wait;
 mod waits;
 
 pub use job::Job;
 pub use list::{
-    COMMAND_FDS, Case, DUCT, FORK, ISOLATED, LIBRARY, POSIX_SPAWN, PROCESS_GROUP, RAW, SAME_WORK, SHARED_ENVIRONMENT,
-    STD, STD_PRE_EXEC, SUBPROCESS, WAIT_TIMEOUT, busy_cases, cases, remarks,
+    CAPTURE, COMMAND_FDS, Case, DISCARD, DRAIN_INTO, DUCT, FORK, ISOLATED, KEEP_LAST, LIBRARY, POSIX_SPAWN,
+    PROCESS_GROUP, PROCESSKIT, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS, THREADS, TOKIO,
+    TWO_PIPES, WAIT_TIMEOUT, busy_cases, cases, remarks,
 };

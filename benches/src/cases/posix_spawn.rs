@@ -22,8 +22,6 @@ pub fn posix_spawn(job: &Job) -> io::Result<Spawn> {
     let sources = job.sources()?;
     Ok(match job.work {
         Work::Status => Box::new(move || spawn(&program, None).and_then(wait)),
-        // `posix_spawn` has no attributes for the umask, limits and the nice value. The list of cases leaves it out.
-        Work::Attributes => return Err(io::ErrorKind::Unsupported.into()),
         // The numbers of the sources do not change, so one list of file actions serves all spawns.
         Work::Mapped => {
             let mut actions = FileActions::new()?;
@@ -44,6 +42,9 @@ pub fn posix_spawn(job: &Job) -> io::Result<Spawn> {
             drop((input, output, error));
             wait(pid)
         }),
+        // `posix_spawn` has no attributes for the umask, limits and the nice value, and moves no bytes. The list of cases
+        // leaves it out.
+        _ => return Err(io::ErrorKind::Unsupported.into()),
     })
 }
 

@@ -5,8 +5,10 @@
 use super::job::{FIRST_TARGET, Job, Spawn};
 use super::wait::wait;
 use crate::parts::Work;
+use rustix::event::{PollFd, PollFlags, poll};
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
-use std::io::{self, pipe};
+use std::fs::File;
+use std::io::{self, PipeReader, pipe};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -18,6 +20,9 @@ unsafe extern "C" {
 
 /// The size of the kernel's signal set, in bytes.
 pub const SIGNAL_SET_SIZE: usize = 8;
+
+/// How many bytes of the output the raw cases read at a time.
+const OUTPUT_PIECE: usize = 8 << 10;
 
 /// Only clone3, execve and waitid.
 pub fn limit(job: &Job) -> io::Result<Spawn> {
@@ -50,6 +55,59 @@ pub fn same_work(job: &Job) -> io::Result<Spawn> {
         drop((input, output, error));
         wait(pid)
     }))
+}
+
+/// Also makes two pipes, which the child gets at 1 and 2, and reads one after the other to the end. A child that writes
+/// much to the second pipe would wait for ever.
+pub fn two_pipes(job: &Job) -> io::Result<Spawn> {
+    let mut spawner = Spawner::new(&job.path)?;
+    let mut buffer = vec![0; OUTPUT_PIECE];
+    Ok(Box::new(move || {
+        let (output, error) = (pipe()?, pipe()?);
+        spawner.child.duplicates.clear();
+        spawner.child.duplicates.extend([(output.1.as_raw_fd(), 1), (error.1.as_raw_fd(), 2)]);
+        let pid = spawner.spawn()?;
+        drop((output.1, error.1));
+        for reader in [output.0, error.0] {
+            while rustix::io::read(&reader, &mut buffer)? > 0 {}
+        }
+        wait(pid)
+    }))
+}
+
+/// Also gives the child `/dev/null` at 0 and two pipes at 1 and 2, closes all other descriptors, and reads both pipes as
+/// each is ready.
+pub fn output(job: &Job) -> io::Result<Spawn> {
+    let mut spawner = Spawner::new(&job.path)?;
+    spawner.child.close_from = Some(FIRST_TARGET);
+    let mut buffer = vec![0; OUTPUT_PIECE];
+    Ok(Box::new(move || {
+        let null = File::open("/dev/null")?;
+        let (output, error) = (pipe()?, pipe()?);
+        let ends = [null.as_raw_fd(), output.1.as_raw_fd(), error.1.as_raw_fd()];
+        spawner.child.duplicates.clear();
+        spawner.child.duplicates.extend(ends.into_iter().zip(0..));
+        let pid = spawner.spawn()?;
+        drop((null, output.1, error.1));
+        let last = read_one(output.0, error.0, &mut buffer)?;
+        while rustix::io::read(&last, &mut buffer)? > 0 {}
+        wait(pid)
+    }))
+}
+
+/// Reads two pipes until one of them is at its end, and returns the other one.
+fn read_one(first: PipeReader, second: PipeReader, buffer: &mut [u8]) -> io::Result<PipeReader> {
+    loop {
+        let mut polls = [&first, &second].map(|reader| PollFd::new(reader, PollFlags::IN));
+        poll(&mut polls, None)?;
+        let [is_first, is_second] = polls.map(|poll| !poll.revents().is_empty());
+        if is_first && rustix::io::read(&first, &mut *buffer)? == 0 {
+            return Ok(second);
+        }
+        if is_second && rustix::io::read(&second, &mut *buffer)? == 0 {
+            return Ok(first);
+        }
+    }
 }
 
 /// Spawns one program repeatedly.
