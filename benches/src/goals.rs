@@ -170,6 +170,18 @@ const GOALS: &[Goal] = &[
         most: 1.11,
     },
     Goal {
+        text: "the end of 10,000 children through `Children`, divided by waitpid(-1) in a loop",
+        part: "set",
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "10,000"), to: CaseAt(RAW, "10,000") },
+        most: 1.6,
+    },
+    Goal {
+        text: "the end of 10,000 children through `Children`, divided by that of 5,000",
+        part: "set",
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "10,000"), to: CaseAt(LIBRARY, "5,000") },
+        most: 2.2,
+    },
+    Goal {
         text: "spawns that fail with ETXTBSY while 8 threads write programs and spawn them",
         part: "busy",
         quantity: Quantity::Busy { case: LIBRARY },

@@ -125,7 +125,13 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
             case(PROCESSKIT, feed::processkit),
         ],
         Work::Set => {
-            vec![case(RAW, set::raw), case(STD, set::std), case(TOKIO, set::tokio), case(THREADS, set::threads)]
+            vec![
+                case(RAW, set::raw),
+                case(LIBRARY, set::set),
+                case(STD, set::std),
+                case(TOKIO, set::tokio),
+                case(THREADS, set::threads),
+            ]
         }
     }
 }
@@ -308,7 +314,7 @@ fn stream_remarks(work: Work) -> Option<&'static [&'static str]> {
         ]),
         Work::Set => Some(&[
             "raw limit: waitpid(-1) in a loop. It takes the end of any child of the process.",
-            "std: wait() of one child after the other, in the order of their starts. tokio: wait() in a task for each \
+            "fdspawn: Children, which watches the children before the time begins. std: wait() of one child after the other, in the order of their starts. tokio: wait() in a task for each \
              child. A thread for each child: waitpid(2) in each; the threads have started before the time begins.",
         ]),
         _ => None,
@@ -326,8 +332,7 @@ mod tests {
             let Subject::Times { work, set, .. } = part.subject else { continue };
             let names: Vec<&str> = cases(work, set).iter().map(|case| case.name).collect();
             assert_eq!(names[0], RAW);
-            // The library has no set of children yet.
-            assert!(work == Work::Set || names.iter().any(|name| name.starts_with(LIBRARY)), "{names:?}");
+            assert!(names.iter().any(|name| name.starts_with(LIBRARY)), "{names:?}");
             for name in &names {
                 assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
             }

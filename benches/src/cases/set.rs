@@ -3,12 +3,13 @@
 use super::job::{Job, Spawn};
 use super::library::{command, succeeded};
 use super::transfer::{runtime, std_command, tokio_command};
-use fdspawn::Child;
+use fdspawn::{Child, Children};
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait, waitpid};
 use std::io::{self, PipeWriter, pipe};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// The stack of a thread that only waits.
@@ -49,6 +50,26 @@ pub fn raw(job: &Job) -> io::Result<Spawn> {
         drop(writer.take());
         for _ in &pids {
             has_succeeded(wait(WaitOptions::empty())?)?;
+        }
+        Ok(())
+    }))
+}
+
+/// The library's set. It watches the children before they end, as that of a program does that waits.
+pub fn set(job: &Job) -> io::Result<Spawn> {
+    let (children, writer) = start(job)?;
+    let mut set = Children::new();
+    for child in children {
+        set.insert(child, ());
+    }
+    if set.next_timeout(Duration::ZERO)?.is_some() {
+        return Err(io::Error::other("a child has ended before the pipe was closed"));
+    }
+    let mut writer = Some(writer);
+    Ok(Box::new(move || {
+        drop(writer.take());
+        while let Some(finished) = set.next()? {
+            succeeded(finished.status?)?;
         }
         Ok(())
     }))
