@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 /// It installs no handler for SIGCHLD, and it reaps no child that is not in it.
 ///
 /// Each child needs one number for its pidfd, so the limit of descriptors bounds the set (`RLIMIT_NOFILE`). The set looks every 0.5 to 16 ms at
-/// children without a pidfd.
+/// children without a pidfd, and at those for which the system has no watch left.
 ///
 /// The drop of the set drops the children, and the policy of each one says what that does to it: [`OnDrop`](crate::OnDrop).
 ///
@@ -70,6 +71,8 @@ pub struct Children<'a, T> {
     /// Indices of `members` that are unused.
     unused: Vec<usize>,
     count: usize,
+    /// Tells a member of another set.
+    set_number: u32,
     /// The number of the next member.
     number: u64,
     /// Members that have something to do.
@@ -101,13 +104,18 @@ const EVENTS: usize = 256;
 /// How long streams may be held after the end of the child, if the caller has not set it.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How often the set looks at a member of which the set of events cannot tell.
+const LOOK: Duration = Duration::from_millis(16);
+
 /// How many members a step of the set goes on with.
 const STEPS: usize = 64;
 
 impl<'a, T> Children<'a, T> {
     /// Makes an empty set. It makes no system call.
     pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         Self {
+            set_number: NEXT.fetch_add(1, Ordering::Relaxed),
             members: Vec::new(),
             unused: Vec::new(),
             count: 0,
@@ -155,7 +163,7 @@ impl<'a, T> Children<'a, T> {
             self.members.push(None);
             self.members.len() - 1
         });
-        let member = Member { index, number: self.number };
+        let member = Member { set: self.set_number, index, number: self.number };
         self.number += 1;
         self.members[index] = Some(MemberRun { member, tag, run, flows, is_queued: false });
         self.count += 1;
@@ -360,12 +368,19 @@ impl<'a, T> Children<'a, T> {
         Ok(())
     }
 
-    /// Lets the set of events tell of what a member waits for.
+    /// Lets the set of events tell of what a member waits for. If the system refuses that (no memory, no number, no watch is left), the set looks
+    /// at the member from time to time.
     fn update(&mut self, index: usize) -> Result<()> {
         let set = self.event_set()?;
         let Some(Some(entry)) = self.members.get_mut(index) else { return Ok(()) };
-        let is_always_ready = entry.run.register(&SetPlace { set, key: index }).map_err(events_error)?;
-        let at = if is_always_ready { Some(Instant::now()) } else { entry.run.wakes_at() };
+        let at = match entry.run.register(&SetPlace { set, key: index }) {
+            Ok(true) => Some(Instant::now()),
+            Ok(false) => entry.run.wakes_at(),
+            Err(errno) => {
+                tracing::debug!(%errno, "a child is looked at from time to time");
+                Instant::now().checked_add(LOOK).into_iter().chain(entry.run.wakes_at()).min()
+            }
+        };
         self.times.set(index, at);
         Ok(())
     }

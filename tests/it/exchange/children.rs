@@ -2,6 +2,7 @@
 
 use super::{shell, ways};
 use crate::own_process;
+use crate::support::seccomp::refuse_to_thread;
 use crate::support::table::open_numbers;
 use crate::support::tiny::tiny_reader;
 use crate::support::{LAUNCHERS, children, command, exhaustive};
@@ -354,6 +355,45 @@ fn child_that_somebody_else_reaps_leaves_the_set() {
             Err(error) => assert_eq!(error.raw_os_error(), Some(libc::ECHILD)),
         }
         assert!(set.is_empty());
+    }
+}
+
+#[test]
+fn member_of_another_set_is_none() {
+    let (mut one, mut other) = (Children::new(), Children::new());
+    let member = one.insert(command("true").spawn().unwrap(), ());
+    other.insert(command("true").spawn().unwrap(), ());
+    assert!(other.remove(member).is_none() && other.process(member).is_none());
+    assert!(!other.set_timeout(member, Duration::ZERO) && !other.end(member, &Teardown::kill()).unwrap());
+    assert_eq!(one.next().unwrap().unwrap().member, member);
+    other.next().unwrap();
+}
+
+own_process! {
+    fn children_without_a_watch_are_looked_at() {
+        for pidfd in [true, false] {
+            let mut set = Children::new();
+            let mut inputs = Vec::new();
+            // The set has its epoll before no watch is left.
+            let mut first = cat((LAUNCHERS[0], pidfd));
+            inputs.push(first.stdin.take());
+            set.insert(first, 0);
+            assert!(set.next_timeout(Duration::ZERO).unwrap().is_none());
+            refuse_to_thread(&[libc::SYS_epoll_ctl], libc::ENOSPC);
+            for tag in 1..4 {
+                let mut child = cat((LAUNCHERS[tag % 2], pidfd));
+                inputs.push(child.stdin.take());
+                set.insert(child, tag);
+            }
+            let mut captured = shell((LAUNCHERS[0], pidfd), "echo text");
+            set.capture(&mut captured, &Capture::new(), 9).unwrap();
+            let finished = set.next().unwrap().unwrap();
+            assert_eq!((finished.tag, &finished.captured.unwrap().stdout[..]), (9, &b"text\n"[..]));
+            for tag in [2, 0, 3, 1] {
+                inputs[tag] = None;
+                assert_eq!(set.next().unwrap().unwrap().tag, tag);
+            }
+        }
     }
 }
 
