@@ -2,6 +2,7 @@
 
 mod capture;
 mod check;
+mod end;
 mod explain;
 mod explanation;
 mod form;

@@ -1,5 +1,6 @@
 //! `Running`: a graph that has been started.
 
+use super::end::{kill_all, start_to_end};
 use super::form::GraphForm;
 use super::graph::Graph;
 use super::stage::StageId;
@@ -10,7 +11,7 @@ use crate::command::Slot;
 use crate::driven::Driven;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::exchange::{Children, Exchange, Finished, Member};
-use crate::plan::{Reach, Teardown};
+use crate::plan::Teardown;
 use crate::spawn::StreamDefault;
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -69,7 +70,9 @@ impl Running {
             }
             let [output, error] = outputs;
             streams.push([child.stdin.take().map(OutsideStream::Input), output, error]);
-            ends.slots.extend(child.take_slots());
+            let slots = child.take_slots();
+            form.set_slots(index, &slots);
+            ends.slots.extend(slots);
             members.push(children.insert(child, index));
         }
         let ended = members.iter().map(|_| None).collect();
@@ -209,11 +212,7 @@ impl Running {
     ///
     /// Those of [`Child::end`](crate::Child::end) for a stage. Stages that can be ended have been ended.
     pub fn end(&mut self, how: &Teardown) -> Result<Statuses> {
-        let started = self.children.end_all(how);
-        if started.is_err() {
-            // Those without a way to all that should be reached are ended alone.
-            self.children.end_all(&Teardown { reach: Reach::Process, ..how.clone() })?;
-        }
+        let started = start_to_end(&mut self.children, how);
         let statuses = self.wait();
         started.and(statuses)
     }
@@ -239,7 +238,12 @@ impl Running {
                 self.children.insert_with(child, exchange, index);
             }
         }
-        self.wait()
+        let statuses = self.wait();
+        if statuses.is_err() {
+            // The caller has no handle of these stages.
+            kill_all(&mut self.children);
+        }
+        statuses
     }
 }
 
