@@ -169,15 +169,12 @@ impl<'a> Flows<'a> {
         let mut turn = self.start(watch)?;
         self.has_more = true;
         for _ in 0..TURNS {
-            if let RunTurn::Stopped(stop) = turn {
-                return Ok(Some(stop));
+            if turn != RunTurn::Moved {
+                break;
             }
             turn = self.turn(watch, deadline, Pace::NoWait)?;
-            if turn == RunTurn::Nothing {
-                self.has_more = false;
-                return Ok(None);
-            }
         }
+        self.has_more = turn == RunTurn::Moved;
         Ok(if let RunTurn::Stopped(stop) = turn { Some(stop) } else { None })
     }
 
@@ -185,6 +182,10 @@ impl<'a> Flows<'a> {
     pub(crate) fn wakes_at(&self, deadline: Option<Instant>) -> Option<Instant> {
         if self.has_more {
             return Some(Instant::now());
+        }
+        // A step that has nothing to move does not look at the children either.
+        if self.are_done() {
+            return deadline;
         }
         earliest(earliest(deadline, self.grace_ends), self.lookout.asks_at())
     }
