@@ -144,6 +144,12 @@ impl<'a> GraphWait<'a> {
             }
             self.streams = Some(std::mem::take(&mut finished.exchange));
         }
+        if let (Err(_), Some(child)) = (&finished.status, &finished.child) {
+            // The set has left a child that it had no way to end, and an error leaves no stage.
+            if let Err(error) = child.end(&Teardown::kill()) {
+                tracing::warn!(%error, "a stage of a graph could not be ended");
+            }
+        }
         // What one of them has come to, all come to.
         if finished.ended.is_some() || finished.status.is_err() {
             self.end_all();

@@ -95,6 +95,22 @@ fn stuck_stage_before_an_end_is_ended_by_all_signals_in_time() {
 }
 
 #[test]
+fn limit_ends_the_stages_before_it_while_they_write_errors() {
+    for way in ways() {
+        let polite = "trap 'head -c 300000 /dev/zero >&2; exit 3' TERM; echo >&3; while :; do sleep 0.01; done";
+        let mut graph = Graph::pipeline([shell(way, polite), shell(way, "read line <&3; yes")]);
+        let stages = stages_of(&graph);
+        graph.pipe([stages[0].fd(3)], [stages[1].fd(3)]);
+        let how = Capture::new().keep_stdout(Keep::AtMost(100)).end(Teardown::term(LONG / 4));
+        let start = Instant::now();
+        let captured = graph.capture(&how).unwrap();
+        assert!(matches!(captured.stop, Stop::Limit(_)), "{captured:?}");
+        assert!(start.elapsed() < LONG / 5, "{:?}", start.elapsed());
+        assert_eq!((captured.statuses.of(stages[0]).code(), captured.stderr(stages[0]).len()), (Some(3), 300_000));
+    }
+}
+
+#[test]
 fn time_that_is_over_at_once_ends_all_stages() {
     for way in ways() {
         for time in [std::time::Duration::ZERO, std::time::Duration::from_nanos(1)] {
@@ -239,6 +255,20 @@ own_process! {
             graph.capture(&how).unwrap_err();
             assert!(start.elapsed() < LONG / 6, "{:?}", start.elapsed());
             assert_eq!(children(), started, "no stage survives");
+        }
+    }
+}
+
+own_process! {
+    fn limit_of_a_stage_without_a_way_leaves_no_stage() {
+        // The stage whose output is read has no group itself.
+        for way in ways() {
+            let started = children();
+            let start = Instant::now();
+            let how = Capture::new().keep(Keep::AtMost(100)).end(Teardown::kill().reach(Reach::Group));
+            Graph::pipeline([tool(way, &["yes"]), shell(way, "head -c 200; exec sleep 20")]).capture(&how).unwrap_err();
+            assert!(start.elapsed() < LONG / 6, "{:?}", start.elapsed());
+            assert_eq!(children(), started);
         }
     }
 }

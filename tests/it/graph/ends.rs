@@ -205,6 +205,41 @@ fn drop_does_what_was_set() {
 }
 
 #[test]
+fn stages_run_on_after_the_drop_of_a_graph_and_its_commands() {
+    for way in ways() {
+        let files = Files::new();
+        let mut graph = Graph::pipeline([tool(way, &["cat"]), shell_with(way, "cat >\"$0\"", &files.path("out"))]);
+        let stages: Vec<_> = graph.stages().collect();
+        let input = graph.writer([stages[0].stdin()]);
+        let mut running = graph.spawn().unwrap();
+        let mut end = running.take(input).unwrap();
+        let last = running.process(stages[1]).unwrap().clone();
+        drop((running, graph));
+        end.write_all(b"after the drop").unwrap();
+        drop(end);
+        assert!(last.wait_timeout(LONG).unwrap().unwrap().success());
+        assert_eq!(std::fs::read_to_string(files.path("out")).unwrap(), "after the drop");
+    }
+}
+
+#[test]
+fn wait_of_another_thread_and_signals_beside_it() {
+    for way in ways() {
+        let mut graph = Graph::pipeline([tool(way, &["sleep", "1000"]), tool(way, &["cat"])]);
+        let first = graph.stages().next().unwrap();
+        let mut running = graph.spawn().unwrap();
+        let process = running.process(first).unwrap().clone();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| running.wait().unwrap());
+            assert!(process.wait_timeout(SHORT / 10).unwrap().is_none());
+            process.signal(Signal::TERM).unwrap();
+            assert_eq!(process.wait().unwrap().signal(), Some(libc::SIGTERM));
+            assert_eq!(waiter.join().unwrap().of(first).signal(), Some(libc::SIGTERM));
+        });
+    }
+}
+
+#[test]
 fn graph_is_driven_by_its_descriptor() {
     for way in ways() {
         let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
