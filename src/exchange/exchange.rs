@@ -356,7 +356,12 @@ impl<'a> Exchange<'a> {
     pub(super) fn run_after_end(&mut self) -> Result<Stop> {
         self.streams.watched.set_grace(Duration::ZERO);
         self.streams.flows.end_grace();
-        self.no_deadline().run()
+        if let Some(stop) = self.no_deadline().try_run()? {
+            return Ok(stop);
+        }
+        // Other watched children may run on. The streams that they hold have no more time.
+        let stopped = self.streams.flows.move_contents().map_err(flow_error)?;
+        Ok(stopped.unwrap_or(if self.are_all_done() { Stop::Done } else { Stop::Held }))
     }
 
     /// Reads what the streams contain, and does not wait. A stream that has reached its limit or whose call has failed is closed.
