@@ -11,7 +11,7 @@ use crate::command::Slot;
 use crate::driven::Driven;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::exchange::{Children, Exchange, Finished, Member};
-use crate::plan::Teardown;
+use crate::plan::{OnDrop, Teardown};
 use crate::spawn::StreamDefault;
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -34,6 +34,8 @@ pub struct Running {
     ended: Vec<Option<StageStatus>>,
     /// The first error of a wait that has not been returned.
     error: Option<Error>,
+    /// What the graph has set for the drop.
+    on_drop: Option<OnDrop>,
 }
 
 /// A standard stream of a stage that its command pipes to this process.
@@ -76,7 +78,7 @@ impl Running {
             members.push(children.insert(child, index));
         }
         let ended = members.iter().map(|_| None).collect();
-        Self { form, children, members, processes, streams, ends, ended, error: None }
+        Self { form, children, members, processes, streams, ends, ended, error: None, on_drop: graph.on_drop.clone() }
     }
 
     /// Takes this process's end that a slot stands for: of a link ([`Graph::reader`]), or of a stage's command ([`Command::reader`](crate::Command::reader)). The caller
@@ -246,6 +248,29 @@ impl Running {
         statuses
     }
 }
+
+impl Drop for Running {
+    /// Ends all stages at the same time, if the graph says so: one after the other, each would have the graces for itself.
+    fn drop(&mut self) {
+        let Some(OnDrop::End(how)) = &self.on_drop else { return };
+        let graces = how.signals.iter().fold(AFTER_KILL, |sum, (_, grace)| sum.saturating_add(*grace));
+        let deadline = Instant::now().checked_add(graces);
+        // The drops of the children end those that are left after an error, or after SIGKILL.
+        let _ = start_to_end(&mut self.children, how);
+        while !self.children.is_empty() {
+            let finished = match deadline {
+                Some(deadline) => self.children.next_deadline(deadline),
+                None => self.children.next(),
+            };
+            if !matches!(finished, Ok(Some(_))) {
+                return;
+            }
+        }
+    }
+}
+
+/// How long a drop waits for a stage that has got SIGKILL.
+const AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// The wait for all stages.
 impl Driven for Running {

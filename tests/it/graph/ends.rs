@@ -205,6 +205,27 @@ fn drop_does_what_was_set() {
 }
 
 #[test]
+fn drop_of_stages_that_ignore_the_signal_takes_one_grace_and_not_one_each() {
+    for way in ways() {
+        let files = Files::new();
+        let list = files.path("list");
+        let stubborn =
+            || shell_with(way, "trap '' TERM; sleep 1000 & echo $! >>\"$0\"; while :; do sleep 0.05; done", &list);
+        let mut graph = Graph::pipeline((0..4).map(|_| stubborn()));
+        graph.commands().for_each(|command| _ = command.process_group(0));
+        graph.on_drop(OnDrop::End(Teardown::term(10 * SHORT).reach(Reach::Group)));
+        let running = graph.spawn().unwrap();
+        let all = pids(&list, 4);
+        let processes: Vec<_> = graph.stages().map(|stage| running.process(stage).unwrap().clone()).collect();
+        let start = Instant::now();
+        drop(running);
+        assert!(start.elapsed() < 25 * SHORT, "{:?}", start.elapsed());
+        assert!(processes.iter().all(|process| process.try_wait().unwrap().is_some()), "all have been reaped");
+        assert!(all.into_iter().all(is_gone));
+    }
+}
+
+#[test]
 fn stages_run_on_after_the_drop_of_a_graph_and_its_commands() {
     for way in ways() {
         let files = Files::new();
