@@ -272,6 +272,11 @@ impl<'fd> FdMap<'fd> {
         self.insert(MapEntry { target, source, is_replaceable: false, is_link: true });
     }
 
+    /// Adds the end of a link of a graph that is not open yet, for a check of the map until [`FdMap::remove_links`].
+    pub(crate) fn expect_link(&mut self, target: RawFd) {
+        self.insert(MapEntry { target, source: Source::NULL, is_replaceable: false, is_link: true });
+    }
+
     /// Takes the ends of links out.
     pub(crate) fn remove_links(&mut self) {
         self.entries.retain(|entry| !entry.is_link);

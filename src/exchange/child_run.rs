@@ -200,6 +200,13 @@ impl<'a> ChildRun<'a> {
         self.teardown = how;
     }
 
+    /// Replaces the streams. The run is being ended.
+    pub(super) fn set_exchange(&mut self, mut exchange: Exchange<'a>) {
+        exchange.watch_own(&self.process, Duration::ZERO);
+        self.exchange.unregister();
+        self.exchange = exchange;
+    }
+
     pub(super) fn exchange(&mut self) -> &mut Exchange<'a> {
         &mut self.exchange
     }

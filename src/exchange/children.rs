@@ -251,6 +251,11 @@ impl<'a, T> Children<'a, T> {
         ended
     }
 
+    /// Gives streams that another member has had to one that is being ended, and that has no streams of its own.
+    pub(crate) fn hand_on(&mut self, member: Member, exchange: Exchange<'a>) {
+        self.change(member, |run| run.set_exchange(exchange));
+    }
+
     /// Takes a child out of the set, with its streams and its tag, and does nothing to it. `None` if it has left the set.
     pub fn remove(&mut self, member: Member) -> Option<(Child, Exchange<'a>, T)> {
         self.get(member)?;

@@ -183,6 +183,10 @@ impl<'a> Flows<'a> {
         if self.has_more {
             return Some(Instant::now());
         }
+        // A step that has nothing to move does not look at the children either.
+        if self.are_done() {
+            return deadline;
+        }
         earliest(earliest(deadline, self.grace_ends), self.lookout.asks_at())
     }
 

@@ -1,5 +1,6 @@
 //! `Graph::status`, `Graph::output` and `Graph::capture`: a graph from its start to its end in one call.
 
+use super::end::{kill_all, start_to_end};
 use super::form::GraphForm;
 use super::graph::Graph;
 use super::stage::StageId;
@@ -10,6 +11,7 @@ use crate::command::Slot;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::exchange::{Capture, Children, Exchange, Finished, Member, end_of};
 use crate::flow::{Flow, Stop};
+use crate::plan::Teardown;
 use crate::spawn::StreamDefault;
 use std::fmt;
 use std::io::PipeReader;
@@ -84,6 +86,95 @@ impl fmt::Debug for GraphCaptured {
     }
 }
 
+/// The wait for the stages of a captured graph.
+struct GraphWait<'a> {
+    set: Children<'a, usize>,
+    /// The members of the set, by the place of the stage.
+    members: Vec<Member>,
+    teardown: Teardown,
+    /// The stage that has the streams in the set.
+    owner: usize,
+    /// The streams after the end of the owner.
+    streams: Option<Exchange<'a>>,
+    is_ending: bool,
+    stop: Stop,
+    /// Why the stages could not be ended as the caller has asked.
+    error: Option<Error>,
+}
+
+impl<'a> GraphWait<'a> {
+    fn new(children: Vec<Child>, exchange: Exchange<'a>, capture: &Capture<'_>) -> Self {
+        let owner = children.len() - 1;
+        let (mut set, mut members, mut exchange) = (Children::new(), Vec::new(), Some(exchange));
+        for (index, child) in children.into_iter().enumerate() {
+            let streams = if index == owner { exchange.take() } else { None };
+            let member = set.insert_with(child, streams.unwrap_or_default(), index);
+            set.set_teardown(member, capture.teardown.clone());
+            members.push(member);
+        }
+        let teardown = capture.teardown.clone();
+        Self { set, members, teardown, owner, streams: None, is_ending: false, stop: Stop::Done, error: None }
+    }
+
+    /// Waits for the next end of a stage. After the deadline, a limit or an error of a stream it ends all stages.
+    fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Finished<'a, usize>>> {
+        loop {
+            let finished = match deadline.filter(|_| !self.is_ending) {
+                Some(deadline) => self.set.next_deadline(deadline)?,
+                None => self.set.next()?,
+            };
+            match finished {
+                Some(mut finished) => {
+                    self.note(&mut finished);
+                    return Ok(Some(finished));
+                }
+                None if self.set.is_empty() => return Ok(None),
+                None => {
+                    self.stop = Stop::Deadline;
+                    self.end_all();
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, finished: &mut Finished<'a, usize>) {
+        if finished.tag == self.owner {
+            if !self.is_ending {
+                self.stop = finished.stop;
+            }
+            self.streams = Some(std::mem::take(&mut finished.exchange));
+        }
+        if let (Err(_), Some(child)) = (&finished.status, &finished.child) {
+            // The set has left a child that it had no way to end, and an error leaves no stage.
+            if let Err(error) = child.end(&Teardown::kill()) {
+                tracing::warn!(%error, "a stage of a graph could not be ended");
+            }
+        }
+        // What one of them has come to, all come to.
+        if finished.ended.is_some() || finished.status.is_err() {
+            self.end_all();
+        }
+        self.hand_on();
+    }
+
+    fn end_all(&mut self) {
+        if !std::mem::replace(&mut self.is_ending, true) {
+            self.error = start_to_end(&mut self.set, &self.teardown).err();
+        }
+    }
+
+    /// While stages are being ended, one of them has the streams: what they write is read.
+    fn hand_on(&mut self) {
+        let next = (0..self.members.len()).find(|&index| self.set.process(self.members[index]).is_some());
+        if let (true, Some(next)) = (self.is_ending, next) {
+            if let Some(streams) = self.streams.take() {
+                self.set.hand_on(self.members[next], streams);
+                self.owner = next;
+            }
+        }
+    }
+}
+
 /// The streams of a captured graph.
 struct GraphFlows {
     input: Option<Flow>,
@@ -148,39 +239,27 @@ impl Graph<'_> {
         let StartedGraph { mut children, ends, mut threads } = started;
         let mut exchange = Exchange::new();
         let flows = GraphFlows::new(&mut children, ends, &mut exchange, capture, &mut form);
-        let mut set: Children<'_, usize> = Children::new();
-        let mut members: Vec<Member> = Vec::new();
-        let last = children.len() - 1;
         // The streams belong to the stage that was added last, and their grace counts from the end of all.
         children.iter().for_each(|child| _ = exchange.child(child, capture.grace));
-        let mut exchange = Some(exchange);
-        for (index, child) in children.into_iter().enumerate() {
-            let streams = if index == last { exchange.take() } else { None };
-            let member = set.insert_with(child, streams.unwrap_or_default(), index);
-            set.set_teardown(member, capture.teardown.clone());
-            set.set_deadline(member, deadline);
-            members.push(member);
-        }
-        let mut ended: Vec<Option<StageStatus>> = members.iter().map(|_| None).collect();
-        let (mut stop, mut error, mut streams) = (Stop::Done, None, None);
-        while let Some(mut finished) = set.next()? {
-            let is_over = finished.ended.is_some() || finished.status.is_err();
-            if is_over && error.is_none() {
-                // What one of them has come to, all come to.
-                error = set.end_all(&capture.teardown).err();
-            }
-            if finished.stop == Stop::Deadline || finished.tag == last && stop != Stop::Deadline {
-                stop = finished.stop;
-            }
-            match status_of(&form, &mut finished) {
-                Ok(status) => ended[finished.tag] = Some(status),
-                Err(failed) => error = error.or(Some(failed)),
-            }
-            if finished.tag == last {
-                streams = Some(finished.exchange);
+        let mut waiting = GraphWait::new(children, exchange, capture);
+        let mut ended: Vec<Option<StageStatus>> = waiting.members.iter().map(|_| None).collect();
+        let mut error = None;
+        loop {
+            match waiting.next(deadline) {
+                Ok(Some(mut finished)) => match status_of(&form, &mut finished) {
+                    Ok(status) => ended[finished.tag] = Some(status),
+                    Err(failed) => error = error.or(Some(failed)),
+                },
+                Ok(None) => break,
+                Err(failed) => {
+                    error = Some(failed);
+                    kill_all(&mut waiting.set);
+                    break;
+                }
             }
         }
-        error = error.or(threads.finish().err());
+        let GraphWait { stop, streams, error: ending, .. } = waiting;
+        let error = error.or(ending).or(threads.finish().err());
         let stages: Option<Vec<StageStatus>> = ended.into_iter().collect();
         match (stages, streams, error) {
             (Some(stages), Some(mut exchange), None) => Ok(flows.captured(&mut exchange, form.statuses(stages), stop)),
@@ -216,9 +295,11 @@ impl GraphFlows {
         }
         let mut stderr = Vec::new();
         let mut all: Vec<(u64, ParentEnd)> = ends.slots;
-        for child in children {
+        for (index, child) in children.iter_mut().enumerate() {
             stderr.push(child.stderr.take().map(|stderr| exchange.drain(stderr, capture.stderr)));
-            all.extend(child.take_slots());
+            let own = child.take_slots();
+            form.set_slots(index, &own);
+            all.extend(own);
             drop(child.stdin.take());
             // A stage before the last one that pipes its output to this process: nobody can take it.
             let _ = child.stdout.take().map(|stdout| exchange.discard(stdout));

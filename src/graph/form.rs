@@ -2,11 +2,11 @@
 
 use super::graph::{Graph, StageCommand};
 use super::layout::readers;
-use super::link::GraphLink;
+use super::link::{GraphLink, LinkKind};
 use super::stage::StageId;
 use super::statuses::{StageStatus, Statuses};
 use super::verdict::StageEnd;
-use crate::child::Child;
+use crate::child::{Child, ParentEnd};
 use std::ffi::OsString;
 use std::process::ExitStatus;
 
@@ -27,7 +27,13 @@ struct StageForm {
 
 impl GraphForm {
     pub(super) fn new(graph: &Graph<'_>) -> Self {
-        let readers = readers(graph.stages.len(), &graph.links, &graph.copiers);
+        let mut readers = readers(graph.stages.len(), &graph.links, &graph.copiers);
+        for link in graph.links.iter().filter(|link| link.kind == LinkKind::Socket) {
+            for (one, other) in link.from.iter().zip(&link.to) {
+                readers[one.stage.index].push(other.stage.index);
+                readers[other.stage.index].push(one.stage.index);
+            }
+        }
         let stage = |(index, (stage, readers)): (usize, (&StageCommand<'_>, Vec<usize>))| StageForm {
             program: stage.command.get_program().to_owned(),
             allowed: stage.allowed.clone(),
@@ -46,6 +52,13 @@ impl GraphForm {
     /// This process reads the output of this stage.
     pub(super) fn set_outside_reader(&mut self, stage: usize) {
         self.stages[stage].has_outside_reader = true;
+    }
+
+    /// This process has the ends of slots of this stage's command.
+    pub(super) fn set_slots(&mut self, stage: usize, slots: &[(u64, ParentEnd)]) {
+        if slots.iter().any(|(_, end)| !matches!(end, ParentEnd::Writer(_))) {
+            self.set_outside_reader(stage);
+        }
     }
 
     /// The end of a stage.

@@ -203,7 +203,7 @@ impl<'fd> Graph<'fd> {
     }
 
     /// Adds an argument `/dev/fd/N` to a stage, with a pipe behind it to which `from` writes: a shell's `<(from)`. N is 63, and for
-    /// the next argument of the same stage 62.
+    /// the next argument of the same stage 62. A number that the stage's command or another link has is left out.
     ///
     /// # Panics
     ///
@@ -225,11 +225,14 @@ impl<'fd> Graph<'fd> {
     }
 
     fn argument(&mut self, stage: StageId) -> StageFd {
+        let is_connected = |number| self.stages.get(stage.index).is_some_and(|own| own.command.fd_map.connects(number));
         let is_taken = |number: &RawFd| {
             let end = stage.fd(*number);
-            self.links.iter().any(|link| link.ends().any(|(other, _)| other == end))
+            is_connected(*number) || self.links.iter().any(|link| link.ends().any(|(other, _)| other == end))
         };
-        let number = (0..=ARGUMENT).rev().find(|number| !is_taken(number)).unwrap_or(ARGUMENT);
+        // The standard streams are no arguments. A stage with more arguments gets numbers above the first one.
+        let numbers = (3..=ARGUMENT).rev().chain(ARGUMENT + 1..);
+        let number = numbers.into_iter().find(|number| !is_taken(number)).unwrap_or(ARGUMENT);
         self.command(stage).arg(format!("/dev/fd/{number}"));
         stage.fd(number)
     }

@@ -4,8 +4,8 @@
 use super::copier::{Copier, CopierKind};
 use super::link::{GraphLink, LinkKind};
 
-/// The order in which the stages are launched: each reader before the writers of its pipes. Stages in a cycle are in the order in which they
-/// were added.
+/// The order in which the stages are launched: each reader before the writers of its pipes. In a cycle one of the stages comes before a reader
+/// of its output.
 ///
 /// No reader finds an end of file because the writer could not be started: when the writer's launch fails, the readers are killed before the
 /// pipe is closed. A writer that runs before its reader could fill the pipe, or read its own input, for nothing.

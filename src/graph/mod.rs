@@ -5,6 +5,7 @@ mod check;
 mod copier;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod copy;
+mod end;
 mod explain;
 mod explanation;
 mod form;

@@ -1,5 +1,6 @@
 //! `Running`: a graph that has been started.
 
+use super::end::{kill_all, start_to_end};
 use super::form::GraphForm;
 use super::graph::Graph;
 use super::stage::StageId;
@@ -11,7 +12,7 @@ use crate::command::Slot;
 use crate::driven::Driven;
 use crate::error::{Error, Failure, Result, Subject};
 use crate::exchange::{Children, Exchange, Finished, Member};
-use crate::plan::{Reach, Teardown};
+use crate::plan::{OnDrop, Teardown};
 use crate::spawn::StreamDefault;
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -35,6 +36,8 @@ pub struct Running {
     ended: Vec<Option<StageStatus>>,
     /// The first error of a wait that has not been returned.
     error: Option<Error>,
+    /// What the graph has set for the drop.
+    on_drop: Option<OnDrop>,
 }
 
 /// A standard stream of a stage that its command pipes to this process.
@@ -71,11 +74,14 @@ impl Running {
             }
             let [output, error] = outputs;
             streams.push([child.stdin.take().map(OutsideStream::Input), output, error]);
-            ends.slots.extend(child.take_slots());
+            let slots = child.take_slots();
+            form.set_slots(index, &slots);
+            ends.slots.extend(slots);
             members.push(children.insert(child, index));
         }
         let ended = members.iter().map(|_| None).collect();
-        Self { form, children, members, processes, streams, ends, threads, ended, error: None }
+        let on_drop = graph.on_drop.clone();
+        Self { form, children, members, processes, streams, ends, threads, ended, error: None, on_drop }
     }
 
     /// Takes this process's end that a slot stands for: of a link ([`Graph::reader`]), or of a stage's command ([`Command::reader`](crate::Command::reader)). The caller
@@ -214,11 +220,7 @@ impl Running {
     ///
     /// Those of [`Child::end`](crate::Child::end) for a stage. Stages that can be ended have been ended.
     pub fn end(&mut self, how: &Teardown) -> Result<Statuses> {
-        let started = self.children.end_all(how);
-        if started.is_err() {
-            // Those without a way to all that should be reached are ended alone.
-            self.children.end_all(&Teardown { reach: Reach::Process, ..how.clone() })?;
-        }
+        let started = start_to_end(&mut self.children, how);
         let statuses = self.wait();
         started.and(statuses)
     }
@@ -244,9 +246,37 @@ impl Running {
                 self.children.insert_with(child, exchange, index);
             }
         }
-        self.wait()
+        let statuses = self.wait();
+        if statuses.is_err() {
+            // The caller has no handle of these stages.
+            kill_all(&mut self.children);
+        }
+        statuses
     }
 }
+
+impl Drop for Running {
+    /// Ends all stages at the same time, if the graph says so: one after the other, each would have the graces for itself.
+    fn drop(&mut self) {
+        let Some(OnDrop::End(how)) = &self.on_drop else { return };
+        let graces = how.signals.iter().fold(AFTER_KILL, |sum, (_, grace)| sum.saturating_add(*grace));
+        let deadline = Instant::now().checked_add(graces);
+        // The drops of the children end those that are left after an error, or after SIGKILL.
+        let _ = start_to_end(&mut self.children, how);
+        while !self.children.is_empty() {
+            let finished = match deadline {
+                Some(deadline) => self.children.next_deadline(deadline),
+                None => self.children.next(),
+            };
+            if !matches!(finished, Ok(Some(_))) {
+                return;
+            }
+        }
+    }
+}
+
+/// How long a drop waits for a stage that has got SIGKILL.
+const AFTER_KILL: Duration = Duration::from_secs(1);
 
 /// The wait for all stages.
 impl Driven for Running {

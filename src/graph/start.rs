@@ -2,6 +2,7 @@
 
 use super::graph::Graph;
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
+use super::link::GraphLink;
 use super::open::OpenLinks;
 use super::threads::CopyThreads;
 use crate::child::{Child, ParentEnds};
@@ -27,8 +28,8 @@ impl Graph<'_> {
     pub(super) fn start(&mut self, defaults: impl Fn(usize, usize) -> StreamDefaults) -> Result<StartedGraph> {
         let refused = |refusal| Error::new(Subject::Graph, Failure::Graph(refusal), None);
         self.refusal().map_err(refused)?;
-        for (index, stage) in self.stages.iter().enumerate() {
-            stage.command.check_start().map_err(|error| of_stage(error, index, &stage.command))?;
+        for index in 0..self.stages.len() {
+            self.check_stage(index)?;
         }
         self.warn();
         let failed = |problem: Problem| problem.of(Subject::Graph);
@@ -53,6 +54,15 @@ impl Graph<'_> {
         // From here on only the stages, and the caller's slots, have ends.
         drop(links);
         Ok(StartedGraph { children: started.into_children(), ends, threads })
+    }
+
+    /// Checks a stage with all ends of its links, of which none is open.
+    fn check_stage(&mut self, index: usize) -> Result<()> {
+        let command = &mut self.stages[index].command;
+        let ends = self.links.iter().flat_map(GraphLink::ends).filter(|(end, _)| end.stage.index == index);
+        ends.for_each(|(end, _)| command.fd_map.expect_link(end.fd));
+        let checked = Linked(command).0.check_start();
+        checked.map_err(|error| of_stage(error, index, &self.stages[index].command))
     }
 
     /// Launches one stage.

@@ -3,6 +3,7 @@
 use super::attributes::check;
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
+use super::interpreter::diagnose;
 use super::resolve::resolve;
 use super::search::is_searched;
 use super::start::join_failure;
@@ -13,8 +14,8 @@ use crate::launch::{Method, Mode, known_missing};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 
 impl Command<'_> {
     /// Checks the command as a spawn would, and looks whether its program is there. It opens and starts nothing.
@@ -50,36 +51,70 @@ impl Command<'_> {
         if is_other_view || !self.hooks.is_empty() || lent::program(self).is_some() {
             return Ok(());
         }
-        let program = self.get_program();
-        let candidates = settings.and_then(|settings| settings.programs.as_ref());
-        let found = match candidates {
-            Some(candidates) => self.look_at(candidates.iter()),
-            None if is_searched(program) => self.look_at(buffers.paths.iter()),
-            None => self.look_at([program].into_iter()),
-        };
-        found.map_err(|errno| Problem::system(Failure::Exec, errno))
-    }
-
-    /// Looks at the paths as the child does. The error is that of the child.
-    fn look_at<'p>(&self, paths: impl Iterator<Item = &'p OsStr>) -> std::result::Result<(), Errno> {
-        let mut last = Errno::NOENT;
-        for path in paths {
-            match self.may_execute(Path::new(path)) {
-                Err(Errno::ACCESS) => last = Errno::ACCESS,
-                Err(errno @ (Errno::NOENT | Errno::NOTDIR)) if last != Errno::ACCESS => last = errno,
-                Err(Errno::NOENT | Errno::NOTDIR) => {}
-                _ => return Ok(()), // It is there, or only the child finds out.
+        if let Directory::Path(directory) = &self.directory {
+            let directory = Path::new(directory.first());
+            if let Err(errno) = may_execute(CWD, &directory.join(".")) {
+                return Err(Problem::system(Failure::WorkingDirectory(Some(directory.to_owned())), errno));
             }
         }
-        Err(last)
+        let program = self.get_program();
+        let candidates = settings.and_then(|settings| settings.programs.as_ref());
+        let looked = match candidates {
+            Some(candidates) => self.look_at(&mut candidates.iter(), true),
+            None if is_searched(program) => self.look_at(&mut buffers.paths.iter(), true),
+            None => self.look_at(&mut [program].into_iter(), false),
+        };
+        looked.map_err(|(errno, path)| {
+            let mut problem = Problem::system(Failure::Exec, errno);
+            problem.path = path;
+            diagnose(self, problem)
+        })
+    }
+
+    /// Looks at the paths as the child tries them. The error is that of the child, with the path whose error it is.
+    fn look_at(
+        &self,
+        paths: &mut dyn Iterator<Item = &OsStr>,
+        is_search: bool,
+    ) -> std::result::Result<(), (Errno, Option<PathBuf>)> {
+        let (mut kept, mut first_file) = ((Errno::NOENT, None), None);
+        for path in paths.map(Path::new) {
+            let Err(errno) = self.may_execute(path) else { return Ok(()) };
+            match errno {
+                Errno::NOENT | Errno::NOTDIR if is_search => {}
+                Errno::NOENT | Errno::NOTDIR => kept.0 = errno,
+                Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG if kept.1.is_none() => {
+                    kept = (errno, Some(path.to_owned()))
+                }
+                Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => {}
+                _ => return Ok(()), // Only the child finds out.
+            }
+            if first_file.is_none() && self.is_there(path) {
+                first_file = Some((errno, Some(path.to_owned())));
+            }
+        }
+        Err(first_file.unwrap_or(kept))
+    }
+
+    fn is_there(&self, path: &Path) -> bool {
+        let exists = |directory, path: &Path| accessat(directory, path, Access::EXISTS, AtFlags::empty()).is_ok();
+        match &self.directory {
+            Directory::Inherit => exists(CWD, path),
+            Directory::Path(directory) => exists(CWD, &Path::new(directory.first()).join(path)),
+            Directory::Fd(directory) => exists(directory.as_fd(), path),
+        }
     }
 
     fn may_execute(&self, path: &Path) -> std::result::Result<(), Errno> {
-        let access = |directory, path: &Path| accessat(directory, path, Access::EXEC_OK, AtFlags::EACCESS);
         match &self.directory {
-            Directory::Inherit => access(CWD, path),
-            Directory::Path(directory) => access(CWD, &Path::new(directory.first()).join(path)),
-            Directory::Fd(directory) => access(directory.as_fd(), path),
+            Directory::Inherit => may_execute(CWD, path),
+            Directory::Path(directory) => may_execute(CWD, &Path::new(directory.first()).join(path)),
+            Directory::Fd(directory) => may_execute(directory.as_fd(), path),
         }
     }
+}
+
+/// Whether this process may execute a file, or search a directory.
+fn may_execute(directory: BorrowedFd<'_>, path: &Path) -> std::result::Result<(), Errno> {
+    accessat(directory, path, Access::EXEC_OK, AtFlags::EACCESS)
 }

@@ -12,6 +12,7 @@ mod child;
 mod command;
 mod exchange;
 mod fd;
+mod graph;
 mod inspect;
 mod isolated;
 mod launch;

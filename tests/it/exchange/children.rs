@@ -233,6 +233,57 @@ fn limits_callbacks_and_failed_calls_end_the_child() {
 }
 
 #[test]
+fn child_that_is_being_ended_keeps_no_processor_and_no_other_child() {
+    for way in ways() {
+        let mut set = Children::new();
+        let mut stubborn =
+            shell(way, "trap '' TERM; echo; while :; do sleep 0.05; done").stdout(Stdio::piped()).spawn().unwrap();
+        std::io::Read::read_exact(stubborn.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        let member = set.insert(stubborn, "stubborn");
+        let mut other = cat(way);
+        let input = other.stdin.take();
+        set.insert(other, "other");
+        assert!(set.end(member, &Teardown::term(LONG)).unwrap());
+        let used = || {
+            let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            Duration::try_from(time).unwrap()
+        };
+        let before = used();
+        assert!(set.next_timeout(4 * WHILE).unwrap().is_none());
+        assert!(used() - before < 2 * WHILE, "the wait takes no time of the processor");
+        drop(input);
+        let start = Instant::now();
+        assert_eq!(set.next_timeout(LONG / 2).unwrap().unwrap().tag, "other");
+        assert!(start.elapsed() < LONG / 4);
+        set.end(member, &Teardown::kill()).unwrap();
+        assert_eq!(set.next().unwrap().unwrap().tag, "stubborn");
+    }
+}
+
+#[test]
+fn child_that_has_ended_in_time_does_not_wait_for_another_one_that_holds_its_streams() {
+    for way in ways() {
+        let mut set = Children::new();
+        let mut holder = shell(way, "echo held; exec sleep 1000").stdout(Stdio::piped()).spawn().unwrap();
+        let mut exchange = Exchange::new();
+        let text = exchange.drain(holder.stdout.take().unwrap(), Keep::All);
+        exchange.child(&holder, LONG).timeout(4 * WHILE);
+        set.insert_with(shell(way, "exit 5").spawn().unwrap(), exchange, "ended");
+        let holder = set.insert(holder, "holder");
+        let start = Instant::now();
+        let mut finished = set.next_timeout(LONG).unwrap().unwrap();
+        assert!(start.elapsed() < LONG / 2);
+        assert_eq!(
+            (finished.tag, finished.stop, finished.exchange.bytes(text).as_slice()),
+            ("ended", Stop::Held, &b"held\n"[..])
+        );
+        assert_eq!(finished.status.unwrap().code(), Some(5));
+        set.end(holder, &Teardown::kill()).unwrap();
+        assert_eq!(set.next().unwrap().unwrap().tag, "holder");
+    }
+}
+
+#[test]
 fn all_are_ended_though_one_has_no_way() {
     for way in ways() {
         let mut set = Children::new();

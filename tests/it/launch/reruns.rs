@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 36] = [
+const HEAVY: [&str; 37] = [
     "attributes::",
     "child::changes::",
     "child::drops::",
@@ -30,6 +30,7 @@ const HEAVY: [&str; 36] = [
     "child::usage::",
     "command::odd_entries::",
     "exchange::",
+    "graph::",
     "inspect::pipe_holders::",
     "isolated::children::rest_is_closed_if",
     "isolated::failures::",
@@ -56,7 +57,7 @@ const HEAVY: [&str; 36] = [
 
 /// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
 /// spawns and install filters of their own.
-const NOT_UNDER_A_FILTER: [&str; 25] = [
+const NOT_UNDER_A_FILTER: [&str; 26] = [
     "fd::",
     "inspect::",
     "isolated::",
@@ -74,6 +75,7 @@ const NOT_UNDER_A_FILTER: [&str; 25] = [
     "child::group_members::",
     "child::trees::",
     "exchange::",
+    "graph::",
     "maps_of_five_targets",
     "writing_a_program_and_executing_it_at_once", // Only a shared table prevents that race.
     "missing_feature_is_warned_of_once",
@@ -225,7 +227,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 19] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 20] = [
     // These tests are reruns themselves.
     "launch::reruns::suite_",
     // These tests are not about launches, or launch in one way only.
@@ -254,6 +256,7 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 19] = [
     "child::group_members::",
     "child::trees::",
     "exchange::",
+    "graph::",
 ];
 
 #[test]

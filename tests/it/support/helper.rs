@@ -90,6 +90,13 @@ fn run(args: &[&str]) -> i32 {
             std::io::stdin().read_to_end(&mut bytes).unwrap();
             write_to(1, &bytes);
         }
+        // Reads 0 to its end, and makes a file then.
+        ["mark-end", path] => {
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+            std::fs::write(path, "end").unwrap();
+        }
+        // Copies tagged bytes of a random graph.
+        ["mix", stage, count, links] => crate::graph::mix::mix(stage, count, links),
         ["print", text] => write_to(1, text.as_bytes()),
         ["print-on", fd, text] => write_to(fd.parse().unwrap(), text.as_bytes()),
         ["fuse-server"] => super::fuse::serve(),

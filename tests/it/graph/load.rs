@@ -1,0 +1,69 @@
+//! Many bytes and many lines: memory, descriptors and processes stay as they are.
+
+use super::{LONG, tool, ways};
+use crate::own_process;
+use crate::support::table::open_numbers;
+use crate::support::tiny::tiny_program;
+use crate::support::{LAUNCHERS, children, exhaustive};
+use fdspawn::{Capture, Graph, Keep, Stdio, Stop};
+use std::time::Instant;
+
+/// The memory of this process that is in use, in pages.
+fn pages() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    text.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+own_process! {
+    fn line_of_four_moves_any_number_of_bytes_with_the_same_memory() {
+        let bytes: u64 = if exhaustive() { 2 << 30 } else { 256 << 20 };
+        for way in ways() {
+            let mut first = tool(way, &["head", "-c", &bytes.to_string(), "/dev/zero"]);
+            first.stdin(Stdio::null());
+            let cat = || tool(way, &["cat"]);
+            // Once for the memory that stays, and once to compare.
+            Graph::pipeline([tool(way, &["echo"]), cat(), cat(), cat()]).output().unwrap().check().unwrap();
+            let before = pages();
+            let mut graph = Graph::pipeline([first, cat(), cat(), cat()]);
+            // This process reads the end, and keeps the last bytes alone.
+            let captured = graph.capture(&Capture::new().keep(Keep::Last(10))).unwrap();
+            assert_eq!((captured.stop, captured.stdout.as_slice()), (Stop::Done, &[0; 10][..]));
+            captured.check().unwrap();
+            assert!(pages() < before + 256, "{before} pages have become {}", pages());
+            // The stages alone.
+            graph.command(graph.stages().last().unwrap()).stdout(Stdio::null());
+            graph.status().unwrap().check().unwrap();
+            assert!(pages() < before + 256, "{before} pages have become {}", pages());
+        }
+    }
+}
+
+own_process! {
+    fn thousands_of_lines_leave_nothing() {
+        let count = if exhaustive() { 20_000 } else { 2_000 };
+        let program = tiny_program();
+        let program = program.to_str().unwrap();
+        let (before, started) = (open_numbers(), children());
+        let mut first_pages = 0;
+        let start = Instant::now();
+        for round in 0..count {
+            let way = (LAUNCHERS[usize::from(round % 8 == 0)], round % 3 != 0);
+            let mut graph = Graph::pipeline([tool(way, &[program]), tool(way, &[program])]);
+            match round % 4 {
+                0 => graph.output().unwrap().check().map(drop).unwrap(),
+                1 => graph.status().unwrap().check().unwrap(),
+                2 => {
+                    let mut running = graph.spawn().unwrap();
+                    running.wait_timeout(LONG).unwrap().unwrap().check().unwrap();
+                }
+                _ => fdspawn::block_on(&mut graph.spawn().unwrap()).unwrap().check().unwrap(),
+            }
+            if round == count / 4 {
+                first_pages = pages();
+            }
+        }
+        assert!(pages() <= first_pages + 64, "{first_pages} pages have become {}", pages());
+        assert_eq!((open_numbers(), children()), (before, started));
+        println!("{count} lines in {:?}", start.elapsed());
+    }
+}
