@@ -9,9 +9,9 @@
 //! program is ended.
 
 use fdspawn::{Command, Exchange, Stdio, Stop, Teardown};
-use std::cell::RefCell;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How long the program has for an answer.
@@ -37,10 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         child => child?,
     };
     let questions_to = child.stdin.take().expect("piped");
-    let answer = RefCell::new(String::new());
+    let answer = Mutex::new(String::new());
     let mut exchange = Exchange::new();
     let answers = exchange.lines(child.stdout.take().expect("piped"), LONGEST, |line| {
-        *answer.borrow_mut() = String::from_utf8_lossy(line).into_owned();
+        *answer.lock().expect("no panic") = String::from_utf8_lossy(line).into_owned();
         ControlFlow::Break(())
     });
     for question in questions {
