@@ -3,8 +3,8 @@
 mod capture;
 mod children;
 mod driven;
-mod driven_faults;
 mod ends;
+mod fairness;
 mod flags;
 mod model;
 mod streams;
