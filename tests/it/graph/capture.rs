@@ -352,7 +352,7 @@ own_process! {
         for way in ways() {
             for (script, how) in [
                 ("cat", Capture::new().input("text")),
-                ("sleep 1000", Capture::new().timeout(SHORT)),
+                ("exec sleep 1000", Capture::new().timeout(SHORT)),
                 ("yes", Capture::new().keep(Keep::AtMost(10))),
                 ("exit 3", Capture::new()),
                 ("kill -9 $$", Capture::new().input("text")),

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// A stage that starts a process of its own, writes the ids of both, and waits.
 fn family<'fd>(way: (fdspawn::Launcher, bool), list: &Path) -> Command<'fd> {
-    shell_with(way, "sleep 1000 & printf '%s\\n%s\\n' $! $$ >>\"$0\"; sleep 1000; exit 0", list)
+    shell_with(way, "sleep 1000 & printf '%s\\n%s\\n' $! $$ >>\"$0\"; exec sleep 1000", list)
 }
 
 #[test]
