@@ -2,12 +2,11 @@
 
 use crate::readings::Reading;
 use fdspawn::{Exchange, Flow, Keep};
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, PipeReader};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 /// A longer line of `--lines` is printed in pieces of this length.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -38,7 +37,7 @@ struct Limit {
 /// Where lines go.
 pub struct Lines {
     /// The line that the exchange has read last, as it is to be printed.
-    text: Rc<RefCell<Vec<u8>>>,
+    text: Arc<Mutex<Vec<u8>>>,
     pub to: OwnedFd,
     /// Whether they are those of `--pipe-from`, which ignores errors of writes.
     pub is_pipe_from: bool,
@@ -49,7 +48,7 @@ pub struct Lines {
 impl Lines {
     /// The line that is to be printed now.
     pub fn take(&mut self) -> Vec<u8> {
-        let text = self.text.take();
+        let text = std::mem::take(&mut *self.text.lock().expect("no function panics with it"));
         self.left = self.left.saturating_sub(text.len() as u64);
         text
     }
@@ -81,8 +80,8 @@ impl Stream {
             } else {
                 (io::stdout().as_fd().try_clone_to_owned()?, LONGEST_LINE)
             };
-            let text = Rc::default();
-            let output = exchange.lines(from, longest, print_to(Rc::clone(&text), reading.number));
+            let text = Arc::default();
+            let output = exchange.lines(from, longest, print_to(Arc::clone(&text), reading.number));
             if let Some(file) = file {
                 exchange.also_to(output, file);
             }
@@ -152,7 +151,7 @@ fn keep(left: u64) -> Keep {
 }
 
 /// A function that puts a line behind its number, and stops the exchange, so that the line can be printed.
-fn print_to(text: Rc<RefCell<Vec<u8>>>, number: RawFd) -> impl FnMut(&[u8]) -> ControlFlow<()> {
+fn print_to(text: Arc<Mutex<Vec<u8>>>, number: RawFd) -> impl FnMut(&[u8]) -> ControlFlow<()> {
     let mut was_cut = false;
     move |line| {
         let (body, has_newline) = line.strip_suffix(b"\n").map_or((line, false), |body| (body, true));
@@ -162,7 +161,7 @@ fn print_to(text: Rc<RefCell<Vec<u8>>>, number: RawFd) -> impl FnMut(&[u8]) -> C
             return ControlFlow::Continue(());
         }
         was_cut = !has_newline;
-        *text.borrow_mut() = [format!("{number}: ").as_bytes(), body, b"\n"].concat();
+        *text.lock().expect("no function panics with it") = [format!("{number}: ").as_bytes(), body, b"\n"].concat();
         ControlFlow::Break(())
     }
 }
