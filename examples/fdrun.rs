@@ -33,16 +33,24 @@ use std::process::ExitCode;
 
 #[path = "fdrun/attributes/mod.rs"]
 mod attributes;
+#[path = "fdrun/check.rs"]
+mod check;
 #[path = "fdrun/child.rs"]
 mod child;
 #[path = "fdrun/dispositions.rs"]
 mod dispositions;
+#[path = "fdrun/explain.rs"]
+mod explain;
 #[path = "fdrun/help.rs"]
 mod help;
+#[path = "fdrun/job.rs"]
+mod job;
 #[path = "fdrun/options.rs"]
 mod options;
-#[path = "fdrun/program.rs"]
-mod program;
+#[path = "fdrun/parse.rs"]
+mod parse;
+#[path = "fdrun/pipeline.rs"]
+mod pipeline;
 #[path = "fdrun/readings.rs"]
 mod readings;
 #[path = "fdrun/relay.rs"]
@@ -53,8 +61,14 @@ mod request;
 mod run;
 #[path = "fdrun/signals.rs"]
 mod signals;
+#[path = "fdrun/single.rs"]
+mod single;
 #[path = "fdrun/sources.rs"]
 mod sources;
+#[path = "fdrun/stage.rs"]
+mod stage;
+#[path = "fdrun/stages.rs"]
+mod stages;
 #[path = "fdrun/stream.rs"]
 mod stream;
 #[path = "fdrun/table.rs"]
@@ -72,7 +86,7 @@ mod values;
 
 fn main() -> ExitCode {
     table::show_own();
-    let result = match options::parse(lexopt::Parser::from_env()) {
+    let result = match parse::parse(lexopt::Parser::from_env()) {
         Ok(request) if request.help => print(&options::help()),
         Ok(request) => request.check().and_then(|()| run::run(request)),
         Err(error) => Err(error),
