@@ -278,17 +278,20 @@ impl<'a, T> Children<'a, T> {
     }
 
     fn next_until(&mut self, deadline: Option<Instant>) -> Result<Option<Finished<'a, T>>> {
+        // A deadline that is over already still takes what has happened before it.
+        let mut has_looked = false;
         loop {
             let finished = self.go_on(usize::MAX)?;
             if finished.is_some() || self.is_empty() {
                 return Ok(finished);
             }
             let now = Instant::now();
-            if deadline.is_some_and(|deadline| deadline <= now) {
+            if has_looked && deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(None);
             }
             let until = deadline.into_iter().chain(self.times.first()).min();
             self.wait(until.map(|until| until.saturating_duration_since(now)))?;
+            has_looked = true;
         }
     }
 
