@@ -9,9 +9,9 @@
 //! program is ended.
 
 use fdspawn::{Command, Exchange, Stdio, Stop, Teardown};
-use std::cell::RefCell;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How long the program has for an answer.
@@ -37,10 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         child => child?,
     };
     let questions_to = child.stdin.take().expect("piped");
-    let answer = RefCell::new(String::new());
+    let answer = Mutex::new(String::new());
     let mut exchange = Exchange::new();
     let answers = exchange.lines(child.stdout.take().expect("piped"), LONGEST, |line| {
-        *answer.borrow_mut() = String::from_utf8_lossy(line).into_owned();
+        *answer.lock().expect("no function panics with it") = String::from_utf8_lossy(line).into_owned();
         ControlFlow::Break(())
     });
     for question in questions {
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // A feed closes its descriptor after its bytes, and the next question needs the pipe, too. So the feed gets a duplicate.
         exchange.feed_owned(questions_to.try_clone()?, question + "\n");
         match exchange.timeout(TIME).run()? {
-            Stop::Asked(_) => println!("    {}", answer.take().trim_end()),
+            Stop::Asked(_) => println!("    {}", answer.lock().expect("no function panics with it").trim_end()),
             Stop::Deadline => {
                 // A late answer would pass for the answer to the next question, so this question is the last one.
                 println!("    no answer in time");

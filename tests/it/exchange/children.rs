@@ -194,7 +194,7 @@ fn two_hundred_children_with_deadlines_leave_nothing() {
         let member = set.capture(shell(way, &script).process_group(0), &how, tag).unwrap();
         pids.push(set.process(member).unwrap().id());
     }
-    let mut seen = vec![false; 200];
+    let mut seen = [false; 200];
     while let Some(finished) = set.next().unwrap() {
         let captured = finished.captured.unwrap();
         let text = String::from_utf8(captured.stdout).unwrap();
