@@ -31,7 +31,6 @@ fn the_status_is_that_of_the_last_stage() {
     assert_eq!(run("fdrun sh -c 'exit 3' '|' cat"), outcome(0, "", ""));
     assert_eq!(run("fdrun true '|' sh -c 'exit 3'"), outcome(3, "", ""));
     assert_eq!(run("fdrun yes '|' head -1"), outcome(0, "y\n", ""));
-    // Both read the signal from their own caller.
     let status = Command::new(fdrun()).args(["true", "|", "sh", "-c", "kill -USR1 $$"]).status().unwrap();
     assert_eq!(status.signal(), Some(libc::SIGUSR1));
 }
