@@ -1,10 +1,10 @@
 //! A command-line tool: `fdrun` starts a program with exactly the descriptors that the command line names.
 //!
 //! ```text
-//! fdrun [OPTION]... [--] PROGRAM [ARG]...
+//! fdrun [OPTION]... [--] PROGRAM [ARG]... ['|' [OPTION]... PROGRAM [ARG]...]...
 //! ```
 //!
-//! `fdrun --help` lists the options. Eight examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
+//! `fdrun --help` lists the options. Ten examples; in a checkout, run them as `cargo run --example fdrun -- ...`:
 //!
 //! ```text
 //! fdrun --fd 5=data:hello --fd 7=append:audit.log -- sh -c 'read word <&5; echo "got $word" >&7'
@@ -13,6 +13,8 @@
 //! fdrun --uid nobody --no-new-privs --rlimit nofile=64: --nice 5 -- id
 //! fdrun --timeout 5s --kill-after 2s --tree group --usage -- sh -c 'sleep 30 & sleep 30'
 //! fdrun --limit 1=20 --capture 2=errors.log --lines -- sh -c 'echo error >&2; yes'
+//! fdrun --pipefail --timeout 60 seq 9 '|' --nice 5 sort -r '|' --fd 5=data:hello sh -c 'cat <&5; head -n 1'
+//! fdrun --explain=dot seq 9 '|' sort -r '|' head -n 1
 //! fdrun --explain --keep 3 --fd 4=same:3 -- cat 3</etc/hosts
 //! fdrun --table --fd 5=data:hello --fd 0=null
 //! ```
@@ -22,6 +24,9 @@
 //! executed, 126; for any other error of fdrun, 125; if the program has had no time left (`--timeout`), 124, or 137 if
 //! SIGKILL has ended it; if the program has written more than a `--limit`, 123. fdrun passes SIGHUP, SIGINT, SIGQUIT and
 //! SIGTERM on to the program.
+//!
+//! An argument `|` (or the WORD of `--separator`) starts the next stage of a pipeline, with options of its own before its program. fdrun starts
+//! all stages or none, waits for all of them, and ends as the last one does, or with `--pipefail` as the first one that has failed.
 //!
 //! All users of a system can read command lines, and so the TEXT of `data:TEXT`. For secrets there are `data-from:FILE` and
 //! `env:NAME`.
@@ -33,16 +38,24 @@ use std::process::ExitCode;
 
 #[path = "fdrun/attributes/mod.rs"]
 mod attributes;
+#[path = "fdrun/check.rs"]
+mod check;
 #[path = "fdrun/child.rs"]
 mod child;
 #[path = "fdrun/dispositions.rs"]
 mod dispositions;
+#[path = "fdrun/explain.rs"]
+mod explain;
 #[path = "fdrun/help.rs"]
 mod help;
+#[path = "fdrun/job.rs"]
+mod job;
 #[path = "fdrun/options.rs"]
 mod options;
-#[path = "fdrun/program.rs"]
-mod program;
+#[path = "fdrun/parse.rs"]
+mod parse;
+#[path = "fdrun/pipeline.rs"]
+mod pipeline;
 #[path = "fdrun/readings.rs"]
 mod readings;
 #[path = "fdrun/relay.rs"]
@@ -53,8 +66,14 @@ mod request;
 mod run;
 #[path = "fdrun/signals.rs"]
 mod signals;
+#[path = "fdrun/single.rs"]
+mod single;
 #[path = "fdrun/sources.rs"]
 mod sources;
+#[path = "fdrun/stage.rs"]
+mod stage;
+#[path = "fdrun/stages.rs"]
+mod stages;
 #[path = "fdrun/stream.rs"]
 mod stream;
 #[path = "fdrun/table.rs"]
@@ -72,7 +91,7 @@ mod values;
 
 fn main() -> ExitCode {
     table::show_own();
-    let result = match options::parse(lexopt::Parser::from_env()) {
+    let result = match parse::parse(lexopt::Parser::from_env()) {
         Ok(request) if request.help => print(&options::help()),
         Ok(request) => request.check().and_then(|()| run::run(request)),
         Err(error) => Err(error),

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let answer = Mutex::new(String::new());
     let mut exchange = Exchange::new();
     let answers = exchange.lines(child.stdout.take().expect("piped"), LONGEST, |line| {
-        *answer.lock().expect("no panic") = String::from_utf8_lossy(line).into_owned();
+        *answer.lock().expect("no function panics with it") = String::from_utf8_lossy(line).into_owned();
         ControlFlow::Break(())
     });
     for question in questions {
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // A feed closes its descriptor after its bytes, and the next question needs the pipe, too. So the feed gets a duplicate.
         exchange.feed_owned(questions_to.try_clone()?, question + "\n");
         match exchange.timeout(TIME).run()? {
-            Stop::Asked(_) => println!("    {}", std::mem::take(&mut *answer.lock().expect("no panic")).trim_end()),
+            Stop::Asked(_) => println!("    {}", answer.lock().expect("no function panics with it").trim_end()),
             Stop::Deadline => {
                 // A late answer would pass for the answer to the next question, so this question is the last one.
                 println!("    no answer in time");

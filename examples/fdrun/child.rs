@@ -1,16 +1,14 @@
-//! The child from its start to its end: fdrun passes signals on to it, reads what it writes, and ends it.
+//! A job from its start to its end: fdrun passes signals on to it, reads what it writes, and ends it.
 
-use crate::program::Program;
+use crate::job::{Attended, Job};
 use crate::readings::Reading;
 use crate::relay::{Relay, Step};
 use crate::timeout::{Clock, Times};
-use crate::tree::Tree;
 use crate::{signals, terminal};
-use fdspawn::{Child, Command, OnDrop, Slot, Teardown, Usage};
+use fdspawn::Slot;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, PipeReader};
-use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 /// How long fdrun reads the pipes of a program that was asked to end and has ended. What the program itself has written is in
@@ -27,57 +25,46 @@ pub struct Output {
 }
 
 impl Output {
-    /// Adds the pipes of the child to the relay.
-    fn add_to(self, relay: &mut Relay, child: &mut Child) -> io::Result<()> {
+    /// Adds the pipes of the job to the relay.
+    fn add_to(self, relay: &mut Relay, job: &mut impl Job) -> io::Result<()> {
         for ((reading, file), slot) in self.readings.iter().zip(self.files).zip(self.slots) {
-            relay.add(reading, child.take(slot).expect("taken once"), file, self.all_lines)?;
+            relay.add(reading, job.take(slot).expect("taken once"), file, self.all_lines)?;
         }
         Ok(())
     }
 }
 
-/// How the program has ended.
-pub struct Ended {
-    pub status: ExitStatus,
-    pub usage: Option<Usage>,
-    /// The exit status of fdrun, if it is not the program's.
-    pub code: Option<u8>,
-}
-
-/// Starts the program, passes signals on to it, and reads its pipes until it has ended. The terminal comes back as soon as the program has
-/// ended, since a signal may end fdrun while it still reads the pipes; it also comes back after an error.
-pub fn run(
-    mut command: Command<'_>,
+/// Starts a job, passes signals on to it, and reads its pipes until it has ended. The terminal comes back as soon as the program has ended, since a
+/// signal may end fdrun while it still reads the pipes; it also comes back after an error. Returns the job, and the exit status of fdrun, if it
+/// is not the program's.
+pub fn run<J: Job>(
+    start: impl FnOnce() -> Result<J, Box<dyn Error>>,
     output: Output,
-    make_tree: impl FnOnce(&mut Child) -> fdspawn::Result<Tree>,
     times: &Times,
     terminal: Option<terminal::Foreground>,
-) -> Result<Ended, Box<dyn Error>> {
+) -> Result<(J, Option<u8>), Box<dyn Error>> {
     // Not earlier: a signal has to end an fdrun that waits for a writer of a FIFO, or for the end of its standard input.
     let mut relay = Relay::new(signals::note_signals()?);
-    // After an error of fdrun, the program does not go on alone.
-    let mut child = command.on_drop(OnDrop::End(Teardown::kill())).spawn()?;
+    // After an error of fdrun, the drop of the job ends it.
+    let mut job = start()?;
     let clock = Clock::start(times);
-    let mut tree = make_tree(&mut child)?;
-    drop(command); // The data that it has may be secret.
     signals::unblock_child_signal();
-    output.add_to(&mut relay, &mut child)?;
-    let mut program = Program::new(&child, &mut tree, clock);
-    let asked_to_end = loop {
-        if let Some(asked) = program.attend()? {
-            break asked;
+    output.add_to(&mut relay, &mut job)?;
+    let mut attended = Attended::new(job, clock);
+    let end = loop {
+        if let Some(end) = attended.attend()? {
+            break end;
         }
-        if relay.step(program.clock.next())? == Step::Limit {
-            program.clock.limit();
+        if relay.step(attended.clock.next())? == Step::Limit {
+            attended.clock.limit();
         }
     };
-    let mut clock = program.clock;
+    let Attended { job, mut clock, .. } = attended;
     drop(terminal);
-    if read_rest(&mut relay, asked_to_end, clock.timeout())? {
+    if read_rest(&mut relay, end.is_asked, clock.timeout())? {
         clock.limit();
     }
-    let (status, usage) = child.wait_usage()?;
-    Ok(Ended { status, usage, code: clock.code(status) })
+    Ok((job, clock.code(&end.statuses)))
 }
 
 /// Reads what is left in the pipes of a program that has ended. A process that the program has started may have the pipes, too. Returns

@@ -2,14 +2,22 @@
 
 /// The first and the last lines of `--help`. The lines between them come from the table of options.
 const START: &str = "\
-Usage: fdrun [OPTION]... [--] PROGRAM [ARG]...
+Usage: fdrun [OPTION]... [--] PROGRAM [ARG]... ['|' [OPTION]... PROGRAM [ARG]...]...
 Run PROGRAM with 0, 1, 2 and the descriptors that the options name; close all others.
+An argument `|`, which a shell needs in quotes, starts the next stage of a pipeline: its
+PROGRAM reads at 0 what the one before writes to 1. fdrun starts all stages or none.
 ";
 const END: &str = "\
-Options may come in any order. fdrun reads the pipes of --pipe-from, --limit, --capture
-and --lines until no process has them open for writing, or as --timeout says.
-fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM on to PROGRAM. It ends as PROGRAM does:
-with its status, or by the signal that killed it.
+Options may come in any order. In a pipeline, an option is for the stage before whose PROGRAM
+it stands. These are for all stages, and stand before the first PROGRAM: --limit, --capture,
+--lines, --timeout, --signal, --kill-after, --tree process|group, --usage, --separator,
+--pipefail and --explain. --exec, --table, --pipe-from and --foreground do not go with a
+pipeline. fdrun reads N = 1 of the last stage, and each other N of all stages by one pipe.
+fdrun reads the pipes of --pipe-from, --limit, --capture and --lines until no process has
+them open for writing, or as --timeout says. fdrun passes SIGHUP, SIGINT, SIGQUIT and SIGTERM
+on to PROGRAM, and in a pipeline to all stages. It ends as PROGRAM does, with its status, or
+by the signal that killed it. It waits for all stages of a pipeline, and ends as the last one
+does, or as --pipefail says.
 127: PROGRAM was not found; 126: it cannot be executed; 125: any other error;
 123: see --limit; 124 and 137: see --timeout.
 ";
@@ -145,14 +153,20 @@ REACH is one of
 pub const USAGE: &str = "\
 at the end, write to standard error what PROGRAM, with the children
 that it has waited for, has used: times, peak memory, switches of
-the processor and page faults";
+the processor and page faults; in a pipeline, a line for each stage";
 pub const EXEC: &str = "\
 execute PROGRAM in the process of fdrun, so that no process stands
 between; not with --pipe-from, --limit, --capture, --lines, --launcher,
 --timeout, --kill-after, --tree, --usage or --table";
+pub const SEPARATOR: &str = "\
+start the next stage of a pipeline at each argument WORD in place of `|`";
+pub const PIPEFAIL: &str = "\
+end as the first stage does that has failed by itself. A stage that
+SIGPIPE has killed has not failed if its reader has not failed";
 pub const EXPLAIN: &str = "\
-print the plan and the steps of a child; run nothing, open no PATH or
-FILE";
+print the plan and the steps of a child, and for a pipeline first its
+stages and pipes; run nothing, open no PATH or FILE. With `=dot`,
+print stages and pipes in the language of Graphviz";
 pub const TABLE: &str = "\
 start fdrun again in place of PROGRAM, and print the
 descriptor table that it finds";

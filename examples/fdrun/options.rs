@@ -1,30 +1,39 @@
-//! The options: one table of them, and the parser that reads it.
+//! The table of options.
 
 use crate::request::Request;
+use crate::stage::Stage;
 use crate::values::Parsed;
 use crate::{attributes, help, readings, sources, timeout};
 use fdspawn::Rest;
-use lexopt::prelude::*;
-use std::error::Error;
 use std::ffi::OsString;
 
 /// An option: its name and the name of its value, its help text, and what it does.
-struct Row(&'static str, &'static str, Action);
+pub struct Row(pub &'static str, pub &'static str, pub Action);
 
-enum Action {
+/// What an option does. `ForAll` says that it is for all stages of a pipeline.
+pub enum Action {
     /// For an option without a value.
-    Flag(fn(&mut Request)),
+    Flag(fn(&mut Stage)),
+    FlagForAll(fn(&mut Request)),
     /// For an option with a value.
-    Takes(fn(&mut Request, OsString) -> Parsed),
+    Takes(fn(&mut Stage, OsString) -> Parsed),
+    TakesForAll(fn(&mut Request, OsString) -> Parsed),
     /// For an option that may have a value, after a `=`.
-    May(fn(&mut Request, Option<OsString>) -> Parsed),
+    May(fn(&mut Stage, Option<OsString>) -> Parsed),
+    MayForAll(fn(&mut Request, Option<OsString>) -> Parsed),
 }
 
-use Action::{Flag, May, Takes};
+use Action::{Flag, FlagForAll, May, MayForAll, Takes, TakesForAll};
+
+impl Action {
+    pub fn is_for_all(&self) -> bool {
+        matches!(self, FlagForAll(_) | TakesForAll(_) | MayForAll(_))
+    }
+}
 
 /// All options, in the order of `--help`. A new option is one more row. Its function is in the file that the comment names.
 fn options() -> impl Iterator<Item = &'static Row> {
-    [DESCRIPTORS, OUTPUT, STRINGS, ATTRIBUTES, LINUX, END, TASKS].into_iter().flatten()
+    [DESCRIPTORS, OUTPUT, STRINGS, ATTRIBUTES, LINUX, END, PIPELINES, TASKS].into_iter().flatten()
 }
 
 const DESCRIPTORS: &[Row] = &[
@@ -32,24 +41,24 @@ const DESCRIPTORS: &[Row] = &[
     Row("--fd N=SPEC", help::FD, Takes(sources::connect)),
     Row("--keep N", "descriptor N of fdrun, under the same number", Takes(sources::keep)),
     // Pipes to fdrun: `readings.rs`.
-    Row("--pipe-from N", help::PIPE_FROM, Takes(readings::pipe_from)),
-    Row("--inherit-rest", help::INHERIT_REST, Flag(|request| request.rest = Rest::Inherit)),
-    // How fdrun makes the child: `request.rs`.
-    Row("--launcher NAME", "auto, clone or fork", Takes(Request::choose_launcher)),
+    Row("--pipe-from N", help::PIPE_FROM, TakesForAll(readings::pipe_from)),
+    Row("--inherit-rest", help::INHERIT_REST, Flag(|stage| stage.rest = Rest::Inherit)),
+    // How fdrun makes the child: `stage.rs`.
+    Row("--launcher NAME", "auto, clone or fork", Takes(Stage::choose_launcher)),
 ];
 
 const OUTPUT: &[Row] = &[
     // What the program writes: `readings.rs`.
-    Row("--limit N=BYTES", help::LIMIT, Takes(readings::limit)),
-    Row("--capture N=FILE", help::CAPTURE, Takes(readings::capture)),
-    Row("--lines", help::LINES, Flag(|request| request.readings.lines = true)),
+    Row("--limit N=BYTES", help::LIMIT, TakesForAll(readings::limit)),
+    Row("--capture N=FILE", help::CAPTURE, TakesForAll(readings::capture)),
+    Row("--lines", help::LINES, FlagForAll(|request| request.readings.lines = true)),
 ];
 
 const STRINGS: &[Row] = &[
     // The program's directory, environment and arguments: `attributes/mod.rs` and `attributes/places.rs`.
     Row("--cwd DIR", help::CWD, Takes(attributes::directory)),
     Row("--env NAME=VALUE", "set a variable", Takes(attributes::variable)),
-    Row("--clear-env", "pass no variables but those of --env", Flag(|request| request.clear_env = true)),
+    Row("--clear-env", "pass no variables but those of --env", Flag(|stage| stage.clear_env = true)),
     Row("--arg0 NAME", help::ARG0, Takes(attributes::name)),
 ];
 
@@ -62,7 +71,7 @@ const ATTRIBUTES: &[Row] = &[
     Row("--pgrp GROUP", "join the process group; 0 makes a new one", Takes(attributes::process_group)),
     Row("--setsid", "make a new session", Flag(attributes::session)),
     Row("--ctty N", help::CTTY, Takes(attributes::terminal)),
-    Row("--foreground", help::FOREGROUND, Flag(|request| request.foreground = true)),
+    Row("--foreground", help::FOREGROUND, Flag(|stage| stage.foreground = true)),
     // Limits: `attributes/limits.rs`.
     Row("--umask MASK", help::UMASK, Takes(attributes::umask)),
     Row("--rlimit RESOURCE=LIMIT", help::RLIMIT, Takes(attributes::limit)),
@@ -96,22 +105,28 @@ const LINUX: &[Row] = &[
 
 const END: &[Row] = &[
     // How the program is ended: `timeout.rs`.
-    Row("--timeout TIME", help::TIMEOUT, Takes(timeout::timeout)),
-    Row("--signal SIGNAL", help::SIGNAL, Takes(timeout::first_signal)),
-    Row("--kill-after TIME", help::KILL_AFTER, Takes(timeout::kill_after)),
+    Row("--timeout TIME", help::TIMEOUT, TakesForAll(timeout::timeout)),
+    Row("--signal SIGNAL", help::SIGNAL, TakesForAll(timeout::first_signal)),
+    Row("--kill-after TIME", help::KILL_AFTER, TakesForAll(timeout::kill_after)),
     // Which processes end with it: `attributes/sessions.rs` and `tree.rs`.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    Row("--tree REACH", help::TREE, Takes(attributes::tree)),
+    Row("--tree REACH", help::TREE, TakesForAll(attributes::tree)),
     // What it has used: `usage.rs`.
-    Row("--usage", help::USAGE, Flag(|request| request.usage = true)),
+    Row("--usage", help::USAGE, FlagForAll(|request| request.usage = true)),
+];
+
+const PIPELINES: &[Row] = &[
+    // Several programs: `parse.rs` and `pipeline.rs`.
+    Row("--separator WORD", help::SEPARATOR, TakesForAll(Request::separate)),
+    Row("--pipefail", help::PIPEFAIL, FlagForAll(|request| request.pipefail = true)),
 ];
 
 const TASKS: &[Row] = &[
-    // What fdrun does: `run.rs`.
-    Row("--exec", help::EXEC, Flag(|request| request.exec = true)),
-    Row("--explain", help::EXPLAIN, Flag(|request| request.explain = true)),
-    Row("--table", help::TABLE, Flag(|request| request.table = true)),
-    Row("--help", "print this", Flag(|request| request.help = true)),
+    // What fdrun does: `run.rs` and `explain.rs`.
+    Row("--exec", help::EXEC, FlagForAll(|request| request.exec = true)),
+    Row("--explain[=dot]", help::EXPLAIN, MayForAll(Request::explain)),
+    Row("--table", help::TABLE, FlagForAll(|request| request.table = true)),
+    Row("--help", "print this", FlagForAll(|request| request.help = true)),
 ];
 
 /// The text of `--help`.
@@ -119,30 +134,7 @@ pub fn help() -> String {
     help::text(options().map(|Row(usage, help, _)| (*usage, *help)))
 }
 
-/// Reads the command line.
-pub fn parse(mut parser: lexopt::Parser) -> Result<Request, Box<dyn Error>> {
-    let mut request = Request::new()?;
-    while let Some(argument) = parser.next()? {
-        let row = match argument {
-            Long(name) => options().find(|Row(usage, ..)| usage[2..].split([' ', '[']).next() == Some(name)),
-            Value(program) => {
-                let args = parser.raw_args()?.collect();
-                return Ok(Request { program, args, ..request });
-            }
-            Short(_) => None,
-        };
-        match row {
-            Some(Row(_, _, Flag(action))) => action(&mut request),
-            Some(Row(_, _, Takes(action))) => action(&mut request, parser.value()?)?,
-            Some(Row(_, _, May(action))) => action(&mut request, parser.optional_value())?,
-            None => return Err(argument.unexpected().into()),
-        }
-        if request.help {
-            return Ok(request);
-        }
-    }
-    if request.table {
-        return Ok(request);
-    }
-    Err("no PROGRAM is given; see --help".into())
+/// The row of an option.
+pub fn row_of(name: &str) -> Option<&'static Row> {
+    options().find(|Row(usage, ..)| usage[2..].split([' ', '[']).next() == Some(name))
 }

@@ -1,66 +1,53 @@
 //! The run itself: fdrun builds the command, and explains, executes or starts it.
 
 use crate::child::{self, Output};
-use crate::request::Request;
+use crate::request::{Picture, Request};
+use crate::single::Single;
 use crate::tree::{self, Tree};
-use crate::{readings, signals, sources, table, terminal, usage};
-use fdspawn::{Child, Command, Launcher, Reach};
+use crate::{pipeline, readings, signals, table, terminal, usage};
+use fdspawn::{Command, OnDrop, Reach, Teardown};
 use std::error::Error;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Instant;
 
-/// Builds the command, and does with it what the command line asks for.
+/// Does what the command line asks for.
 pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
-    let mut command =
-        if request.table { Command::new(std::env::current_exe()?) } else { Command::new(&request.program) };
-    command.args(request.args).arg0(request.program).rest(request.rest);
-    command.launcher(request.launcher.unwrap_or(Launcher::Auto));
-    // --clear-env may come after --env, and does not remove its variables.
-    if request.clear_env {
-        command.env_clear();
+    if request.is_pipeline() || request.explain == Some(Picture::Dot) {
+        return pipeline::run(request);
     }
-    for name in request.moved_variables {
-        command.env_remove(name);
-    }
-    for change in request.changes {
-        change(&mut command);
-    }
-    let reach = request.tree.unwrap_or(Reach::Process);
-    tree::prepare(&mut command, reach, request.makes_session);
+    run_single(request)
+}
+
+/// Builds the command, and does with it what the command line asks for.
+fn run_single(mut request: Request) -> Result<ExitCode, Box<dyn Error>> {
+    let stage = request.stages.pop().expect("the parser has found a program");
+    let explain = request.explain.is_some();
+    let (reach, foreground) = (request.tree.unwrap_or(Reach::Process), stage.foreground);
+    let makes_session = stage.makes_session;
+    let connected: Vec<_> = stage.connections.iter().map(|(target, _)| *target).collect();
+    // The explanation of a command makes no cgroup.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let mut own_cgroup = None;
-    command.foreground(request.foreground);
-    if let Some(blocked) = &request.blocked {
-        command.signal_mask(blocked);
-    }
+    let (mut stage, makes_cgroup) = (stage, reach == Reach::Cgroup && !explain);
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        match request.parent_death {
-            Some(Some(signal)) => {
-                command.parent_death_signal(signal);
-            }
-            // A new process starts without one. With --exec, it is this process that has one.
-            Some(None) if request.exec && !request.explain => signals::clear_parent_death_signal(),
-            _ => {}
-        }
-        // The explanation of a command makes no cgroup.
-        if reach == Reach::Cgroup && !request.explain {
-            own_cgroup = Some(tree::prepare_cgroup(&mut command, request.cgroup)?);
-        } else if let Some(path) = request.cgroup {
-            command.cgroup(sources::cgroup(path)?);
-        }
+    let parent_of_cgroup = stage.cgroup.take_if(|_| makes_cgroup);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if stage.parent_death == Some(None) && request.exec && !explain {
+        // A new process starts without one. With --exec, it is this process that has one.
+        signals::clear_parent_death_signal();
     }
+    let path = if request.table { std::env::current_exe()?.into() } else { stage.program.clone() };
+    let removed = stage.moved_variables.clone();
+    let mut command = stage.build(&path, &removed, explain)?;
+    tree::prepare(&mut command, reach, makes_session);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let own_cgroup = makes_cgroup.then(|| tree::prepare_cgroup(&mut command, parent_of_cgroup)).transpose()?;
     let all_lines = request.readings.lines;
-    let connected: Vec<_> = request.connections.iter().map(|(target, _)| *target).collect();
-    for (target, source) in request.connections {
-        command.fd(target, sources::open(source, target, request.explain)?);
-    }
     let readings = request.readings.into_list(&connected);
     let slots: Vec<_> = readings.iter().map(|reading| command.reader(reading.number)).collect();
 
-    if request.explain {
+    if explain {
         write!(io::stdout(), "{}", command.explain().into_result()?)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -72,22 +59,25 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
         return Err(replace(command).into());
     }
     let output = Output { files: readings::open(&readings)?, readings, slots, all_lines };
-    let terminal = request.foreground.then(terminal::Foreground::now).flatten();
-    let start = Instant::now();
-    let make_tree = |child: &mut Child| {
-        let tree = Tree::new(child, reach)?;
+    let terminal = foreground.then(terminal::Foreground::now).flatten();
+    let begin = Instant::now();
+    // The command is dropped after the start: the data that it has may be secret.
+    let start = move || {
+        // After an error of fdrun, the program does not go on alone.
+        let mut child = command.on_drop(OnDrop::End(Teardown::kill())).spawn()?;
+        let tree = Tree::new(&mut child, reach)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let tree = tree.in_cgroup(own_cgroup);
-        Ok(tree)
+        Ok(Single { child, tree })
     };
-    let ended = child::run(command, output, make_tree, &request.times, terminal)?;
+    let (job, code) = child::run(start, output, &request.times, terminal)?;
+    let Single { mut child, tree } = job;
+    let (status, used) = child.wait_usage()?;
+    drop(tree);
     if request.usage {
-        usage::print(ended.usage, start.elapsed());
+        usage::print(used, begin.elapsed());
     }
-    match ended.code {
-        Some(code) => Ok(ExitCode::from(code)),
-        None => end(ended.status),
-    }
+    code.map_or_else(|| end(status), |code| Ok(ExitCode::from(code)))
 }
 
 /// Executes the program in this process. Returns the error if that fails.
@@ -99,7 +89,7 @@ fn replace(mut command: Command<'_>) -> fdspawn::Error {
 }
 
 /// Ends as the program has ended.
-fn end(status: ExitStatus) -> Result<ExitCode, Box<dyn Error>> {
+pub fn end(status: ExitStatus) -> Result<ExitCode, Box<dyn Error>> {
     let signal = status.signal();
     if let Some(signal) = signal {
         signals::end_by(signal);

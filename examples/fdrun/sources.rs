@@ -1,6 +1,6 @@
 //! The options that connect descriptors of the child, and the sources of these descriptors.
 
-use crate::request::{Request, Source};
+use crate::stage::{Source, Stage};
 use crate::values::{Parsed, parsed, split, wrong};
 use fdspawn::Stdio;
 use fdspawn::inspect::DescriptorTable;
@@ -14,18 +14,18 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-pub fn connect(request: &mut Request, value: OsString) -> Parsed {
-    let (target, source) = connection(&value, &request.open)?;
+pub fn connect(stage: &mut Stage, value: OsString) -> Parsed {
+    let (target, source) = connection(&value, &stage.open)?;
     if let Source::Variable(name) = &source {
-        request.moved_variables.push(name.clone());
+        stage.moved_variables.push(name.clone());
     }
-    request.connections.push((target, source));
+    stage.connections.push((target, source));
     Ok(())
 }
 
-pub fn keep(request: &mut Request, value: OsString) -> Parsed {
+pub fn keep(stage: &mut Stage, value: OsString) -> Parsed {
     let number = value.parse()?;
-    request.connections.push((number, Source::Ready(parents(number, number, &request.open)?)));
+    stage.connections.push((number, Source::Ready(parents(number, number, &stage.open)?)));
     Ok(())
 }
 

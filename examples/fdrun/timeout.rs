@@ -5,6 +5,7 @@ use crate::request::Request;
 use crate::values::{Parsed, parsed};
 use fdspawn::Signal;
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -111,10 +112,10 @@ impl Clock {
         self.timeout
     }
 
-    /// The exit status of fdrun, if a limit is reached, or the program has had no time left or got the SIGKILL of --kill-after. For the time,
-    /// `timeout` has the same.
-    pub fn code(&self, status: ExitStatus) -> Option<u8> {
-        let killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(libc::SIGKILL);
+    /// The exit status of fdrun, if a limit is reached, or the programs have had no time left or one of them got the SIGKILL of --kill-after.
+    /// For the time, `timeout` has the same.
+    pub fn code(&self, statuses: &[ExitStatus]) -> Option<u8> {
+        let killed = statuses.iter().any(|status| status.signal() == Some(libc::SIGKILL));
         self.ends_by.map(|ends_by| match ends_by {
             EndsBy::Limit => LIMIT_CODE,
             EndsBy::Time if killed => 128 + 9,

@@ -72,13 +72,12 @@ impl Tree {
     /// Sends a signal to all, and SIGCONT, as `timeout` does, so that stopped processes take it. fdrun does not tell
     /// that it may not signal a process, since that runs as another user.
     pub fn signal(&mut self, child: &Child, signal: Signal) {
-        let needs_no_cont = [Signal::KILL, Signal::CONT, Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU];
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(cgroup) = self.cgroup.as_ref().filter(|_| signal != Signal::KILL) {
             if cgroup.signal(signal).is_err() {
                 send(child, Reach::Process, signal); // At least the program gets the signal.
             }
-            if !needs_no_cont.contains(&signal) {
+            if needs_cont(signal) {
                 let _ = cgroup.signal(Signal::CONT);
             }
             return;
@@ -86,7 +85,7 @@ impl Tree {
         match self.reach {
             Reach::Process | Reach::Group => {
                 send(child, self.reach, signal);
-                if !needs_no_cont.contains(&signal) {
+                if needs_cont(signal) {
                     send(child, self.reach, Signal::CONT);
                 }
             }
@@ -128,6 +127,11 @@ impl Tree {
         }
         child.end(&Teardown::kill().reach(self.reach)).map(|ended| Some(ended.status))
     }
+}
+
+/// Whether a stopped process takes the signal only after SIGCONT.
+pub fn needs_cont(signal: Signal) -> bool {
+    ![Signal::KILL, Signal::CONT, Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU].contains(&signal)
 }
 
 fn send(child: &Child, reach: Reach, signal: Signal) {

@@ -4,6 +4,7 @@ use super::copier::{Copier, CopierKind};
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
 use super::link::{GraphLink, LinkKind, OutsideEnd};
 use super::stage::StageFd;
+use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::GraphRefusal;
 use std::fmt;
 
@@ -25,6 +26,28 @@ impl GraphExplanation {
         refusal: Option<GraphRefusal>,
     ) -> Self {
         Self { stages, links, copiers, refusal }
+    }
+
+    /// The explanation, if [`Graph::spawn`](crate::Graph::spawn) would not refuse the links.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Graph`].
+    ///
+    /// ```
+    /// use fdspawn::{Command, Graph};
+    ///
+    /// let mut graph = Graph::new();
+    /// let cat = graph.stage(Command::from(["cat"]));
+    /// graph.pipe([cat.stdout()], []);
+    /// let error = graph.explain().into_result().unwrap_err();
+    /// assert_eq!(error.to_string(), graph.spawn().unwrap_err().to_string());
+    /// ```
+    pub fn into_result(self) -> Result<Self> {
+        match self.refusal {
+            Some(refusal) => Err(Error::new(Subject::Graph, Failure::Graph(refusal), None)),
+            None => Ok(self),
+        }
     }
 
     /// The graph in the language of Graphviz: `dot -Tsvg` draws it. Each stage is a box, and each link an arrow with the numbers of the

@@ -16,6 +16,8 @@ mod limits;
 #[cfg(target_os = "linux")]
 mod lines;
 mod pictures;
+#[cfg(target_os = "linux")]
+mod pipelines;
 mod pipes;
 mod secrets;
 #[cfg(target_os = "linux")]

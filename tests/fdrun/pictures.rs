@@ -7,7 +7,13 @@ use std::fs;
 fn help_shows_all_options() {
     let found = run("fdrun --keep 0 --help");
     assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""));
-    assert!(found.stdout.starts_with("Usage: fdrun [OPTION]... [--] PROGRAM [ARG]...\n"), "{}", found.stdout);
+    assert!(
+        found
+            .stdout
+            .starts_with("Usage: fdrun [OPTION]... [--] PROGRAM [ARG]... ['|' [OPTION]... PROGRAM [ARG]...]...\n"),
+        "{}",
+        found.stdout
+    );
     let options = [
         "fd N=SPEC",
         "keep N",
@@ -20,7 +26,7 @@ fn help_shows_all_options() {
         "cwd DIR",
         "env NAME=VALUE",
     ];
-    let more = ["clear-env", "arg0 NAME", "exec", "explain", "table", "help"];
+    let more = ["clear-env", "arg0 NAME", "exec", "explain[=dot]", "table", "help", "separator WORD", "pipefail"];
     let attributes = ["uid USER", "gid GROUP", "groups GROUP,...", "pgrp GROUP", "setsid", "ctty N", "foreground"];
     let others = ["umask MASK", "rlimit RESOURCE=LIMIT", "nice N", "chroot DIR"];
     let signals = ["default-signal[=SIGNAL,...]", "ignore-signal[=SIGNAL,...]", "block-signal[=SIGNAL,...]"];

@@ -79,7 +79,7 @@ fn errors_of_its_own_give_125_and_one_line() {
         ("--fd 5=null", "no PROGRAM is given; see --help"),
         ("--no-such-option -- echo", "invalid option '--no-such-option'"),
         ("-x -- echo", "invalid option '-x'"),
-        ("--explain=yes -- echo", "unexpected argument for option '--explain': \"yes\""),
+        ("--explain=yes -- echo", "--explain takes no value or `dot`, not `yes`; see --help"),
         ("--fd", "missing argument for option '--fd'"),
         ("--fd 5 -- echo", "--fd takes N=SPEC, not `5`; see --help"),
         ("--fd five=null -- echo", "--fd takes N=SPEC, not `five=null`; see --help"),

@@ -1,6 +1,6 @@
 //! Users and groups, by name or by number, and privileges.
 
-use crate::request::Request;
+use crate::stage::Stage;
 use crate::values::{Parsed, wrong};
 use std::error::Error;
 use std::ffi::{CString, OsStr, OsString, c_char, c_int};
@@ -8,18 +8,18 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::{io, ptr};
 
-pub fn user(request: &mut Request, value: OsString) -> Parsed {
+pub fn user(stage: &mut Stage, value: OsString) -> Parsed {
     let id = id("--uid takes the name or the number of a user", &value, user_named)?;
-    request.change(move |command| command.uid(id))
+    stage.change(move |command| command.uid(id))
 }
 
-pub fn group(request: &mut Request, value: OsString) -> Parsed {
+pub fn group(stage: &mut Stage, value: OsString) -> Parsed {
     let id = id("--gid takes the name or the number of a group", &value, group_named)?;
-    request.change(move |command| command.gid(id))
+    stage.change(move |command| command.gid(id))
 }
 
 /// As with `chroot --groups`, an empty list removes all groups.
-pub fn groups(request: &mut Request, value: OsString) -> Parsed {
+pub fn groups(stage: &mut Stage, value: OsString) -> Parsed {
     let rule = "--groups takes names or numbers of groups with commas between them";
     let mut ids = Vec::new();
     if !value.is_empty() {
@@ -29,12 +29,12 @@ pub fn groups(request: &mut Request, value: OsString) -> Parsed {
             ids.push(id(rule, shown, group_named)?);
         }
     }
-    request.change(move |command| command.groups(&ids))
+    stage.change(move |command| command.groups(&ids))
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub fn no_new_privs(request: &mut Request) {
-    request.set(|command| command.no_new_privs(true));
+pub fn no_new_privs(stage: &mut Stage) {
+    stage.set(|command| command.no_new_privs(true));
 }
 
 /// The id that the text names. As with `setpriv`, a name that consists of digits comes before the number.

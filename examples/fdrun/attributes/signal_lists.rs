@@ -2,48 +2,48 @@
 
 use super::parsers;
 use crate::dispositions;
-use crate::request::Request;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::signals;
+use crate::stage::Stage;
 use crate::values::{Parsed, parsed};
 use fdspawn::Signal;
 use std::error::Error;
 use std::ffi::{OsString, c_int};
 
 /// As with `env`, the signals are also taken out of the mask: a blocked signal would not have its default effect.
-pub fn default_signals(request: &mut Request, value: Option<OsString>) -> Parsed {
+pub fn default_signals(stage: &mut Stage, value: Option<OsString>) -> Parsed {
     let signals = list("--default-signal", value)?;
-    block(request, |blocked| blocked.retain(|signal| !signals.contains(signal)));
-    request.change(move |command| command.signal_default(&signals))
+    block(stage, |blocked| blocked.retain(|signal| !signals.contains(signal)));
+    stage.change(move |command| command.signal_default(&signals))
 }
 
-pub fn ignored_signals(request: &mut Request, value: Option<OsString>) -> Parsed {
+pub fn ignored_signals(stage: &mut Stage, value: Option<OsString>) -> Parsed {
     let signals = list("--ignore-signal", value)?;
-    request.change(move |command| command.signal_ignore(&signals))
+    stage.change(move |command| command.signal_ignore(&signals))
 }
 
 /// As with `env`, the signals are added to those that are blocked already.
-pub fn blocked_signals(request: &mut Request, value: Option<OsString>) -> Parsed {
+pub fn blocked_signals(stage: &mut Stage, value: Option<OsString>) -> Parsed {
     let signals = list("--block-signal", value)?;
-    block(request, |blocked| blocked.extend(signals));
+    block(stage, |blocked| blocked.extend(signals));
     Ok(())
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub fn parent_death_signal(request: &mut Request, value: OsString) -> Parsed {
+pub fn parent_death_signal(stage: &mut Stage, value: OsString) -> Parsed {
     let one = |text: &str| match text {
         "keep" => Some(signals::own_parent_death_signal().and_then(signal)),
         "clear" => Some(None),
         _ => Some(Some(signal(parsers::signal(text)?)?)),
     };
-    request.parent_death = Some(parsed("--pdeathsig takes keep, clear or a signal", &value, one)?);
+    stage.parent_death = Some(parsed("--pdeathsig takes keep, clear or a signal", &value, one)?);
     Ok(())
 }
 
 /// Changes the program's mask, which starts as that of fdrun.
-fn block(request: &mut Request, change: impl FnOnce(&mut Vec<Signal>)) {
+fn block(stage: &mut Stage, change: impl FnOnce(&mut Vec<Signal>)) {
     change(
-        request
+        stage
             .blocked
             .get_or_insert_with(|| all().filter(|&signal| dispositions::is_blocked(signal.as_raw())).collect()),
     );

@@ -98,6 +98,24 @@ fn children_are_added_and_removed_at_any_time() {
 }
 
 #[test]
+fn a_time_of_zero_finds_a_child_that_has_ended() {
+    for way in ways() {
+        let mut set = Children::new();
+        let member = set.insert(cat(way), ());
+        assert!(set.next_timeout(Duration::ZERO).unwrap().is_none());
+        let process = set.process(member).unwrap();
+        process.signal(Signal::KILL).unwrap();
+        process.wait().unwrap();
+        // Without a pidfd the set asks at times.
+        let found = (0..1000).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            set.next_timeout(Duration::ZERO).unwrap()
+        });
+        assert_eq!(found.expect("it has ended").status.unwrap().signal(), Some(libc::SIGKILL));
+    }
+}
+
+#[test]
 fn drop_follows_the_policy_of_each_child() {
     for way in ways() {
         let mut detached = cat(way);
