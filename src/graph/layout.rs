@@ -3,6 +3,7 @@
 
 use super::copier::{Copier, CopierKind};
 use super::link::{GraphLink, LinkKind};
+use super::stage::StageFd;
 
 /// The order in which the stages are launched: each reader before the writers of its pipes. In a cycle one of the stages comes before a reader
 /// of its output.
@@ -83,24 +84,38 @@ pub(super) fn stage_in_cycle(stages: usize, links: &[GraphLink], copiers: &[Copi
 /// A stage whose outputs go two ways, and a stage in which the two ways come together again. Such a graph can wait for ever: the second stage
 /// waits for one of its inputs, and the other one is full. A way that has a spool is never full.
 pub(super) fn fork_and_join(stages: usize, links: &[GraphLink], copiers: &[Copier]) -> Option<(usize, usize)> {
-    let mut readers = readers_by_pipes(stages, links);
-    let tees = copiers.iter().filter(|copier| copier.kind != CopierKind::Spool);
-    tees.for_each(|tee| add_readers(&mut readers, links, tee));
+    let branches = branches(stages, links, copiers);
+    let readers: Vec<Vec<usize>> = branches.iter().map(|branches| branches.concat()).collect();
     let reached = reached(stages, &readers);
-    for (fork, branches) in readers.iter().enumerate() {
-        for (index, &one) in branches.iter().enumerate() {
-            for &other in &branches[index + 1..] {
-                let joins = |stage: usize| {
-                    let by = |branch: usize| branch == stage || reached[branch][stage];
-                    stage != fork && by(one) && by(other)
-                };
-                if let Some(join) = (0..stages).find(|&stage| joins(stage)) {
+    for (fork, branches) in branches.iter().enumerate() {
+        for (index, one) in branches.iter().enumerate() {
+            for other in &branches[index + 1..] {
+                let by = |branch: &[usize], stage: usize| branch.iter().any(|&own| own == stage || reached[own][stage]);
+                let join = (0..stages).find(|&stage| stage != fork && by(one, stage) && by(other, stage));
+                if let Some(join) = join {
                     return Some((fork, join));
                 }
             }
         }
     }
     None
+}
+
+/// For each stage, the ways that its output goes: the readers of each of its pipes, and of each output of its tees. Several readers of one pipe
+/// are one way, since each byte goes to one of them.
+fn branches(stages: usize, links: &[GraphLink], copiers: &[Copier]) -> Vec<Vec<Vec<usize>>> {
+    let mut branches = vec![Vec::new(); stages];
+    let stages_of = |ends: &[StageFd]| ends.iter().map(|end| end.stage.index).collect::<Vec<usize>>();
+    for link in links.iter().filter(|link| link.kind == LinkKind::Pipe && !link.to.is_empty()) {
+        link.from.iter().for_each(|from| branches[from.stage.index].push(stages_of(&link.to)));
+    }
+    for tee in copiers.iter().filter(|copier| copier.kind != CopierKind::Spool) {
+        for from in &links[tee.input].from {
+            let outputs = tee.outputs.iter().map(|&output| stages_of(&links[output].to));
+            branches[from.stage.index].extend(outputs);
+        }
+    }
+    branches
 }
 
 /// Which stages each stage reaches by one pipe or more.
@@ -180,6 +195,11 @@ mod tests {
         assert_eq!(fork_and_join(3, &[pipe(0, 1), pipe(0, 2), pipe(1, 2)], &[]), Some((0, 2)));
         assert_eq!(fork_and_join(2, &[pipe(0, 1), pipe(0, 1)], &[]), Some((0, 1)));
         assert_eq!(fork_and_join(4, &[pipe(0, 1), pipe(0, 2), pipe(1, 3)], &[]), None);
+        // Workers that share one pipe for their tasks and one for their results.
+        let end = |index, fd| StageId { graph: 0, index }.fd(fd);
+        let tasks = GraphLink::pipe(&[end(0, 1)], &[end(1, 0), end(2, 0)], None);
+        let results = GraphLink::pipe(&[end(1, 1), end(2, 1)], &[end(3, 0)], None);
+        assert_eq!(fork_and_join(4, &[tasks, results], &[]), None);
     }
 
     #[test]
