@@ -179,6 +179,9 @@ fn suite_passes_if_clone3_answers_eperm() {
 
 own_process! {
     fn suite_passes_without_proc() {
+        if !exhaustive() {
+            return; // In the plain run, tests of closes, tables and teardowns do without /proc themselves.
+        }
         // These tests look at the process through /proc themselves.
         let look_at_proc = [
             "storm",
@@ -261,6 +264,9 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 20] = [
 
 #[test]
 fn suite_passes_if_an_isolated_thread_launches_all_commands() {
+    if !exhaustive() {
+        return; // In the plain run `isolated::` has the tests of such launches.
+    }
     // The table of the thread has no rest that a child could inherit:
     // `failures_have_the_same_text_as_in_plain_spawns_and_leave_nothing`.
     let inherit_the_rest = [
