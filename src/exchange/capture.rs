@@ -34,7 +34,7 @@ impl<'a> Capture<'a> {
     }
 
     /// Sets the bytes that the child reads from its standard input. If the command connects standard input other than by
-    /// [`Stdio::piped`](crate::Stdio::piped), the child reads that, and none of these bytes: [`Captured::unsent`] tells.
+    /// [`Stdio::piped`](crate::Stdio::piped), the child reads that, and none of these bytes: [`Captured::unsent`](crate::Captured::unsent) tells.
     #[must_use]
     pub fn input(mut self, bytes: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         self.input = Some(bytes.as_ref());

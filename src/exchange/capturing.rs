@@ -42,7 +42,7 @@ impl Driven for Capturing<'_> {
         }
     }
 
-    /// After the result, a step is an error ([`Failure::Wait`](crate::Failure::Wait)).
+    /// After the result, a step is an error ([`Failure::Wait`]).
     fn step(&mut self) -> Result<Poll<Captured>> {
         let Some((run, _)) = &mut self.run else { return Err(is_over()) };
         match run.step() {

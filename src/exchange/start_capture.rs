@@ -18,7 +18,7 @@ impl Command<'_> {
     /// bytes dropped.
     ///
     /// When the child has ended, a pipe that another process still holds is read for the grace ([`Capture::grace`]). Then the call returns, with
-    /// [`Stop::Held`].
+    /// [`Stop::Held`](crate::Stop::Held).
     ///
     /// # Errors
     ///
