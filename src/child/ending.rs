@@ -13,10 +13,11 @@ use std::time::Instant;
 
 /// The end of a child ([`Process::end`]) that does not block, from [`Process::ending`]: the caller drives it ([`Driven`]).
 ///
-/// Until it is dropped, other waits for the child do not return, as with [`Process::end`]. If it is dropped before its result, the signals that it
-/// has sent until then stay sent, and no other is sent.
+/// Until it is dropped, other waits for the child do not return, as with [`Process::end`]. If it is dropped before its result, the signals
+/// that it has sent until then stay sent, and no other is sent.
 ///
-/// For [`Reach::Descendants`](crate::Reach::Descendants) and [`Reach::Session`](crate::Reach::Session) a step may take up to 25 ms: it reads `/proc`, and stops the processes before it kills them.
+/// For [`Reach::Descendants`](crate::Reach::Descendants) and [`Reach::Session`](crate::Reach::Session) a step may take up to 25 ms: it reads
+/// `/proc`, and stops the processes before it kills them.
 ///
 /// ```
 /// use fdspawn::{Command, Signal, Teardown, block_on};

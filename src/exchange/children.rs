@@ -373,8 +373,8 @@ impl<'a, T> Children<'a, T> {
         Ok(())
     }
 
-    /// Lets the set of events tell of what a member waits for. If the system refuses that (no memory, no number, no watch is left), the set looks
-    /// at the member from time to time.
+    /// Lets the set of events tell of what a member waits for. If the system refuses that (no memory, no number, no watch is left), the set
+    /// looks at the member from time to time.
     fn update(&mut self, index: usize) -> Result<()> {
         let set = self.event_set()?;
         let Some(Some(entry)) = self.members.get_mut(index) else { return Ok(()) };

@@ -180,7 +180,8 @@ impl<'a> Exchange<'a> {
     ///
     /// The time goes on in the next run if a run stops before it is over. After [`Stop::Held`] the next run has a time of its own.
     ///
-    /// The exchange does not reap the child, unless the system has no other call that tells of its end (OpenBSD, some filters). With several children the time counts from the end of the last one, and the longest counts.
+    /// The exchange does not reap the child, unless the system has no other call that tells of its end (OpenBSD, some filters). With several
+    /// children the time counts from the end of the last one, and the longest counts.
     pub fn child(&mut self, child: &Child, grace: Duration) -> &mut Self {
         self.process(&child.process(), grace)
     }

@@ -207,14 +207,15 @@ impl Graph<'_> {
     /// Starts all stages, feeds the first one, reads the output of the last one and the standard errors of all, and waits for their ends.
     /// It ends all of them if the time is over or a limit is reached.
     ///
-    /// Unless its command or a link connects it, the standard input of the stage that was added first is a pipe with the input, or `/dev/null` if
-    /// there is none, and the standard output of the stage that was added last is a pipe. The standard error of each stage is a pipe of its
-    /// own, so that the error of a failing stage is known. The standard inputs of other stages are `/dev/null`, and their outputs
-    /// are inherited. The ends of reader slots are read; those of writer slots are closed.
+    /// Unless its command or a link connects it, the standard input of the stage that was added first is a pipe with the input, or
+    /// `/dev/null` if there is none, and the standard output of the stage that was added last is a pipe. The standard error of each stage is
+    /// a pipe of its own, so that the error of a failing stage is known. The standard inputs of other stages are `/dev/null`, and their
+    /// outputs are inherited. The ends of reader slots are read; those of writer slots are closed.
     ///
     /// # Errors
     ///
-    /// Those of [`Graph::spawn`] and of [`Command::capture`](crate::Command::capture). A stage that fails is no error: see [`GraphCaptured::check`].
+    /// Those of [`Graph::spawn`] and of [`Command::capture`](crate::Command::capture). A stage that fails is no error: see
+    /// [`GraphCaptured::check`].
     ///
     /// ```
     /// use fdspawn::{Capture, Command, Graph, Stop};

@@ -52,8 +52,9 @@ impl Graph<'_> {
     ///
     /// # Errors
     ///
-    /// [`Failure::Graph`] if the links contradict each other, and those of [`Command::spawn`](crate::Command::spawn) for a stage, which the error names. No stage is
-    /// left then, and the commands can be used again, but for descriptors that were moved into those that had been started.
+    /// [`Failure::Graph`] if the links contradict each other, and those of [`Command::spawn`](crate::Command::spawn) for a stage, which the
+    /// error names. No stage is left then, and the commands can be used again, but for descriptors that were moved into those that had been
+    /// started.
     pub fn spawn(&mut self) -> Result<Running> {
         let started = self.start(|_, _| [StreamDefault::Inherit; 3])?;
         Ok(Running::new(self, started))
@@ -84,8 +85,9 @@ impl Running {
         Self { form, children, members, processes, streams, ends, threads, ended, error: None, on_drop }
     }
 
-    /// Takes this process's end that a slot stands for: of a link ([`Graph::reader`]), or of a stage's command ([`Command::reader`](crate::Command::reader)). The caller
-    /// owns it. `None` if it has been taken before, or if the slot belongs to another graph.
+    /// Takes this process's end that a slot stands for: of a link ([`Graph::reader`]), or of a stage's command
+    /// ([`Command::reader`](crate::Command::reader)). The caller owns it. `None` if it has been taken before, or if the slot belongs to
+    /// another graph.
     pub fn take<T: Handle>(&mut self, slot: Slot<T>) -> Option<T> {
         self.ends.take(slot)
     }
