@@ -210,7 +210,8 @@ fn exchange(entrance: &Entrance, command: &mut Command<'static>, slot: Slot<Pipe
         let mut exchange = Exchange::new();
         exchange.feed(stdin, "input");
         let output = exchange.drain(stdout, Keep::AtMost(1000));
-        exchange.child(&child, LONG).timeout(LONG);
+        // Whether the run notices the end of a watched child depends on time. `Command::capture` watches its child, and waits for it.
+        exchange.timeout(LONG);
         let stop = if entrance.what == What::Exchange { exchange.run()? } else { block_on(&mut exchange)? };
         Ok((stop, exchange.bytes(output)))
     });
