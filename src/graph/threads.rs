@@ -20,25 +20,38 @@ pub(super) struct CopyThreads {
 }
 
 impl CopyThreads {
-    /// Starts the threads. `take` takes the end that the library has of a link.
+    /// Starts the threads, all or none. `take` takes the end that the library has of a link.
     pub(super) fn start(
         copiers: &[Copier],
-        mut take: impl FnMut(usize) -> Option<OwnedFd>,
+        take: impl FnMut(usize) -> Option<OwnedFd>,
     ) -> std::result::Result<Self, Problem> {
+        let mut threads = Self::default();
         if copiers.is_empty() {
-            return Ok(Self::default());
+            return Ok(threads);
         }
+        if let Err(problem) = threads.start_all(copiers, take) {
+            // No stage has been started, so the pipes of the other threads are empty, and these threads end at once.
+            if let Err(error) = threads.finish() {
+                tracing::warn!(%error, "the thread of a graph that could not be started has failed");
+            }
+            return Err(problem);
+        }
+        Ok(threads)
+    }
+
+    fn start_all(
+        &mut self,
+        copiers: &[Copier],
+        mut take: impl FnMut(usize) -> Option<OwnedFd>,
+    ) -> std::result::Result<(), Problem> {
         let _guard = lock_stdio_numbers_if_closed();
         let what = "a descriptor of a tee or a spool";
         let failed = |error: io::Error| Problem::io(Failure::ParentOpen { what }, &error);
-        let over = eventfd(0, EventfdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
-        // From here on the drop of the pipes ends the threads that have been started.
-        let mut threads = Self { threads: Vec::new(), over: Some(over) };
+        let over = self.over.insert(eventfd(0, EventfdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?);
         for Copier { kind, input, outputs } in copiers {
             let Some(input) = take(*input) else { continue };
             let outputs = outputs.iter().filter_map(|output| take(*output)).collect();
-            let over = threads.over.as_ref().map(OwnedFd::try_clone).transpose().map_err(failed)?;
-            let Some(over) = over else { continue };
+            let over = over.try_clone().map_err(failed)?;
             let store = CopyStore::open(*kind).map_err(failed)?;
             let (kind, pipes) = (*kind, CopyPipes { input, outputs, over });
             let run = move || {
@@ -47,9 +60,9 @@ impl CopyThreads {
                 copy(kind, pipes, &store)
             };
             let thread = Builder::new().name("fdspawn copy".to_owned()).spawn(run);
-            threads.threads.push(thread.map_err(|error| Problem::io(Failure::Thread, &error))?);
+            self.threads.push(thread.map_err(|error| Problem::io(Failure::Thread, &error))?);
         }
-        Ok(threads)
+        Ok(())
     }
 
     /// After the ends of all stages: lets the threads move what is left, and waits for them.

@@ -1,0 +1,137 @@
+//! Tees and spools: their bytes, ends of readers, and what is left after a failure.
+
+use super::{Files, shell, tool, ways};
+use crate::own_process;
+use crate::support::children;
+use crate::support::seccomp::refuse;
+use crate::support::sources::{hard_limit, set_limit};
+use crate::support::table::open_numbers;
+use fdspawn::{Command, Failure, Graph, Launcher};
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A graph with a tee to two branches that come together again, one of them by a spool.
+fn graph<'fd>(way: (Launcher, bool), source: Command<'fd>) -> Graph<'fd> {
+    let mut graph = Graph::new();
+    let source = graph.stage(source);
+    let (one, other) = (graph.stage(tool(way, &["cat"])), graph.stage(tool(way, &["cat"])));
+    let join = graph.stage(shell(way, "cat <&5; cat"));
+    graph.tee(source.stdout(), [one.stdin(), other.stdin()]).pipe([one.stdout()], [join.fd(5)]);
+    graph.spool(other.stdout(), join.stdin());
+    graph
+}
+
+/// Waits until this process has as many threads as before. The kernel lists a thread that was joined for a moment.
+fn wait_for_threads(count: usize) {
+    let start = Instant::now();
+    while std::fs::read_dir("/proc/self/task").unwrap().count() != count {
+        assert!(start.elapsed() < LONG, "a thread is left");
+        std::thread::yield_now();
+    }
+}
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+#[test]
+fn branches_of_a_tee_have_all_bytes_and_a_spool_lets_them_come_together() {
+    let text: String = (0..300_000).map(|number| format!("{number}\n")).collect();
+    for way in ways() {
+        let output = graph(way, tool(way, &["seq", "0", "299999"])).output().unwrap().check().unwrap();
+        assert!(output.stdout == [text.as_bytes(), text.as_bytes()].concat());
+    }
+}
+
+#[test]
+fn reader_that_ends_does_not_stop_the_others_unless_asked() {
+    for way in ways() {
+        for stops in [false, true] {
+            let mut graph = Graph::new();
+            let source = graph.stage(tool(way, &["seq", "1000000"]));
+            let (early, all) = (graph.stage(tool(way, &["true"])), graph.stage(tool(way, &["wc", "-l"])));
+            let ends = [early.stdin(), all.stdin()];
+            if stops {
+                graph.tee_until_first(source.stdout(), ends)
+            } else {
+                graph.tee(source.stdout(), ends)
+            };
+            let output = graph.output().unwrap();
+            output.statuses.check().unwrap();
+            let lines: u32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+            assert_eq!(lines < 1_000_000, stops, "{lines}");
+            assert_eq!(output.statuses.of(source).signal(), stops.then_some(libc::SIGPIPE));
+        }
+    }
+}
+
+#[test]
+fn writer_gets_sigpipe_when_the_last_reader_has_ended() {
+    for way in ways() {
+        let mut graph = Graph::new();
+        let yes = graph.stage(tool(way, &["yes"]));
+        let readers = [(); 3].map(|()| graph.stage(tool(way, &["head", "-n", "1"])).stdin());
+        graph.tee(yes.stdout(), readers);
+        let statuses = graph.spawn().unwrap().wait_timeout(LONG).unwrap().expect("all end");
+        assert_eq!(statuses.of(yes).signal(), Some(libc::SIGPIPE));
+        statuses.check().unwrap();
+    }
+}
+
+own_process! {
+    fn failed_start_leaves_no_thread_no_descriptor_and_no_child() {
+        let files = Files::new();
+        let script = files.program("script", "#!/no/such/interpreter\n");
+        let (before, started, count) = (open_numbers(), children(), threads());
+        for way in ways() {
+            let error = graph(way, tool(way, &[script.to_str().unwrap()])).spawn().unwrap_err();
+            assert!(matches!(error.failure(), Failure::Interpreter { .. }), "{error}");
+            assert_eq!((open_numbers(), children()), (before.clone(), started));
+            wait_for_threads(count);
+        }
+    }
+}
+
+own_process! {
+    fn full_table_leaves_no_thread_no_descriptor_and_no_child() {
+        let (before, started, count, hard) = (open_numbers(), children(), threads(), hard_limit());
+        for way in ways() {
+            let (mut errors, mut runs) = (0, 0);
+            for limit in 3..60 {
+                set_limit(before.len() as u64 + limit, hard);
+                let output = graph(way, tool(way, &["echo", "text"])).output();
+                set_limit(hard, hard);
+                match output {
+                    Err(error) => {
+                        errors += 1;
+                        assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
+                    }
+                    Ok(output) => {
+                        runs += 1;
+                        assert_eq!(output.check().unwrap().stdout, b"text\ntext\n");
+                    }
+                }
+                assert_eq!((open_numbers(), children()), (before.clone(), started), "a limit of {limit}");
+                wait_for_threads(count);
+            }
+            assert!(errors > 5 && runs > 5, "{errors} errors, {runs} runs");
+        }
+    }
+}
+
+own_process! {
+    fn refused_call_of_a_thread_is_an_error_and_ends_the_graph() {
+        let (before, started, count) = (open_numbers(), children(), threads());
+        if refuse(&[libc::SYS_tee], libc::ENOSYS) {
+            for way in ways() {
+                let error = graph(way, tool(way, &["seq", "1000000"])).output().unwrap_err();
+                let text = "cannot move bytes between the stages of a graph: Function not implemented";
+                assert_eq!(error.to_string(), text);
+                assert_eq!((open_numbers(), children()), (before.clone(), started));
+                wait_for_threads(count);
+            }
+        }
+    }
+}
