@@ -64,7 +64,7 @@ impl Stream {
         all_lines: bool,
     ) -> io::Result<Self> {
         let mut from = OwnedFd::from(pipe);
-        // What the limit lets through goes through a pipe of fdrun, whatever reads it.
+        // fdrun writes the bytes up to the limit to a pipe of its own, and reads them there by lines or to a file.
         let limit = match reading.limit {
             Some(left) => {
                 let (reader, writer) = io::pipe()?;

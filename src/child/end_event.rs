@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The end of a child as an event: by its pidfd, or else by a look at it from time to time.
+/// The end of a child as an event: by its pidfd, or else by a question to the kernel every 0.5 to 16 ms.
 #[derive(Debug)]
 pub(crate) struct EndEvent {
     spawned: Arc<Spawned>,

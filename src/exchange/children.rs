@@ -304,7 +304,7 @@ impl<'a, T> Children<'a, T> {
             // An alarm that has gone off would make the set ready again and again.
             self.set_alarm()?;
             let now = Instant::now();
-            // After the deadline the set is looked at once more.
+            // After the deadline the loop asks the kernel for events once more, and takes what has happened until then.
             is_over = deadline.is_some_and(|deadline| deadline <= now);
             let until = if self.queue.is_empty() { self.times.first() } else { Some(now) };
             let until = deadline.into_iter().chain(until).min();
@@ -374,7 +374,7 @@ impl<'a, T> Children<'a, T> {
     }
 
     /// Lets the set of events tell of what a member waits for. If the system refuses that (no memory, no number, no watch is left), the set
-    /// looks at the member from time to time.
+    /// steps the member every 16 ms.
     fn update(&mut self, index: usize) -> Result<()> {
         let set = self.event_set()?;
         let Some(Some(entry)) = self.members.get_mut(index) else { return Ok(()) };
@@ -382,7 +382,7 @@ impl<'a, T> Children<'a, T> {
             Ok(true) => Some(Instant::now()),
             Ok(false) => entry.run.wakes_at(),
             Err(errno) => {
-                tracing::debug!(%errno, "a child is looked at from time to time");
+                tracing::debug!(%errno, "the system has no watch for a child: the set asks for its end every 16 ms");
                 Instant::now().checked_add(LOOK).into_iter().chain(entry.run.wakes_at()).min()
             }
         };

@@ -302,7 +302,7 @@ impl GraphFlows {
             form.set_slots(index, &own);
             all.extend(own);
             drop(child.stdin.take());
-            // A stage before the last one that pipes its output to this process: nobody can take it.
+            // A stage before the last one pipes its output to this process. The caller gets no handle of that pipe.
             let _ = child.stdout.take().map(|stdout| exchange.discard(stdout));
         }
         let mut slots = Vec::new();

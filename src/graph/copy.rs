@@ -41,7 +41,7 @@ impl CopyStore {
     }
 }
 
-/// Moves bytes until the input is at its end, or nobody reads the outputs.
+/// Moves bytes until the input is at its end, or until no process has a read end of an output.
 pub(super) fn copy(kind: CopierKind, pipes: CopyPipes, store: &CopyStore) -> Result<(), Errno> {
     match (kind, store) {
         (CopierKind::Tee { stops_early }, CopyStore::Null(null)) => Tee::new(pipes, null, stops_early).run(),
@@ -115,7 +115,7 @@ impl<'a> Tee<'a> {
         self.outputs.iter_mut().for_each(|output| output.ahead -= left);
         while left > 0 {
             match retry_on_intr(|| splice(&self.input, None, self.null, None, left, SpliceFlags::empty()))? {
-                0 => return Err(Errno::IO), // The input contains these bytes, and nobody else reads it.
+                0 => return Err(Errno::IO), // The input contains these bytes, and this thread alone reads it.
                 length => left -= length,
             }
             (is_empty, is_full) = (false, false);

@@ -144,7 +144,7 @@ impl Running {
         result
     }
 
-    /// Waits until all stages have ended. It first closes the ends of standard inputs that nobody has taken.
+    /// Waits until all stages have ended. It first closes the ends of standard inputs that the caller has not taken.
     ///
     /// # Errors
     ///
@@ -227,7 +227,7 @@ impl Running {
         started.and(statuses)
     }
 
-    /// Moves all of this process's ends that nobody has taken into an exchange that reads them and drops the bytes, and waits.
+    /// Gives the ends that the caller has not taken to an exchange, which reads them and drops the bytes, and waits for the stages.
     pub(super) fn wait_and_discard(mut self) -> Result<Statuses> {
         self.close_inputs();
         let mut exchange = Exchange::new();

@@ -24,7 +24,7 @@ pub(super) struct StartedGraph {
 pub(super) type StreamDefaults = [StreamDefault; 3];
 
 impl Graph<'_> {
-    /// Starts all stages. `defaults` says what the streams of a stage are that nobody connects.
+    /// Starts all stages. `defaults` says what a standard stream of a stage is that neither the stage's command nor a link connects.
     pub(super) fn start(&mut self, defaults: impl Fn(usize, usize) -> StreamDefaults) -> Result<StartedGraph> {
         let refused = |refusal| Error::new(Subject::Graph, Failure::Graph(refusal), None);
         self.refusal().map_err(refused)?;

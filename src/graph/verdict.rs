@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(to_blame(&line(&[PIPE, PIPE, exit(3)])), Some(2), "the cause, and not who came first");
         assert_eq!(failed(&line(&[PIPE, PIPE, exit(3)])), [true; 3]);
         let mut ends = line(&[PIPE]);
-        assert_eq!(to_blame(&ends), Some(0), "nobody reads");
+        assert_eq!(to_blame(&ends), Some(0), "no process reads it");
         ends[0].has_outside_reader = true;
         assert_eq!(to_blame(&ends), None);
     }

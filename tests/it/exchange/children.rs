@@ -2,6 +2,7 @@
 
 use super::{shell, ways};
 use crate::own_process;
+use crate::support::running::is_gone;
 use crate::support::seccomp::refuse_to_thread;
 use crate::support::table::open_numbers;
 use crate::support::tiny::tiny_reader;
@@ -10,7 +11,7 @@ use fdspawn::{
     Capture, Child, Children, Driven, Exchange, Failure, Keep, OnDrop, Reach, Signal, Stdio, Stop, Teardown,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::Pid;
 use std::fs::File;
 use std::io::pipe;
 use std::ops::ControlFlow;
@@ -24,20 +25,6 @@ const LONG: Duration = Duration::from_secs(60);
 /// A child that ends when its standard input does.
 fn cat(way: (fdspawn::Launcher, bool)) -> Child {
     shell(way, "exec cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
-}
-
-fn is_gone(pid: u32) -> bool {
-    let pid = Pid::from_raw(pid.cast_signed()).unwrap();
-    let start = Instant::now();
-    // A process that was killed needs a moment, and its parent may be another one.
-    while test_kill_process(pid).is_ok() && start.elapsed() < LONG / 6 {
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-        if state.contains(") Z ") {
-            return true;
-        }
-        std::thread::sleep(WHILE / 10);
-    }
-    test_kill_process(pid).is_err()
 }
 
 #[test]
@@ -210,7 +197,7 @@ fn two_hundred_children_with_deadlines_leave_nothing() {
         }
         if let Some(sleeper) = sleeper {
             if finished.tag % 4 == 2 {
-                // The child has ended by itself, so the set has ended nobody.
+                // The child has ended by itself, so the set has sent no signal to the process that the child has started.
                 rustix::process::kill_process(Pid::from_raw(sleeper.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
             }
             assert!(is_gone(sleeper.parse().unwrap()));

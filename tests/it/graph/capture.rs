@@ -1,8 +1,9 @@
 //! `Graph::capture`: input, time limits, limits of the output, graces, and stages that are stuck.
 
-use super::{Files, LONG, SHORT, is_gone, pids, shell, shell_with, tool, ways};
+use super::{Files, LONG, SHORT, pids, shell, shell_with, tool, ways};
 use crate::own_process;
 use crate::support::children;
+use crate::support::running::is_gone;
 use crate::support::table::open_numbers;
 use fdspawn::{Capture, Failure, Graph, Keep, Reach, Signal, Stdio, Stop, Teardown};
 use std::os::unix::process::ExitStatusExt;

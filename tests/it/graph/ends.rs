@@ -1,7 +1,8 @@
 //! How a running graph is waited for and ended: time limits, every reach, groups, drops, signals, and a poll loop.
 
-use super::{Files, LONG, SHORT, is_gone, pids, shell, shell_with, tool, ways};
+use super::{Files, LONG, SHORT, pids, shell, shell_with, tool, ways};
 use crate::own_process;
+use crate::support::running::is_gone;
 use crate::support::seccomp::refuse;
 use crate::support::table::open_numbers;
 use crate::support::{LAUNCHERS, children};

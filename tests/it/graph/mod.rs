@@ -2,6 +2,7 @@
 
 mod capture;
 mod checks;
+mod copiers;
 mod ends;
 mod explain;
 mod lines;
@@ -17,7 +18,6 @@ mod tables;
 use crate::support;
 use crate::support::{LAUNCHERS, exhaustive, helper};
 use fdspawn::{Command, Launcher};
-use rustix::process::{Pid, test_kill_process};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -82,21 +82,6 @@ impl Files {
         support::sources::program(&self.path(name), text.as_bytes(), 0o755);
         self.path(name)
     }
-}
-
-/// Whether a process ends, or has ended, soon.
-fn is_gone(pid: u32) -> bool {
-    let pid = Pid::from_raw(pid.cast_signed()).unwrap();
-    let start = Instant::now();
-    // A process that was killed needs a moment, and its parent may be another one.
-    while test_kill_process(pid).is_ok() && start.elapsed() < LONG / 6 {
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-        if state.contains(") Z ") {
-            return true;
-        }
-        std::thread::sleep(SHORT / 20);
-    }
-    test_kill_process(pid).is_err()
 }
 
 /// The process ids that scripts have written to a file, one in each line. Waits until there are so many.
