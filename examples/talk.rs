@@ -1,7 +1,7 @@
 //! A conversation by lines with a program that answers questions, in one thread, with a deadline for each answer.
 //!
 //! ```text
-//! cargo run --example talk -- [bc|python3] [QUESTION]...
+//! cargo run --example talk -- [--timeout SECONDS] [bc|python3] [QUESTION]...
 //! ```
 //!
 //! An answer is one line. One [`Exchange`] reads the program's lines for the whole conversation, and has one feed for each question. Each line stops the run, and the
@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// How long the program has for an answer.
+/// How long the program has for an answer, if no other time is given.
 const TIME: Duration = Duration::from_secs(5);
 
 /// A longer line comes in pieces.
@@ -22,6 +22,13 @@ const LONGEST: usize = 4096;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut time = TIME;
+    if arguments.first().is_some_and(|name| name == "--timeout") {
+        arguments.remove(0);
+        let seconds = if arguments.is_empty() { None } else { arguments.remove(0).parse().ok() };
+        time =
+            seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or("--timeout needs seconds")?;
+    }
     let is_python = arguments.first().is_some_and(|name| name == "python3");
     if arguments.first().is_some_and(|name| is_python || name == "bc") {
         arguments.remove(0);
@@ -47,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{question}");
         // A feed closes its descriptor after its bytes, and the next question needs the pipe, too. So the feed gets a duplicate.
         exchange.feed_owned(questions_to.try_clone()?, question + "\n");
-        match exchange.timeout(TIME).run()? {
+        match exchange.timeout(time).run()? {
             Stop::Asked(_) => println!("    {}", answer.lock().expect("no function panics with it").trim_end()),
             Stop::Deadline => {
                 // A late answer would pass for the answer to the next question, so this question is the last one.

@@ -89,7 +89,8 @@ fn talk_shows_answers_and_the_one_that_does_not_come_in_time() {
     if !tools::has("bc") {
         return;
     }
-    let found = run("talk", &["bc", "6 * 7", "2 ^ 100", "1 +", "while (1) {}", "6 * 9"].map(Path::new));
+    let found =
+        run("talk", &["--timeout", "2", "bc", "6 * 7", "2 ^ 100", "1 +", "while (1) {}", "6 * 9"].map(Path::new));
     let text = String::from_utf8(found.stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     // Each `bc` has its own words for a syntax error.
@@ -99,6 +100,12 @@ fn talk_shows_answers_and_the_one_that_does_not_come_in_time() {
     let expected = ["while (1) {}", "    no answer in time", "the program was ended: signal: 15 (SIGTERM)"];
     assert_eq!(*rest, expected);
     assert_eq!((found.status.code(), &*found.stderr), (Some(0), &b""[..]));
+
+    for arguments in [&["--timeout", "soon", "1"][..], &["--timeout"]] {
+        let found = run("talk", &arguments.iter().map(Path::new).collect::<Vec<_>>());
+        assert_eq!((found.status.code(), found.stdout), (Some(1), vec![]));
+        assert_eq!(String::from_utf8(found.stderr).unwrap(), "Error: \"--timeout needs seconds\"\n");
+    }
 
     let found = run("talk", &["quit", "6 * 7"].map(Path::new));
     let expected = "quit\n    no answer: the program has ended\nthe program has ended: exit status: 0\n";

@@ -49,6 +49,11 @@ fn fdrun() -> &'static Path {
     TOOL.get_or_init(|| built::example("fdrun"))
 }
 
+/// Whether this run is of the whole suite.
+fn exhaustive() -> bool {
+    std::env::var_os("FDSPAWN_TEST_EXHAUSTIVE").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 /// How a run has ended, and what it has printed.
 #[derive(Debug, PartialEq)]
 struct Outcome {

@@ -1,7 +1,7 @@
 //! `--timeout`, `--signal` and `--kill-after`: statuses and signals, beside those of `timeout`.
 
 use super::signals::{self, WAIT};
-use super::{LAUNCHERS, Outcome, fdrun, outcome, run, tools};
+use super::{LAUNCHERS, Outcome, exhaustive, fdrun, outcome, run, tools};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -64,25 +64,24 @@ fn statuses_are_those_of_timeout() {
         tools::skip("timeout is not that of coreutils");
         return;
     }
-    let expected = at_once(CASES, |(of_timeout, _, program)| ended(&format!("timeout {of_timeout} {program}")));
     // The other trees take as long again, and `trees.rs` has them, too.
-    let count = if exhaustive() { 2 } else { 1 };
-    for trees in [["", "--tree group"], ["--tree session", "--tree descendants"]].into_iter().take(count) {
-        let cases: Vec<_> =
-            trees.into_iter().flat_map(|tree| CASES.iter().zip(&expected).map(move |case| (tree, case))).collect();
-        at_once(&cases, |(tree, ((of_timeout, of_fdrun, program), (expected, time)))| {
-            let launcher = LAUNCHERS[program.len() % LAUNCHERS.len()];
-            let fdrun = format!("fdrun {of_fdrun} --launcher {launcher} {tree} -- {program}");
-            let (found, own_time) = ended(&fdrun);
-            assert_eq!(&found, expected, "timeout {of_timeout} {program}: {time:?}; {fdrun}: {own_time:?}");
-            assert!(own_time < Duration::from_secs(40), "{fdrun}: {own_time:?}, timeout: {time:?}");
-        });
-    }
-}
-
-/// Whether this run is of the whole suite.
-fn exhaustive() -> bool {
-    std::env::var_os("FDSPAWN_TEST_EXHAUSTIVE").is_some_and(|value| !value.is_empty() && value != "0")
+    let trees = if exhaustive() {
+        &["", "--tree group", "--tree session", "--tree descendants"][..]
+    } else {
+        &["", "--tree group"]
+    };
+    at_once(CASES, |(of_timeout, of_fdrun, program)| {
+        let timeout = format!("timeout {of_timeout} {program}");
+        let launcher = LAUNCHERS[program.len() % LAUNCHERS.len()];
+        let of_trees = trees.iter().map(|tree| format!("fdrun {of_fdrun} --launcher {launcher} {tree} -- {program}"));
+        let commands: Vec<String> = std::iter::once(timeout).chain(of_trees).collect();
+        let found = at_once(&commands, |command| ended(command));
+        let (expected, time) = &found[0];
+        for (fdrun, (found, own_time)) in commands.iter().zip(&found).skip(1) {
+            assert_eq!(found, expected, "{}: {time:?}; {fdrun}: {own_time:?}", commands[0]);
+            assert!(*own_time < Duration::from_secs(40), "{fdrun}: {own_time:?}, timeout: {time:?}");
+        }
+    });
 }
 
 /// Calls a function for all values at the same time, since most of them wait.

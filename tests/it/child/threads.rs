@@ -30,7 +30,7 @@ fn children_of_many_threads_do_not_hold_each_others_pipes() {
     std::thread::scope(|scope| {
         for thread in 0..8 {
             scope.spawn(move || {
-                for index in 0..40 {
+                for index in 0..crate::support::rounds(12, 40) {
                     let launcher = LAUNCHERS[(thread + index) % 2];
                     let mut command = helper("cat");
                     command.launcher(launcher).stdin(Stdio::piped()).stdout(Stdio::piped());

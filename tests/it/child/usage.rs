@@ -30,12 +30,12 @@ own_process! {
     fn usage_of_a_child_is_what_the_kernel_adds_to_that_of_all_children() {
         // The first burns time in user mode, the second in the kernel, the third has a child that does. Many kernels guess from samples how
         // the sum divides into the two.
-        const COUNT: &str = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
-        const COPY: &str = "exec dd if=/dev/zero of=/dev/null bs=1 count=200000 2>/dev/null";
+        const COUNT: &str = "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done";
+        const COPY: &str = "exec dd if=/dev/zero of=/dev/null bs=1 count=60000 2>/dev/null";
         // The first spawn of a process makes a child that finds out what the system can do.
         ways().for_each(|way| assert!(shell_by(way, "exit").status().unwrap().success()));
         for way in ways() {
-            for script in [COUNT, COPY, "/bin/sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'; true"] {
+            for script in [COUNT, COPY, "/bin/sh -c 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done'; true"] {
                 let before = of_all_children();
                 let (status, usage) = shell_by(way, script).spawn().unwrap().wait_usage().unwrap();
                 let (usage, after) = (usage.expect("no other code reaps it"), of_all_children());

@@ -1,6 +1,7 @@
 //! Ranges of descriptors, closed or marked by number, by each of the library's fallbacks.
 
 use crate::own_process;
+use crate::support::exhaustive;
 use crate::support::mounts::unmount_proc;
 use crate::support::seccomp::refuse;
 use crate::support::sources::{close, hard_limit, memory_at};
@@ -52,8 +53,13 @@ by_all_means! {
     private_table_is_marked, private_table_is_marked_by_the_list, private_table_is_marked_by_a_search: unshares_and_marks;
 }
 
+/// All of them, or two of them in the plain run: each search asks for a million numbers.
+fn some<T>(all: &[T]) -> &[T] {
+    if exhaustive() { all } else { &all[..2] }
+}
+
 fn closes_all_from() {
-    for first in [1 << 14, 128, 64, 5, 3] {
+    for &first in some(&[128, 3, 1 << 14, 64, 5]) {
         open_all();
         // SAFETY: no value owns what is closed, except the descriptor of the panic hook.
         unsafe { close_from(first).unwrap() };
@@ -67,12 +73,12 @@ fn closes_all_from() {
 fn keeps_what_is_listed() {
     let keeps: [&[RawFd]; 5] = [
         &[0, 1, 2, 4000],
+        &[2, 15_000, 4000, 11, 4999, 64, 64, 63],
         &[4000, 2, 1, 0, 64, 64, 3],
         &[0, 1, 2, 15_000, 4000, 63, 65],
-        &[2, 4000, 11, 4999],
         &[4000],
     ];
-    for keep in keeps {
+    for &keep in some(&keeps) {
         let opened = open_all();
         for number in 0..=2 {
             if !is_open(number) {

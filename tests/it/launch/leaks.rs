@@ -3,7 +3,7 @@
 use crate::own_process;
 use crate::support;
 use crate::support::table::Table;
-use crate::support::{LAUNCHERS, children, exhaustive};
+use crate::support::{LAUNCHERS, children, rounds};
 use fdspawn::Stdio;
 
 /// The process's resident memory, in pages.
@@ -32,7 +32,7 @@ own_process! {
         // Memory that the process allocates once is allocated in this round.
         round(200);
         let (table, memory) = (Table::current(), resident());
-        round(if exhaustive() { 4800 } else { 1200 });
+        round(rounds(400, 4800));
         assert_eq!(Table::current(), table);
         assert_eq!(children(), 0);
         let grown = resident().saturating_sub(memory);

@@ -116,7 +116,8 @@ fn all_pass(command: &mut Command<'_>, count: usize) -> String {
 /// The test binary, which runs all tests that it does not skip.
 fn suite<'fd>() -> Command<'fd> {
     let mut command = Command::new(test_binary());
-    command.env_remove(own_process::VARIABLE);
+    // Several reruns go on at the same time, so that each has few threads.
+    command.env_remove(own_process::VARIABLE).env("RUST_TEST_THREADS", "2");
     command
 }
 

@@ -2,7 +2,7 @@
 
 use crate::own_process;
 use crate::support;
-use crate::support::{LAUNCHERS, children, exhaustive, helper};
+use crate::support::{LAUNCHERS, children, helper, rounds};
 use fdspawn::Features;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -165,7 +165,7 @@ own_process! {
             for launcher in LAUNCHERS {
                 let mut command = support::command(&tiny);
                 command.launcher(launcher);
-                for _ in 0..if exhaustive() { 5000 } else { 1000 } {
+                for _ in 0..rounds(400, 5000) {
                     let status = command.status().unwrap();
                     assert!(status.success(), "{status}");
                 }
@@ -173,7 +173,7 @@ own_process! {
         });
         assert_eq!(state(), before);
         assert_eq!(ELSEWHERE.load(Ordering::Relaxed), 0);
-        assert!(HERE.load(Ordering::Relaxed) > 1000, "the storm did not come: {}", HERE.load(Ordering::Relaxed));
+        assert!(HERE.load(Ordering::Relaxed) > rounds(400, 1000), "the storm did not come: {}", HERE.load(Ordering::Relaxed));
         assert_eq!(children(), 0);
     }
 }
@@ -199,7 +199,7 @@ own_process! {
                 for missing in [Features::empty(), Features::CLONE3] {
                     let mut command = support::command(&tiny);
                     command.launcher(launcher).missing(missing);
-                    for _ in 0..if exhaustive() { 1000 } else { 400 } {
+                    for _ in 0..rounds(150, 1000) {
                         let status = command.status().unwrap();
                         assert!(status.success(), "{launcher:?}, {missing:?}: {status}");
                     }

@@ -17,7 +17,7 @@ own_process! {
             libc::sched_setaffinity(0, size_of_val(&set), &raw const set);
         }
         for launcher in LAUNCHERS {
-            for _ in 0..200 {
+            for _ in 0..crate::support::rounds(50, 200) {
                 let mut command = helper("traced");
                 let mut child = command.arg("7").launcher(launcher).stdin(Stdio::piped()).spawn().unwrap();
                 // If `spawn` waited for the end of the program, it would never return: the program reads until this drop.

@@ -1,12 +1,13 @@
 //! Launches under valgrind, which emulates system calls: it has no `clone3`, and forks instead of sharing memory.
 
 use crate::support::tools::has;
-use crate::support::{helper, tiny::tiny_program};
+use crate::support::{exhaustive, helper, tiny::tiny_program};
 use std::process::Command;
 
 #[test]
 fn valgrind_runs_each_kind_of_launch_and_finds_no_error() {
-    if has("valgrind") {
+    // It takes seconds, and so is left to the run of the whole suite.
+    if exhaustive() && has("valgrind") {
         let program = tiny_program();
         let launches = helper("launch-in-each-way");
         let mut valgrind = Command::new("valgrind");

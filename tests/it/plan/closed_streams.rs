@@ -147,7 +147,7 @@ own_process! {
         close(0);
         let over = &std::sync::atomic::AtomicBool::new(false);
         let directory = tempfile::tempdir().unwrap();
-        let outs: Vec<_> = (0..200).map(|index| directory.path().join(index.to_string())).collect();
+        let outs: Vec<_> = (0..support::rounds(60, 200)).map(|index| directory.path().join(index.to_string())).collect();
         std::thread::scope(|scope| {
             for launcher in LAUNCHERS {
                 scope.spawn(move || {

@@ -18,7 +18,7 @@ own_process! {
                 });
             }
             let _over = Over(&over);
-            for _ in 0..300 {
+            for _ in 0..support::rounds(60, 300) {
                 let (reader, writer) = std::io::pipe().unwrap();
                 // SAFETY: the copy spawns, and ends. The C library's own locks are right in the copy, as glibc promises for fork.
                 let copy = unsafe { libc::fork() };

@@ -67,6 +67,11 @@ pub fn exhaustive() -> bool {
     std::env::var_os(EXHAUSTIVE).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// The count of rounds in the plain run, or in that of the whole suite.
+pub fn rounds(plain: usize, whole: usize) -> usize {
+    if exhaustive() { whole } else { plain }
+}
+
 /// Set to `fork` to launch all commands by fork that choose no launcher.
 pub const LAUNCHER: &str = "FDSPAWN_TEST_LAUNCHER";
 
