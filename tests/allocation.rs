@@ -106,6 +106,40 @@ fn children_that_succeed_allocate_nothing() {
     }
 }
 
+/// Set for a process that counts its allocations before its main function, when it has one thread.
+const ALONE: &str = "FDSPAWN_TEST_ALONE";
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static ENTER: extern "C" fn() = count_alone;
+
+extern "C" fn count_alone() {
+    if std::env::var_os(ALONE).is_none() {
+        return;
+    }
+    for launcher in [Launcher::Clone, Launcher::Fork] {
+        let status = || assert!(Command::new("/bin/true").launcher(launcher).status().unwrap().success());
+        (0..3).for_each(|_| status());
+        println!("{}", allocations(status));
+    }
+    std::thread::spawn(|| ()).join().unwrap();
+    let status = || assert!(Command::new("/bin/true").status().unwrap().success());
+    println!("{}", allocations(status));
+    std::process::exit(0);
+}
+
+#[test]
+fn process_with_one_thread_does_not_copy_its_environment() {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = command.env_clear().env(ALONE, "1").envs((0..50).map(|n| (format!("V{n}"), "x"))).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let counts: Vec<usize> = text.lines().map(|line| line.parse().unwrap()).collect();
+    let [clone, fork, with_a_second_thread] = counts[..] else { panic!("{text}") };
+    // What is left are the name of the program and the command's lists.
+    assert!(clone <= 4 && fork <= 4, "{text}");
+    assert!(with_a_second_thread > 100, "two for each variable: {text}");
+}
+
 /// A directory that lives as long as the process.
 fn file_of(path: &str) -> &'static File {
     Box::leak(Box::new(File::open(path).unwrap()))

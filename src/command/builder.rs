@@ -198,7 +198,8 @@ impl<'fd> Command<'fd> {
     /// The command's changes apply to the prepared environment, made before or after this call. There is one exception:
     /// [`Command::env_remove`] has no effect if it comes after an `env_clear` and before this call.
     ///
-    /// If the command changes no variable, spawns pass the prepared environment to `execve(2)` without a copy.
+    /// If the command changes no variable, spawns pass the prepared environment to `execve(2)` without a copy. The parent's own environment is
+    /// copied for each spawn, unless the process has never had a second thread (with glibc): another thread could change it meanwhile.
     ///
     /// ```
     /// use fdspawn::{Command, Environment};

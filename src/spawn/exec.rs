@@ -89,12 +89,12 @@ impl Command<'_> {
     }
 
     fn replace(&mut self, buffers: &mut Buffers, targets: Targets) -> LaunchError {
-        let prepared = match prepare(self, &Defaults::INHERIT, Mode::IN_PLACE, buffers) {
+        let mut prepared = match prepare(self, &Defaults::INHERIT, Mode::IN_PLACE, buffers) {
             Ok(prepared) => prepared,
             Err(problem) => return problem.into(),
         };
         let mut changed = Changed::default();
-        let error = match changed.make(self, &prepared, targets) {
+        let error = match prepared.settle_environment(self).and_then(|()| changed.make(self, &prepared, targets)) {
             Err(problem) => problem.into(),
             Ok(()) => {
                 let hooks = HookList::new(&mut self.hooks);

@@ -8,9 +8,9 @@ use super::lent::{Lent, lent, program_file};
 use super::new_fds::{ABOVE_STDIO, dup_outside_plan};
 use super::open::Opener;
 use super::resolve::{is_std_fd_free, resolve};
-use super::strings::{self, PreparedStrings};
+use super::strings::{self, ChildEnvironment, PreparedStrings};
 use crate::child::ParentEnds;
-use crate::command::{Command, Environment, FdMap};
+use crate::command::{Command, FdMap};
 use crate::error::{Failure, Problem};
 use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Errpipe, HookList, Image, Mode, known_missing};
@@ -18,6 +18,7 @@ use crate::plan::{Basics, LastStep, Mapping, ProgramMask, Start, Step, compile};
 use crate::platform::Features;
 use crate::sys;
 use rustix::process::Resource;
+use std::ffi::c_char;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Everything that the launch needs. It owns the parent's ends and the library's own descriptors. The buffers own the sources that
@@ -73,6 +74,13 @@ pub(super) fn prepare_function<'b>(
     compile(plan, &basics, None, compiler, steps)?;
     let (errpipe, strings) = (internal.errpipe.take(), PreparedStrings::default());
     Ok(Prepared { buffers, ends, errpipe, std_fd_was_free, strings, internal, program_file: None })
+}
+
+impl Prepared<'_> {
+    /// Call this after the last code that is not the library's own, such as a subscriber of `tracing`, and then make the image.
+    pub(super) fn settle_environment(&mut self, command: &Command<'_>) -> Result<(), Problem> {
+        self.strings.environment.settle(command, &mut self.buffers.environment)
+    }
 }
 
 /// What the parent has opened for the targets. The buffers have the child's side.
@@ -147,7 +155,6 @@ pub(super) fn image<'a>(
     mask: Option<sys::SignalSet>,
 ) -> Image<'a> {
     let buffers = &*prepared.buffers;
-    let environment = prepared.strings.shared_environment.as_ref().map_or(&buffers.environment, Environment::block);
     Image {
         steps: &buffers.steps,
         strings: &buffers.strings,
@@ -155,7 +162,11 @@ pub(super) fn image<'a>(
         programs: buffers.programs.as_slice(),
         searched: prepared.strings.searched,
         argv: buffers.argv.as_ptr(),
-        envp: environment.pointers().as_ptr(),
+        envp: match &prepared.strings.environment {
+            ChildEnvironment::Built => buffers.environment.pointers().as_ptr(),
+            ChildEnvironment::Shared(environment) => environment.block().pointers().as_ptr(),
+            ChildEnvironment::InPlace => own_environment(),
+        },
         hooks_change_environment: hooks.is_some() && command.environment.is_inherited(),
         mask,
         hooks,
@@ -167,6 +178,13 @@ pub(super) fn image<'a>(
         hard_limit: command.settings.get().and_then(|_| hard_limit_before(&buffers.steps)),
         in_place: buffers.plan.start == Start::InPlace,
     }
+}
+
+/// This process's environment, which has no address if clearenv(3) has emptied it.
+fn own_environment() -> *const *const c_char {
+    static NONE: [usize; 1] = [0];
+    let environment = sys::environment();
+    if environment.is_null() { NONE.as_ptr().cast() } else { environment }
 }
 
 /// The hard limit of descriptors before the steps, if a step changes it and a later step closes descriptors: open numbers may

@@ -289,6 +289,7 @@ fn launch_in_caller(
     with_buffers(|buffers| {
         let mut prepared = prepare(command, defaults, mode, buffers)?;
         trace(prepared.buffers);
+        prepared.settle_environment(command)?;
         // A pidfd that the kernel makes during the clone could get the number of a closed standard stream.
         let mode = Mode { pidfd: mode.pidfd && !prepared.std_fd_was_free, ..mode };
         let errpipe = prepared.errpipe.take();

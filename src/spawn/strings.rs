@@ -2,9 +2,10 @@
 
 use super::buffers::Buffers;
 use super::{lent, search};
-use crate::command::{CStrings, Command, Directory, Environment, Settings};
+use crate::command::{CStrings, Command, Directory, EnvBlock, Environment, Settings};
 use crate::error::{Failure, Problem, Text};
 use crate::plan::{NumbersId, Refusal, StringId, check_groups};
+use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::thread::CpuSet;
 use std::ffi::OsStr;
@@ -15,13 +16,44 @@ use std::ffi::OsStr;
 pub(super) struct PreparedStrings {
     /// Whether the program's paths come from a search of PATH.
     pub(super) searched: bool,
-    /// The environment, if the command shares a prepared one.
-    pub(super) shared_environment: Option<Environment>,
+    pub(super) environment: ChildEnvironment,
     /// The working directory, if the command gives its path, or changes the root directory and gives none.
     pub(super) directory: Option<StringId>,
     pub(super) root: Option<StringId>,
     pub(super) groups: Option<NumbersId>,
     pub(super) affinity: Option<NumbersId>,
+}
+
+/// Where the child's environment is.
+#[derive(Default)]
+pub(super) enum ChildEnvironment {
+    /// In the buffers.
+    #[default]
+    Built,
+    /// In a prepared environment, which the command shares.
+    Shared(Environment),
+    /// It is that of this process, which has one thread: a copy would be made only for other threads that change it.
+    InPlace,
+}
+
+impl ChildEnvironment {
+    /// Copies this process's environment if it cannot be used in place any more: a subscriber of `tracing` may have started a thread since.
+    pub(super) fn settle(&mut self, command: &Command<'_>, block: &mut EnvBlock) -> Result<(), Problem> {
+        if matches!(self, Self::InPlace) && !sys::has_one_thread() {
+            *self = build_environment(command, block)?;
+        }
+        Ok(())
+    }
+}
+
+/// Builds the child's environment in `block`, or shares the one that the command has.
+fn build_environment(command: &Command<'_>, block: &mut EnvBlock) -> Result<ChildEnvironment, Problem> {
+    Ok(command.environment.build(block)?.map_or(ChildEnvironment::Built, ChildEnvironment::Shared))
+}
+
+/// Whether the child can have this process's environment without a copy. Hooks could change it in the child.
+fn is_in_place(command: &Command<'_>) -> bool {
+    command.environment.is_inherited() && command.hooks.is_empty() && sys::has_one_thread()
 }
 
 /// Puts the child's strings into the buffers.
@@ -59,8 +91,8 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Prep
         Some(settings) => [groups(settings, numbers)?, affinity(settings, numbers)?],
         None => [None; 2],
     };
-    let shared_environment = command.environment.build(environment)?;
-    let block = shared_environment.as_ref().map_or(&*environment, Environment::block);
+    let in_child =
+        if is_in_place(command) { ChildEnvironment::InPlace } else { build_environment(command, environment)? };
     let program = command.get_program();
     let candidates = settings.and_then(|settings| settings.programs.as_ref());
     let searched = candidates.is_some() || search::is_searched(program);
@@ -74,14 +106,22 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Prep
         }
         programs.set([candidates]);
     } else if searched {
-        search::candidates(program, block.get("PATH".as_ref()), paths);
+        let block = match &in_child {
+            ChildEnvironment::Built => Some(&*environment),
+            ChildEnvironment::Shared(environment) => Some(environment.block()),
+            ChildEnvironment::InPlace => None,
+        };
+        match block {
+            Some(block) => search::candidates(program, block.get("PATH".as_ref()), paths),
+            None => search::candidates(program, std::env::var_os("PATH").as_deref(), paths),
+        }
         programs.set([paths]);
     } else {
         programs.set([&command.program]);
     }
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
     argv.set([arg0, &command.args]);
-    Ok(PreparedStrings { searched, shared_environment, directory, root, groups, affinity })
+    Ok(PreparedStrings { searched, environment: in_child, directory, root, groups, affinity })
 }
 
 /// Adds a list to the numbers of the launch.

@@ -4,5 +4,6 @@ mod copy;
 mod environment;
 mod keep;
 pub mod odd_entries;
+pub mod own_environment;
 mod ownership;
 mod stdio;

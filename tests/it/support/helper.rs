@@ -184,6 +184,7 @@ fn run(args: &[&str]) -> i32 {
             }
         }
         ["pass-odd-entries-on", case] => crate::command::odd_entries::pass_on(case),
+        ["pass-own-environment-on", case] => crate::command::own_environment::pass_on(case),
         ["launch-in-each-way", program] => launch_in_each_way(program),
         _ => panic!("no such helper: {args:?}"),
     }

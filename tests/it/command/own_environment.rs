@@ -1,0 +1,172 @@
+//! The environment of a process with one thread: its children get it without a copy.
+
+use crate::support::helper::MARK;
+use crate::support::{self, LAUNCHERS, test_binary};
+use fdspawn::{Command, Environment};
+use std::cell::Cell;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tracing::span;
+
+/// The environment of the process that passes it on. std takes `=` for no variable, and finds the first `A` only.
+const GIVEN: [&str; 6] = ["A=1", "odd", "PATH=/usr/bin:/bin", "=", "A=2", ""];
+
+/// Starts a process with this environment, which has one thread, and does what the case says.
+fn passes_on(case: &str) {
+    let environment = Environment::from_strings(GIVEN).unwrap();
+    let mut command = support::command(test_binary());
+    command.args([MARK, "pass-own-environment-on", case]).environment(&environment);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+macro_rules! cases {
+    ($($name:ident: $case:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                passes_on(stringify!($case));
+            }
+        )*
+
+        /// What the process does that [`passes_on`] starts.
+        pub fn pass_on(case: &str) {
+            match case {
+                $(stringify!($case) => $case(),)*
+                _ => panic!("no such case: {case}"),
+            }
+        }
+    };
+}
+
+cases! {
+    environment_of_the_only_thread_is_passed_on_as_it_is: plain;
+    environment_is_the_one_that_the_only_thread_has_at_the_spawn: changed_between;
+    environment_that_has_been_emptied_is_passed_on_empty: emptied;
+    environment_is_the_same_before_and_after_a_second_thread: with_a_second_thread;
+    subscriber_may_change_the_environment_and_start_a_thread_during_a_spawn: changed_by_a_subscriber;
+    exec_passes_on_the_environment_of_the_only_thread: executed;
+}
+
+/// What `env -0` prints, launched in each way.
+fn every_way_prints(expected: &[&str]) {
+    for launcher in LAUNCHERS {
+        let output = Command::new("/usr/bin/env").arg("-0").launcher(launcher).output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let strings: Vec<&str> = text.split_terminator('\0').collect();
+        assert_eq!(strings, expected, "{launcher:?}");
+    }
+}
+
+fn plain() {
+    every_way_prints(&GIVEN);
+}
+
+fn changed_between() {
+    every_way_prints(&GIVEN);
+    // SAFETY: this process has one thread.
+    unsafe {
+        std::env::set_var("A", "another value");
+        std::env::set_var("PATH", "/no/such/directory");
+    }
+    let [_, odd, _, equals, second, empty] = GIVEN;
+    every_way_prints(&["A=another value", odd, "PATH=/no/such/directory", equals, second, empty]);
+    for launcher in LAUNCHERS {
+        // The search of the program uses the new value, too.
+        let error = Command::new("env").launcher(launcher).status().unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    }
+}
+
+fn emptied() {
+    unsafe extern "C" {
+        fn clearenv() -> i32;
+    }
+    // SAFETY: this process has one thread.
+    assert_eq!(unsafe { clearenv() }, 0);
+    every_way_prints(&[]);
+}
+
+fn with_a_second_thread() {
+    every_way_prints(&GIVEN);
+    std::thread::spawn(|| every_way_prints(&GIVEN)).join().unwrap();
+    every_way_prints(&GIVEN);
+}
+
+/// A subscriber that sets a variable and starts a thread at an event of a spawn.
+struct Changing {
+    thread: Arc<AtomicBool>,
+}
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+impl tracing::Subscriber for Changing {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        COUNT.set(COUNT.get() + 1);
+        for name in 0..100 {
+            // SAFETY: no other thread uses the environment. It moves, since it grows.
+            unsafe { std::env::set_var(format!("NEW_{name}_{}", COUNT.get()), "value") };
+        }
+        if self.thread.load(Ordering::Relaxed) {
+            std::thread::spawn(|| ()).join().unwrap();
+        }
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+fn changed_by_a_subscriber() {
+    let thread = Arc::new(AtomicBool::new(false));
+    tracing::subscriber::with_default(Changing { thread: thread.clone() }, || {
+        for starts in [false, true] {
+            thread.store(starts, Ordering::Relaxed);
+            for launcher in LAUNCHERS {
+                let before = COUNT.get();
+                let output = Command::new("/usr/bin/env").arg("-0").launcher(launcher).output().unwrap();
+                assert!(output.status.success() && COUNT.get() > before);
+                let text = String::from_utf8(output.stdout).unwrap();
+                let strings: Vec<&str> = text.split_terminator('\0').collect();
+                assert_eq!(strings[..GIVEN.len()], GIVEN);
+                assert!(strings[GIVEN.len()..].iter().all(|string| string.ends_with("=value")), "{strings:?}");
+                assert!(strings.len() >= GIVEN.len() + 100 * before, "what earlier events have set is there");
+            }
+        }
+    });
+}
+
+fn executed() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    // A copy of the process executes the program; it has one thread, too.
+    // SAFETY: the copy only executes a program.
+    let copy = unsafe { libc::fork() };
+    if copy == 0 {
+        let error = Command::new("env").arg("-0").stdout(writer).exec();
+        panic!("{error}");
+    }
+    drop(writer);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text.split_terminator('\0').collect::<Vec<_>>(), GIVEN);
+    let mut status = 0;
+    // SAFETY: the kernel writes one number.
+    assert_eq!(unsafe { libc::waitpid(copy, &raw mut status, 0) }, copy);
+    assert_eq!(status, 0);
+}
