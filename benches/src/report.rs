@@ -118,6 +118,12 @@ fn many_points(times: &Times, unit: Unit) -> String {
         }),
         by_point(times, &itself, |row, _, cell| ratio(cell, row.cells[0].as_ref())),
     ];
+    if times.rows.iter().any(|row| !row.processor_times.is_empty()) {
+        let corner = format!("processor time of the parent, {}", unit.name);
+        tables.push(by_point(times, &corner, |row, index, _| {
+            row.processor_times.get(index).and_then(Option::as_ref).map_or(String::new(), |cell| time(cell, unit))
+        }));
+    }
     if times.rows.iter().any(|row| !row.memory.is_empty()) {
         tables.push(by_point(times, "growth of the resident memory, divided by the size", |row, index, _| {
             row.memory.get(index).copied().flatten().map_or(String::new(), |memory| format!("{memory:.2}"))
@@ -232,7 +238,7 @@ mod tests {
 
     #[test]
     fn memory_has_a_table_if_a_part_measures_it() {
-        let mut row = Row { case: RAW.to_owned(), cells: vec![cell(5_000_000), cell(7_000_000)], memory: Vec::new() };
+        let mut row = Row { case: RAW.to_owned(), cells: vec![cell(5_000_000), cell(7_000_000)], ..Row::default() };
         let points = vec!["4 KiB".to_owned(), "8 KiB".to_owned()];
         let unit = Timed::Transfer.unit();
         let text = many_points(&Times { points: points.clone(), rows: vec![row.clone()] }, unit);

@@ -28,8 +28,10 @@ pub struct State {
     pub work_between: u64,
     /// How many bytes the child writes or reads at a time, if it does.
     pub piece: usize,
-    /// Children that end at once, if the work has several.
+    /// Children of one sample, if the work has several.
     pub children: usize,
+    /// The capacity of pipes in bytes, if the work sets it. 0 is the kernel's default, 64 KiB.
+    pub capacity: usize,
 }
 
 /// Which numbers the open descriptors have.
@@ -63,6 +65,7 @@ pub(super) const PLAIN: State = State {
     work_between: 0,
     piece: 0,
     children: 0,
+    capacity: 0,
 };
 
 /// The child and the parent run at the same time.

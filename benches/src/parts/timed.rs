@@ -10,6 +10,10 @@ pub enum Timed {
     Transfer,
     /// The end of all children, to the end of the last wait.
     Collection,
+    /// The start of the first stage, to the end of the last wait.
+    Stages,
+    /// The start of stages that move many bytes, to the end of the last wait.
+    Stream,
 }
 
 impl Timed {
@@ -19,6 +23,7 @@ impl Timed {
             Self::Spawn => "spawn",
             Self::Transfer => "transfer",
             Self::Collection => "wait for all children",
+            Self::Stages | Self::Stream => "run of all stages",
         }
     }
 
@@ -28,14 +33,15 @@ impl Timed {
             Self::Spawn => "spawns",
             Self::Transfer => "transfers",
             Self::Collection => "waits",
+            Self::Stages | Self::Stream => "runs",
         }
     }
 
     /// The unit of the time.
     pub fn unit(self) -> Unit {
         match self {
-            Self::Spawn => Unit { name: "µs", nanoseconds: 1_000 },
-            Self::Transfer | Self::Collection => Unit { name: "ms", nanoseconds: 1_000_000 },
+            Self::Spawn | Self::Stages => Unit { name: "µs", nanoseconds: 1_000 },
+            Self::Transfer | Self::Collection | Self::Stream => Unit { name: "ms", nanoseconds: 1_000_000 },
         }
     }
 }

@@ -35,6 +35,13 @@ pub enum Work {
     Feed,
     /// Spawns the tiny program with pipes at 1 and 2, reads both to the end, and waits for it, as `output()` does.
     Output,
+    /// Starts a line of four stages that copy [`Job::size`](crate::cases::Job::size) bytes, and waits for all of them.
+    Line,
+    /// Starts a line of `State::children` stages of the tiny program, and waits for all of them.
+    Stages,
+    /// Starts a program that writes [`Job::size`](crate::cases::Job::size) bytes and two that each read all of them, and
+    /// waits for all of them.
+    Tee,
     /// Ends `State::children` children at once, and waits for all of them.
     Set,
 }
@@ -44,6 +51,11 @@ impl Work {
     /// of its own.
     pub fn is_prepared_each_time(self) -> bool {
         self == Self::Set
+    }
+
+    /// Whether the report says how much processor time of the parent a case needs.
+    pub fn has_processor_time(self) -> bool {
+        self == Self::Tee
     }
 
     /// Whether the report says how much memory a case needs.
