@@ -104,13 +104,13 @@ fn of_stage(error: Error, index: usize, command: &Command<'_>) -> Error {
 /// What is made once for all stages of a start.
 struct GraphStart {
     /// The ends of links that each stage has.
-    ends: Vec<Vec<StageEnd>>,
+    ends: Vec<Vec<StageLinkEnd>>,
     /// This process's environment, if a stage gets it: one copy for all stages.
     environment: Option<Environment>,
 }
 
 /// An end of a link that a stage has.
-struct StageEnd {
+struct StageLinkEnd {
     target: RawFd,
     link: usize,
     side: LinkEnd,
@@ -118,9 +118,9 @@ struct StageEnd {
 
 impl GraphStart {
     fn new(graph: &Graph<'_>) -> Self {
-        let mut ends: Vec<Vec<StageEnd>> = graph.stages.iter().map(|_| Vec::new()).collect();
+        let mut ends: Vec<Vec<StageLinkEnd>> = graph.stages.iter().map(|_| Vec::new()).collect();
         for (link, each) in graph.links.iter().enumerate() {
-            each.ends().for_each(|(end, side)| ends[end.stage.index].push(StageEnd { target: end.fd, link, side }));
+            each.ends().for_each(|(end, side)| ends[end.stage.index].push(StageLinkEnd { target: end.fd, link, side }));
         }
         let gets_parents = |stage: &StageCommand<'_>| shares_environment(&stage.command);
         let environment = graph.stages.iter().any(gets_parents).then(Environment::capture);
