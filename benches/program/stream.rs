@@ -1,11 +1,14 @@
 //! The child of the parts that move bytes or collect children. Its three arguments say what it does:
 //!
 //! - `write PIECE COUNT` writes COUNT pieces of PIECE bytes to standard output;
-//! - `read PIECE 0` reads standard input to its end, at most PIECE bytes at a time;
+//! - `read PIECE COUNT` reads standard input to its end, at most PIECE bytes at a time;
+//! - `copy PIECE COUNT` copies standard input to standard output to its end, at most PIECE bytes at a time;
+//! - `head PIECE COUNT` does the same with the first COUNT pieces of standard input, and does not look for its end;
 //! - `once 0 0` reads standard input once.
 //!
-//! Then it exits with 0. It exits with 1 if a call fails, and with 2 if the arguments are wrong. It has no start files
-//! and no shared libraries, so that its start and its end cost little.
+//! Then it exits with 0. It exits with 1 if a call fails, or if standard input has another length than COUNT pieces. It
+//! exits with 2 if the arguments are wrong. It has no start files and no shared libraries, so that its start and its end
+//! cost little.
 #![no_std]
 #![no_main]
 
@@ -50,7 +53,9 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
     let is_done = match work {
         _ if piece > MOST => exit(2),
         b'w' => write(piece, count),
-        b'r' => read(piece),
+        b'r' => read(piece, piece.wrapping_mul(count)),
+        b'c' => copy(piece, piece.wrapping_mul(count), true),
+        b'h' => copy(piece, piece.wrapping_mul(count), false),
         b'o' => call(number::READ, 0, buffer() as usize, 1) >= 0,
         _ => exit(2),
     };
@@ -90,25 +95,52 @@ fn write(piece: usize, count: usize) -> bool {
     let mut left = count;
     while left > 0 {
         left -= 1;
-        let mut written = 0;
-        while written < piece {
-            match call(number::WRITE, 1, buffer() as usize + written, piece - written) {
-                length @ 1.. => written += length as usize,
-                _ => return false,
-            }
+        if !write_all(piece) {
+            return false;
         }
     }
     true
 }
 
-fn read(piece: usize) -> bool {
-    loop {
-        match call(number::READ, 0, buffer() as usize, piece) {
-            0 => return true,
-            ..0 => return false,
-            _ => {}
+/// Writes the first bytes of the buffer.
+fn write_all(length: usize) -> bool {
+    let mut written = 0;
+    while written < length {
+        match call(number::WRITE, 1, buffer() as usize + written, length - written) {
+            length @ 1.. => written += length as usize,
+            _ => return false,
         }
     }
+    true
+}
+
+fn read(piece: usize, size: usize) -> bool {
+    let mut left = size;
+    loop {
+        match call(number::READ, 0, buffer() as usize, piece) {
+            0 => return left == 0,
+            ..0 => return false,
+            length => left = left.wrapping_sub(length as usize),
+        }
+    }
+}
+
+fn copy(piece: usize, size: usize, to_end: bool) -> bool {
+    let mut left = size;
+    while to_end || left > 0 {
+        let most = if to_end || left > piece { piece } else { left };
+        match call(number::READ, 0, buffer() as usize, most) {
+            0 => break,
+            ..0 => return false,
+            length => {
+                if !write_all(length as usize) {
+                    return false;
+                }
+                left = left.wrapping_sub(length as usize);
+            }
+        }
+    }
+    left == 0
 }
 
 fn exit(status: usize) -> ! {

@@ -23,13 +23,15 @@ pub fn race(case: usize, threads: usize, times: usize, files: &Files) -> io::Res
         for _ in 0..times {
             write_program(&path)?;
             let program = path.clone().into();
-            let job = Job { path: path.clone(), program, arguments: Vec::new(), work: *work, mapped: 1, children: 0 };
+            let (work, arguments) = (*work, Vec::new());
+            let job =
+                Job { path: path.clone(), program, arguments, work, mapped: 1, children: 0, size: 0, capacity: 0 };
             match (case.make)(&job)?() {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => refused += 1,
                 Err(error) => return Err(error),
             }
-            fs::remove_file(&path)?;
+            fs::remove_file(&job.path)?;
         }
         Ok(refused)
     };

@@ -8,7 +8,7 @@
 use crate::busy::{THREADS, TIMES};
 use crate::cases::{Case, busy_cases, cases, remarks};
 use crate::files::Files;
-use crate::parts::{Part, Point, SIZE, Subject, Timed};
+use crate::parts::{Part, Point, SIZE, Subject, Timed, Work};
 use crate::progress::Progress;
 use crate::protocol::{Reply, Request};
 use crate::results::{Busy, BusyRow, Outcome, PartResult, Row, Times};
@@ -35,6 +35,9 @@ pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> 
         Subject::Times { work, points, set } => {
             let share = TimeShare::new(work.is_prepared_each_time());
             let mut run = PartRun::start(part, cases(work, set), points, share, remarks(work, set), files)?;
+            if matches!(work, Work::Line | Work::Tee) {
+                run.remarks.push(format!("Each run moves {} MiB.", files.graph_size() >> 20));
+            }
             if work.has_memory() {
                 run.measure_memory()?;
             }
@@ -66,6 +69,8 @@ struct Pair {
     case: usize,
     share: TimeShare,
     times: Vec<u64>,
+    /// The processor times of the worker, in nanoseconds, if the part measures them.
+    processor_times: Vec<u64>,
     /// How far the resident memory of the worker grows, in bytes, if the part measures it.
     memory: Option<u64>,
     failed: bool,
@@ -105,8 +110,8 @@ impl PartRun {
             self.workers.push(worker);
             self.workers.len() - 1
         };
-        let (share, times) = (share.clone(), Vec::new());
-        let empty = Pair { point, worker, case: 0, share, times, memory: None, failed: false };
+        let (share, times, processor_times) = (share.clone(), Vec::new(), Vec::new());
+        let empty = Pair { point, worker, case: 0, share, times, processor_times, memory: None, failed: false };
         self.pairs.extend((0..self.cases.len()).map(|case| Pair { case, ..empty.clone() }));
     }
 
@@ -157,10 +162,14 @@ impl PartRun {
         }
         let (block, start) = (pair.share.block(), Instant::now());
         match self.workers[pair.worker].ask(&Request::Measure { case: pair.case, block })? {
-            Reply::Times(times) => pair.times.extend(times),
+            Reply::Times { times, processor_times } => {
+                pair.times.extend(times);
+                pair.processor_times.extend(processor_times);
+            }
             Reply::Failed(reason) => {
                 pair.failed = true;
                 pair.times.clear();
+                pair.processor_times.clear();
                 self.add_remark(index, "failed", &reason);
             }
             Reply::Skipped(reason) => {
@@ -178,12 +187,17 @@ impl PartRun {
             worker.end()?;
         }
         let count = self.points.len();
-        let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; count], memory: Vec::new() };
+        let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; count], ..Row::default() };
         let mut rows: Vec<Row> = self.cases.iter().map(|case| empty(case.name)).collect();
         for (case, row) in rows.iter_mut().enumerate() {
             for (point, cell) in row.cells.iter_mut().enumerate() {
                 let pairs = self.pairs.iter().filter(|pair| (pair.point, pair.case) == (point, case));
-                *cell = Summary::of(pairs.flat_map(|pair| pair.times.iter().copied()).collect());
+                *cell = Summary::of(pairs.clone().flat_map(|pair| pair.times.iter().copied()).collect());
+                let processor_times = pairs.flat_map(|pair| pair.processor_times.iter().copied()).collect();
+                row.processor_times.push(Summary::of(processor_times));
+            }
+            if row.processor_times.iter().all(Option::is_none) {
+                row.processor_times.clear();
             }
         }
         for pair in &self.pairs {

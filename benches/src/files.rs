@@ -19,18 +19,19 @@ const NAME: &str = "fdspawn-benches-tiny";
 /// How many directories PATH has if the command names the program without a path.
 const DIRECTORIES: usize = 10;
 
-/// A directory with the program. It is beside the benchmark's executable, since the directory for temporary files may
+/// A directory with the program, and how many bytes the graphs of the benchmark move. The directory is beside the benchmark's executable, since the directory for temporary files may
 /// be mounted with `noexec`.
 #[derive(Debug)]
 pub struct Files {
     root: PathBuf,
+    graph_size: usize,
 }
 
 impl Files {
     /// Makes the directory, and in it ten directories of which only the last has the program.
-    pub fn create() -> io::Result<Self> {
+    pub fn create(graph_size: usize) -> io::Result<Self> {
         let parent = std::env::current_exe()?.parent().map(Path::to_owned).ok_or(io::ErrorKind::NotFound)?;
-        let files = Self { root: parent.join(format!("spawned-{}", std::process::id())) };
+        let files = Self { graph_size, root: parent.join(format!("spawned-{}", std::process::id())) };
         for directory in files.directories() {
             fs::create_dir_all(directory)?;
         }
@@ -41,8 +42,12 @@ impl Files {
     }
 
     /// The files that the driver has made at this path.
-    pub fn at(root: PathBuf) -> Self {
-        Self { root }
+    pub fn at(root: PathBuf, graph_size: usize) -> Self {
+        Self { root, graph_size }
+    }
+
+    pub fn graph_size(&self) -> usize {
+        self.graph_size
     }
 
     pub fn root(&self) -> &Path {
@@ -76,13 +81,17 @@ impl Files {
             Work::Status | Work::Pipes | Work::Mapped | Work::Attributes | Work::Output => (self.program(), vec![]),
             Work::Collect | Work::Keep => (self.stream_program(), vec!["write".to_owned(), piece, count]),
             Work::Feed => (self.stream_program(), vec!["read".to_owned(), piece, count]),
+            Work::Stages => (self.program(), vec![]),
+            // The arguments differ from stage to stage.
+            Work::Line | Work::Tee => (self.stream_program(), vec![]),
             Work::Set => (self.stream_program(), vec!["once".to_owned(), piece, count]),
         };
         let program = match state.search {
             Search::Path => path.clone().into(),
             Search::LastOfTen => NAME.into(),
         };
-        Job { path, program, arguments, work, mapped: state.mapped, children: state.children }
+        let State { mapped, children, capacity, .. } = *state;
+        Job { path, program, arguments, work, mapped, children, size: self.graph_size, capacity }
     }
 
     /// The whole environment of a state: PATH, and variables about as long as those of a login shell.
@@ -117,7 +126,7 @@ mod tests {
 
     #[test]
     fn environment_has_as_many_variables_as_the_state_says() {
-        let files = Files::at("/directory".into());
+        let files = Files::at("/directory".into(), 0);
         for part in PARTS {
             let Subject::Times { points, .. } = part.subject else { continue };
             for point in points {

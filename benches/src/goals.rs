@@ -1,8 +1,8 @@
 //! The goals for the library's speed, and whether a run has met them.
 
 use crate::cases::{
-    CAPTURE, DISCARD, DRAIN_INTO, ISOLATED, KEEP_LAST, LIBRARY, PROCESS_GROUP, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD,
-    WAIT_TIMEOUT,
+    BASH, CAPTURE, COPY, DISCARD, DRAIN_INTO, ISOLATED, KEEP_LAST, LARGE_PIPES, LIBRARY, PROCESS_GROUP, RAW, SAME_WORK,
+    SHARED_ENVIRONMENT, STD, WAIT_TIMEOUT,
 };
 use crate::results::{Outcome, Results, Verdict};
 
@@ -21,6 +21,8 @@ enum Quantity {
     LargestRatio { of: &'static str, to: &'static str },
     /// The geometric mean of the ratios of two cases at the points of the part.
     MeanRatio { of: &'static str, to: &'static str },
+    /// As `Ratio`, for the processor time of the parent.
+    ProcessorTime { of: CaseAt, to: CaseAt },
     /// How far the resident memory grows, divided by the collected bytes, at the point where it is largest.
     Memory { case: &'static str },
     /// How many spawns failed with `ETXTBSY`.
@@ -182,6 +184,36 @@ const GOALS: &[Goal] = &[
         most: 2.2,
     },
     Goal {
+        text: "four stages that copy bytes, divided by bash",
+        part: "line",
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "line"), to: CaseAt(BASH, "line") },
+        most: 0.95,
+    },
+    Goal {
+        text: "the same with pipes of 1 MiB, divided by bash",
+        part: "line",
+        quantity: Quantity::Ratio { of: CaseAt(LARGE_PIPES, "line"), to: CaseAt(BASH, "line") },
+        most: 0.833,
+    },
+    Goal {
+        text: "2, 10 and 100 stages of a tiny program, divided by raw launches, at the number where the ratio is largest",
+        part: "stages",
+        quantity: Quantity::LargestRatio { of: LIBRARY, to: SAME_WORK },
+        most: 1.3,
+    },
+    Goal {
+        text: "tee to two stages with pipes of 1 MiB, divided by a copy through the parent",
+        part: "tee",
+        quantity: Quantity::Ratio { of: CaseAt(LIBRARY, "1 MiB pipes"), to: CaseAt(COPY, "64 KiB pipes") },
+        most: 0.5,
+    },
+    Goal {
+        text: "processor time of the parent for the same, divided by that of the copy",
+        part: "tee",
+        quantity: Quantity::ProcessorTime { of: CaseAt(LIBRARY, "1 MiB pipes"), to: CaseAt(COPY, "64 KiB pipes") },
+        most: 0.25,
+    },
+    Goal {
         text: "spawns that fail with ETXTBSY while 8 threads write programs and spawn them",
         part: "busy",
         quantity: Quantity::Busy { case: LIBRARY },
@@ -207,6 +239,9 @@ impl Goal {
             (Quantity::MeanRatio { of, to }, Outcome::Times(times)) => {
                 let ratios = times.ratios(of, to)?;
                 Some((ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp())
+            }
+            (Quantity::ProcessorTime { of, to }, Outcome::Times(times)) => {
+                Some(times.processor_time(of.0, of.1)?.ratio(times.processor_time(to.0, to.1)?))
             }
             (Quantity::Memory { case }, Outcome::Times(times)) => {
                 times.row(case)?.memory.iter().copied().flatten().max_by(f64::total_cmp)
@@ -293,7 +328,12 @@ mod tests {
 
     #[test]
     fn largest_growth_of_memory_counts() {
-        let row = Row { case: LIBRARY.to_owned(), cells: vec![None; 3], memory: vec![Some(1.0), Some(2.1), None] };
+        let row = Row {
+            case: LIBRARY.to_owned(),
+            cells: vec![None; 3],
+            memory: vec![Some(1.0), Some(2.1), None],
+            ..Row::default()
+        };
         let points = ["4 KiB", "8 KiB", "64 KiB"].map(str::to_owned).into();
         let results = results(vec![("collect", Outcome::Times(Times { points, rows: vec![row] }))]);
         assert_eq!(verdict(&results, "growth of the resident memory"), (Some(2.1), Some(false)));
@@ -325,7 +365,12 @@ mod tests {
         for goal in GOALS {
             let part = find(goal.part).unwrap_or_else(|| panic!("{}: no part {}", goal.text, goal.part));
             match (&goal.quantity, part.subject) {
-                (Quantity::Ratio { of, to }, Subject::Times { work, points, set }) => {
+                (
+                    Quantity::Ratio { of, to } | Quantity::ProcessorTime { of, to },
+                    Subject::Times { work, points, set },
+                ) => {
+                    let has_time = work.has_processor_time();
+                    assert!(has_time || matches!(goal.quantity, Quantity::Ratio { .. }), "{}", goal.text);
                     for CaseAt(case, label) in [of, to] {
                         assert!(points.iter().any(|point| point.label == *label), "{}: no point {label}", goal.text);
                         let known = cases(work, set).iter().any(|known| known.name == *case);

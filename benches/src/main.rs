@@ -46,8 +46,8 @@ use std::{fs, io};
 fn main() -> ExitCode {
     let done = match arguments::parse(lexopt::Parser::from_env()) {
         Ok(Action::Run(options)) => perform(&options),
-        Ok(Action::Work { part, point, files }) => {
-            serve::serve(part, point, &Files::at(files)).map(|()| ExitCode::SUCCESS)
+        Ok(Action::Work { part, point, files, graph_size }) => {
+            serve::serve(part, point, &Files::at(files, graph_size)).map(|()| ExitCode::SUCCESS)
         }
         Ok(Action::List) => {
             parts::PARTS.iter().for_each(|part| println!("{:<18} {}", part.name, part.title));
@@ -91,7 +91,7 @@ fn perform(options: &Options) -> io::Result<ExitCode> {
 fn measure(options: &Options) -> io::Result<Results> {
     let (start, parts) = (Instant::now(), options.parts());
     let progress = Progress::new(parts.iter().map(|part| driver::budget(part, options.quick)).sum::<Duration>());
-    let files = Files::create()?;
+    let files = Files::create(options.graph_size)?;
     let measured: io::Result<Vec<_>> =
         parts.iter().map(|part| driver::measure(part, options.quick, &files, &progress)).collect();
     progress.finish();

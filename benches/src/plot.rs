@@ -1,8 +1,9 @@
 //! The plots: one SVG file for each part.
 
 use crate::cases::{
-    CAPTURE, COMMAND_FDS, DISCARD, DRAIN_INTO, DUCT, FORK, ISOLATED, KEEP_LAST, LIBRARY, POSIX_SPAWN, PROCESSKIT, RAW,
-    SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS, THREADS, TOKIO, TWO_PIPES,
+    BASH, CAPTURE, COMMAND_FDS, COPY, DASH, DISCARD, DRAIN_INTO, DUCT, FORK, ISOLATED, KEEP_LAST, LARGE_PIPES, LIBRARY,
+    POSIX_SPAWN, PROCESSKIT, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS, THREADS, TOKIO,
+    TWO_PIPES,
 };
 use crate::parts::{Timed, find};
 use crate::report::{grouped, in_unit};
@@ -47,6 +48,10 @@ const COLOURS: &[(&str, RGBColor)] = &[
     (TOKIO, RGBColor(90, 60, 150)),
     (PROCESSKIT, RGBColor(170, 150, 40)),
     (THREADS, RGBColor(100, 130, 130)),
+    (LARGE_PIPES, RGBColor(160, 60, 60)),
+    (COPY, RGBColor(60, 60, 140)),
+    (BASH, RGBColor(140, 90, 90)),
+    (DASH, RGBColor(200, 160, 200)),
 ];
 
 fn colour(case: &str) -> RGBColor {

@@ -31,8 +31,9 @@ pub enum Reply {
     Ready,
     /// This machine does not support the state, or the case leaves it out.
     Skipped(String),
-    /// The measured times, in nanoseconds.
-    Times(Vec<u64>),
+    /// The measured times, and the processor times that this worker has used meanwhile if the part measures them, in
+    /// nanoseconds.
+    Times { times: Vec<u64>, processor_times: Vec<u64> },
     /// How far the resident memory has grown, in bytes.
     Memory(u64),
     /// How many spawns failed with `ETXTBSY`.

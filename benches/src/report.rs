@@ -24,8 +24,8 @@ pub fn markdown(results: &Results) -> String {
          one run: in each round it measured a block of spawns of each case in each state of the parent, in an\n\
          order that differs from round to round. The first spawns of a block are not part of the results. Each\n\
          state of the parent has a process of its own; if a part has only one state, five processes are in this\n\
-         state. The parent has one thread and may use one processor, unless a part says otherwise. Parts whose times\n\
-         are in ms measure something else than such a spawn, as they say.\n",
+         state. The parent has one thread and may use one processor, unless a part says otherwise. Some parts measure\n\
+         something else than such a spawn, as they say.\n",
     );
     if results.quick {
         text.push_str("\n**This was a quick run: the numbers are less exact than those of a full run.**\n");
@@ -118,6 +118,12 @@ fn many_points(times: &Times, unit: Unit) -> String {
         }),
         by_point(times, &itself, |row, _, cell| ratio(cell, row.cells[0].as_ref())),
     ];
+    if times.rows.iter().any(|row| !row.processor_times.is_empty()) {
+        let corner = format!("processor time of the parent, {}", unit.name);
+        tables.push(by_point(times, &corner, |row, index, _| {
+            row.processor_times.get(index).and_then(Option::as_ref).map_or(String::new(), |cell| time(cell, unit))
+        }));
+    }
     if times.rows.iter().any(|row| !row.memory.is_empty()) {
         tables.push(by_point(times, "growth of the resident memory, divided by the size", |row, index, _| {
             row.memory.get(index).copied().flatten().map_or(String::new(), |memory| format!("{memory:.2}"))
@@ -232,7 +238,7 @@ mod tests {
 
     #[test]
     fn memory_has_a_table_if_a_part_measures_it() {
-        let mut row = Row { case: RAW.to_owned(), cells: vec![cell(5_000_000), cell(7_000_000)], memory: Vec::new() };
+        let mut row = Row { case: RAW.to_owned(), cells: vec![cell(5_000_000), cell(7_000_000)], ..Row::default() };
         let points = vec!["4 KiB".to_owned(), "8 KiB".to_owned()];
         let unit = Timed::Transfer.unit();
         let text = many_points(&Times { points: points.clone(), rows: vec![row.clone()] }, unit);

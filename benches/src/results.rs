@@ -47,6 +47,9 @@ pub struct Row {
     pub case: String,
     /// One cell for each point; `None` if the machine does not support the state or the case failed, as a remark says.
     pub cells: Vec<Option<Summary>>,
+    /// For each point, the processor times of the parent. Empty if the part does not measure them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processor_times: Vec<Option<Summary>>,
     /// For each point, how far the resident memory grows at most, divided by the bytes that the case collects. Empty if
     /// the part does not collect bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -101,6 +104,12 @@ impl Times {
         let pairs = self.row(of)?.cells.iter().zip(&self.row(to)?.cells);
         let ratios: Vec<f64> = pairs.filter_map(|(of, to)| Some(of.as_ref()?.ratio(to.as_ref()?))).collect();
         (!ratios.is_empty()).then_some(ratios)
+    }
+
+    /// The processor time of the parent for a case at a point.
+    pub fn processor_time(&self, case: &str, point: &str) -> Option<&Summary> {
+        let index = self.points.iter().position(|label| label == point)?;
+        self.row(case)?.processor_times.get(index)?.as_ref()
     }
 
     /// The time of a case at a point.

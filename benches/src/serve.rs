@@ -7,6 +7,7 @@ use crate::memory;
 use crate::parts::{Part, State, Subject};
 use crate::protocol::{Block, Reply, Request, receive, send};
 use crate::state::{StateError, enter};
+use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +32,7 @@ pub fn serve(part: &Part, point: usize, files: &Files) -> io::Result<()> {
             answer(requests, replies, |request| match request {
                 Request::Measure { case, block } => {
                     let case = cases.get(case).ok_or(io::ErrorKind::NotFound)?;
-                    measure(case, &job, &state, block).map(Reply::Times)
+                    measure(case, &job, &state, block).map(Measured::into_reply)
                 }
                 Request::Memory { case } => {
                     let case = cases.get(case).ok_or(io::ErrorKind::NotFound)?;
@@ -60,13 +61,30 @@ fn answer(
     Ok(())
 }
 
+/// What a block has measured, in nanoseconds.
+#[derive(Default)]
+struct Measured {
+    times: Vec<u64>,
+    /// Empty if the work does not measure them.
+    processor_times: Vec<u64>,
+}
+
+impl Measured {
+    fn into_reply(self) -> Reply {
+        Reply::Times { times: self.times, processor_times: self.processor_times }
+    }
+}
+
 /// Measures one block. The case prepares its descriptors anew for each block, so that no other case has them open.
-fn measure(case: &Case, job: &Job, state: &State, block: Block) -> io::Result<Vec<u64>> {
+fn measure(case: &Case, job: &Job, state: &State, block: Block) -> io::Result<Measured> {
+    let mut measured = Measured::default();
     if state.threads > 1 {
-        return measure_at_once(case, job, state.threads, block);
+        measured.times = measure_at_once(case, job, state.threads, block)?;
+        return Ok(measured);
     }
     if job.work.is_prepared_each_time() {
-        return (0..block.count).map(|_| time(&mut (case.make)(job)?)).collect();
+        let times: io::Result<_> = (0..block.count).map(|_| time(&mut (case.make)(job)?)).collect();
+        return Ok(Measured { times: times?, ..measured });
     }
     let between = Duration::from_micros(state.work_between);
     let mut run = (case.make)(job)?;
@@ -74,11 +92,23 @@ fn measure(case: &Case, job: &Job, state: &State, block: Block) -> io::Result<Ve
         keep_busy(between);
         run()?;
     }
-    let spawn = |_| {
+    for _ in 0..block.count {
         keep_busy(between);
-        time(&mut run)
-    };
-    (0..block.count).map(spawn).collect()
+        if job.work.has_processor_time() {
+            let before = processor_time();
+            measured.times.push(time(&mut run)?);
+            measured.processor_times.push(processor_time() - before);
+        } else {
+            measured.times.push(time(&mut run)?);
+        }
+    }
+    Ok(measured)
+}
+
+/// The processor time of this process, with all of its threads, in nanoseconds.
+fn processor_time() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 /// Computes for this time.

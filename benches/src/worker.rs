@@ -20,7 +20,7 @@ impl Worker {
     /// streams: otherwise it would inherit the descriptors that cargo or a terminal has left open.
     pub fn start(part: &Part, point: usize, files: &Files, environment: Vec<(String, OsString)>) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args([WORKER, part.name, &point.to_string()]).arg(files.root());
+        command.args([WORKER, part.name, &point.to_string()]).arg(files.root()).arg(files.graph_size().to_string());
         command.env_clear().envs(environment).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let (Some(requests), Some(replies)) = (child.stdin.take(), child.stdout.take()) else {

@@ -52,6 +52,28 @@ fn quick_run_writes_report_results_and_plots_of_the_chosen_parts() {
 }
 
 #[test]
+fn tee_has_times_and_processor_times_of_the_size_that_was_asked_for() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("tee-run");
+    let _ = fs::remove_dir_all(&directory);
+    let output = benches().args(["--quick", "--only", "tee", "--size", "1", "--out"]).arg(&directory).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let results: Value = serde_json::from_slice(&fs::read(directory.join("results.json")).unwrap()).unwrap();
+    let part = &results["parts"][0];
+    assert!(part["remarks"].as_array().unwrap().contains(&Value::from("Each run moves 1 MiB.")), "{part}");
+    let rows = part["outcome"]["times"]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        for (time, processor_time) in
+            row["cells"].as_array().unwrap().iter().zip(row["processor_times"].as_array().unwrap())
+        {
+            assert_eq!(time["count"], processor_time["count"], "{row}");
+            assert!(processor_time["least"].as_u64().unwrap() > 0, "{row}");
+        }
+    }
+    assert!(fs::read_to_string(directory.join("report.md")).unwrap().contains("processor time of the parent, ms"));
+}
+
+#[test]
 fn missed_goal_fails_only_with_check() {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("missed.json");
     let rows = r#"[{"case": "fdspawn", "refused": 1}]"#;

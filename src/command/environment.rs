@@ -203,6 +203,9 @@ pub(crate) struct Changes {
     base: Base,
     /// `None` removes the variable.
     variables: BTreeMap<OsString, Option<OsString>>,
+    /// A copy of the parent's environment, in the place of one that [`Changes::build`] makes. The start of a graph sets it, so that all stages
+    /// share one copy.
+    parents: Option<Environment>,
 }
 
 impl Changes {
@@ -238,6 +241,16 @@ impl Changes {
         Variables(self.variables.iter())
     }
 
+    /// Whether the child's environment is made from this process's.
+    pub(crate) fn is_from_parents(&self) -> bool {
+        matches!(self.base, Base::Parent)
+    }
+
+    /// Sets or removes the copy of this process's environment that [`Changes::build`] uses.
+    pub(crate) fn set_parents(&mut self, environment: Option<Environment>) {
+        self.parents = environment;
+    }
+
     /// Whether the child gets this process's environment as it is.
     pub(crate) fn is_inherited(&self) -> bool {
         matches!(self.base, Base::Parent) && self.variables.is_empty()
@@ -247,17 +260,22 @@ impl Changes {
     /// it returns that one instead.
     pub(crate) fn build(&self, block: &mut EnvBlock) -> std::result::Result<Option<Environment>, Failure> {
         let changed = |name: &OsStr| !self.variables.is_empty() && self.variables.contains_key(name);
-        match &self.base {
-            Base::Prepared(environment) if self.variables.is_empty() => return Ok(Some(environment.clone())),
-            Base::Prepared(environment) => {
+        let prepared = match &self.base {
+            Base::Prepared(environment) => Some(environment),
+            Base::Parent => self.parents.as_ref(),
+            Base::Empty => None,
+        };
+        match prepared {
+            Some(environment) if self.variables.is_empty() => return Ok(Some(environment.clone())),
+            Some(environment) => {
                 for string in environment.0.strings.iter() {
                     if !name_of(string).is_some_and(changed) {
                         block.strings.push(string);
                     }
                 }
             }
-            Base::Empty => {}
-            Base::Parent => block.push_parents(changed),
+            None if self.is_from_parents() => block.push_parents(changed),
+            None => {}
         }
         for (name, value) in &self.variables {
             let Some(value) = value else { continue };
@@ -334,6 +352,23 @@ mod tests {
         changes.set_base(&environment);
         let shared = changes.build(&mut EnvBlock::default()).unwrap().unwrap();
         assert!(std::ptr::eq(shared.block(), environment.block()));
+    }
+
+    #[test]
+    fn copy_of_the_parents_environment_is_only_used_in_its_place() {
+        let parents = prepared(&["A=1", "B=2"]);
+        let mut changes = Changes::default();
+        changes.set_parents(Some(parents.clone()));
+        assert!(changes.is_inherited());
+        let shared = changes.build(&mut EnvBlock::default()).unwrap().unwrap();
+        assert!(std::ptr::eq(shared.block(), parents.block()));
+        changes.set("B".as_ref(), "new".as_ref());
+        assert_eq!(build(&changes).unwrap().strings.iter().collect::<Vec<_>>(), ["A=1", "B=new"]);
+        changes.clear();
+        assert_eq!(build(&changes).unwrap().strings.len(), 0);
+        changes.set_base(&prepared(&["C=3"]));
+        let shared = changes.build(&mut EnvBlock::default()).unwrap().unwrap();
+        assert_eq!(shared.get("C"), Some("3".as_ref()));
     }
 
     #[test]

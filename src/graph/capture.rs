@@ -1,4 +1,4 @@
-//! `Graph::status`, `Graph::output` and `Graph::capture`: a graph from its start to its end in one call.
+//! `Graph::output` and `Graph::capture`: a graph from its start to its end in one call, with its output.
 
 use super::end::{kill_all, start_to_end};
 use super::form::GraphForm;
@@ -186,15 +186,6 @@ struct GraphFlows {
 }
 
 impl Graph<'_> {
-    /// Starts all stages and waits for them. Meanwhile it reads the ends of slots, and drops the bytes.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Graph::spawn`] and [`Running::wait`](crate::Running::wait).
-    pub fn status(&mut self) -> Result<Statuses> {
-        self.spawn()?.wait_and_discard()
-    }
-
     /// [`Graph::capture`] without an input, a time and a limit.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use super::link::{GraphLink, LinkKind};
 use super::stage::StageFd;
 use crate::plan::GraphRefusal;
+use std::collections::HashSet;
 use std::os::fd::RawFd;
 
 /// Checks the links of a graph. `has_own` says whether a stage's command connects a target itself.
@@ -15,7 +16,7 @@ pub(super) fn check(
     if stages == 0 {
         return Err(GraphRefusal::NoStage);
     }
-    let mut seen: Vec<StageFd> = Vec::new();
+    let mut seen: HashSet<StageFd> = HashSet::new();
     for link in links {
         for (end, _) in link.ends() {
             let (stage, target) = (end.stage.index, end.fd);
@@ -25,10 +26,9 @@ pub(super) fn check(
             if target < 0 {
                 return Err(GraphRefusal::NegativeTarget { stage, target });
             }
-            if seen.contains(&end) || has_own(stage, target) {
+            if !seen.insert(end) || has_own(stage, target) {
                 return Err(GraphRefusal::LinkedTwice { stage, target });
             }
-            seen.push(end);
         }
         if link.kind == LinkKind::Pipe {
             check_ends(link)?;

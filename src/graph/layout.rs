@@ -77,14 +77,40 @@ fn readers_by_pipes(stages: usize, links: &[GraphLink]) -> Vec<Vec<usize>> {
 
 /// A stage that is in a cycle of pipes, if there is one.
 pub(super) fn stage_in_cycle(stages: usize, links: &[GraphLink], copiers: &[Copier]) -> Option<usize> {
-    let reached = reached(stages, &readers(stages, links, copiers));
+    let readers = readers(stages, links, copiers);
+    if !has_cycle(&readers) {
+        return None; // This is quick, and what follows is not if there are many stages.
+    }
+    let reached = reached(stages, &readers);
     (0..stages).find(|&stage| reached[stage][stage])
+}
+
+/// Whether some stages read what they write, by way of each other: takes away a stage whose writers have all been taken away, as long as there
+/// is one.
+fn has_cycle(readers: &[Vec<usize>]) -> bool {
+    let mut writers = vec![0; readers.len()];
+    readers.iter().flatten().for_each(|&reader| writers[reader] += 1);
+    let mut free: Vec<usize> = (0..readers.len()).filter(|&stage| writers[stage] == 0).collect();
+    let mut left = readers.len();
+    while let Some(stage) = free.pop() {
+        left -= 1;
+        for &reader in &readers[stage] {
+            writers[reader] -= 1;
+            if writers[reader] == 0 {
+                free.push(reader);
+            }
+        }
+    }
+    left > 0
 }
 
 /// A stage whose outputs go two ways, and a stage in which the two ways come together again. Such a graph can wait for ever: the second stage
 /// waits for one of its inputs, and the other one is full. A way that has a spool is never full.
 pub(super) fn fork_and_join(stages: usize, links: &[GraphLink], copiers: &[Copier]) -> Option<(usize, usize)> {
     let branches = branches(stages, links, copiers);
+    if branches.iter().all(|branches| branches.len() < 2) {
+        return None;
+    }
     let readers: Vec<Vec<usize>> = branches.iter().map(|branches| branches.concat()).collect();
     let reached = reached(stages, &readers);
     for (fork, branches) in branches.iter().enumerate() {
@@ -179,6 +205,26 @@ mod tests {
             }
             assert_eq!(stage_in_cycle(stages, &links, &[]), None);
         }
+    }
+
+    #[test]
+    fn cycle_is_found_if_and_only_if_a_stage_reaches_itself() {
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let mut found = [0, 0];
+        for _ in 0..2000 {
+            let stages = 1 + random(8);
+            let links: Vec<GraphLink> = (0..random(10)).map(|_| pipe(random(stages), random(stages))).collect();
+            let readers = readers(stages, &links, &[]);
+            let reached = reached(stages, &readers);
+            let is_cyclic = (0..stages).any(|stage| reached[stage][stage]);
+            assert_eq!(has_cycle(&readers), is_cyclic, "{links:?}");
+            found[usize::from(is_cyclic)] += 1;
+        }
+        assert!(found.iter().all(|&count| count > 100), "{found:?}");
     }
 
     #[test]

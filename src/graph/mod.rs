@@ -17,6 +17,7 @@ mod open;
 mod running;
 mod stage;
 mod start;
+mod status;
 mod statuses;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "threads_unsupported.rs")]
 mod threads;

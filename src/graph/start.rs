@@ -1,12 +1,12 @@
 //! Starts a graph: all stages or none.
 
-use super::graph::Graph;
+use super::graph::{Graph, StageCommand};
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
-use super::link::GraphLink;
+use super::link::LinkEnd;
 use super::open::OpenLinks;
 use super::threads::CopyThreads;
 use crate::child::{Child, ParentEnds};
-use crate::command::Command;
+use crate::command::{Command, Environment};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::plan::{OnDrop, Teardown};
 use crate::spawn::StreamDefault;
@@ -28,8 +28,9 @@ impl Graph<'_> {
     pub(super) fn start(&mut self, defaults: impl Fn(usize, usize) -> StreamDefaults) -> Result<StartedGraph> {
         let refused = |refusal| Error::new(Subject::Graph, Failure::Graph(refusal), None);
         self.refusal().map_err(refused)?;
+        let prepared = GraphStart::new(self);
         for index in 0..self.stages.len() {
-            self.check_stage(index)?;
+            self.check_stage(index, &prepared)?;
         }
         self.warn();
         let failed = |problem: Problem| problem.of(Subject::Graph);
@@ -39,7 +40,7 @@ impl Graph<'_> {
         let mut started = StartedStages { children: (0..count).map(|_| None).collect() };
         let mut launch_all = || {
             for index in launch_order(count, &self.links, &self.copiers) {
-                started.children[index] = Some(self.launch(index, &links, &defaults(index, count))?);
+                started.children[index] = Some(self.launch(index, &prepared, &links, &defaults(index, count))?);
             }
             Ok(())
         };
@@ -57,24 +58,29 @@ impl Graph<'_> {
     }
 
     /// Checks a stage with all ends of its links, of which none is open.
-    fn check_stage(&mut self, index: usize) -> Result<()> {
-        let command = &mut self.stages[index].command;
-        let ends = self.links.iter().flat_map(GraphLink::ends).filter(|(end, _)| end.stage.index == index);
-        ends.for_each(|(end, _)| command.fd_map.expect_link(end.fd));
-        let checked = Linked(command).0.check_start();
+    fn check_stage(&mut self, index: usize, prepared: &GraphStart) -> Result<()> {
+        let linked = Linked::new(&mut self.stages[index].command, prepared.environment.as_ref());
+        prepared.ends[index].iter().for_each(|end| linked.0.fd_map.expect_link(end.target));
+        let checked = linked.0.check_start();
+        drop(linked);
         checked.map_err(|error| of_stage(error, index, &self.stages[index].command))
     }
 
     /// Launches one stage.
-    fn launch(&mut self, index: usize, links: &OpenLinks, defaults: &StreamDefaults) -> Result<Child> {
-        let ends = self.links.iter().enumerate().flat_map(|(link, ends)| {
-            let own = ends.ends().filter(|(end, _)| end.stage.index == index);
-            own.filter_map(move |(end, side)| Some((end.fd, links.number(link, side)?)))
-        });
-        let ends: Vec<(RawFd, RawFd)> = ends.collect();
+    fn launch(
+        &mut self,
+        index: usize,
+        prepared: &GraphStart,
+        links: &OpenLinks,
+        defaults: &StreamDefaults,
+    ) -> Result<Child> {
         let on_drop = self.on_drop.clone();
-        let command = &mut self.stages[index].command;
-        let linked = Linked::new(command, &ends);
+        let linked = Linked::new(&mut self.stages[index].command, prepared.environment.as_ref());
+        for end in &prepared.ends[index] {
+            if let Some(number) = links.number(end.link, end.side) {
+                linked.0.fd_map.add_link(end.target, number);
+            }
+        }
         let child = linked.0.spawn_with_streams(defaults, on_drop);
         drop(linked);
         child.map_err(|error| of_stage(error, index, &self.stages[index].command))
@@ -95,12 +101,47 @@ fn of_stage(error: Error, index: usize, command: &Command<'_>) -> Error {
     error.with_subject(Subject::SpawnStage(index, command.get_program().to_owned()))
 }
 
-/// A command with the ends of its links. The drop takes them out.
+/// What is made once for all stages of a start.
+struct GraphStart {
+    /// The ends of links that each stage has.
+    ends: Vec<Vec<StageLinkEnd>>,
+    /// This process's environment, if a stage gets it: one copy for all stages.
+    environment: Option<Environment>,
+}
+
+/// An end of a link that a stage has.
+struct StageLinkEnd {
+    target: RawFd,
+    link: usize,
+    side: LinkEnd,
+}
+
+impl GraphStart {
+    fn new(graph: &Graph<'_>) -> Self {
+        let mut ends: Vec<Vec<StageLinkEnd>> = graph.stages.iter().map(|_| Vec::new()).collect();
+        for (link, each) in graph.links.iter().enumerate() {
+            each.ends().for_each(|(end, side)| ends[end.stage.index].push(StageLinkEnd { target: end.fd, link, side }));
+        }
+        let gets_parents = |stage: &StageCommand<'_>| shares_environment(&stage.command);
+        let environment = graph.stages.iter().any(gets_parents).then(Environment::capture);
+        Self { ends, environment }
+    }
+}
+
+/// Whether a stage gets this process's environment from the copy that all stages share. A command with hooks needs the environment of the
+/// moment of its fork, since its hooks may change that.
+fn shares_environment(command: &Command<'_>) -> bool {
+    command.environment.is_from_parents() && command.hooks.is_empty()
+}
+
+/// A command during the start of its graph. The drop takes out what the start has added to it.
 struct Linked<'a, 'fd>(&'a mut Command<'fd>);
 
 impl<'a, 'fd> Linked<'a, 'fd> {
-    fn new(command: &'a mut Command<'fd>, ends: &[(RawFd, RawFd)]) -> Self {
-        ends.iter().for_each(|&(target, number)| command.fd_map.add_link(target, number));
+    fn new(command: &'a mut Command<'fd>, environment: Option<&Environment>) -> Self {
+        if shares_environment(command) {
+            command.environment.set_parents(environment.cloned());
+        }
         Self(command)
     }
 }
@@ -108,6 +149,7 @@ impl<'a, 'fd> Linked<'a, 'fd> {
 impl Drop for Linked<'_, '_> {
     fn drop(&mut self) {
         self.0.fd_map.remove_links();
+        self.0.environment.set_parents(None);
     }
 }
 

@@ -91,7 +91,8 @@ mod tests {
         // child resets it.
         unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
         let (path, program, arguments) = (PROGRAM.into(), PROGRAM.into(), Vec::new());
-        let job = Job { path, program, arguments, work: Work::Attributes, mapped: 0, children: 0 };
+        let work = Work::Attributes;
+        let job = Job { path, program, arguments, work, mapped: 0, children: 0, size: 0, capacity: 0 };
         for case in cases(Work::Attributes, CaseSet::Peers) {
             let result = (case.make)(&job).unwrap()();
             assert_eq!(result.is_ok(), case.name != RAW, "{}: {result:?}", case.name);

@@ -22,8 +22,12 @@ pub struct Job {
     pub work: Work,
     /// How many descriptors the spawn maps, if the work maps any.
     pub mapped: usize,
-    /// Children that end at once, if the work has several.
+    /// Children of one sample, if the work has several.
     pub children: usize,
+    /// How many bytes a line or a tee moves, a multiple of [`GRAPH_PIECE`](crate::parts::GRAPH_PIECE).
+    pub size: usize,
+    /// The capacity of pipes in bytes, if the work sets it; else 0.
+    pub capacity: usize,
 }
 
 /// The lowest target of mapped descriptors.

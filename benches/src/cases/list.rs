@@ -3,7 +3,7 @@
 
 use super::job::{Job, Spawn};
 use super::{
-    attributes, collect, feed, keep, library, peers, pieces, posix_spawn, raw, set, shared_environment, waits,
+    attributes, collect, feed, graphs, keep, library, peers, pieces, posix_spawn, raw, set, shared_environment, waits,
 };
 use crate::parts::{CaseSet, Work};
 use std::io;
@@ -44,6 +44,12 @@ pub const DUCT: &str = "duct";
 pub const TOKIO: &str = "tokio";
 pub const PROCESSKIT: &str = "processkit";
 pub const POSIX_SPAWN: &str = "posix_spawn";
+/// The library with larger pipes between stages.
+pub const LARGE_PIPES: &str = "fdspawn, 1 MiB pipes";
+/// A copy through the memory of the parent.
+pub const COPY: &str = "copy";
+pub const BASH: &str = "bash";
+pub const DASH: &str = "dash";
 /// A thread for each child.
 pub const THREADS: &str = "a thread for each child";
 
@@ -124,6 +130,9 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
             case(TOKIO, feed::tokio),
             case(PROCESSKIT, feed::processkit),
         ],
+        Work::Line => graphs::line(),
+        Work::Stages => graphs::stages(),
+        Work::Tee => graphs::tee(),
         Work::Set => {
             vec![
                 case(RAW, set::raw),
@@ -281,7 +290,7 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
                 false => "posix_spawn is left out: this C library has no addclosefrom_np.".to_owned(),
             });
         }
-        Work::Collect | Work::Keep | Work::Feed | Work::Set => {}
+        Work::Collect | Work::Keep | Work::Feed | Work::Set | Work::Line | Work::Stages | Work::Tee => {}
     }
     if work == Work::Mapped {
         remarks.push("At 0 mapped descriptors command-fds is the same as std.".to_owned());
@@ -312,6 +321,9 @@ fn stream_remarks(work: Work) -> Option<&'static [&'static str]> {
              stdin_bytes(). processkit: Stdin::from_bytes(). All cases write the same memory, but duct and processkit \
              own a copy. duct makes its copy before the time begins, and processkit makes one for each spawn.",
         ]),
+        Work::Line => Some(graphs::LINE),
+        Work::Stages => Some(graphs::STAGES),
+        Work::Tee => Some(graphs::TEE),
         Work::Set => Some(&[
             "raw limit: waitpid(-1) in a loop. It takes the end of any child of the process.",
             "fdspawn: Children, which watches the children before the time begins. std: wait() of one child after the other, in the order of their starts. tokio: wait() in a task for each \

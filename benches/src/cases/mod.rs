@@ -3,9 +3,11 @@
 mod attributes;
 mod collect;
 mod feed;
+mod graphs;
 mod job;
 mod keep;
 mod library;
+mod line;
 mod list;
 mod peers;
 mod pieces;
@@ -13,13 +15,15 @@ mod posix_spawn;
 mod raw;
 mod set;
 mod shared_environment;
+mod shells;
+mod tee;
 mod transfer;
 mod wait;
 mod waits;
 
 pub use job::Job;
 pub use list::{
-    CAPTURE, COMMAND_FDS, Case, DISCARD, DRAIN_INTO, DUCT, FORK, ISOLATED, KEEP_LAST, LIBRARY, POSIX_SPAWN,
-    PROCESS_GROUP, PROCESSKIT, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS, THREADS, TOKIO,
-    TWO_PIPES, WAIT_TIMEOUT, busy_cases, cases, remarks,
+    BASH, CAPTURE, COMMAND_FDS, COPY, Case, DASH, DISCARD, DRAIN_INTO, DUCT, FORK, ISOLATED, KEEP_LAST, LARGE_PIPES,
+    LIBRARY, POSIX_SPAWN, PROCESS_GROUP, PROCESSKIT, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS,
+    THREADS, TOKIO, TWO_PIPES, WAIT_TIMEOUT, busy_cases, cases, remarks,
 };

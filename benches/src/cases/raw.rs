@@ -123,9 +123,12 @@ pub struct Spawner {
 
 /// What the child reads and writes. The child shares the parent's memory.
 pub struct RawChild {
-    path: CString,
-    duplicates: Vec<(c_int, c_int)>,
-    close_from: Option<c_int>,
+    /// The path, and the arguments after it.
+    _strings: Vec<CString>,
+    /// The addresses of the strings, and a null pointer.
+    argv: Vec<*const c_char>,
+    pub duplicates: Vec<(c_int, c_int)>,
+    pub close_from: Option<c_int>,
     /// If the child shares the parent's descriptor table: the lowest number that it leaves out when it unshares the
     /// table.
     pub unshare_from: Option<c_int>,
@@ -157,8 +160,16 @@ impl Call {
 
 impl Spawner {
     pub fn new(path: &Path) -> io::Result<Self> {
+        Self::with_arguments(path, &[])
+    }
+
+    pub fn with_arguments(path: &Path, arguments: &[String]) -> io::Result<Self> {
+        let strings = [path.as_os_str().as_bytes()].into_iter().chain(arguments.iter().map(String::as_bytes));
+        let strings: Vec<CString> = strings.map(CString::new).collect::<Result<_, _>>()?;
+        let argv = strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect();
         let child = RawChild {
-            path: CString::new(path.as_os_str().as_bytes())?,
+            _strings: strings,
+            argv,
             duplicates: Vec::new(),
             close_from: None,
             unshare_from: None,
@@ -205,7 +216,6 @@ extern "C" fn run(child: *mut c_void) -> ! {
     // calls take numbers, and strings that end in NUL. No thread changes `environ` during a spawn.
     unsafe {
         let child = &*child.cast::<RawChild>();
-        let argv = [child.path.as_ptr(), std::ptr::null()];
         let unshared = child.unshare_from.is_none_or(|first| {
             let flags = libc::CLOSE_RANGE_UNSHARE;
             libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, flags) == 0
@@ -227,7 +237,7 @@ extern "C" fn run(child: *mut c_void) -> ! {
             .is_none_or(|first| libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) == 0);
         if unshared && reset && called && masked && duplicated && closed {
             let environment = if child.environment.is_empty() { environ } else { child.environment.as_ptr() };
-            libc::execve(child.path.as_ptr(), argv.as_ptr(), environment);
+            libc::execve(*child.argv.as_ptr(), child.argv.as_ptr(), environment);
         }
         child.error.store(*libc::__errno_location(), Ordering::Relaxed);
         libc::_exit(127)

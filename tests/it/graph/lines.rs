@@ -4,7 +4,7 @@ use super::{Files, LONG, shell, tool, ways};
 use crate::own_process;
 use crate::support::LAUNCHERS;
 use crate::support::table::open_numbers;
-use fdspawn::{Capture, Failure, Graph, Stdio};
+use fdspawn::{Capture, Failure, Graph, Launcher, Stdio};
 use std::io::{Read, Write};
 
 #[test]
@@ -102,6 +102,47 @@ fn stages_have_attributes_and_slots_of_their_own() {
         assert_eq!(texts[0], "own\n");
         assert_eq!(texts[1], "0027\n/\nvalue\nlent\ngot \nsix\n");
         running.wait().unwrap().check().unwrap();
+    }
+}
+
+own_process! {
+    fn stages_get_the_environment_of_the_time_of_the_start_with_their_own_changes() {
+        const NAME: &str = "FDSPAWN_GRAPH_TIME";
+        for way in ways() {
+            let line = |print: &str| format!("cat; echo \"{print} ${NAME}\"");
+            let mut own = shell(way, &line("own"));
+            own.env(NAME, "mine");
+            let mut none = shell(way, &line("none"));
+            none.env_remove(NAME);
+            let mut cleared = tool(way, &["/bin/sh", "-c", &format!("/bin/cat; echo \"cleared ${NAME}\"")]);
+            cleared.env_clear();
+            let mut hooked = shell(way, &line("hooked"));
+            if way.0 == Launcher::Fork {
+                // SAFETY: the child has one thread and a copy of the memory.
+                let set = || unsafe { std::env::set_var(NAME, "hook's") };
+                // SAFETY: as above.
+                unsafe {
+                    hooked.pre_exec(move || {
+                        set();
+                        Ok(())
+                    })
+                };
+            }
+            let mut graph = Graph::pipeline([shell(way, &line("inherited")), own, none, cleared, hooked]);
+            for time in ["first", "second"] {
+                // SAFETY: no other thread of this process runs.
+                unsafe { std::env::set_var(NAME, time) };
+                let last = if way.0 == Launcher::Fork { "hook's" } else { time };
+                let expected = format!("inherited {time}\nown mine\nnone \ncleared \nhooked {last}\n");
+                assert_eq!(String::from_utf8(graph.output().unwrap().check().unwrap().stdout).unwrap(), expected);
+            }
+            // A stage's command has its own copy again after the start.
+            // SAFETY: no other thread of this process runs.
+            unsafe { std::env::set_var(NAME, "alone") };
+            let first = graph.stages().next().unwrap();
+            let output = graph.command(first).stdin(Stdio::null()).output().unwrap();
+            assert_eq!(output.stdout, b"inherited alone\n");
+        }
     }
 }
 
