@@ -13,6 +13,7 @@ mod explain;
 mod explanation;
 mod foreground;
 mod fork_run;
+mod function;
 mod ids;
 mod internal;
 mod interpreter;
