@@ -9,6 +9,7 @@ mod copy;
 mod debug;
 mod environment;
 mod fd_map;
+mod function;
 mod hooks;
 mod isolated_ref;
 mod kept;

@@ -27,9 +27,10 @@ impl Graph<'_> {
     }
 }
 
-/// The program with its arguments.
+/// The program with its arguments, or the function's name.
 fn line_of(command: &Command<'_>) -> String {
-    let mut line = format!("`{}`", Escaped::new(command.get_program()));
+    let kind = if command.function.is_some() { "function " } else { "" };
+    let mut line = format!("{kind}`{}`", Escaped::new(command.get_program()));
     for argument in command.get_args() {
         let _ = write!(line, " `{}`", Escaped::new(argument)); // A write to a string does not fail.
     }

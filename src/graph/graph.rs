@@ -8,7 +8,7 @@ use super::link::{GraphLink, LinkKind, OutsideEnd};
 use super::stage::{StageFd, StageId};
 use crate::command::{Command, Slot};
 use crate::group::Group;
-use crate::plan::{GraphRefusal, OnDrop};
+use crate::plan::{GraphRefusal, OnDrop, Rest};
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
@@ -296,7 +296,13 @@ impl<'fd> Graph<'fd> {
     pub(super) fn refusal(&self) -> Result<(), GraphRefusal> {
         let has_own =
             |stage: usize, target| self.stages.get(stage).is_some_and(|stage| stage.command.fd_map.connects(target));
-        check(self.number, self.stages.len(), &self.links, has_own)
+        check(self.number, self.stages.len(), &self.links, has_own)?;
+        let inherits_rest =
+            |stage: &StageCommand<'_>| stage.command.function.is_some() && stage.command.fd_map.rest == Rest::Inherit;
+        match self.stages.iter().position(inherits_rest) {
+            Some(stage) => Err(GraphRefusal::FunctionInheritsRest { stage }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -28,7 +28,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 /// What a command needs of its launcher.
 pub(super) fn needs(command: &Command<'_>) -> Result<Needs, Problem> {
-    let plain = Needs { hooks: !command.hooks.is_empty(), rest: command.fd_map.rest, ..Needs::default() };
+    let (hooks, function) = (!command.hooks.is_empty(), command.function.is_some());
+    let plain = Needs { hooks, function, rest: command.fd_map.rest, ..Needs::default() };
     match command.settings.get() {
         Some(settings) => needs_of_attributes(command, settings, plain),
         None => Ok(plain),
@@ -109,11 +110,13 @@ pub(super) fn leads_group(settings: &Settings<'_>) -> bool {
 /// What a command's child does in any case.
 fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &PreparedStrings, internal: &Internal) -> Basics {
     let is_child = mode != Mode::IN_PLACE;
+    let is_function = command.function.is_some();
     let settings = command.settings.get();
     let mask = settings.and_then(|settings| settings.signal_mask);
     Basics {
-        default_handlers: mode.resets_handlers(),
-        default_sigpipe: is_child && !settings.is_some_and(|settings| settings.signals_untouched),
+        // A function has the signals of this process, as its code has.
+        default_handlers: mode.resets_handlers() && !is_function,
+        default_sigpipe: is_child && !is_function && !settings.is_some_and(|settings| settings.signals_untouched),
         directory: match (number(&internal.lent.directory), strings.directory) {
             (Some(fd), _) => WorkingDirectory::Fd(fd),
             (None, Some(path)) => WorkingDirectory::Path(path),
@@ -125,6 +128,7 @@ fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &PreparedStri
             None => ProgramMask::Unchanged,
         },
         last: match (number(&internal.lent.program), program(command)) {
+            _ if is_function => LastStep::Run,
             (Some(fd), _) => LastStep::ExecFd(fd),
             (None, Some(fd)) => LastStep::ExecFd(mapped(plan, fd.as_raw_fd()).unwrap_or(-1)),
             (None, None) => LastStep::Exec,

@@ -49,7 +49,7 @@ impl Command<'_> {
             texts: buffers.steps.iter().map(|&step| step_text(step, buffers)).collect(),
             steps: std::mem::take(&mut buffers.steps),
         };
-        match &self.isolated {
+        match self.isolated.as_ref().filter(|_| self.function.is_none()) {
             None => with_buffers(|buffers| {
                 let prepared = prepare(self, &Defaults::INHERIT, mode, buffers)?;
                 let rows = rows(&prepared.buffers.plan);

@@ -25,7 +25,9 @@ pub(super) fn launch_function(
         function()
     };
     let in_child: &mut dyn FnMut() -> i32 = &mut in_child;
-    let launched = launch(mode, &Image { function: Some(NonNull::from(in_child)), ..image }, errpipe);
+    // The image has no environment with which the child could compare its own.
+    let image = Image { function: Some(NonNull::from(in_child)), hooks_change_environment: false, ..image };
+    let launched = launch(mode, &image, errpipe);
     drop(output);
     launched
 }

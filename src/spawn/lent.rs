@@ -145,6 +145,9 @@ fn terminal<'a>(settings: &Settings<'a>) -> Result<Option<LentFd<'a>>, Problem> 
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn program<'a>(command: &Command<'a>) -> Option<BorrowedFd<'a>> {
+    if command.function.is_some() {
+        return None;
+    }
     command.settings.get()?.linux.program
 }
 

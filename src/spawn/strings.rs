@@ -59,6 +59,12 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Prep
         Some(settings) => [groups(settings, numbers)?, affinity(settings, numbers)?],
         None => [None; 2],
     };
+    if command.function.is_some() {
+        if command.args.len() > 0 {
+            return Err(Refusal::FunctionWithArguments.into());
+        }
+        return Ok(PreparedStrings { directory, root, groups, affinity, ..PreparedStrings::default() });
+    }
     let shared_environment = command.environment.build(environment)?;
     let block = shared_environment.as_ref().map_or(&*environment, Environment::block);
     let program = command.get_program();

@@ -5,6 +5,7 @@ mod checks;
 mod copiers;
 mod ends;
 mod explain;
+mod functions;
 mod lines;
 mod links;
 mod load;
