@@ -4,10 +4,10 @@ use super::check::check;
 use super::copier::Copier;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::copier::CopierKind;
+use super::for_all::ForAll;
 use super::link::{GraphLink, LinkKind, OutsideEnd};
 use super::stage::{StageFd, StageId};
 use crate::command::{Command, Slot};
-use crate::group::Group;
 use crate::plan::{GraphRefusal, OnDrop, Rest};
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::RawFd;
@@ -62,6 +62,7 @@ pub struct Graph<'fd> {
     pub(super) copiers: Vec<Copier>,
     pub(super) capacity: Option<usize>,
     pub(super) on_drop: Option<OnDrop>,
+    pub(super) for_all: ForAll<'fd>,
 }
 
 /// A command, and what the graph knows of it.
@@ -80,7 +81,8 @@ impl<'fd> Graph<'fd> {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { number, stages: Vec::new(), links: Vec::new(), copiers: Vec::new(), capacity: None, on_drop: None }
+        let (stages, links, copiers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { number, stages, links, copiers, capacity: None, on_drop: None, for_all: ForAll::default() }
     }
 
     /// Makes a line: the standard output of each command is the standard input of the next one. The other ends are what the commands say:
@@ -98,7 +100,8 @@ impl<'fd> Graph<'fd> {
     }
 
     /// Adds a stage.
-    pub fn stage(&mut self, command: Command<'fd>) -> StageId {
+    pub fn stage(&mut self, mut command: Command<'fd>) -> StageId {
+        self.for_all.apply(&mut command);
         self.stages.push(StageCommand { command, allowed: Vec::new() });
         StageId { graph: self.number, index: self.stages.len() - 1 }
     }
@@ -109,7 +112,7 @@ impl<'fd> Graph<'fd> {
         (0..self.stages.len()).map(move |index| StageId { graph, index })
     }
 
-    /// The command of a stage.
+    /// The command of a stage. That of a function ([`Command::function`]) is one like any other, with descriptors and attributes.
     ///
     /// # Panics
     ///
@@ -119,7 +122,7 @@ impl<'fd> Graph<'fd> {
         &mut self.stages[stage.index].command
     }
 
-    /// The commands of all stages, for what all of them have: a cgroup, a session, an environment.
+    /// The commands of all stages, for what all of them have: an environment, limits, a drop policy.
     pub fn commands(&mut self) -> impl Iterator<Item = &mut Command<'fd>> {
         self.stages.iter_mut().map(|stage| &mut stage.command)
     }
@@ -260,12 +263,6 @@ impl<'fd> Graph<'fd> {
         let socket = Some(OutsideEnd::Socket(slot.id));
         self.links.push(GraphLink { kind: LinkKind::Socket, from: vec![end], to: Vec::new(), slot: socket });
         slot
-    }
-
-    /// Puts all stages into a process group: the one that is started first leads it, and all others join, also if the leader has ended.
-    pub fn group(&mut self, group: &'fd Group) -> &mut Self {
-        self.commands().for_each(|command| _ = command.group(group));
-        self
     }
 
     /// Names exit codes of a stage that are no failure, besides 0: 1 for `grep` and `diff`.

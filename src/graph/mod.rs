@@ -8,6 +8,7 @@ mod copy;
 mod end;
 mod explain;
 mod explanation;
+mod for_all;
 mod form;
 #[allow(clippy::module_inception, reason = "it has `Graph`")]
 mod graph;
