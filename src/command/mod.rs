@@ -34,6 +34,7 @@ pub use self::fd_map::FdMap;
 pub use self::isolated_ref::IsolatedRef;
 pub use self::kept::Kept;
 pub use self::lend::Lend;
+pub(crate) use self::not_inherited::NotInherited;
 pub(crate) use self::settings::Settings;
 pub use self::slot::Slot;
 pub(crate) use self::slot::SlotKind;

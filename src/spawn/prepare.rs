@@ -140,7 +140,7 @@ fn open_internal(
     if command.function.is_some() {
         close_own(plan, &internal, ends);
     }
-    compile_wanted(command, mode, plan, strings, &internal, |basics, attributes| {
+    compile_wanted(command, mode, plan, strings, &internal.lent.numbers(), |basics, attributes| {
         compile(plan, basics, attributes, compiler, steps)
     })?;
     Ok(internal)

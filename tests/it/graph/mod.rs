@@ -11,6 +11,7 @@ mod lines;
 mod links;
 mod load;
 pub mod mix;
+mod plans;
 mod refusals;
 mod simulation;
 mod start;
