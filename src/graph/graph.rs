@@ -16,8 +16,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Processes that are started together, and the pipes and sockets between them.
 ///
-/// A stage is a [`Command`], with all that a command has: descriptors, attributes, slots. A link connects descriptors of stages, at any numbers.
-/// The library opens nothing before [`Graph::spawn`], and then all or nothing is started:
+/// A stage is a [`Command`], with all that a command has: descriptors, attributes, slots. It executes a program, or runs a function of this
+/// process ([`Command::function`]). A link connects descriptors of stages, at any numbers. The library opens nothing before [`Graph::spawn`], and
+/// then all or nothing is started:
 ///
 /// - It refuses a graph whose links contradict each other, and looks whether all programs are there, before it opens or starts anything.
 /// - It starts the readers of a pipe before its writers.
