@@ -393,3 +393,33 @@ fn outputs_of_two_commands_are_compared() {
     let text = "1d0\n< 1\ncompare_outputs: stage 0, `sh`: exit status: 3: no\n".to_owned();
     assert_eq!(run("echo 1; echo no >&2; exit 3", "true"), (text, Some(2)));
 }
+
+#[test]
+fn function_of_the_example_filters_between_two_commands() {
+    let filter = |first: &str, last: &str| {
+        let output = run("filter", &[Path::new(first), Path::new(last)]);
+        (String::from_utf8(output.stdout).unwrap(), output.status.code())
+    };
+    assert_eq!(filter("printf 'a\\nb\\n'", "cat"), ("   1  a\n   2  b\n".to_owned(), Some(0)));
+    assert_eq!(filter("seq 100000", "tail -n 1"), ("100000  100000\n".to_owned(), Some(0)));
+    assert_eq!(filter("echo a; exit 3", "cat"), ("   1  a\n".to_owned(), Some(1)));
+    let mut command = Command::new(built::example("filter"));
+    let output = command.args(["seq 1", "cat"]).env("EXPLAIN", "1").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("stage 1: function `number`\n") && text.ends_with("   1  1\n"), "{text}");
+}
+
+#[test]
+fn reports_of_a_line_arrive_beside_its_data() {
+    if !tools::has("gzip") {
+        return;
+    }
+    let output = run("status_line", &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.pop(), Some("300000 bytes"));
+    // The reports of different stages come in any order.
+    lines.sort_unstable();
+    assert_eq!(lines, ["generate: part 1", "generate: part 2", "generate: part 3", "pack: done", "unpack: done"]);
+}

@@ -23,7 +23,7 @@ pub fn run(request: Request) -> Result<ExitCode, Box<dyn Error>> {
     let mut graph = build(stages, picture.is_some())?;
     let slots = add_readers(&mut graph, &readings, &writers);
     match picture {
-        Some(Picture::Text) => return explain::print_text(graph, &readings, &writers),
+        Some(Picture::Text) => return explain::print_text(&graph),
         Some(Picture::Dot) => return explain::print_dot(&graph),
         None => {}
     }

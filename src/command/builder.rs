@@ -3,6 +3,7 @@
 use super::c_strings::CStrings;
 use super::environment::{Changes, Environment, Variables};
 use super::fd_map::FdMap;
+use super::function::ChildFunction;
 use super::isolated_ref::IsolatedRef;
 use super::kept::Kept;
 use super::lend::Lend;
@@ -58,6 +59,8 @@ pub struct Command<'fd> {
     pub(crate) pidfd: bool,
     pub(crate) isolated: Option<IsolatedRef<'fd>>,
     pub(crate) hooks: Vec<Hook>,
+    /// What the child runs in place of the program.
+    pub(crate) function: Option<ChildFunction>,
     pub(crate) settings: LazySettings<'fd>,
 }
 
@@ -116,6 +119,7 @@ impl<'fd> Command<'fd> {
             pidfd: true,
             isolated: None,
             hooks: Vec::new(),
+            function: None,
             settings: LazySettings::default(),
         }
     }
@@ -381,7 +385,7 @@ impl<'fd> Command<'fd> {
         self
     }
 
-    /// The program.
+    /// The program, or the name of the function.
     pub fn get_program(&self) -> &OsStr {
         self.program.first()
     }

@@ -21,6 +21,7 @@ impl<'fd> Command<'fd> {
     /// - [`Refusal::SourceMoved`]: a descriptor was moved into the command, and only one command can own it.
     /// - [`Refusal::SourceSpent`]: a spawn has closed a descriptor that was moved into the command.
     /// - [`Failure::HooksNotCopied`]: the command has a `pre_exec` hook.
+    /// - [`Failure::FunctionNotCopied`]: the command runs a function ([`Command::function`]).
     ///
     /// [`Refusal::SourceMoved`]: crate::plan::Refusal::SourceMoved
     /// [`Refusal::SourceSpent`]: crate::plan::Refusal::SourceSpent
@@ -50,10 +51,25 @@ impl<'fd> Command<'fd> {
 
     fn copy(&self) -> std::result::Result<Self, Problem> {
         // Without `..`, so that a field that is added has to be copied here.
-        let Self { program, arg0, args, environment, directory, fd_map, launcher, pidfd, isolated, hooks, settings } =
-            self;
+        let Self {
+            program,
+            arg0,
+            args,
+            environment,
+            directory,
+            fd_map,
+            launcher,
+            pidfd,
+            isolated,
+            hooks,
+            function,
+            settings,
+        } = self;
         if !hooks.is_empty() {
             return Err(Failure::HooksNotCopied.into());
+        }
+        if function.is_some() {
+            return Err(Failure::FunctionNotCopied.into());
         }
         Ok(Self {
             program: program.clone(),
@@ -70,6 +86,7 @@ impl<'fd> Command<'fd> {
             pidfd: *pidfd,
             isolated: isolated.clone(),
             hooks: Vec::new(),
+            function: None,
             settings: settings.clone(),
         })
     }

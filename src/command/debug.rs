@@ -79,6 +79,9 @@ impl fmt::Debug for Command<'_> {
                 write!(f, "{}={} ", Quoted(name), Quoted(value))?;
             }
         }
+        if self.function.is_some() {
+            f.write_str("function ")?;
+        }
         write!(f, "{}", Quoted(self.get_program()))?;
         for arg in self.get_args() {
             write!(f, " {}", Quoted(arg))?;

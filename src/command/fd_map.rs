@@ -261,6 +261,14 @@ impl<'fd> FdMap<'fd> {
         }
     }
 
+    /// The numbers of the descriptors that [`FdMap::close_moved`] would close.
+    pub(crate) fn moved_numbers(&self) -> impl Iterator<Item = RawFd> {
+        self.entries.iter().filter_map(|entry| match &entry.source {
+            Source::Given(given) if given.is_moved() => Some(given.number_and_origin(entry.target).0),
+            _ => None,
+        })
+    }
+
     /// Whether the map connects a target by itself.
     pub(crate) fn connects(&self, target: RawFd) -> bool {
         self.entries.iter().any(|entry| entry.target == target)
@@ -268,7 +276,7 @@ impl<'fd> FdMap<'fd> {
 
     /// Adds the end of a link of a graph, which is open until [`FdMap::remove_links`].
     pub(crate) fn add_link(&mut self, target: RawFd, number: RawFd) {
-        let source = Source::Given(Given::LentByNumber(number));
+        let source = Source::Given(Given::Link(number));
         self.insert(MapEntry { target, source, is_replaceable: false, is_link: true });
     }
 

@@ -34,6 +34,8 @@ pub(crate) enum Given<'fd> {
     Lent(BorrowedFd<'fd>),
     /// Lent by a caller that knows its number only. It has to be open.
     LentByNumber(RawFd),
+    /// The end of a link of a graph.
+    Link(RawFd),
     /// Given to the keep list, so that the target has its number: lent, moved or shared.
     Kept(BorrowedFd<'fd>),
     KeptMoved(OwnedFd),
@@ -97,6 +99,7 @@ impl<'fd> Given<'fd> {
             Self::Shared(fd) => (fd.number(), Origin::Shared),
             Self::Lent(fd) => (fd.as_raw_fd(), Origin::Lent),
             Self::LentByNumber(number) => (*number, Origin::Lent),
+            Self::Link(number) => (*number, Origin::Link),
             Self::Kept(fd) => (fd.as_raw_fd(), Origin::Kept),
             Self::KeptMoved(fd) => (fd.as_raw_fd(), Origin::KeptMoved),
             Self::KeptShared(fd) => (fd.number(), Origin::KeptShared),
@@ -121,6 +124,7 @@ impl<'fd> Given<'fd> {
             Self::Shared(fd) => Some(Self::Shared(fd.clone())),
             Self::Lent(fd) => Some(Self::Lent(*fd)),
             Self::LentByNumber(number) => Some(Self::LentByNumber(*number)),
+            Self::Link(number) => Some(Self::Link(*number)),
             Self::Kept(fd) => Some(Self::Kept(*fd)),
             Self::KeptShared(fd) => Some(Self::KeptShared(fd.clone())),
             Self::Moved(_) | Self::KeptMoved(_) => None,

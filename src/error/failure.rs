@@ -21,6 +21,9 @@ pub enum Failure {
     VariableName(OsString),
     /// The command has `Launcher::Clone` and a `pre_exec` hook. A hook needs the copied memory of fork.
     HookNeedsFork,
+    /// The command has `Launcher::Clone`, or is to be executed in this process, and has a function in place of a program: only a forked child
+    /// runs a function.
+    FunctionNeedsFork,
     /// The command has `Launcher::Clone` and another user or group than this process. Such a child that shares memory would make
     /// this process undumpable for good.
     CredentialsNeedFork,
@@ -31,6 +34,8 @@ pub enum Failure {
     CloneUnavailable,
     /// The command has a `pre_exec` hook. A hook belongs to one command, so a copy of the command cannot have it.
     HooksNotCopied,
+    /// The command has a function in place of a program. A function belongs to one command, so a copy of the command cannot have it.
+    FunctionNotCopied,
     /// The parent could not open the source of a target.
     Open {
         /// The number in the child.

@@ -15,6 +15,9 @@ impl fmt::Display for Failure {
             Self::HookNeedsFork => {
                 f.write_str("a pre_exec hook needs the fork launcher, but Launcher::Clone was asked for")
             }
+            Self::FunctionNeedsFork => f.write_str(
+                "a function needs the fork launcher, but Launcher::Clone or an exec in this process was asked for",
+            ),
             Self::CredentialsNeedFork => f.write_str(
                 "another user or group needs the fork launcher, but Launcher::Clone was asked for: a child that shares memory \
                  would make this process undumpable for good",
@@ -24,6 +27,7 @@ impl fmt::Display for Failure {
                  of the cgroup would end this process too while the child shares its memory",
             ),
             Self::HooksNotCopied => f.write_str("it has a pre_exec hook, which belongs to one command"),
+            Self::FunctionNotCopied => f.write_str("it runs a function, which belongs to one command"),
             Self::CloneUnavailable => {
                 f.write_str("Launcher::Clone was asked for, but clone is refused here or does not share memory")
             }

@@ -40,9 +40,11 @@ pub(super) fn stage_of(failure: &Failure) -> Stage {
         | Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
+        | Failure::FunctionNeedsFork
         | Failure::CredentialsNeedFork
         | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
+        | Failure::FunctionNotCopied
         | Failure::CheckIds
         | Failure::Cgroup { .. }
         | Failure::NoCgroup
@@ -173,7 +175,9 @@ mod tests {
             (Failure::NulByte(Text::Program), parent, libc::EINVAL),
             (Failure::VariableName("".into()), parent, libc::EINVAL),
             (Failure::HookNeedsFork, parent, libc::EINVAL),
+            (Failure::FunctionNeedsFork, parent, libc::EINVAL),
             (Failure::HooksNotCopied, parent, libc::EINVAL),
+            (Failure::FunctionNotCopied, parent, libc::EINVAL),
             (Failure::CloneUnavailable, launch, libc::EOPNOTSUPP),
             (Failure::Open { target: 3, what: "a pipe" }, parent, libc::EIO),
             (Failure::ParentOpen { what: "a pipe" }, parent, libc::EIO),
@@ -296,6 +300,7 @@ mod tests {
             (Refusal::CannotIgnore { signal: libc::SIGKILL }, libc::EINVAL),
             (Refusal::NoPrograms, libc::EINVAL),
             (Refusal::TwoPrograms, libc::EINVAL),
+            (Refusal::FunctionWithArguments, libc::EINVAL),
         ] {
             let error = Problem::from(refusal).of(Subject::Run);
             assert_eq!((error.stage(), error.raw_os_error()), (Stage::Parent, Some(number)), "{error}");

@@ -39,6 +39,7 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
             | Refusal::CannotIgnore { .. }
             | Refusal::NoPrograms
             | Refusal::TwoPrograms
+            | Refusal::FunctionWithArguments
             | Refusal::NotInheritedWhere { .. }
             | Refusal::SourceMoved { .. } => Errno::INVAL,
         },
@@ -46,9 +47,11 @@ pub(super) fn errno_without_a_call(failure: &Failure) -> Errno {
         | Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
+        | Failure::FunctionNeedsFork
         | Failure::CredentialsNeedFork
         | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
+        | Failure::FunctionNotCopied
         | Failure::NothingToInherit
         | Failure::NoGroup
         | Failure::OwnGroup
@@ -111,9 +114,11 @@ pub(super) fn kind_without_a_call(failure: &Failure) -> io::ErrorKind {
         | Failure::NulByte(_)
         | Failure::VariableName(_)
         | Failure::HookNeedsFork
+        | Failure::FunctionNeedsFork
         | Failure::CredentialsNeedFork
         | Failure::OomGroupNeedsFork
         | Failure::HooksNotCopied
+        | Failure::FunctionNotCopied
         | Failure::NotACgroup(_)
         | Failure::NothingToInherit => io::ErrorKind::InvalidInput,
         Failure::CloneUnavailable | Failure::AfterFork | Failure::NoCgroup | Failure::CgroupController { .. } => {

@@ -1,6 +1,7 @@
 //! The threads of tees and spools: they move bytes between pipes inside of the kernel (`tee(2)`, `splice(2)`).
 
 use super::copier::CopierKind;
+use crate::fd::standard::dup_above_stdio;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
 use rustix::io::{Errno, retry_on_intr};
@@ -33,10 +34,16 @@ pub(super) enum CopyStore {
 }
 
 impl CopyStore {
+    /// Opens it at a number above 2.
     pub(super) fn open(kind: CopierKind) -> std::io::Result<Self> {
         match kind {
-            CopierKind::Tee { .. } => File::options().write(true).open("/dev/null").map(Self::Null),
-            CopierKind::Spool => Ok(Self::Memory(memfd_create("fdspawn spool", MemfdFlags::CLOEXEC)?)),
+            CopierKind::Tee { .. } => {
+                let null = File::options().write(true).open("/dev/null")?;
+                Ok(Self::Null(dup_above_stdio(null.into())?.into()))
+            }
+            CopierKind::Spool => {
+                Ok(Self::Memory(dup_above_stdio(memfd_create("fdspawn spool", MemfdFlags::CLOEXEC)?)?))
+            }
         }
     }
 }

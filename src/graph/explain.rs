@@ -7,7 +7,13 @@ use crate::escape::Escaped;
 use std::fmt::Write;
 
 impl Graph<'_> {
-    /// Shows the stages, their links and the order of the launches. It opens and starts nothing.
+    /// Shows the stages, their links and the order of the launches, and for each stage the plan that [`Graph::spawn`] would make, with its links:
+    /// the targets, the renumbering, the closes and all other steps. It opens and starts nothing.
+    ///
+    /// The numbers of the links, and of all else that the library would open, are those that a start would get now: the kernel gives the lowest
+    /// free ones. A start that comes later, or beside other threads that open descriptors, may get others. For a command with a cgroup, the
+    /// explanation does not look whether the cgroup makes the launcher fork (`memory.oom.group`). For one with an
+    /// [`Isolated`](crate::Isolated), the numbers are those of this process's table.
     ///
     /// ```
     /// use fdspawn::{Command, Graph};
@@ -20,16 +26,30 @@ impl Graph<'_> {
     /// order of the launches: 1, 0
     /// ";
     /// assert_eq!(graph.explain().to_string(), text);
+    ///
+    /// let sort = graph.stages().last().expect("two stages");
+    /// assert_eq!(graph.explain().stage(sort).expect("a stage of this graph").targets(), [0, 1, 2]);
+    /// print!("{:#}", graph.explain()); // also the plan of each stage
     /// ```
     pub fn explain(&self) -> GraphExplanation {
         let stages = self.stages.iter().map(|stage| line_of(&stage.command)).collect();
-        GraphExplanation::new(stages, self.links.clone(), self.copiers.clone(), self.refusal().err())
+        let refusal = self.refusal().err();
+        let plans = if refusal.is_none() { self.stage_plans() } else { Vec::new() };
+        GraphExplanation {
+            graph: self.number,
+            stages,
+            links: self.links.clone(),
+            copiers: self.copiers.clone(),
+            plans: plans.into(),
+            refusal,
+        }
     }
 }
 
-/// The program with its arguments.
+/// The program with its arguments, or the function's name.
 fn line_of(command: &Command<'_>) -> String {
-    let mut line = format!("`{}`", Escaped::new(command.get_program()));
+    let kind = if command.function.is_some() { "function " } else { "" };
+    let mut line = format!("{kind}`{}`", Escaped::new(command.get_program()));
     for argument in command.get_args() {
         let _ = write!(line, " `{}`", Escaped::new(argument)); // A write to a string does not fail.
     }

@@ -3,29 +3,32 @@
 use super::copier::{Copier, CopierKind};
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
 use super::link::{GraphLink, LinkKind, OutsideEnd};
-use super::stage::StageFd;
+use super::stage::{StageFd, StageId};
 use crate::error::{Error, Failure, Result, Subject};
 use crate::plan::GraphRefusal;
+use crate::spawn::Explanation;
 use std::fmt;
+use std::sync::Arc;
 
-/// The stages of a graph, its links and the order of the launches, from [`Graph::explain`](crate::Graph::explain). `Display` prints them.
+/// The stages of a graph, its links and the order of the launches, from [`Graph::explain`](crate::Graph::explain). `Display` prints them; the
+/// alternate form, `{:#}`, also prints the plan of each stage.
 #[derive(Clone, Debug)]
 pub struct GraphExplanation {
+    /// The number of the graph.
+    pub(super) graph: u32,
     /// Each program with its arguments.
-    stages: Vec<String>,
-    links: Vec<GraphLink>,
-    copiers: Vec<Copier>,
-    refusal: Option<GraphRefusal>,
+    pub(super) stages: Vec<String>,
+    pub(super) links: Vec<GraphLink>,
+    pub(super) copiers: Vec<Copier>,
+    /// The plan of each stage; none if the links are refused.
+    pub(super) plans: Arc<[Explanation]>,
+    pub(super) refusal: Option<GraphRefusal>,
 }
 
 impl GraphExplanation {
-    pub(super) fn new(
-        stages: Vec<String>,
-        links: Vec<GraphLink>,
-        copiers: Vec<Copier>,
-        refusal: Option<GraphRefusal>,
-    ) -> Self {
-        Self { stages, links, copiers, refusal }
+    /// The plan of a stage, with its links. `None` for a stage of another graph, and if the links are refused.
+    pub fn stage(&self, stage: StageId) -> Option<&Explanation> {
+        self.plans.get(stage.index).filter(|_| stage.graph == self.graph)
     }
 
     /// The explanation, if [`Graph::spawn`](crate::Graph::spawn) would not refuse the links.
@@ -159,6 +162,11 @@ impl fmt::Display for GraphExplanation {
                 "the outputs of stage {fork} come together in stage {join}: if that reads one before the other, the other pipe can \
                  become full, and all wait for ever"
             )?;
+        }
+        if f.alternate() {
+            for (index, plan) in self.plans.iter().enumerate() {
+                write!(f, "\nstage {index}: {plan}")?;
+            }
         }
         Ok(())
     }

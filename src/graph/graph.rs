@@ -4,11 +4,11 @@ use super::check::check;
 use super::copier::Copier;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::copier::CopierKind;
+use super::for_all::ForAll;
 use super::link::{GraphLink, LinkKind, OutsideEnd};
 use super::stage::{StageFd, StageId};
 use crate::command::{Command, Slot};
-use crate::group::Group;
-use crate::plan::{GraphRefusal, OnDrop};
+use crate::plan::{GraphRefusal, OnDrop, Rest};
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
@@ -16,8 +16,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Processes that are started together, and the pipes and sockets between them.
 ///
-/// A stage is a [`Command`], with all that a command has: descriptors, attributes, slots. A link connects descriptors of stages, at any numbers.
-/// The library opens nothing before [`Graph::spawn`], and then all or nothing is started:
+/// A stage is a [`Command`], with all that a command has: descriptors, attributes, slots. It executes a program, or runs a function of this
+/// process ([`Command::function`]). A link connects descriptors of stages, at any numbers. The library opens nothing before [`Graph::spawn`], and
+/// then all or nothing is started:
 ///
 /// - It refuses a graph whose links contradict each other, and looks whether all programs are there, before it opens or starts anything.
 /// - It starts the readers of a pipe before its writers.
@@ -62,6 +63,7 @@ pub struct Graph<'fd> {
     pub(super) copiers: Vec<Copier>,
     pub(super) capacity: Option<usize>,
     pub(super) on_drop: Option<OnDrop>,
+    pub(super) for_all: ForAll<'fd>,
 }
 
 /// A command, and what the graph knows of it.
@@ -80,7 +82,8 @@ impl<'fd> Graph<'fd> {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { number, stages: Vec::new(), links: Vec::new(), copiers: Vec::new(), capacity: None, on_drop: None }
+        let (stages, links, copiers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { number, stages, links, copiers, capacity: None, on_drop: None, for_all: ForAll::default() }
     }
 
     /// Makes a line: the standard output of each command is the standard input of the next one. The other ends are what the commands say:
@@ -98,7 +101,8 @@ impl<'fd> Graph<'fd> {
     }
 
     /// Adds a stage.
-    pub fn stage(&mut self, command: Command<'fd>) -> StageId {
+    pub fn stage(&mut self, mut command: Command<'fd>) -> StageId {
+        self.for_all.apply(&mut command);
         self.stages.push(StageCommand { command, allowed: Vec::new() });
         StageId { graph: self.number, index: self.stages.len() - 1 }
     }
@@ -109,7 +113,7 @@ impl<'fd> Graph<'fd> {
         (0..self.stages.len()).map(move |index| StageId { graph, index })
     }
 
-    /// The command of a stage.
+    /// The command of a stage. That of a function ([`Command::function`]) is one like any other, with descriptors and attributes.
     ///
     /// # Panics
     ///
@@ -119,7 +123,7 @@ impl<'fd> Graph<'fd> {
         &mut self.stages[stage.index].command
     }
 
-    /// The commands of all stages, for what all of them have: a cgroup, a session, an environment.
+    /// The commands of all stages, for what all of them have: an environment, limits, a drop policy.
     pub fn commands(&mut self) -> impl Iterator<Item = &mut Command<'fd>> {
         self.stages.iter_mut().map(|stage| &mut stage.command)
     }
@@ -262,12 +266,6 @@ impl<'fd> Graph<'fd> {
         slot
     }
 
-    /// Puts all stages into a process group: the one that is started first leads it, and all others join, also if the leader has ended.
-    pub fn group(&mut self, group: &'fd Group) -> &mut Self {
-        self.commands().for_each(|command| _ = command.group(group));
-        self
-    }
-
     /// Names exit codes of a stage that are no failure, besides 0: 1 for `grep` and `diff`.
     ///
     /// # Panics
@@ -296,7 +294,13 @@ impl<'fd> Graph<'fd> {
     pub(super) fn refusal(&self) -> Result<(), GraphRefusal> {
         let has_own =
             |stage: usize, target| self.stages.get(stage).is_some_and(|stage| stage.command.fd_map.connects(target));
-        check(self.number, self.stages.len(), &self.links, has_own)
+        check(self.number, self.stages.len(), &self.links, has_own)?;
+        let inherits_rest =
+            |stage: &StageCommand<'_>| stage.command.function.is_some() && stage.command.fd_map.rest == Rest::Inherit;
+        match self.stages.iter().position(inherits_rest) {
+            Some(stage) => Err(GraphRefusal::FunctionInheritsRest { stage }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -8,6 +8,8 @@ mod copy;
 mod end;
 mod explain;
 mod explanation;
+mod for_all;
+mod forecast;
 mod form;
 #[allow(clippy::module_inception, reason = "it has `Graph`")]
 mod graph;

@@ -21,7 +21,7 @@ pub struct Statuses {
 pub struct StageStatus {
     /// The stage.
     pub stage: StageId,
-    /// The program.
+    /// The program, or the name of the function.
     pub program: OsString,
     /// The status.
     pub status: ExitStatus,

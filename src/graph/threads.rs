@@ -3,7 +3,7 @@
 use super::copier::Copier;
 use super::copy::{CopyPipes, CopyStore, copy};
 use crate::error::{Error, Failure, Problem, Result, Subject};
-use crate::fd::standard::lock_stdio_numbers_if_closed;
+use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers_if_closed};
 use crate::sys;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
@@ -47,7 +47,9 @@ impl CopyThreads {
         let _guard = lock_stdio_numbers_if_closed();
         let what = "a descriptor of a tee or a spool";
         let failed = |error: io::Error| Problem::io(Failure::ParentOpen { what }, &error);
-        let over = self.over.insert(eventfd(0, EventfdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?);
+        // No stage must find one of these at a standard stream that is closed here.
+        let over = eventfd(0, EventfdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
+        let over = self.over.insert(dup_above_stdio(over).map_err(failed)?);
         for Copier { kind, input, outputs } in copiers {
             let Some(input) = take(*input) else { continue };
             let outputs = outputs.iter().filter_map(|output| take(*output)).collect();

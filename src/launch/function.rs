@@ -16,14 +16,14 @@ const PANICKED: i32 = 101;
 
 /// Reports that the steps are done, runs the function, and ends the child. Returns only if there is no function.
 pub(super) fn run(image: &Image<'_>, report: &SharedReport, release: Option<&Release>) -> Errno {
-    let Some(function) = image.function else { return Errno::NOSYS };
+    let Some(mut function) = image.function else { return Errno::NOSYS };
     if let Some(release) = release {
         release.release();
     }
     // The child reports this only now: if it is killed in the calls above, it has not begun with the function.
     report.set_done();
     // SAFETY: the launcher keeps the function until the fork has returned in the parent, and this is the child's copy.
-    let result = catch_unwind(AssertUnwindSafe(|| unsafe { (*function)() }));
+    let result = catch_unwind(AssertUnwindSafe(|| unsafe { function.as_mut()() }));
     let status = result.unwrap_or_else(|payload| {
         std::mem::forget(payload); // The value may own a descriptor. In the child another file may have that number.
         PANICKED

@@ -9,6 +9,7 @@ use std::ffi::{CStr, OsStr, c_char};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::ptr::NonNull;
 
 /// Everything that the child needs, other than its error channel. The pointers refer to memory that the parent keeps until the
 /// child has executed or ended.
@@ -34,7 +35,7 @@ pub(crate) struct Image<'a> {
     /// The file of a program given as a descriptor, if there are hooks.
     pub(crate) program_file: Option<sys::FileIdentity>,
     /// The function to run, if the last step is not exec.
-    pub(crate) function: Option<*mut (dyn FnMut() -> i32 + 'a)>,
+    pub(crate) function: Option<NonNull<dyn FnMut() -> i32 + 'a>>,
     /// The kernel features that the child must not use.
     pub(crate) missing: Features,
     /// The directory of the cgroup in which the kernel makes the child.

@@ -19,6 +19,8 @@ pub(crate) struct Mode {
 pub(crate) struct Needs {
     /// Hooks need a copy of the parent's memory.
     pub(crate) hooks: bool,
+    /// A function in place of a program needs that, too.
+    pub(crate) function: bool,
     /// A change to another user or group needs a copy of the parent's memory, too. If such a child shares memory, the kernel makes
     /// the parent undumpable for good, and the new user can stop the child, and with it the parent's thread for as long as the user
     /// likes. (The parent of a forked child continues it within about 100 ms.)
@@ -34,7 +36,7 @@ pub(crate) struct Needs {
 impl Needs {
     /// Whether the child needs a copy of the parent's memory.
     pub(crate) fn needs_copy(self) -> bool {
-        self.hooks || self.other_ids || self.oom_group
+        self.hooks || self.function || self.other_ids || self.oom_group
     }
 }
 
@@ -94,6 +96,7 @@ impl Method {
         };
         match launcher {
             Launcher::Clone if needs.hooks => Err(Failure::HookNeedsFork),
+            Launcher::Clone if needs.function => Err(Failure::FunctionNeedsFork),
             Launcher::Clone if needs.other_ids => Err(Failure::CredentialsNeedFork),
             Launcher::Clone if needs.oom_group => Err(Failure::OomGroupNeedsFork),
             Launcher::Clone if missing.contains(Features::CLONE) => Err(Failure::CloneUnavailable),
@@ -167,13 +170,15 @@ mod tests {
     #[test]
     fn what_needs_a_copy_forks_and_an_explicit_clone_never_becomes_a_fork() {
         let hooks = Needs { hooks: true, ..Needs::default() };
+        let function = Needs { function: true, ..Needs::default() };
         let other_ids = Needs { other_ids: true, ..Needs::default() };
         let oom_group = Needs { oom_group: true, cgroup: true, ..Needs::default() };
-        for needs in [hooks, other_ids, oom_group] {
+        for needs in [hooks, function, other_ids, oom_group] {
             assert_eq!(choose(Launcher::Auto, needs, Features::empty()).unwrap(), Method::Fork);
             assert_eq!(choose(Launcher::Fork, needs, Features::empty()).unwrap(), Method::Fork);
         }
         assert!(matches!(choose(Launcher::Clone, hooks, Features::empty()), Err(Failure::HookNeedsFork)));
+        assert!(matches!(choose(Launcher::Clone, function, Features::empty()), Err(Failure::FunctionNeedsFork)));
         assert!(matches!(choose(Launcher::Clone, other_ids, Features::empty()), Err(Failure::CredentialsNeedFork)));
         assert!(matches!(choose(Launcher::Clone, oom_group, Features::empty()), Err(Failure::OomGroupNeedsFork)));
         let missing = choose(Launcher::Clone, Needs::default(), Features::CLONE);

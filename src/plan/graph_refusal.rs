@@ -47,6 +47,12 @@ pub enum GraphRefusal {
     },
     /// A pipe has neither a writer nor a reader.
     NoEnds,
+    /// A stage runs a function, and inherits the rest ([`Rest::Inherit`](crate::Rest::Inherit)). Without an exec, it would have the ends of all
+    /// other stages.
+    FunctionInheritsRest {
+        /// The stage.
+        stage: usize,
+    },
 }
 
 impl fmt::Display for GraphRefusal {
@@ -67,6 +73,12 @@ impl fmt::Display for GraphRefusal {
                 write!(f, "target {target} of stage {stage} writes to a pipe that has no reader")
             }
             Self::NoEnds => f.write_str("a pipe has neither a writer nor a reader"),
+            Self::FunctionInheritsRest { stage } => {
+                write!(
+                    f,
+                    "stage {stage} runs a function and inherits the rest, so it would have the ends of all other stages"
+                )
+            }
         }
     }
 }

@@ -68,6 +68,8 @@ pub enum Origin {
     KeptMoved,
     /// A descriptor of the keep list that the command shares. Its last owner closes it in the parent.
     KeptShared,
+    /// The end of a link of a graph. The library closes it in the parent when all stages have started.
+    Link,
     /// The source of this other target.
     SameAs(RawFd),
     /// No source: the target is closed in the child.
@@ -99,6 +101,7 @@ impl fmt::Display for Origin {
             Self::Kept => f.write_str("kept"),
             Self::KeptMoved => f.write_str("kept; moved: the parent closes it after the spawn"),
             Self::KeptShared => f.write_str("kept; shared: the parent closes it with its last owner"),
+            Self::Link => f.write_str("the end of a link"),
             Self::SameAs(target) => write!(f, "the same as {target}"),
             Self::Closed => f.write_str("closed"),
         }

@@ -24,7 +24,7 @@
 
 use super::attributes::{Attributes, Basics, LastStep, ProgramMask, WorkingDirectory};
 use super::compile::Compiler;
-use super::data::Plan;
+use super::data::{InternalFd, Plan, Role};
 use super::refusal::Refusal;
 use super::signals::Signals;
 use super::step::Step;
@@ -71,6 +71,13 @@ pub(crate) fn compile(
         if let LastStep::ExecFd(fd) = basics.last {
             steps.push(Step::CheckProgram { fd });
         }
+    }
+    // No exec closes the library's descriptors before the function. After the hooks they are closed already.
+    if basics.last == LastStep::Run && !plan.hooks {
+        let needed = |each: &&InternalFd| each.role != Role::Errpipe;
+        steps.extend(
+            plan.internal_fds.iter().filter(needed).map(|&InternalFd { fd, .. }| Step::Close { first: fd, last: fd }),
+        );
     }
     steps.push(match basics.last {
         LastStep::Exec => Step::Exec,
@@ -133,6 +140,7 @@ fn dispositions(basics: &Basics, attributes: Option<&Attributes<'_>>) -> [Signal
 
 #[cfg(test)]
 mod tests {
+    use super::super::data::Rest;
     use super::super::mapping::Mapping;
     use super::super::scheduler::Scheduler;
     use super::super::step::{NumbersId, StringId};
@@ -238,6 +246,22 @@ mod tests {
         let basics = Basics { signal_mask: ProgramMask::Callers, ..Basics::default() };
         let rest = [Step::JoinGroup { group: 0 }, Step::SignalMask, Step::Exec];
         assert_eq!(compiled(basics, Some(group), false), [&table[..], &rest[..]].concat());
+    }
+
+    #[test]
+    fn function_has_no_descriptor_of_the_library_but_the_errpipe() {
+        let roles = [(8, Role::WorkingDirectory), (9, Role::Errpipe), (10, Role::Cgroup)];
+        let internal_fds: Vec<InternalFd> = roles.map(|(fd, role)| InternalFd { fd, role }).to_vec();
+        let basics = Basics { last: LastStep::Run, directory: WorkingDirectory::Fd(8), ..Basics::default() };
+        let close = |fd| Step::Close { first: fd, last: fd };
+        for (rest, hooks) in [(Rest::Close, false), (Rest::Inherit, false), (Rest::Close, true)] {
+            let plan = Plan { internal_fds: internal_fds.clone(), rest, hooks, ..Plan::new([Mapping::new(0, 0)]) };
+            let mut steps = Vec::new();
+            compile(&plan, &basics, None, &mut Compiler::default(), &mut steps).unwrap();
+            let last =
+                if hooks { vec![Step::Close { first: 1, last: 8 }, close(10)] } else { vec![close(8), close(10)] };
+            assert!(steps.ends_with(&[last, vec![Step::Run]].concat()), "{steps:?}");
+        }
     }
 
     #[test]

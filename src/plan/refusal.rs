@@ -162,6 +162,8 @@ pub enum Refusal {
     NoPrograms,
     /// The command has both a program given by a descriptor and a list of programs.
     TwoPrograms,
+    /// The command runs a function in place of a program, and has arguments, which no function gets.
+    FunctionWithArguments,
 }
 
 impl fmt::Display for Refusal {
@@ -248,6 +250,7 @@ impl fmt::Display for Refusal {
             Self::TwoPrograms => {
                 f.write_str("a program given as a descriptor and a list of programs exclude each other")
             }
+            Self::FunctionWithArguments => f.write_str("a function gets no arguments"),
         }
     }
 }

@@ -3,8 +3,7 @@
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::ids::cannot_tell_ids;
 use super::ids::changes_ids;
-use super::internal::Internal;
-use super::lent::{mapped, program};
+use super::lent::{Lent, mapped, program};
 use super::strings::PreparedStrings;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::command::ChildCgroup;
@@ -24,11 +23,12 @@ use crate::sys;
 use rustix::process::Signal;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsFd;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 /// What a command needs of its launcher.
 pub(super) fn needs(command: &Command<'_>) -> Result<Needs, Problem> {
-    let plain = Needs { hooks: !command.hooks.is_empty(), rest: command.fd_map.rest, ..Needs::default() };
+    let (hooks, function) = (!command.hooks.is_empty(), command.function.is_some());
+    let plain = Needs { hooks, function, rest: command.fd_map.rest, ..Needs::default() };
     match command.settings.get() {
         Some(settings) => needs_of_attributes(command, settings, plain),
         None => Ok(plain),
@@ -44,6 +44,16 @@ fn needs_of_attributes(command: &Command<'_>, settings: &Settings<'_>, plain: Ne
         cgroup: has_cgroup(settings),
         ..plain
     })
+}
+
+/// [`needs`], without a look at files: a cgroup is taken for one that the kernel does not kill as a whole.
+pub(super) fn needs_without_files(command: &Command<'_>) -> Result<Needs, Problem> {
+    let (hooks, function) = (!command.hooks.is_empty(), command.function.is_some());
+    let plain = Needs { hooks, function, rest: command.fd_map.rest, ..Needs::default() };
+    match command.settings.get() {
+        Some(settings) => Ok(Needs { other_ids: changes_ids(command)?, cgroup: has_cgroup(settings), ..plain }),
+        None => Ok(plain),
+    }
 }
 
 /// Refuses attributes that no child could have. The spawn calls this before it opens a descriptor.
@@ -76,12 +86,12 @@ pub(super) fn compile_wanted(
     mode: Mode,
     plan: &Plan,
     strings: &PreparedStrings,
-    internal: &Internal,
+    lent: &Lent<RawFd>,
     compile: impl FnOnce(&Basics, Option<&Attributes<'_>>) -> Result<(), Refusal>,
 ) -> Result<(), Problem> {
-    let basics = basics(command, mode, plan, strings, internal);
+    let basics = basics(command, mode, plan, strings, lent);
     match command.settings.get() {
-        Some(settings) => Ok(compile(&basics, Some(&attributes(settings, mode, strings, internal)?))?),
+        Some(settings) => Ok(compile(&basics, Some(&attributes(settings, mode, strings, lent)?))?),
         None => Ok(compile(&basics, None)?),
     }
 }
@@ -107,14 +117,16 @@ pub(super) fn leads_group(settings: &Settings<'_>) -> bool {
 }
 
 /// What a command's child does in any case.
-fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &PreparedStrings, internal: &Internal) -> Basics {
+fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &PreparedStrings, lent: &Lent<RawFd>) -> Basics {
     let is_child = mode != Mode::IN_PLACE;
+    let is_function = command.function.is_some();
     let settings = command.settings.get();
     let mask = settings.and_then(|settings| settings.signal_mask);
     Basics {
-        default_handlers: mode.resets_handlers(),
-        default_sigpipe: is_child && !settings.is_some_and(|settings| settings.signals_untouched),
-        directory: match (number(&internal.lent.directory), strings.directory) {
+        // A function has the signals of this process, as its code has.
+        default_handlers: mode.resets_handlers() && !is_function,
+        default_sigpipe: is_child && !is_function && !settings.is_some_and(|settings| settings.signals_untouched),
+        directory: match (lent.directory, strings.directory) {
             (Some(fd), _) => WorkingDirectory::Fd(fd),
             (None, Some(path)) => WorkingDirectory::Path(path),
             (None, None) => WorkingDirectory::Inherit,
@@ -124,7 +136,8 @@ fn basics(command: &Command<'_>, mode: Mode, plan: &Plan, strings: &PreparedStri
             None if is_child => ProgramMask::Callers,
             None => ProgramMask::Unchanged,
         },
-        last: match (number(&internal.lent.program), program(command)) {
+        last: match (lent.program, program(command)) {
+            _ if is_function => LastStep::Run,
             (Some(fd), _) => LastStep::ExecFd(fd),
             (None, Some(fd)) => LastStep::ExecFd(mapped(plan, fd.as_raw_fd()).unwrap_or(-1)),
             (None, None) => LastStep::Exec,
@@ -138,11 +151,11 @@ fn attributes<'a>(
     settings: &'a Settings<'_>,
     mode: Mode,
     strings: &PreparedStrings,
-    internal: &Internal,
+    lent: &Lent<RawFd>,
 ) -> Result<Attributes<'a>, Problem> {
-    let terminal = number(&internal.lent.terminal);
+    let terminal = lent.terminal;
     Ok(Attributes {
-        cgroup: number(&internal.lent.cgroup),
+        cgroup: lent.cgroup,
         controlling_terminal: terminal.filter(|_| settings.controlling_terminal.is_some()),
         // If there is no terminal, `check` has refused the command, so no step has the number -1.
         foreground: settings.foreground.then(|| terminal.unwrap_or(-1)),
@@ -155,12 +168,8 @@ fn attributes<'a>(
     })
 }
 
-fn number(fd: &Option<OwnedFd>) -> Option<RawFd> {
-    fd.as_ref().map(AsRawFd::as_raw_fd)
-}
-
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn has_cgroup(settings: &Settings<'_>) -> bool {
+pub(super) fn has_cgroup(settings: &Settings<'_>) -> bool {
     settings.linux.cgroup.is_some()
 }
 
@@ -194,7 +203,7 @@ fn is_in_oom_group(_: &Settings<'_>) -> Result<bool, Problem> {
 
 /// Other systems have no cgroups.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn has_cgroup(_: &Settings<'_>) -> bool {
+pub(super) fn has_cgroup(_: &Settings<'_>) -> bool {
     false
 }
 

@@ -48,7 +48,8 @@ impl Command<'_> {
             settings.root.is_some() || settings.plain.uid.is_some() || settings.plain.gid.is_some()
         });
         // The child sees other files or has other rights, or a hook may change what it sees.
-        if is_other_view || !self.hooks.is_empty() || lent::program(self).is_some() {
+        let has_path = self.function.is_none() && lent::program(self).is_none();
+        if is_other_view || !self.hooks.is_empty() || !has_path {
             return Ok(());
         }
         if let Directory::Path(directory) = &self.directory {

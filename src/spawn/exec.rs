@@ -74,6 +74,9 @@ impl Command<'_> {
 
     fn exec_with(&mut self, targets: Targets) -> Error {
         let subject = Subject::Exec(self.get_program().to_owned());
+        if self.function.is_some() {
+            return Problem::from(Failure::FunctionNeedsFork).of(subject);
+        }
         if let Some(group) = self.settings.get().and_then(|settings| settings.group) {
             // The place is not reserved: a hook that runs in this thread may ask the group.
             match group.join().map(|joining| joining.number()) {

@@ -6,13 +6,13 @@ use super::defaults::Defaults;
 use super::explanation::{Explained, Explanation};
 use super::lent;
 use super::prepare::prepare;
-use super::rows::{rows, step_text};
+use super::rows::{TableRow, rows, step_text};
 use super::via_isolated;
 use crate::command::Command;
 use crate::error::{Problem, Subject};
 use crate::escape::Escaped;
 use crate::launch::{Method, Mode, known_missing};
-use crate::plan::Plan;
+use crate::plan::{Mapping, Plan};
 
 impl Command<'_> {
     /// Shows the descriptors and the steps of the child that [`Command::spawn`] would start. It starts no child.
@@ -32,15 +32,41 @@ impl Command<'_> {
     /// print!("{explanation}");
     /// ```
     pub fn explain(&self) -> Explanation {
-        let outcome = self.explained().map_err(|problem| problem.of(Subject::Spawn(self.get_program().to_owned())));
+        let outcome = self.try_explain().map_err(|problem| problem.of(Subject::Spawn(self.get_program().to_owned())));
         Explanation { program: Escaped::new(self.get_program()).to_string(), outcome }
     }
 
-    fn explained(&self) -> Result<Explained, Problem> {
+    fn try_explain(&self) -> Result<Explained, Problem> {
         let missing = self.fd_map.missing | known_missing();
         let method = Method::choose(self.launcher, needs(self)?, missing)?;
         let mode = Mode { method, handle: true, pidfd: self.pidfd };
-        let explained = |rows, buffers: &mut Buffers, thread_mappings| Explained {
+        match self.isolated.as_ref().filter(|_| self.function.is_none()) {
+            None => with_buffers(|buffers| {
+                let prepared = prepare(self, &Defaults::INHERIT, mode, buffers)?;
+                let rows = rows(&prepared.buffers.plan);
+                Ok(self.explained(method, mode, rows, prepared.buffers, None))
+            }),
+            Some(isolated) => {
+                let show = |buffers: &mut Buffers, thread_plan: Plan| {
+                    // The thread opens the library's own descriptors, so only its plan has them.
+                    let mut all = rows(&buffers.plan);
+                    all.extend(rows(&thread_plan).into_iter().filter(|row| row.target.is_none()));
+                    self.explained(method, mode, all, buffers, Some(thread_plan.mappings))
+                };
+                via_isolated::explain(isolated, self, &Defaults::INHERIT, mode, show)
+            }
+        }
+    }
+    /// What the buffers contain, to be shown.
+    pub(super) fn explained(
+        &self,
+        method: Method,
+        mode: Mode,
+        rows: Vec<TableRow>,
+        buffers: &mut Buffers,
+        thread_mappings: Option<Vec<Mapping>>,
+    ) -> Explained {
+        Explained {
             launcher: method.launcher(),
             cgroup: lent::cgroup_of(self, mode),
             rest: self.fd_map.rest,
@@ -48,22 +74,6 @@ impl Command<'_> {
             thread_mappings,
             texts: buffers.steps.iter().map(|&step| step_text(step, buffers)).collect(),
             steps: std::mem::take(&mut buffers.steps),
-        };
-        match &self.isolated {
-            None => with_buffers(|buffers| {
-                let prepared = prepare(self, &Defaults::INHERIT, mode, buffers)?;
-                let rows = rows(&prepared.buffers.plan);
-                Ok(explained(rows, prepared.buffers, None))
-            }),
-            Some(isolated) => {
-                let show = |buffers: &mut Buffers, thread_plan: Plan| {
-                    // The thread opens the library's own descriptors, so only its plan has them.
-                    let mut all = rows(&buffers.plan);
-                    all.extend(rows(&thread_plan).into_iter().filter(|row| row.target.is_none()));
-                    explained(all, buffers, Some(thread_plan.mappings))
-                };
-                via_isolated::explain(isolated, self, &Defaults::INHERIT, mode, show)
-            }
         }
     }
 }

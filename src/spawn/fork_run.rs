@@ -1,15 +1,15 @@
 //! `fork_run`: a forked child that runs a function in place of exec.
 
 use super::buffers::with_buffers;
+use super::function::launch_function;
 use super::prepare::{Prepared, missing_in_child, prepare_function};
 use super::rows::trace;
 use crate::child::{Child, ParentEnds, Spawned};
 use crate::command::FdMap;
 use crate::error::{Failure, Problem, Result, Subject};
-use crate::launch::{Image, LaunchError, Method, Mode, launch, with_pidfd};
+use crate::launch::{Image, LaunchError, Method, Mode, with_pidfd};
 use crate::plan::OnDrop;
 use crate::platform::{Features, Launcher};
-use std::io::{self, Write};
 
 /// Forks a child that runs a function with the descriptors of a map, and exits with the status that the function returns.
 ///
@@ -99,20 +99,8 @@ fn start(map: &FdMap<'_>, function: &mut dyn FnMut() -> i32) -> std::result::Res
     let process = with_buffers(|buffers| {
         let mut prepared = prepare_function(map, mode, buffers)?;
         trace(prepared.buffers);
-
-        // This thread holds the lock over the fork, so that no other thread writes at that moment. The child releases its copy
-        // of the lock before it calls the function.
-        let mut output = io::stdout().lock();
-        output.flush().map_err(|error| Problem::io(Failure::Flush, &error))?;
-        let mut output = Some(output);
-        let mut in_child = || {
-            drop(output.take());
-            function()
-        };
         let errpipe = prepared.errpipe.take();
-        let image = Image { function: Some(&raw mut in_child), ..image(map, &prepared) };
-        let launched = launch(mode, &image, errpipe);
-        drop(output);
+        let launched = launch_function(mode, image(map, &prepared), function, errpipe);
         match launched {
             Ok(process) => Ok((process, prepared.ends)),
             Err(LaunchError::Failed(problem)) => Err(problem),

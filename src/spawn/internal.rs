@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// A hook may open descriptors, which get low numbers, and may use any number. So with hooks the errpipe gets a high number.
-const ABOVE_HOOKS: RawFd = 512;
+pub(super) const ABOVE_HOOKS: RawFd = 512;
 
 /// What the library has opened for the child until exec. A drop closes these descriptors. Drop the value in the thread that has
 /// opened them, since an isolated thread has a table of its own.
@@ -66,10 +66,15 @@ impl Internal {
 /// use low numbers. So with hooks the program's descriptor gets a high number, if one is free.
 fn duplicate(plan: &Plan, role: Role, fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let above = |first| dup_outside_plan(fd, first, |number| plan.decides(number));
-    if plan.hooks && role == Role::Program {
-        return above(ABOVE_HOOKS).or_else(|_| above(ABOVE_STDIO));
+    match first_number(plan, role) {
+        ABOVE_STDIO => above(ABOVE_STDIO),
+        first => above(first).or_else(|_| above(ABOVE_STDIO)),
     }
-    above(ABOVE_STDIO)
+}
+
+/// The number from which on a duplicate for this role is looked for.
+pub(super) fn first_number(plan: &Plan, role: Role) -> RawFd {
+    if plan.hooks && role == Role::Program { ABOVE_HOOKS } else { ABOVE_STDIO }
 }
 
 fn failure(role: Role) -> Failure {

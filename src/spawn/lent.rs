@@ -68,6 +68,20 @@ impl<T> Lent<T> {
     }
 }
 
+impl Lent<OwnedFd> {
+    /// The numbers.
+    pub(super) fn numbers(&self) -> Lent<RawFd> {
+        let number = |fd: &Option<OwnedFd>| fd.as_ref().map(AsRawFd::as_raw_fd);
+        let Self { directory, program, terminal, cgroup } = self;
+        Lent {
+            directory: number(directory),
+            program: number(program),
+            terminal: number(terminal),
+            cgroup: number(cgroup),
+        }
+    }
+}
+
 /// The methods that an isolated launch also needs.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl<T> Lent<T> {
@@ -145,6 +159,9 @@ fn terminal<'a>(settings: &Settings<'a>) -> Result<Option<LentFd<'a>>, Problem> 
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn program<'a>(command: &Command<'a>) -> Option<BorrowedFd<'a>> {
+    if command.function.is_some() {
+        return None;
+    }
     command.settings.get()?.linux.program
 }
 

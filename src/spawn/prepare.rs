@@ -14,7 +14,7 @@ use crate::command::{Command, FdMap};
 use crate::error::{Failure, Problem};
 use crate::fd::standard::lock_stdio_numbers;
 use crate::launch::{Errpipe, HookList, Image, Mode, known_missing};
-use crate::plan::{Basics, LastStep, Mapping, ProgramMask, Start, Step, compile};
+use crate::plan::{Basics, LastStep, Mapping, Plan, ProgramMask, Start, Step, compile};
 use crate::platform::Features;
 use crate::sys;
 use rustix::process::Resource;
@@ -50,7 +50,7 @@ pub(super) fn prepare<'b>(
     let Sources { ends, std_fd_was_free } = open_sources(&command.fd_map, defaults, mode, buffers)?;
     buffers.plan.hooks = !command.hooks.is_empty();
     let program_file = program_file(command)?;
-    let mut internal = open_internal(command, mode, &strings, buffers)?;
+    let mut internal = open_internal(command, mode, &strings, &ends, buffers)?;
     let errpipe = internal.errpipe.take();
     Ok(Prepared { buffers, ends, errpipe, std_fd_was_free, strings, internal, program_file })
 }
@@ -65,11 +65,7 @@ pub(super) fn prepare_function<'b>(
     let Sources { ends, std_fd_was_free } = open_sources(map, &Defaults::INHERIT, mode, buffers)?;
     let mut internal = Internal::open(&mut buffers.plan, mode, Lent::<OwnedFd>::default())?;
     let Buffers { plan, compiler, steps, .. } = &mut *buffers;
-    // The child must not have the sources that the library has opened, and no exec closes them. With `Rest::Close` the
-    // steps close them in any case.
-    plan.closed.extend(plan.scratch);
-    plan.closed.extend(internal.errpipe.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
-    plan.closed.extend(ends.numbers());
+    close_own(plan, &internal, &ends);
     let basics = Basics { signal_mask: ProgramMask::Callers, last: LastStep::Run, ..Basics::default() };
     compile(plan, &basics, None, compiler, steps)?;
     let (errpipe, strings) = (internal.errpipe.take(), PreparedStrings::default());
@@ -81,6 +77,14 @@ impl Prepared<'_> {
     pub(super) fn settle_environment(&mut self, command: &Command<'_>) -> Result<(), Problem> {
         self.strings.environment.settle(command, &mut self.buffers.environment)
     }
+}
+
+/// Adds closes of what the library has opened in the parent, for a child that runs a function: no exec closes it. With `Rest::Close` the steps
+/// close it in any case.
+fn close_own(plan: &mut Plan, internal: &Internal, ends: &ParentEnds) {
+    plan.closed.extend(plan.scratch);
+    plan.closed.extend(internal.errpipe.as_ref().map(|pipe| pipe.reader.as_raw_fd()));
+    plan.closed.extend(ends.numbers());
 }
 
 /// What the parent has opened for the targets. The buffers have the child's side.
@@ -135,12 +139,16 @@ fn open_internal(
     command: &Command<'_>,
     mode: Mode,
     strings: &PreparedStrings,
+    ends: &ParentEnds,
     buffers: &mut Buffers,
 ) -> Result<Internal, Problem> {
     let Buffers { plan, compiler, steps, .. } = buffers;
     let lent = lent(command, mode, plan)?;
     let internal = Internal::open(plan, mode, lent)?;
-    compile_wanted(command, mode, plan, strings, &internal, |basics, attributes| {
+    if command.function.is_some() {
+        close_own(plan, &internal, ends);
+    }
+    compile_wanted(command, mode, plan, strings, &internal.lent.numbers(), |basics, attributes| {
         compile(plan, basics, attributes, compiler, steps)
     })?;
     Ok(internal)

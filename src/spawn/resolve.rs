@@ -1,7 +1,7 @@
 //! From the caller's map to the mappings of the plan: refuses contradictions, and checks the sources that the parent has.
 
 use super::defaults::Defaults;
-use crate::command::FdMap;
+use crate::command::{FdMap, NotInherited, Source};
 use crate::error::{Failure, Problem};
 use crate::fd::close_on_exec;
 use crate::plan::{Mapping, NO_SOURCE, Origin, Plan, Refusal, check};
@@ -13,9 +13,19 @@ use std::os::fd::RawFd;
 /// Call this before the parent opens anything. Else a new pipe could get the number 3, and the check would take the pipe for
 /// the 3 that the caller wants to inherit.
 pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> Result<(), Problem> {
-    map.not_inherited.check()?;
-    for (target, source) in map.entries(&defaults.0) {
-        plan.mappings.push(source.mapping(target, map.not_inherited)?);
+    resolve_entries(map.entries(&defaults.0), map.not_inherited, plan)
+}
+
+/// [`resolve`] for targets and sources that are sorted by target.
+#[inline]
+pub(super) fn resolve_entries<'a, 'fd: 'a>(
+    entries: impl Iterator<Item = (RawFd, &'a Source<'fd>)>,
+    not_inherited: NotInherited,
+    plan: &mut Plan,
+) -> Result<(), Problem> {
+    not_inherited.check()?;
+    for (target, source) in entries {
+        plan.mappings.push(source.mapping(target, not_inherited)?);
     }
     check(&mut plan.mappings)?;
     if plan.mappings.iter().any(|mapping| mapping.origin == Origin::Closed) {

@@ -4,6 +4,7 @@ use super::attributes::{check_on_drop, leads_group, needs};
 use super::buffers::with_buffers;
 use super::defaults::{Defaults, StreamDefault};
 use super::foreground::Foreground;
+use super::function::launch_function;
 use super::interpreter;
 use super::lent;
 use super::prepare::{image, prepare};
@@ -238,7 +239,9 @@ impl Command<'_> {
             if !self.hooks.is_empty() {
                 flush_stdout()?;
             }
-            let result = match self.isolated.clone() {
+            // The child of a function is a copy of this thread.
+            let isolated = self.isolated.clone().filter(|_| self.function.is_none());
+            let result = match isolated {
                 Some(isolated) => launch_in_thread(&isolated, self, defaults, mode, place),
                 None => launch_in_caller(self, defaults, mode, place),
             };
@@ -295,7 +298,15 @@ fn launch_in_caller(
         let errpipe = prepared.errpipe.take();
         let hooks = HookList::new(&mut command.hooks);
         let foreground = Foreground::save(command, &prepared.internal);
-        let launched = launch::launch(mode, &image(command, &prepared, hooks, None), errpipe);
+        let launched = match command.function.take() {
+            None => launch::launch(mode, &image(command, &prepared, hooks, None), errpipe),
+            Some(mut function) => {
+                let image = image(command, &prepared, hooks, None);
+                let launched = launch_function(mode, image, &mut function.0, errpipe);
+                command.function = Some(function);
+                launched
+            }
+        };
         match launched {
             Ok(process) => {
                 *place = Some(Started { process, ends: prepared.ends, launcher: mode.method.launcher() });

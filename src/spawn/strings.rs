@@ -91,6 +91,12 @@ pub(super) fn build(command: &Command<'_>, buffers: &mut Buffers) -> Result<Prep
         Some(settings) => [groups(settings, numbers)?, affinity(settings, numbers)?],
         None => [None; 2],
     };
+    if command.function.is_some() {
+        if command.args.len() > 0 {
+            return Err(Refusal::FunctionWithArguments.into());
+        }
+        return Ok(PreparedStrings { directory, root, groups, affinity, ..PreparedStrings::default() });
+    }
     let in_child =
         if is_in_place(command) { ChildEnvironment::InPlace } else { build_environment(command, environment)? };
     let program = command.get_program();

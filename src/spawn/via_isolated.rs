@@ -68,7 +68,7 @@ impl<'b, 'fd> Transfer<'b, 'fd> {
         let mut internal = Internal::open(plan, mode, lent)?;
         // The parent's plan has the sources that the caller knows.
         let Buffers { plan: parents, compiler, steps, .. } = &mut *prepared.buffers;
-        compile_wanted(command, mode, parents, &prepared.strings, &internal, |basics, attributes| {
+        compile_wanted(command, mode, parents, &prepared.strings, &internal.lent.numbers(), |basics, attributes| {
             compile(plan, basics, attributes, compiler, steps)
         })?;
         prepared.errpipe = internal.errpipe.take();

@@ -4,9 +4,10 @@ use super::{Files, shell, tool, ways};
 use crate::own_process;
 use crate::support::children;
 use crate::support::seccomp::refuse;
-use crate::support::sources::{hard_limit, set_limit};
+use crate::support::sources::{close, hard_limit, set_limit};
 use crate::support::table::open_numbers;
 use fdspawn::{Command, Failure, Graph, Launcher};
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -131,6 +132,38 @@ own_process! {
                 assert_eq!(error.to_string(), text);
                 assert_eq!((open_numbers(), children()), (before.clone(), started));
                 wait_for_threads(count);
+            }
+        }
+    }
+}
+
+own_process! {
+    fn closed_standard_streams_are_null_in_the_stages_of_tees_and_spools() {
+        for way in ways() {
+            for closed in [0, 2] {
+                // SAFETY: the test has the process to itself.
+                let copy = unsafe { libc::fcntl(closed, libc::F_DUPFD_CLOEXEC, 1000) };
+                close(closed);
+                let mut graph = Graph::new();
+                let script = format!("readlink /proc/self/fd/{closed} >&5; cat <&6 >&7");
+                let source = graph.stage(shell(way, "readlink /proc/self/fd/0 >&6; readlink /proc/self/fd/2 >&6"));
+                let [first, second] = [0; 2].map(|_| graph.stage(shell(way, &script)));
+                graph.tee(source.fd(6), [first.fd(6), second.fd(9)]).spool(first.fd(7), second.fd(6));
+                let [one, two] = [first, second].map(|stage| graph.reader([stage.fd(5)]));
+                let texts = graph.reader([second.fd(7)]);
+                let mut running = graph.spawn().unwrap();
+                let found = [one, two, texts].map(|slot| {
+                    let mut text = String::new();
+                    running.take(slot).unwrap().read_to_string(&mut text).unwrap();
+                    text
+                });
+                let statuses = running.wait().unwrap();
+                // SAFETY: as above.
+                unsafe { libc::dup2(copy, closed) };
+                close(copy);
+                statuses.check().unwrap();
+                assert_eq!(found[..2], ["/dev/null\n", "/dev/null\n"], "{closed}");
+                assert!(found[2].lines().all(|line| !line.contains("anon_inode") && !line.contains("memfd")), "{found:?}");
             }
         }
     }

@@ -1,23 +1,17 @@
 //! How a running graph is waited for and ended: time limits, every reach, groups, drops, signals, and a poll loop.
 
-use super::{Files, LONG, SHORT, pids, shell, shell_with, tool, ways};
+use super::{Files, LONG, SHORT, family, pids, shell, shell_with, tool, ways};
 use crate::own_process;
 use crate::support::running::is_gone;
 use crate::support::seccomp::refuse;
 use crate::support::table::open_numbers;
 use crate::support::{LAUNCHERS, children};
-use fdspawn::{Command, Driven, Failure, Graph, Group, OnDrop, Reach, Signal, StageId, Stdio, Teardown};
+use fdspawn::{Driven, Failure, Graph, Group, OnDrop, Reach, Signal, StageId, Stdio, Teardown};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::task::Poll;
 use std::time::Instant;
-
-/// A stage that starts a process of its own, writes the ids of both, and waits.
-fn family<'fd>(way: (fdspawn::Launcher, bool), list: &Path) -> Command<'fd> {
-    shell_with(way, "sleep 1000 & printf '%s\\n%s\\n' $! $$ >>\"$0\"; exec sleep 1000", list)
-}
 
 #[test]
 fn wait_has_a_time_and_goes_on() {

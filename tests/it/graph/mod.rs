@@ -5,10 +5,13 @@ mod checks;
 mod copiers;
 mod ends;
 mod explain;
+mod for_all;
+mod functions;
 mod lines;
 mod links;
 mod load;
 pub mod mix;
+mod plans;
 mod refusals;
 mod simulation;
 mod start;
@@ -48,6 +51,11 @@ fn shell<'fd>(way: (Launcher, bool), script: &str) -> Command<'fd> {
 /// A shell that knows this path as `$0`.
 fn shell_with<'fd>(way: (Launcher, bool), script: &str, path: &Path) -> Command<'fd> {
     tool(way, &["/bin/sh", "-c", script, path.to_str().unwrap()])
+}
+
+/// A stage that starts a process of its own, writes the ids of both, and waits.
+fn family<'fd>(way: (Launcher, bool), list: &Path) -> Command<'fd> {
+    shell_with(way, "sleep 1000 & printf '%s\\n%s\\n' $! $$ >>\"$0\"; exec sleep 1000", list)
 }
 
 /// A helper that is started in this way, and has 0 to 2 and these numbers.

@@ -174,6 +174,7 @@ fn suite_passes_if_clone3_answers_eperm() {
         "child::timeouts::",
         "child::wait::status_of",
         "exchange::waits::",
+        "function_has_every_entrance",
     ];
     suite_passes(suite().env(own_process::WITHOUT_CLONE3, "1"), &NOT_UNDER_A_FILTER, &starts_threads);
 }

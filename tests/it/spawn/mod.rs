@@ -5,6 +5,7 @@ mod exec;
 mod explain;
 mod fork_run;
 mod forked_copy;
+mod functions;
 mod parent_table;
 mod programs;
 mod stages;

@@ -1,0 +1,49 @@
+//! The plan of each stage before the start, with the numbers that its links would get. Nothing here opens a descriptor.
+
+use super::copier::Copier;
+use super::graph::Graph;
+use super::layout::launch_order;
+use super::link::{GraphLink, LinkEnd, LinkKind, OutsideEnd};
+use crate::spawn::{Explanation, FreeNumbers};
+use std::os::fd::RawFd;
+
+impl Graph<'_> {
+    /// The explanation of each stage. The graph is not refused.
+    pub(super) fn stage_plans(&self) -> Vec<Explanation> {
+        let mut free = FreeNumbers::default();
+        let links: Vec<[RawFd; 2]> = self.links.iter().map(|link| numbers(link, &mut free)).collect();
+        take_for_threads(&self.copiers, &mut free);
+        let mut plans: Vec<Option<Explanation>> = self.stages.iter().map(|_| None).collect();
+        for index in launch_order(self.stages.len(), &self.links, &self.copiers) {
+            let ends = self.links.iter().zip(&links).flat_map(|(link, [writer, reader])| {
+                let own = link.ends().filter(|(end, _)| end.stage.index == index);
+                own.map(move |(end, side)| (end.fd, if side == LinkEnd::Writer { *writer } else { *reader }))
+            });
+            let ends: Vec<(RawFd, RawFd)> = ends.collect();
+            plans[index] = Some(self.stages[index].command.forecast(&ends, &mut free));
+        }
+        plans.into_iter().flatten().collect()
+    }
+}
+
+/// The numbers of the two ends of a link: of its writers and of its readers; of the first and of the second socket. See `OpenLinks`, which
+/// opens them.
+fn numbers(link: &GraphLink, free: &mut FreeNumbers) -> [RawFd; 2] {
+    let (first, second) = free.take_pair();
+    match (link.kind, link.slot) {
+        (LinkKind::Socket, _) | (_, Some(OutsideEnd::Socket(_))) => [first, second],
+        (LinkKind::Pipe, _) => [second, first],
+    }
+}
+
+/// Takes what the threads of tees and spools have besides their pipes. See `CopyThreads`, which opens it.
+fn take_for_threads(copiers: &[Copier], free: &mut FreeNumbers) {
+    if !copiers.is_empty() {
+        free.take_above_stdio();
+    }
+    for _ in copiers {
+        // A duplicate, and the memory of a spool or `/dev/null` for a tee.
+        free.take(3);
+        free.take_above_stdio();
+    }
+}
