@@ -14,10 +14,16 @@ mod graph;
 mod layout;
 mod link;
 mod open;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod over;
 mod running;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod spool;
 mod stage;
 mod start;
 mod statuses;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod tee;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "threads_unsupported.rs")]
 mod threads;
 mod verdict;

@@ -16,6 +16,7 @@ mod linux;
 mod pause;
 mod range_state;
 mod socket;
+mod thread_signals;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unix;
 mod usage;
@@ -32,6 +33,7 @@ pub(crate) use self::pause::{Backoff, pause};
 pub(crate) use self::range_state::RangeState;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::socket::tcp_state;
+pub(crate) use self::thread_signals::block_programs_signals;
 pub(crate) use self::socket::{SocketName, local_name, peer_name};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;
