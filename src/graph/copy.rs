@@ -51,7 +51,11 @@ pub(super) enum CopyTask {
 
 impl CopyTask {
     /// Also asks the kernel whether it makes the calls of the thread. No stage has been started, so the pipes are empty.
-    pub(super) fn new(kind: CopierKind, CopyPipes { input, mut outputs }: CopyPipes, store: CopyStore) -> Result<Self, Errno> {
+    pub(super) fn new(
+        kind: CopierKind,
+        CopyPipes { input, mut outputs }: CopyPipes,
+        store: CopyStore,
+    ) -> Result<Self, Errno> {
         match (kind, store) {
             (CopierKind::Tee { stops_early }, CopyStore::Null(null)) => {
                 TeeTask::new(input, outputs, null, stops_early).map(Self::Tee)
@@ -70,6 +74,23 @@ impl CopyTask {
             Self::Tee(tee) => tee.run(over),
             Self::Spool(spool) => spool.run(over),
         }
+    }
+}
+
+/// Counts the calls in a row that have moved nothing although `poll(2)` has said that they can.
+#[derive(Debug, Default)]
+pub(super) struct Fruitless(u32);
+
+impl Fruitless {
+    /// A call has moved bytes.
+    pub(super) fn reset(&mut self) {
+        self.0 = 0;
+    }
+
+    /// A call has moved nothing. After many of them it fails: a filter of system calls answers so for ever, and the kernel does not.
+    pub(super) fn count(&mut self) -> Result<(), Errno> {
+        self.0 += 1;
+        if self.0 < 1000 { Ok(()) } else { Err(Errno::AGAIN) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `SpoolTask`: keeps what a reader has not read yet in memory, without a limit (`splice(2)`).
 
-use super::copy::{MOST, nothing_yet};
+use super::copy::{Fruitless, MOST, nothing_yet};
 use super::over::Over;
 use crate::fd::standard::dup_above_stdio;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -31,7 +31,7 @@ impl SpoolTask {
 
     /// Moves bytes from the input to memory, and from there to the output.
     pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
-        let mut is_at_end = false;
+        let (mut is_at_end, mut fruitless) = (false, Fruitless::default());
         while !(is_at_end && self.memory.is_empty()) {
             let mut polls = vec![over.poll_fd()];
             let waits = if self.memory.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
@@ -47,7 +47,8 @@ impl SpoolTask {
             }
             if !reports[1].is_empty() {
                 match self.memory.drain_to(&self.output) {
-                    Ok(_) | Err(Errno::AGAIN) => {}
+                    Ok(_) => fruitless.reset(),
+                    Err(Errno::AGAIN) => fruitless.count()?,
                     Err(Errno::PIPE) => return Ok(()),
                     Err(errno) => return Err(errno),
                 }
@@ -55,7 +56,8 @@ impl SpoolTask {
             if reports.get(2).is_some_and(|report| !report.is_empty()) {
                 match self.memory.fill_from(&self.input, MOST) {
                     Ok(0) => is_at_end = true,
-                    Ok(_) | Err(Errno::AGAIN) => {}
+                    Ok(_) => fruitless.reset(),
+                    Err(Errno::AGAIN) => fruitless.count()?,
                     Err(errno) => return Err(errno),
                 }
             }

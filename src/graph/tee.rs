@@ -1,6 +1,6 @@
 //! `TeeTask`: gives several readers the same bytes (`tee(2)`, `splice(2)`).
 
-use super::copy::{MOST, nothing_yet};
+use super::copy::{Fruitless, MOST, nothing_yet};
 use super::over::Over;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
@@ -14,6 +14,7 @@ pub(super) struct TeeTask {
     outputs: Vec<TeeOutput>,
     null: OwnedFd,
     stops_early: bool,
+    fruitless: Fruitless,
 }
 
 /// One reader of a tee.
@@ -38,7 +39,7 @@ impl TeeTask {
         }
         nothing_yet(retry_on_intr(|| splice(&input, None, &null, None, 1, SpliceFlags::NONBLOCK)))?;
         let outputs = outputs.into_iter().map(|pipe| TeeOutput { pipe, ahead: 0 }).collect();
-        Ok(Self { input, outputs, null, stops_early })
+        Ok(Self { input, outputs, null, stops_early, fruitless: Fruitless::default() })
     }
 
     pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
@@ -56,7 +57,10 @@ impl TeeTask {
             if output.ahead == 0 {
                 match retry_on_intr(|| tee(&self.input, &output.pipe, MOST, SpliceFlags::NONBLOCK)) {
                     Ok(0) => return Ok(CopyTurn::End),
-                    Ok(length) => output.ahead = length,
+                    Ok(length) => {
+                        output.ahead = length;
+                        self.fruitless.reset();
+                    }
                     Err(Errno::AGAIN) => match has_bytes(&self.input)? {
                         true => is_full = true,
                         false => is_empty = true,
@@ -78,13 +82,17 @@ impl TeeTask {
         while left > 0 {
             // The input contains these bytes. If a stage has read them, by its own `/dev/stdout`, the call does not wait for others.
             match retry_on_intr(|| splice(&self.input, None, &self.null, None, left, SpliceFlags::NONBLOCK)) {
-                Ok(0) | Err(Errno::AGAIN) => return Err(Errno::IO),
+                Ok(0) | Err(Errno::AGAIN) => self.fruitless.count()?,
                 Ok(length) => left -= length,
                 Err(errno) => return Err(errno),
             }
             (is_empty, is_full) = (false, false);
         }
-        if is_full || is_empty { self.wait(is_full, over) } else { Ok(CopyTurn::GoOn) }
+        if !is_full && !is_empty {
+            return Ok(CopyTurn::GoOn);
+        }
+        self.fruitless.count()?;
+        self.wait(is_full, over)
     }
 
     /// Waits until the input has bytes, or an output that has none ahead has room, or a reader has ended.
@@ -105,6 +113,9 @@ impl TeeTask {
         let mut has_reader = reports[1..=count].iter().map(|report| !report.contains(PollFlags::ERR));
         self.outputs.retain(|_| has_reader.next() != Some(false));
         let has_lost = self.outputs.len() < count;
+        if has_lost {
+            self.fruitless.reset();
+        }
         let is_at_end = self.outputs.is_empty() || has_lost && self.stops_early;
         Ok(if is_at_end { CopyTurn::End } else { CopyTurn::GoOn })
     }

@@ -61,7 +61,9 @@ impl CopyThreads {
     /// After the ends of all stages: lets the threads move what is left, and waits for them. A thread goes on by itself if a process that a
     /// stage has left behind has its output, and does not read at the moment.
     pub(super) fn finish(&mut self) -> Result<()> {
-        if let Some(over) = self.over.take().filter(|_| self.process == Some(ProcessCopy::current())) {
+        // A filter may refuse the question once. A copy of the process must not wait for threads that it does not have.
+        let is_own = || (0..3).any(|_| self.process == Some(ProcessCopy::current()));
+        if let Some(over) = self.over.take_if(|_| is_own()) {
             if let Err(errno) = retry_on_intr(|| rustix::io::write(&*over, &1_u64.to_ne_bytes())) {
                 self.failed.get_or_insert(errno);
             }

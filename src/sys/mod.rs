@@ -33,8 +33,8 @@ pub(crate) use self::pause::{Backoff, pause};
 pub(crate) use self::range_state::RangeState;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::socket::tcp_state;
-pub(crate) use self::thread_signals::block_programs_signals;
 pub(crate) use self::socket::{SocketName, local_name, peer_name};
+pub(crate) use self::thread_signals::block_programs_signals;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;
 pub(crate) use self::usage::RawUsage;

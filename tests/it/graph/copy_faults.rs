@@ -147,7 +147,9 @@ fn spool_memory() -> (u64, usize) {
     for number in open_numbers() {
         let path = format!("/proc/self/fd/{number}");
         if std::fs::read_link(&path).is_ok_and(|link| link.to_string_lossy().starts_with("/memfd:fdspawn spool")) {
-            blocks += std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(&path).unwrap_or_else(|_| std::fs::metadata("/dev/null").unwrap()));
+            blocks += std::os::unix::fs::MetadataExt::blocks(
+                &std::fs::metadata(&path).unwrap_or_else(|_| std::fs::metadata("/dev/null").unwrap()),
+            );
             files += 1;
         }
     }
