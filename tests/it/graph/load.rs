@@ -17,23 +17,26 @@ fn pages() -> u64 {
 
 own_process! {
     fn line_of_four_moves_any_number_of_bytes_with_the_same_memory() {
-        // All of them once, by clone; else each way moves enough to fill any buffer many times.
-        let all: u64 = if exhaustive() { 10 << 30 } else { 64 << 20 };
+        // By the first way all of them, and by the others enough to fill any buffer many times.
+        let [most, others]: [u64; 2] = if exhaustive() { [10 << 30, 512 << 20] } else { [64 << 20; 2] };
         for (index, way) in ways().enumerate() {
-            let bytes = if index == 0 { all } else { all.min(1 << 30) };
-            let mut first = tool(way, &["head", "-c", &bytes.to_string(), "/dev/zero"]);
-            first.stdin(Stdio::null());
+            let bytes = if index == 0 { most } else { others };
             let cat = || tool(way, &["cat"]);
+            let line = |bytes: u64| {
+                let mut first = tool(way, &["head", "-c", &bytes.to_string(), "/dev/zero"]);
+                first.stdin(Stdio::null());
+                Graph::pipeline([first, cat(), cat(), cat(), cat()])
+            };
             // Once for the memory that stays, and once to compare.
             Graph::pipeline([tool(way, &["echo"]), cat(), cat(), cat()]).output().unwrap().check().unwrap();
             let before = pages();
-            let mut graph = Graph::pipeline([first, cat(), cat(), cat()]);
             // This process reads the end, and keeps the last bytes alone.
-            let captured = graph.capture(&Capture::new().keep(Keep::Last(10))).unwrap();
+            let captured = line(bytes).capture(&Capture::new().keep(Keep::Last(10))).unwrap();
             assert_eq!((captured.stop, captured.stdout.as_slice()), (Stop::Done, &[0; 10][..]));
             captured.check().unwrap();
             assert!(pages() < before + 256, "{before} pages have become {}", pages());
             // The stages alone.
+            let mut graph = line(others);
             graph.command(graph.stages().last().unwrap()).stdout(Stdio::null());
             graph.status().unwrap().check().unwrap();
             assert!(pages() < before + 256, "{before} pages have become {}", pages());
@@ -43,7 +46,7 @@ own_process! {
 
 own_process! {
     fn tee_and_spool_move_any_number_of_bytes_with_the_same_memory() {
-        let bytes: u64 = if exhaustive() { 4 << 30 } else { 64 << 20 };
+        let bytes: u64 = if exhaustive() { 1 << 30 } else { 32 << 20 };
         for way in ways() {
             graph_with_both(way, tool(way, &["echo"])).output().unwrap().check().unwrap();
             let before = pages();
@@ -69,7 +72,7 @@ fn graph_with_both<'fd>(way: (Launcher, bool), source: Command<'fd>) -> Graph<'f
 
 own_process! {
     fn hundreds_of_tees_and_spools_leave_nothing() {
-        let count = if exhaustive() { 5_000 } else { 200 };
+        let count = if exhaustive() { 3_000 } else { 100 };
         let (before, started, count_before) = (open_numbers(), children(), threads());
         let mut first_pages = 0;
         for round in 0..count {
