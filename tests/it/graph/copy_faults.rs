@@ -1,7 +1,7 @@
 //! Tees and spools whose calls are refused or meet limits, and the memory of spools.
 
 use super::copiers::{threads, wait_for_threads};
-use super::{Files, LONG, shell_with, tool, ways};
+use super::{Files, LONG, SHORT, shell_with, tool, ways};
 use crate::own_process;
 use crate::support::children;
 use crate::support::seccomp::refuse_to_thread;
@@ -9,6 +9,7 @@ use crate::support::table::open_numbers;
 use crate::support::tools::skip;
 use fdspawn::{Command, Graph, Launcher};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 own_process! {
@@ -90,7 +91,7 @@ own_process! {
     }
 }
 
-/// Makes one huge page of the first two megabytes of a file in memory.
+/// Makes one huge page of the third and the fourth mebibyte of a file in memory.
 fn collapse(file: &std::fs::File) -> bool {
     const HUGE: usize = 2 << 20;
     const MADV_COLLAPSE: i32 = 25;
@@ -99,7 +100,7 @@ fn collapse(file: &std::fs::File) -> bool {
         let (read, none) = (libc::PROT_READ | libc::PROT_WRITE, std::ptr::null_mut());
         let all = libc::mmap(none, 2 * HUGE, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
         let place = all.byte_add(all.addr().next_multiple_of(HUGE) - all.addr());
-        let map = libc::mmap(place, HUGE, read, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd(), 0);
+        let map = libc::mmap(place, HUGE, read, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd(), HUGE as i64);
         assert_eq!(map, place);
         let result = libc::madvise(map, HUGE, MADV_COLLAPSE);
         libc::munmap(all, 2 * HUGE);
@@ -112,15 +113,19 @@ own_process! {
         let text: String = (1..=1_000_000).map(|number| format!("{number}\n")).collect();
         for way in ways() {
             let files = Files::new();
-            let (full, go) = (files.path("full"), files.path("go"));
+            let (full, go, part) = (files.path("full"), files.path("go"), files.path("go.part"));
+            // The reader stops below three mebibytes when the pipe behind it already has bytes above. Two to four are the huge page.
+            const PART: usize = 3_137_000;
+            let script = "while ! test -e \"$0\"; do sleep 0.01; done; dd bs=1000 count=3137 iflag=fullblock 2>/dev/null; \
+                          while ! test -e \"$0.part\"; do sleep 0.01; done; exec cat";
             let mut graph = Graph::new();
             let source = graph.stage(shell_with(way, "seq 1000000; : >\"$0\"", &full));
-            let reader = graph.stage(shell_with(way, "while ! test -e \"$0\"; do sleep 0.01; done; exec cat", &go));
+            let reader = graph.stage(shell_with(way, script, &go));
             graph.spool(source.stdout(), reader.stdin());
             let slot = graph.reader([reader.stdout()]);
             let mut running = graph.spawn().unwrap();
             while !full.exists() {
-                std::thread::yield_now();
+                std::thread::sleep(SHORT / 50);
             }
             let spool = open_numbers().into_iter().map(|number| format!("/proc/self/fd/{number}")).find(|path| {
                 std::fs::read_link(path).is_ok_and(|link| link.to_string_lossy().starts_with("/memfd:fdspawn spool"))
@@ -129,8 +134,12 @@ own_process! {
             let is_huge = collapse(&memory);
             drop(memory);
             std::fs::write(&go, "").unwrap();
-            let mut found = Vec::new();
-            std::io::Read::read_to_end(&mut running.take(slot).unwrap(), &mut found).unwrap();
+            let (mut end, mut found) = (running.take(slot).unwrap(), vec![0; PART]);
+            std::io::Read::read_exact(&mut end, &mut found).unwrap();
+            // A thread that gave memory back here would do it in this time.
+            std::thread::sleep(SHORT / 2);
+            std::fs::write(&part, "").unwrap();
+            std::io::Read::read_to_end(&mut end, &mut found).unwrap();
             running.wait_timeout(LONG).unwrap().unwrap().check().unwrap();
             assert!(found == text.as_bytes(), "bytes of the spool have changed");
             if !is_huge {
@@ -146,10 +155,10 @@ fn spool_memory() -> (u64, usize) {
     let (mut blocks, mut files) = (0, 0);
     for number in open_numbers() {
         let path = format!("/proc/self/fd/{number}");
-        if std::fs::read_link(&path).is_ok_and(|link| link.to_string_lossy().starts_with("/memfd:fdspawn spool")) {
-            blocks += std::os::unix::fs::MetadataExt::blocks(
-                &std::fs::metadata(&path).unwrap_or_else(|_| std::fs::metadata("/dev/null").unwrap()),
-            );
+        let is_spool = std::fs::read_link(&path).is_ok_and(|link| link.to_string_lossy().contains("fdspawn spool"));
+        // The thread may have closed it by now.
+        if let (true, Ok(metadata)) = (is_spool, std::fs::metadata(&path)) {
+            blocks += metadata.blocks();
             files += 1;
         }
     }
