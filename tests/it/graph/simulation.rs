@@ -339,5 +339,5 @@ fn random_graphs_move_what_the_simulation_says() {
         }
     }
     assert!(stages_of_all > count, "most of them have several stages");
-    assert!(tees > 0 && spools > 0, "{tees} readers of tees, {spools} spools");
+    assert!(!exhaustive() || tees > 100 && spools > 100, "{tees} readers of tees, {spools} spools");
 }
