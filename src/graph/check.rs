@@ -1,5 +1,6 @@
 //! What is refused of a graph before anything is opened or started. Nothing here makes a system call.
 
+use super::copier::Copier;
 use super::link::{GraphLink, LinkKind};
 use super::stage::StageFd;
 use crate::plan::GraphRefusal;
@@ -49,4 +50,10 @@ fn check_ends(link: &GraphLink) -> Result<(), GraphRefusal> {
         (None, None) => Err(GraphRefusal::NoEnds),
         _ => Ok(()),
     }
+}
+
+/// A tee needs at least one reader.
+pub(super) fn check_copiers(links: &[GraphLink], copiers: &[Copier]) -> Result<(), GraphRefusal> {
+    let ends = copiers.iter().filter(|copier| copier.outputs.is_empty()).flat_map(|copier| &links[copier.input].from);
+    ends.take(1).try_for_each(|end| Err(GraphRefusal::NoReader { stage: end.stage.index, target: end.fd }))
 }

@@ -1,6 +1,6 @@
 //! `Graph`: commands, and links between any descriptors of them.
 
-use super::check::check;
+use super::check::{check, check_copiers};
 use super::copier::Copier;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::copier::CopierKind;
@@ -160,7 +160,11 @@ impl<'fd> Graph<'fd> {
     ///
     /// A thread of the library moves the bytes inside of the kernel (`tee(2)`, `splice(2)`), without a copy through this process. It reads no
     /// faster than the slowest reader does. A reader that ends does not stop the others; when the last one has ended, the writer gets
-    /// SIGPIPE as it would with a pipe. The thread ends with its pipes.
+    /// SIGPIPE as it would with a pipe.
+    ///
+    /// The thread ends with its pipes. It lives in this process: when this process ends or executes another program, the readers find the end
+    /// of their inputs. If the kernel refuses to move bytes (a seccomp filter), the graph does not start. If a call of the thread fails later,
+    /// the readers find the end of their inputs, and each wait for the graph returns the error.
     ///
     /// ```
     /// use fdspawn::{Command, Graph};
@@ -191,6 +195,8 @@ impl<'fd> Graph<'fd> {
     ///
     /// A graph whose branches come together again needs one: else the stage that reads them can wait for one branch while the other one waits
     /// for the stage. [`Graph::explain`] names such branches.
+    ///
+    /// A thread of the library moves the bytes, as for [`Graph::tee`]. It has at most twice the memory of what is not read, and a little more.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn spool(&mut self, from: StageFd, to: StageFd) -> &mut Self {
         self.copier(CopierKind::Spool, from, [to])
@@ -295,6 +301,7 @@ impl<'fd> Graph<'fd> {
         let has_own =
             |stage: usize, target| self.stages.get(stage).is_some_and(|stage| stage.command.fd_map.connects(target));
         check(self.number, self.stages.len(), &self.links, has_own)?;
+        check_copiers(&self.links, &self.copiers)?;
         let inherits_rest =
             |stage: &StageCommand<'_>| stage.command.function.is_some() && stage.command.fd_map.rest == Rest::Inherit;
         match self.stages.iter().position(inherits_rest) {

@@ -16,11 +16,17 @@ mod graph;
 mod layout;
 mod link;
 mod open;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod over;
 mod running;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod spool;
 mod stage;
 mod start;
 mod status;
 mod statuses;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod tee;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "threads_unsupported.rs")]
 mod threads;
 mod verdict;

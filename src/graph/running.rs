@@ -206,11 +206,9 @@ impl Running {
 
     /// The statuses. All stages have left the set.
     fn statuses(&mut self) -> Result<Statuses> {
-        if let Err(error) = self.threads.finish() {
-            self.error.get_or_insert(error);
-        }
+        let copied = self.threads.finish();
         let stages: Option<Vec<StageStatus>> = self.ended.iter().cloned().collect();
-        match (self.error.take(), stages) {
+        match (self.error.take().or(copied.err()), stages) {
             (None, Some(stages)) => Ok(self.form.statuses(stages)),
             (error, _) => Err(error.unwrap_or_else(|| Error::new(Subject::Graph, Failure::Wait, Some(Errno::CHILD)))),
         }
@@ -252,6 +250,7 @@ impl Running {
         if statuses.is_err() {
             // The caller has no handle of these stages.
             kill_all(&mut self.children);
+            let _ = self.threads.finish(); // The first error is the one that counts.
         }
         statuses
     }
@@ -273,6 +272,9 @@ impl Drop for Running {
             if !matches!(finished, Ok(Some(_))) {
                 return;
             }
+        }
+        if let Err(error) = self.threads.finish() {
+            tracing::warn!(%error, "a graph that was dropped has not moved all bytes");
         }
     }
 }

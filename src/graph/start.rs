@@ -35,7 +35,9 @@ impl Graph<'_> {
         self.warn();
         let failed = |problem: Problem| problem.of(Subject::Graph);
         let (mut links, ends) = OpenLinks::new(&self.links, self.capacity).map_err(failed)?;
-        let mut threads = CopyThreads::start(&self.copiers, |link| links.take_copy_end(link)).map_err(failed)?;
+        let mut threads = CopyThreads::default();
+        // Before the first stage: whether the kernel moves bytes between pipes is known by then.
+        let can_copy = threads.start(&self.copiers, |link| links.take_copy_end(link));
         let count = self.stages.len();
         let mut started = StartedStages { children: (0..count).map(|_| None).collect() };
         let mut launch_all = || {
@@ -44,7 +46,7 @@ impl Graph<'_> {
             }
             Ok(())
         };
-        if let Err(error) = launch_all() {
+        if let Err(error) = can_copy.and_then(|()| launch_all()) {
             drop(started); // Before any end is closed.
             drop((links, ends));
             if let Err(error) = threads.finish() {

@@ -1,80 +1,115 @@
 //! `CopyThreads`: the threads of a graph's tees and spools.
 
 use super::copier::Copier;
-use super::copy::{CopyPipes, CopyStore, copy};
+use super::copy::{CopyPipes, CopyStore, CopyTask};
+use super::over::{Over, TaskEnd};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers_if_closed};
-use crate::sys;
+use crate::sys::{self, ProcessCopy};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{Builder, JoinHandle};
+
+/// The size of a thread's stack in bytes: enough for the message of a panic.
+const STACK: usize = 256 << 10;
 
 /// The threads of the tees and spools of a graph. A drop lets them go on until their pipes end.
 #[derive(Debug, Default)]
 pub(super) struct CopyThreads {
-    threads: Vec<JoinHandle<std::result::Result<(), Errno>>>,
-    /// Tells the threads that all stages have ended. `None` without threads.
-    over: Option<OwnedFd>,
+    threads: Vec<CopyThread>,
+    /// Tells the threads that all stages have ended. `None` without threads, and after [`CopyThreads::finish`].
+    over: Option<Arc<OwnedFd>>,
+    /// The process that has the threads. A forked copy of it has none.
+    process: Option<ProcessCopy>,
+    /// Why a thread has not moved all bytes.
+    failed: Option<Errno>,
+}
+
+#[derive(Debug)]
+struct CopyThread {
+    handle: JoinHandle<()>,
+    end: Receiver<TaskEnd>,
 }
 
 impl CopyThreads {
-    /// Starts the threads, all or none. `take` takes the end that the library has of a link.
-    pub(super) fn start(
-        copiers: &[Copier],
-        take: impl FnMut(usize) -> Option<OwnedFd>,
-    ) -> std::result::Result<Self, Problem> {
-        let mut threads = Self::default();
+    /// Starts the threads. `take` takes the end that the library has of a link. After an error, the caller closes all links, and then calls
+    /// [`CopyThreads::finish`]: the pipes of the threads that have been started are empty, so that these end at once.
+    pub(super) fn start(&mut self, copiers: &[Copier], mut take: impl FnMut(usize) -> Option<OwnedFd>) -> Result<()> {
         if copiers.is_empty() {
-            return Ok(threads);
+            return Ok(());
         }
-        if let Err(problem) = threads.start_all(copiers, take) {
-            // No stage has been started, so the pipes of the other threads are empty, and these threads end at once.
-            if let Err(error) = threads.finish() {
-                tracing::warn!(%error, "the thread of a graph that could not be started has failed");
-            }
-            return Err(problem);
-        }
-        Ok(threads)
-    }
-
-    fn start_all(
-        &mut self,
-        copiers: &[Copier],
-        mut take: impl FnMut(usize) -> Option<OwnedFd>,
-    ) -> std::result::Result<(), Problem> {
         let _guard = lock_stdio_numbers_if_closed();
         let what = "a descriptor of a tee or a spool";
-        let failed = |error: io::Error| Problem::io(Failure::ParentOpen { what }, &error);
-        // No stage must find one of these at a standard stream that is closed here.
-        let over = eventfd(0, EventfdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
-        let over = self.over.insert(dup_above_stdio(over).map_err(failed)?);
+        let failed = |error: io::Error| Problem::io(Failure::ParentOpen { what }, &error).of(Subject::Graph);
+        let over = eventfd(0, EventfdFlags::CLOEXEC).map_err(io::Error::from).and_then(dup_above_stdio);
+        let over = self.over.insert(Arc::new(over.map_err(failed)?));
+        self.process = Some(ProcessCopy::current());
         for Copier { kind, input, outputs } in copiers {
             let Some(input) = take(*input) else { continue };
             let outputs = outputs.iter().filter_map(|output| take(*output)).collect();
-            let over = over.try_clone().map_err(failed)?;
             let store = CopyStore::open(*kind).map_err(failed)?;
-            let (kind, pipes) = (*kind, CopyPipes { input, outputs, over });
-            let run = move || {
-                // Signals are for other threads; and a write to a pipe without a reader must not end the process.
-                sys::set_signal_mask(&sys::every_signal())?;
-                copy(kind, pipes, &store)
-            };
-            let thread = Builder::new().name("fdspawn copy".to_owned()).spawn(run);
-            self.threads.push(thread.map_err(|error| Problem::io(Failure::Thread, &error))?);
+            let task = CopyTask::new(*kind, CopyPipes { input, outputs }, store).map_err(between)?;
+            self.threads.push(CopyThread::start(task, Arc::clone(over)).map_err(|problem| problem.of(Subject::Graph))?);
         }
         Ok(())
     }
 
-    /// After the ends of all stages: lets the threads move what is left, and waits for them.
+    /// After the ends of all stages: lets the threads move what is left, and waits for them. A thread goes on by itself if a process that a
+    /// stage has left behind has its output, and does not read at the moment.
     pub(super) fn finish(&mut self) -> Result<()> {
-        let Some(over) = self.over.take() else { return Ok(()) };
-        let mut result = rustix::io::write(&over, &1_u64.to_ne_bytes()).map(drop);
-        for thread in self.threads.drain(..) {
-            let copied = thread.join().unwrap_or(Err(Errno::CANCELED));
-            result = result.and(copied);
+        // A filter may refuse the question once. A copy of the process must not wait for threads that it does not have.
+        let is_own = || (0..3).any(|_| self.process == Some(ProcessCopy::current()));
+        if let Some(over) = self.over.take_if(|_| is_own()) {
+            if let Err(errno) = retry_on_intr(|| rustix::io::write(&*over, &1_u64.to_ne_bytes())) {
+                self.failed.get_or_insert(errno);
+            }
+            let is_told = self.failed.is_none();
+            for thread in self.threads.drain(..).filter(|_| is_told) {
+                if let Err(errno) = thread.finish() {
+                    self.failed.get_or_insert(errno);
+                }
+            }
         }
-        result.map_err(|errno| Error::new(Subject::Between, Failure::Write, Some(errno)))
+        self.threads.clear();
+        self.failed.map_or(Ok(()), |errno| Err(between(errno)))
+    }
+}
+
+fn between(errno: Errno) -> Error {
+    Error::new(Subject::Between, Failure::Write, Some(errno))
+}
+
+impl CopyThread {
+    fn start(task: CopyTask, over: Arc<OwnedFd>) -> std::result::Result<Self, Problem> {
+        let (sender, end) = channel();
+        // The thread starts with this mask, so that no signal handler of the program ever runs in it.
+        let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
+        sys::block_programs_signals().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
+        let run = move || {
+            // Once more, since libc ignores an error of the call that gives a new thread its mask. A write to a pipe without a reader
+            // must not end the process.
+            let blocked = sys::block_programs_signals();
+            let mut over = Over::new(over, sender.clone());
+            let result = blocked.and_then(|()| task.run(&mut over));
+            let _ = sender.send(TaskEnd::Ended(result)); // The running graph may have been dropped.
+        };
+        let handle = Builder::new().name("fdspawn copy".to_owned()).stack_size(STACK).spawn(run);
+        let _ = (0..3).find(|_| sys::set_signal_mask(&mask).is_ok());
+        Ok(Self { handle: handle.map_err(|error| Problem::io(Failure::Thread, &error))?, end })
+    }
+
+    /// Waits until the thread has ended, or waits for a process that is no stage.
+    fn finish(self) -> std::result::Result<(), Errno> {
+        let result = match self.end.recv() {
+            Ok(TaskEnd::Held) => return Ok(()), // The thread goes on.
+            Ok(TaskEnd::Ended(result)) => result,
+            Err(_) => Err(Errno::CANCELED), // The thread has panicked.
+        };
+        let _ = self.handle.join(); // A panic has been told.
+        result
     }
 }

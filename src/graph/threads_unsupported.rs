@@ -1,7 +1,7 @@
 //! `CopyThreads` where the kernel does not move bytes between pipes: no graph has a tee or a spool there.
 
 use super::copier::Copier;
-use crate::error::{Problem, Result};
+use crate::error::Result;
 use std::os::fd::OwnedFd;
 
 /// No threads.
@@ -9,8 +9,8 @@ use std::os::fd::OwnedFd;
 pub(super) struct CopyThreads(());
 
 impl CopyThreads {
-    pub(super) fn start(_: &[Copier], _: impl FnMut(usize) -> Option<OwnedFd>) -> std::result::Result<Self, Problem> {
-        Ok(Self(()))
+    pub(super) fn start(&mut self, _: &[Copier], _: impl FnMut(usize) -> Option<OwnedFd>) -> Result<()> {
+        Ok(())
     }
 
     pub(super) fn finish(&mut self) -> Result<()> {

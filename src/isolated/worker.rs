@@ -116,7 +116,7 @@ impl Caller {
 pub(super) fn run(socket: RawFd, slot: &JobSlot) {
     // A signal handler may use descriptors of the process, which this thread does not have. Let other threads run the
     // handlers.
-    block_programs_signals();
+    let _ = sys::block_programs_signals();
     match unshare_table(socket) {
         Ok(socket) => serve(&socket, slot),
         Err(errno) => slot.end(errno),
@@ -163,21 +163,5 @@ fn unshare_table(socket: RawFd) -> Result<OwnedFd, Errno> {
     match rustix::io::fcntl_dupfd_cloexec(&socket, SOCKET_NUMBER) {
         Ok(moved) => Ok(moved),
         Err(_) => Ok(socket),
-    }
-}
-
-/// Blocks the signals that programs use in this thread, but not those that libc reserves for itself: `setuid` in another thread
-/// sends one to each thread, and waits until each has run the handler.
-fn block_programs_signals() {
-    // SAFETY: all zeros is a valid set. libc fills it without its own signals. Only this thread's mask changes.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&raw mut set);
-        // The kernel sends these signals because of an act of the thread itself, and a program may handle them, such as
-        // SIGSYS from a seccomp filter.
-        for signal in [libc::SIGSYS, libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP] {
-            libc::sigdelset(&raw mut set, signal);
-        }
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
     }
 }

@@ -16,6 +16,7 @@ mod linux;
 mod pause;
 mod range_state;
 mod socket;
+mod thread_signals;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unix;
 mod usage;
@@ -33,6 +34,7 @@ pub(crate) use self::range_state::RangeState;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::socket::tcp_state;
 pub(crate) use self::socket::{SocketName, local_name, peer_name};
+pub(crate) use self::thread_signals::block_programs_signals;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;
 pub(crate) use self::usage::RawUsage;

@@ -143,6 +143,7 @@ const NAMES: &[(&str, i64)] = &[
     ("statfs", libc::SYS_statfs),
     ("statx", libc::SYS_statx),
     ("sync", libc::SYS_sync),
+    ("tee", libc::SYS_tee),
     ("tgkill", libc::SYS_tgkill),
     ("timerfd_create", libc::SYS_timerfd_create),
     ("timerfd_settime", libc::SYS_timerfd_settime),

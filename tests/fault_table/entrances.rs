@@ -47,6 +47,10 @@ pub enum What {
     DrivenExchange,
     /// A set of one captured child.
     Set,
+    /// A pipeline of three stages, and the wait for it.
+    Line,
+    /// A graph with a tee and a spool, and the wait for it.
+    Tee,
     Exec,
     /// An exec of a program that does not exist.
     ExecMissing,
@@ -138,6 +142,9 @@ entrances! {
     exchange_driven: "`Exchange`, driven by its descriptor", DrivenExchange, Clone, closes: &[MOVED, MOVED_TOO];
     children_clone: "`Children::capture` by clone, and `Children::next`", Set, Clone;
     children_fork: "`Children::capture` by fork, and `Children::next`", Set, Fork;
+    graph_clone: "`Graph::spawn` of three stages by clone, and `Running::wait`", Line, Clone, directory_fd: true;
+    graph_fork: "`Graph::spawn` of three stages by fork, and `Running::wait`", Line, Fork;
+    graph_tee: "`Graph::spawn` of a tee and a spool by clone, and `Running::wait`", Tee, Clone;
     exec: "`exec`", Exec, Fork, directory_fd: true;
     exec_no_program: "`exec` of a program that does not exist", ExecMissing, Fork;
     fork_run: "`fork_run`", ForkRun, Fork;
@@ -172,7 +179,7 @@ impl Entrance {
 
     /// Whether the library has a thread of its own.
     pub fn has_thread(&self) -> bool {
-        self.way == Way::Isolated
+        self.way == Way::Isolated || self.what == What::Tee
     }
 
     /// Whether this process needs other ids than those of the child.
@@ -184,6 +191,7 @@ impl Entrance {
     pub fn talk(&self) -> Talk {
         match self.what {
             What::FirstSpawn | What::Spawn | What::Wait | What::ForkRun => Talk::Converse,
+            What::Line | What::Tee => Talk::Converse,
             What::Capture | What::Exchange | What::DrivenExchange | What::Set => Talk::Converse,
             What::EndGroup | What::EndDescendants => Talk::Linger,
             What::Output => Talk::Print,

@@ -30,10 +30,15 @@ pub enum Talk {
     Converse,
     /// The program also starts another process. Both write to the slot, and read 0 to its end.
     Linger,
+    /// The program writes to 1, and no report.
+    Source,
+    /// The program copies 0 to 1, and writes no report.
+    Sink,
 }
 
 impl Talk {
-    const ALL: [Self; 5] = [Self::Nothing, Self::Report, Self::Print, Self::Converse, Self::Linger];
+    const ALL: [Self; 7] =
+        [Self::Nothing, Self::Report, Self::Print, Self::Converse, Self::Linger, Self::Source, Self::Sink];
 
     pub fn name(self) -> String {
         format!("{self:?}")
@@ -53,6 +58,14 @@ pub const REPORT: &str = "program";
 /// Runs the program; returns its status.
 pub fn run(talk: Talk, directory: &Path) -> i32 {
     if talk == Talk::Nothing {
+        return 0;
+    }
+    if talk == Talk::Source {
+        write!(at(1), "input").unwrap();
+        return 0;
+    }
+    if talk == Talk::Sink {
+        std::io::copy(&mut *at(0), &mut *at(1)).unwrap();
         return 0;
     }
     std::fs::write(directory.join(REPORT), report(directory)).unwrap();

@@ -8,8 +8,8 @@ use super::subject::{
     program_arguments,
 };
 use fdspawn::{
-    Capture, Captured, Child, Children, Command, Ended, Exchange, FdMap, Finished, Isolated, Keep, Launcher, Reach,
-    Reached, Slot, Stdio, Stop, Teardown, block_on,
+    Capture, Captured, Child, Children, Command, Ended, Exchange, FdMap, Finished, Graph, Isolated, Keep, Launcher,
+    Reach, Reached, Running, Slot, Statuses, Stdio, Stop, Teardown, block_on,
 };
 use std::fs::File;
 use std::io::{PipeReader, Read, Write};
@@ -54,7 +54,9 @@ fn map(entrance: &Entrance, surroundings: &'static Surroundings) -> (FdMap<'stat
         .rest(entrance.rest)
         .missing(entrance.missing);
     let has_pipes = !matches!(entrance.what, What::Exec | What::ExecMissing);
-    if has_pipes && entrance.what != What::Status {
+    if matches!(entrance.what, What::Line | What::Tee) {
+        map.stderr(Stdio::piped());
+    } else if has_pipes && entrance.what != What::Status {
         map.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
     let slot = has_pipes.then(|| map.reader(SLOT));
@@ -135,6 +137,7 @@ fn launch(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<St
             });
             result.map(|result| result.map_or_else(error, |finished| finished_text(finished, slot.unwrap())))
         }
+        What::Line | What::Tee => graph(entrance, surroundings, command, slot.unwrap()),
         What::Wait => {
             let mut child = command.spawn().unwrap();
             let text = converse(&mut child, slot.unwrap());
@@ -145,6 +148,53 @@ fn launch(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<St
         }
         _ => between_marks(|| command.spawn()).map(|result| result.map_or_else(error, |child| end(child, slot))),
     }
+}
+
+/// Starts a graph whose middle stage is the command with the plan, and waits for it.
+fn graph(
+    entrance: &Entrance,
+    surroundings: &'static Surroundings,
+    command: Command<'static>,
+    slot: Slot<PipeReader>,
+) -> Result<String, String> {
+    let mut graph = Graph::new();
+    let other = |talk| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(program_arguments(talk, &surroundings.directory));
+        command.launcher(if entrance.way == Way::Fork { Launcher::Fork } else { Launcher::Auto });
+        command
+    };
+    let source = graph.stage(other(Talk::Source));
+    let middle = graph.stage(command);
+    let last = graph.stage(other(Talk::Sink));
+    let mut slots = vec![slot, graph.reader([last.stdout()])];
+    if entrance.what == What::Line {
+        graph.pipe([source.stdout()], [middle.stdin()]).pipe([middle.stdout()], [last.stdin()]);
+    } else {
+        let copy = graph.stage(other(Talk::Sink));
+        graph.tee(source.stdout(), [middle.stdin(), copy.stdin()]).spool(middle.stdout(), last.stdin());
+        slots.push(graph.reader([copy.stdout()]));
+    }
+    let mut running = None;
+    let result = between_marks(|| running.insert(graph.spawn()?).wait());
+    let texts = |statuses: Statuses| {
+        let running: &mut Running = running.as_mut().unwrap();
+        let stderr = running.take_stderr(middle);
+        let ends = slots.iter().map(|&slot| running.take(slot)).chain([stderr]).flatten();
+        let mut text = String::new();
+        for mut end in ends {
+            end.read_to_string(&mut text).unwrap();
+            text.push_str("; ");
+        }
+        let statuses: Vec<_> = statuses.iter().map(|stage| stage.status.to_string()).collect();
+        format!("ok: {text}{statuses:?}")
+    };
+    let result = result.map(|result: fdspawn::Result<_>| result.map_or_else(error, texts));
+    if let Some(mut running) = running {
+        // The caller tries it again.
+        let _ = running.wait();
+    }
+    result
 }
 
 /// A time that is never over.

@@ -60,7 +60,7 @@ fn try_wait_never_says_that_an_ended_child_runs() {
             assert!(!has_pidfd(launcher));
             continue;
         };
-        poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], None).unwrap();
+        rustix::io::retry_on_intr(|| poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], None)).unwrap();
         assert!(child.try_wait().unwrap().is_some());
     }
 }

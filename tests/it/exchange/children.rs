@@ -355,12 +355,17 @@ fn drive<'a, T>(set: &mut Children<'a, T>, edges: bool) -> Vec<fdspawn::Finished
             Poll::Ready(None) => return all,
             Poll::Pending if edges => {
                 let mut events = Vec::with_capacity(1);
-                let count = epoll::wait(&outer, rustix::buffer::spare_capacity(&mut events), Some(&minute)).unwrap();
+                let wait = || epoll::wait(&outer, rustix::buffer::spare_capacity(&mut events), Some(&minute));
+                let count = rustix::io::retry_on_intr(wait).unwrap();
                 assert_eq!(count, 1);
             }
             Poll::Pending => {
                 let descriptor = set.descriptor().unwrap();
-                assert_eq!(poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&minute)).unwrap(), 1);
+                assert_eq!(
+                    rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&minute)))
+                        .unwrap(),
+                    1
+                );
             }
         }
     }

@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_secs(8);
 fn is_ready<D: Driven + ?Sized>(driven: &mut D, time: Duration) -> bool {
     let descriptor = driven.descriptor().unwrap();
     let time = Timespec::try_from(time).unwrap();
-    poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&time)).unwrap() == 1
+    rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&time))).unwrap() == 1
 }
 
 /// A shell. The drop of its child ends it.

@@ -5,6 +5,7 @@ use crate::support::random::Random;
 use fdspawn::{Driven, Exchange, Flow, Keep, Stop};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::io::retry_on_intr;
 use std::io::{Read, Write, pipe};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
@@ -219,9 +220,10 @@ fn steps(exchange: &mut Exchange<'_>, random: &mut Random, edges: &mut Option<Ow
                 epoll::add(&edges, descriptor, epoll::EventData::new_u64(0), flags).unwrap();
                 edges
             });
-            epoll::wait(edges, spare_capacity(&mut Vec::with_capacity(1)), Some(&minute)).unwrap()
+            // Other tests of this process send signals.
+            retry_on_intr(|| epoll::wait(&*edges, spare_capacity(&mut Vec::with_capacity(1)), Some(&minute))).unwrap()
         } else if random.below(4) > 0 {
-            poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&minute)).unwrap()
+            retry_on_intr(|| poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&minute))).unwrap()
         } else {
             1
         };

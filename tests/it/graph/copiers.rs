@@ -3,7 +3,6 @@
 use super::{Files, shell, tool, ways};
 use crate::own_process;
 use crate::support::children;
-use crate::support::seccomp::refuse;
 use crate::support::sources::{close, hard_limit, set_limit};
 use crate::support::table::open_numbers;
 use fdspawn::{Command, Failure, Graph, Launcher};
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(60);
 
 /// A graph with a tee to two branches that come together again, one of them by a spool.
-fn graph<'fd>(way: (Launcher, bool), source: Command<'fd>) -> Graph<'fd> {
+pub fn graph<'fd>(way: (Launcher, bool), source: Command<'fd>) -> Graph<'fd> {
     let mut graph = Graph::new();
     let source = graph.stage(source);
     let (one, other) = (graph.stage(tool(way, &["cat"])), graph.stage(tool(way, &["cat"])));
@@ -25,7 +24,7 @@ fn graph<'fd>(way: (Launcher, bool), source: Command<'fd>) -> Graph<'fd> {
 }
 
 /// Waits until this process has as many threads as before. The kernel lists a thread that was joined for a moment.
-fn wait_for_threads(count: usize) {
+pub fn wait_for_threads(count: usize) {
     let start = Instant::now();
     while std::fs::read_dir("/proc/self/task").unwrap().count() != count {
         assert!(start.elapsed() < LONG, "a thread is left");
@@ -33,7 +32,7 @@ fn wait_for_threads(count: usize) {
     }
 }
 
-fn threads() -> usize {
+pub fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
@@ -118,21 +117,6 @@ own_process! {
                 wait_for_threads(count);
             }
             assert!(errors > 5 && runs > 5, "{errors} errors, {runs} runs");
-        }
-    }
-}
-
-own_process! {
-    fn refused_call_of_a_thread_is_an_error_and_ends_the_graph() {
-        let (before, started, count) = (open_numbers(), children(), threads());
-        if refuse(&[libc::SYS_tee], libc::ENOSYS) {
-            for way in ways() {
-                let error = graph(way, tool(way, &["seq", "1000000"])).output().unwrap_err();
-                let text = "cannot move bytes between the stages of a graph: Function not implemented";
-                assert_eq!(error.to_string(), text);
-                assert_eq!((open_numbers(), children()), (before.clone(), started));
-                wait_for_threads(count);
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How a running graph is waited for and ended: time limits, every reach, groups, drops, signals, and a poll loop.
 
-use super::{Files, LONG, SHORT, family, pids, shell, shell_with, tool, ways};
+use super::{Files, LONG, SHORT, family, pids, planned, shell, shell_with, tool, ways};
 use crate::own_process;
 use crate::support::running::is_gone;
 use crate::support::seccomp::refuse;
@@ -149,6 +149,26 @@ fn group_has_all_stages_also_after_its_leader_has_ended() {
 }
 
 #[test]
+fn stage_that_leaves_the_group_is_waited_for_like_the_others() {
+    for way in ways() {
+        let group = Group::new();
+        let mut graph = Graph::pipeline([tool(way, &["cat"]), planned(way, &["leave-group", "5"], &[])]);
+        graph.group(&group);
+        let stages: Vec<_> = graph.stages().collect();
+        let input = graph.writer([stages[0].stdin()]);
+        let left = graph.reader([stages[1].stdout()]);
+        let mut running = graph.spawn().unwrap();
+        // The stage has left the group when it closes this.
+        assert_eq!(running.take(left).unwrap().read(&mut [0]).unwrap(), 0);
+        assert!(running.wait_timeout(SHORT / 20).unwrap().is_none());
+        drop(running.take(input));
+        let statuses = running.wait_timeout(LONG).unwrap().unwrap();
+        assert_eq!(statuses.of(stages[1]).code(), Some(5));
+        assert!(statuses.of(stages[0]).success());
+    }
+}
+
+#[test]
 fn end_by_the_group_of_all_reaches_what_the_stages_have_started() {
     for way in ways() {
         let files = Files::new();
@@ -271,7 +291,14 @@ fn graph_is_driven_by_its_descriptor() {
                 Poll::Pending => {
                     end = None;
                     let descriptor = running.descriptor().unwrap();
-                    assert_eq!(poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&minute)).unwrap(), 1);
+                    assert_eq!(
+                        rustix::io::retry_on_intr(|| poll(
+                            &mut [PollFd::new(&descriptor, PollFlags::IN)],
+                            Some(&minute)
+                        ))
+                        .unwrap(),
+                        1
+                    );
                     polls += 1;
                 }
             }

@@ -3,6 +3,8 @@
 mod capture;
 mod checks;
 mod copiers;
+mod copy_faults;
+mod copy_threads;
 mod ends;
 mod explain;
 mod for_all;

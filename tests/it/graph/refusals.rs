@@ -190,6 +190,8 @@ fn pipe_without_a_writer_or_reader_is_refused() {
     let refusal = GraphRefusal::NoReader { stage: 0, target: 4 };
     let text = "target 4 of stage 0 writes to a pipe that has no reader";
     refused(|graph, one, _| _ = graph.pipe([one.fd(4)], []), refusal, text);
+    refused(|graph, one, _| _ = graph.tee(one.fd(4), []), refusal, text);
+    refused(|graph, one, _| _ = graph.tee_until_first(one.fd(4), []), refusal, text);
     let text = "a pipe has neither a writer nor a reader";
     refused(|graph, _, _| _ = graph.pipe([], []), GraphRefusal::NoEnds, text);
     refused(|graph, _, _| _ = graph.reader([]), GraphRefusal::NoEnds, text);

@@ -31,7 +31,18 @@ struct Link {
     /// The pool that reads it; `None` for this process.
     reader: Option<usize>,
     is_written_outside: bool,
-    is_socket: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Pipe,
+    Socket,
+    Spool,
+    /// A tee, and the first of its readers.
+    Tee,
+    /// One more reader of the tee that is the link of this index. Its writer has no number for it.
+    MoreOfTee(usize),
 }
 
 struct Plan {
@@ -39,6 +50,9 @@ struct Plan {
     pools: Vec<Pool>,
     links: Vec<Link>,
 }
+
+/// What a link between two stages can be.
+const DIRECT: [Kind; 5] = [Kind::Pipe, Kind::Pipe, Kind::Socket, Kind::Spool, Kind::Tee];
 
 /// How often each record of a maker comes to a link.
 type Copies = HashMap<u32, u64>;
@@ -60,30 +74,47 @@ impl Plan {
                 writers.sort_unstable();
                 writers.dedup();
                 let single = |pool: usize| plan.pools[pool].stages.len() == 1;
-                let is_socket = writers.len() == 1 && single(writers[0]) && single(reader) && random.below(3) == 0;
-                plan.links.push(Link { writers, reader: Some(reader), is_written_outside: false, is_socket });
+                let is_between_two = writers.len() == 1 && single(writers[0]) && single(reader);
+                let kind = if is_between_two { DIRECT[random.below(DIRECT.len())] } else { Kind::Pipe };
+                plan.links.push(Link {
+                    writers: writers.clone(),
+                    reader: Some(reader),
+                    is_written_outside: false,
+                    kind,
+                });
+                let first = plan.links.len() - 1;
+                for other in writers[0] + 1..pools {
+                    if kind == Kind::Tee && plan.pools[other].stages.len() == 1 && random.below(2) == 0 {
+                        let (writers, reader, kind) = (writers.clone(), Some(other), Kind::MoreOfTee(first));
+                        plan.links.push(Link { writers, reader, is_written_outside: false, kind });
+                    }
+                }
             }
         }
         for pool in 0..pools {
             if random.below(4) == 0 {
                 let is_alone = random.below(2) == 0;
                 let writers = if is_alone || pool == 0 { Vec::new() } else { vec![random.below(pool)] };
-                plan.links.push(Link { writers, reader: Some(pool), is_written_outside: true, is_socket: false });
+                let kind = Kind::Pipe;
+                plan.links.push(Link { writers, reader: Some(pool), is_written_outside: true, kind });
             }
             if random.below(3) == 0 || pool + 1 == pools {
                 let mut writers = vec![pool];
                 if random.below(3) == 0 && pool > 0 {
                     writers.insert(0, random.below(pool));
                 }
-                let is_socket = writers.len() == 1 && plan.pools[pool].stages.len() == 1 && random.below(3) == 0;
-                plan.links.push(Link { writers, reader: None, is_written_outside: false, is_socket });
+                let may_be_socket = writers.len() == 1 && plan.pools[pool].stages.len() == 1;
+                let kind = if may_be_socket && random.below(3) == 0 { Kind::Socket } else { Kind::Pipe };
+                plan.links.push(Link { writers, reader: None, is_written_outside: false, kind });
             }
         }
         for (index, link) in plan.links.iter_mut().enumerate() {
             if link.is_written_outside {
                 link.writers.clear();
             }
-            link.writers.iter().for_each(|&writer| plan.pools[writer].outputs.push(index));
+            if !matches!(link.kind, Kind::MoreOfTee(_)) {
+                link.writers.iter().for_each(|&writer| plan.pools[writer].outputs.push(index));
+            }
             if let Some(reader) = link.reader {
                 plan.pools[reader].inputs.push(index);
             }
@@ -132,8 +163,11 @@ impl Plan {
                 }
             }
             for &output in &pool.outputs {
-                for (&maker, &copies) in &all {
-                    *links[output].entry(maker).or_default() += copies;
+                let more = (0..links.len()).filter(|&link| self.links[link].kind == Kind::MoreOfTee(output));
+                for link in more.chain([output]) {
+                    for (&maker, &copies) in &all {
+                        *links[link].entry(maker).or_default() += copies;
+                    }
                 }
             }
         }
@@ -186,12 +220,24 @@ fn build(plan: &Plan, random: &mut Random) -> (Graph<'static>, Vec<Outside>, Vec
             let stages = plan.pools[pool].stages.iter().map(|&stage| stages[stage].fd(numbers[stage][&index]));
             stages.collect::<Vec<StageFd>>()
         };
+        if matches!(link.kind, Kind::MoreOfTee(_)) {
+            continue;
+        }
         let from: Vec<StageFd> = link.writers.iter().flat_map(|&pool| ends(pool)).collect();
-        match (link.reader.map(ends), link.is_written_outside, link.is_socket) {
+        match (link.reader.map(ends), link.is_written_outside, link.kind) {
             (Some(to), true, _) => outside.push(Outside::Writer(index, graph.writer(to))),
-            (Some(to), _, true) => _ = graph.socket(from[0], to[0]),
+            (Some(to), _, Kind::Socket) => _ = graph.socket(from[0], to[0]),
+            (Some(to), _, Kind::Spool) => _ = graph.spool(from[0], to[0]),
+            (Some(mut to), _, Kind::Tee) => {
+                let is_more = |other: &usize| plan.links[*other].kind == Kind::MoreOfTee(index);
+                for other in (0..plan.links.len()).filter(is_more) {
+                    let stage = plan.pools[plan.links[other].reader.unwrap()].stages[0];
+                    to.push(stages[stage].fd(numbers[stage][&other]));
+                }
+                graph.tee(from[0], to);
+            }
             (Some(to), ..) => _ = graph.pipe(from, to),
-            (None, _, true) => outside.push(Outside::Socket(index, graph.outside_socket(from[0]))),
+            (None, _, Kind::Socket) => outside.push(Outside::Socket(index, graph.outside_socket(from[0]))),
             (None, ..) => outside.push(Outside::Reader(index, graph.reader(from))),
         }
     }
@@ -276,12 +322,15 @@ fn capture(plan: &Plan, graph: &mut Graph<'_>, outside: &[Outside]) {
 #[test]
 fn random_graphs_move_what_the_simulation_says() {
     let mut random = Random::new();
-    let count = if exhaustive() { 1000 } else { 60 };
-    let mut stages_of_all = 0;
+    let count = if exhaustive() { 1000 } else { 25 };
+    let (mut stages_of_all, mut tees, mut spools) = (0, 0, 0);
     for _ in 0..count {
         let plan = Plan::new(&mut random);
         let (mut graph, outside, stages) = build(&plan, &mut random);
         stages_of_all += stages.len();
+        let count_of = |is: fn(Kind) -> bool| plan.links.iter().filter(|link| is(link.kind)).count();
+        tees += count_of(|kind| matches!(kind, Kind::MoreOfTee(_)));
+        spools += count_of(|kind| kind == Kind::Spool);
         let is_pure = outside.iter().all(|end| matches!(end, Outside::Reader(..)));
         if is_pure && random.below(2) == 0 {
             capture(&plan, &mut graph, &outside);
@@ -290,4 +339,5 @@ fn random_graphs_move_what_the_simulation_says() {
         }
     }
     assert!(stages_of_all > count, "most of them have several stages");
+    assert!(!exhaustive() || tees > 100 && spools > 100, "{tees} readers of tees, {spools} spools");
 }

@@ -181,20 +181,36 @@ fn stage_that_closes_its_output_first_goes_on() {
 }
 
 #[test]
-fn killed_and_stopped_stages_are_told() {
+fn killed_stage_is_the_one_to_blame() {
+    for way in ways() {
+        for place in 0..3 {
+            let mut graph = Graph::pipeline([(); 3].map(|()| tool(way, &["cat"])));
+            let stages: Vec<_> = graph.stages().collect();
+            let input = graph.writer([stages[0].stdin()]);
+            let mut running = graph.spawn().unwrap();
+            running.process(stages[place]).unwrap().signal(Signal::KILL).unwrap();
+            running.process(stages[place]).unwrap().wait().unwrap();
+            drop(running.take(input));
+            let statuses = running.wait_timeout(LONG).unwrap().unwrap();
+            assert_eq!(failed(&statuses), [place]);
+            assert_eq!(statuses.check().unwrap_err().to_string(), format!("stage {place}, `cat`: signal: 9 (SIGKILL)"));
+        }
+    }
+}
+
+#[test]
+fn stopped_stage_has_not_ended_and_can_be_ended() {
     for way in ways() {
         let mut graph = Graph::pipeline([tool(way, &["sleep", "1000"]), tool(way, &["cat"])]);
         let stages: Vec<_> = graph.stages().collect();
         let mut running = graph.spawn().unwrap();
         let process = running.process(stages[0]).unwrap().clone();
         process.signal(Signal::STOP).unwrap();
-        assert!(running.wait_timeout(super::SHORT / 4).unwrap().is_none(), "a stopped stage has not ended");
+        assert!(running.wait_timeout(super::SHORT / 4).unwrap().is_none());
         process.signal(Signal::KILL).unwrap();
         let statuses = running.wait_timeout(LONG).unwrap().unwrap();
         assert_eq!((statuses.of(stages[0]).signal(), statuses.of(stages[1]).code()), (Some(libc::SIGKILL), Some(0)));
-        assert_eq!(failed(&statuses), [0]);
-        assert_eq!(statuses.check().unwrap_err().to_string(), "stage 0, `sleep`: signal: 9 (SIGKILL)");
-        // A stopped reader, which is ended.
+        // A stopped reader, whose writer waits for it.
         let mut graph = Graph::pipeline([tool(way, &["yes"]), tool(way, &["cat"])]);
         let stages: Vec<_> = graph.stages().collect();
         graph.command(stages[1]).stdout(Stdio::null());

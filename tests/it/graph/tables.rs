@@ -9,19 +9,20 @@ use crate::support::{LAUNCHERS, children, exhaustive};
 use fdspawn::{Graph, Launcher, Rest, Stdio};
 use std::io::{Read, Write};
 
-/// A graph with links at odd numbers. Each stage compares its table with the plan, and a failure is a status.
+/// A graph with links of all kinds at odd numbers. Each stage compares its table with the plan, and a failure is a status.
 fn odd_graph<'fd>(way: (Launcher, bool)) -> Graph<'fd> {
     let mut graph = Graph::new();
     let stage = |graph: &mut Graph<'fd>, numbers: &[i32]| graph.stage(planned(way, &["exit", "0"], numbers));
-    let one = stage(&mut graph, &[3, 9, 101]);
-    let two = stage(&mut graph, &[1, 5, 7]);
-    let three = stage(&mut graph, &[0, 9, 11, 63]);
-    let four = stage(&mut graph, &[1, 4]);
+    let one = stage(&mut graph, &[3, 9, 101, 110]);
+    let two = stage(&mut graph, &[1, 5, 7, 8, 200]);
+    let three = stage(&mut graph, &[0, 9, 11, 63, 111]);
+    let four = stage(&mut graph, &[1, 4, 10, 112]);
     graph.pipe([one.fd(3)], [two.fd(5)]);
     graph.pipe([one.fd(9), two.fd(7)], [three.fd(9)]);
     graph.pipe([two.fd(1)], [three.fd(0), four.fd(4)]);
     graph.socket(one.fd(101), three.fd(11));
     graph.pipe([four.stdout()], [three.fd(63)]);
+    graph.tee(one.fd(110), [two.fd(200), three.fd(111), four.fd(112)]).spool(two.fd(8), four.fd(10));
     graph
 }
 
@@ -191,10 +192,11 @@ fn hundred_lines_at_the_same_time_hold_no_end_of_each_other() {
 fn no_link_is_non_blocking() {
     for way in ways() {
         let mut graph = Graph::new();
-        let numbers = [1, 4, 6];
+        let numbers = [1, 4, 6, 8, 9];
         let one = graph.stage(planned(way, &["table-on", "2"], &numbers));
-        let two = graph.stage(planned(way, &["table-on", "2"], &[0, 5, 7]));
+        let two = graph.stage(planned(way, &["table-on", "2"], &[0, 5, 7, 8, 9, 10]));
         graph.pipe([one.stdout()], [two.stdin()]).socket(one.fd(4), two.fd(5));
+        graph.tee(one.fd(8), [two.fd(8), two.fd(10)]).spool(one.fd(9), two.fd(9));
         graph.reader([one.fd(6)]);
         graph.outside_socket(two.fd(7));
         graph.commands().for_each(|command| _ = command.stderr(Stdio::piped()));

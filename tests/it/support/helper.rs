@@ -95,6 +95,13 @@ fn run(args: &[&str]) -> i32 {
             std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
             std::fs::write(path, "end").unwrap();
         }
+        // Leaves its process group, says so by the end of 1, and ends when its standard input does.
+        ["leave-group", status] => {
+            // SAFETY: the calls change this process alone.
+            unsafe { assert_eq!((libc::setpgid(0, 0), libc::close(1)), (0, 0)) };
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+            return status.parse().unwrap();
+        }
         // Copies tagged bytes of a random graph.
         ["mix", stage, count, links] => crate::graph::mix::mix(stage, count, links),
         ["print", text] => write_to(1, text.as_bytes()),

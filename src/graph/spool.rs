@@ -1,0 +1,140 @@
+//! `SpoolTask`: keeps what a reader has not read yet in memory, without a limit (`splice(2)`).
+
+use super::copy::{Fruitless, MOST, nothing_yet};
+use super::over::Over;
+use crate::fd::standard::dup_above_stdio;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::pipe::{SpliceFlags, splice};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// How many bytes of a file are read before the next bytes go to a new one.
+const NEW_FILE: u64 = 1 << 20;
+
+/// The work of a spool's thread.
+#[derive(Debug)]
+pub(super) struct SpoolTask {
+    input: OwnedFd,
+    output: OwnedFd,
+    memory: SpoolMemory,
+}
+
+impl SpoolTask {
+    pub(super) fn new(input: OwnedFd, output: OwnedFd, mut memory: SpoolMemory) -> Result<Self, Errno> {
+        nothing_yet(memory.fill_from(&input, 1))?;
+        nothing_yet(memory.drain_to(&output))?;
+        Ok(Self { input, output, memory })
+    }
+
+    /// Moves bytes from the input to memory, and from there to the output.
+    pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
+        let (mut is_at_end, mut fruitless) = (false, Fruitless::default());
+        while !(is_at_end && self.memory.is_empty()) {
+            let mut polls = vec![over.poll_fd()];
+            let waits = if self.memory.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+            polls.push(PollFd::new(&self.output, waits));
+            if !is_at_end {
+                polls.push(PollFd::new(&self.input, PollFlags::IN));
+            }
+            retry_on_intr(|| poll(&mut polls, None))?;
+            let reports: Vec<PollFlags> = polls.iter().map(PollFd::revents).collect();
+            over.note(!reports[0].is_empty(), reports[1..].iter().any(|report| !report.is_empty()));
+            if reports[1].contains(PollFlags::ERR) {
+                return Ok(()); // No process reads any more.
+            }
+            if !reports[1].is_empty() {
+                match self.memory.drain_to(&self.output) {
+                    Ok(_) => fruitless.reset(),
+                    Err(Errno::AGAIN) => fruitless.count()?,
+                    Err(Errno::PIPE) => return Ok(()),
+                    Err(errno) => return Err(errno),
+                }
+            }
+            if reports.get(2).is_some_and(|report| !report.is_empty()) {
+                match self.memory.fill_from(&self.input, MOST) {
+                    Ok(0) => is_at_end = true,
+                    Ok(_) => fruitless.reset(),
+                    Err(Errno::AGAIN) => fruitless.count()?,
+                    Err(errno) => return Err(errno),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Files in memory, each of which is read to its end and then closed. There is mostly one, and the thread writes to a new one when it has
+/// read a part of the first: then it has at most twice the memory of what is not read.
+///
+/// No part of a file is given back before all of it is read: a pipe that has been filled by `splice(2)` refers to the pages of the file, and
+/// `fallocate(2)` with `FALLOC_FL_PUNCH_HOLE` clears them if they are a part of a huge page. The close of a file clears nothing.
+#[derive(Debug)]
+pub(super) struct SpoolMemory {
+    files: VecDeque<SpoolFile>,
+}
+
+#[derive(Debug)]
+struct SpoolFile {
+    memory: OwnedFd,
+    written: u64,
+    read: u64,
+}
+
+impl SpoolMemory {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { files: VecDeque::from([SpoolFile::new()?]) })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.files.iter().all(|file| file.read == file.written)
+    }
+
+    /// Adds bytes from a pipe.
+    fn fill_from(&mut self, input: impl AsFd, most: usize) -> Result<usize, Errno> {
+        if self.files.len() == 1 && self.files[0].read >= NEW_FILE {
+            // If the process has too many descriptors, the first file goes on to grow.
+            self.files.extend(SpoolFile::new().ok());
+        }
+        let filled = self.last()?.fill_from(&input, most);
+        // The process may have a limit for the size of a file (RLIMIT_FSIZE).
+        if filled == Err(Errno::FBIG) && self.last()?.written > 0 {
+            self.files.push_back(SpoolFile::new().map_err(|_| Errno::FBIG)?);
+            return self.last()?.fill_from(&input, most);
+        }
+        filled
+    }
+
+    fn last(&mut self) -> Result<&mut SpoolFile, Errno> {
+        self.files.back_mut().ok_or(Errno::INVAL) // There is always one.
+    }
+
+    /// Moves bytes to a pipe.
+    fn drain_to(&mut self, output: impl AsFd) -> Result<usize, Errno> {
+        while self.files.len() > 1 && self.files[0].read == self.files[0].written {
+            self.files.pop_front();
+        }
+        let Some(SpoolFile { memory, written, read }) = self.files.front_mut() else { return Ok(0) };
+        // A file is only added to, so what the pipe has of it never changes.
+        let most = usize::try_from(*written - *read).unwrap_or(MOST).clamp(1, MOST);
+        retry_on_intr(|| splice(&*memory, Some(&mut *read), &output, None, most, SpliceFlags::NONBLOCK))
+    }
+}
+
+impl SpoolFile {
+    fn new() -> io::Result<Self> {
+        let (name, flags) = ("fdspawn spool", MemfdFlags::CLOEXEC);
+        let memory = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+            Err(Errno::INVAL) => memfd_create(name, flags), // Linux before 6.3
+            result => result,
+        };
+        Ok(Self { memory: dup_above_stdio(memory?)?, written: 0, read: 0 })
+    }
+
+    fn fill_from(&mut self, input: impl AsFd, most: usize) -> Result<usize, Errno> {
+        let to = &mut self.written;
+        retry_on_intr(|| splice(&input, None, &self.memory, Some(&mut *to), most, SpliceFlags::NONBLOCK))
+    }
+}
