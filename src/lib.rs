@@ -63,8 +63,10 @@ mod group;
 pub mod inspect;
 mod isolated;
 mod launch;
+pub mod os;
 pub mod plan;
 mod platform;
+pub mod process;
 mod spawn;
 mod sys;
 

@@ -36,5 +36,5 @@ pub use self::lend::Lend;
 pub(crate) use self::settings::Settings;
 pub use self::slot::Slot;
 pub(crate) use self::slot::SlotKind;
-pub(crate) use self::source::{Opened, Source};
+pub(crate) use self::source::{Given, Opened, Source};
 pub use self::stdio::Stdio;
