@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// The rooms from top to bottom. A room imports only from rooms below it. `docs/design.md` shows the same list.
 const ROOMS: [&str; 21] = [
-    "inspect", "os", "process", "graph", "exchange", "spawn", "launch", "child", "flow", "driven", "command", "cgroup", "group",
-    "isolated", "environ", "fd", "error", "plan", "platform", "escape", "sys",
+    "inspect", "os", "process", "graph", "exchange", "spawn", "launch", "child", "flow", "driven", "command", "cgroup",
+    "group", "isolated", "environ", "fd", "error", "plan", "platform", "escape", "sys",
 ];
 
 /// The rooms that may have `unsafe` code. Others may only declare functions that are unsafe to call.
