@@ -20,7 +20,7 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference { name: "text of a hook", records: &["hook without a number"] },
     Difference { name: "kill after a foreign reap", records: &["kill after a foreign reap"] },
     Difference { name: "order of variables", records: &["order of an environment with changes"] },
-    Difference { name: "script without `#!`", records: &["script without a first line, by fork"] },
+    Difference { name: "script without a first line", records: &["script without a first line, by fork"] },
     Difference {
         name: "/dev/null",
         records: &[

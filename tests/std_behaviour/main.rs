@@ -120,13 +120,10 @@ fn exec_in_this_process_does_what_stds_does() {
 #[test]
 fn each_listed_difference_is_in_the_guide() {
     let page = include_str!("../../docs/from-std.md");
-    for difference in DIFFERENCES {
-        assert!(page.contains(&format!("| `{}` |", difference.name)), "the guide does not explain {}", difference.name);
-    }
-    for row in page.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|row| row.split_once("` |")) {
-        let is_tested = DIFFERENCES.iter().any(|difference| difference.name == row.0);
-        assert!(is_tested, "the guide lists {}, which no record shows", row.0);
-    }
+    let table = page.split("\n\n").find(|part| part.starts_with("| difference |")).expect("the page has a table");
+    let rows = table.lines().skip(2).filter_map(|row| row.split(" | ").next());
+    let rows: Vec<&str> = rows.map(|name| name.trim_matches(['|', ' ', '`'])).collect();
+    assert_eq!(rows, DIFFERENCES.iter().map(|difference| difference.name).collect::<Vec<_>>());
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn without_numbers(text: &str) -> String {
 
 pub fn walk(records: &mut Records) {
     let mut command = Command::new("program");
-    records.add("debug of a name", &format!("{command:?}"));
+    records.add("debug of a name", format!("{command:?}"));
     records.add("pretty debug of a name", format!("{command:#?}"));
     command.arg("one").args(["two words", "", "it's", "tab\t", "caf\u{e9}"]).arg(OsStr::from_bytes(b"\xff"));
     records.add("program", command.get_program());
