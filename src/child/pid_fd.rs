@@ -2,16 +2,16 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 use super::reap::status_after_reap;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 use crate::sys;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 use rustix::{
     io::Errno,
     process::{Signal, pidfd_send_signal},
 };
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus};
 
 /// A descriptor that refers to a process (`pidfd_open(2)`), and never to another one: `std::os::linux::process::PidFd`, which
@@ -33,7 +33,7 @@ use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus};
 #[derive(Debug)]
 pub struct PidFd(OwnedFd);
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 impl PidFd {
     /// Sends SIGKILL to the process.
     ///

@@ -41,7 +41,7 @@ fn rest_is_inherited_until_the_command_closes_it() {
 
 #[test]
 fn descriptors_have_any_number_and_serve_each_spawn() {
-    let mut file = File::from(tempfile::tempfile().unwrap());
+    let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"one\ntwo\n").unwrap();
     std::io::Seek::rewind(&mut file).unwrap();
     let number = file.as_raw_fd();
