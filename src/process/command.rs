@@ -14,12 +14,11 @@ use std::process::{ExitStatus, Output};
 
 /// A program to start: `std::process::Command`.
 ///
-/// Each method is that of std. What differs is in the guide `docs/from-std.md`; the main points are:
+/// Each method is that of std. The page `docs/from-std.md` has every difference. [`CommandFdExt`](super::CommandFdExt) adds what std has no
+/// words for: descriptors at any number, the rest closed, the [error](super::CommandFdExt::last_error) with the step that failed.
 ///
-/// - The child also has its descriptors and its attributes if the parent has a large memory or many descriptors, at the same cost.
-/// - Whatever std does in copied memory, by a fork, is a step of the plan here. Only hooks and another user or group need a fork.
-/// - [`CommandFdExt`](super::CommandFdExt) has what std has not: descriptors at any number, the rest closed, the
-///   [error](super::CommandFdExt::last_error) with the step that failed.
+/// If the command changes `PATH` or has a group, a user or a hook, std starts the child by a fork, which copies the page tables of this
+/// process. Here only hooks and another user or group need that.
 ///
 /// ```
 /// use fdspawn::process::Command;
