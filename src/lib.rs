@@ -21,6 +21,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! The types of [`process`] have std's names, signatures and errors: a program is switched to this library by its `use` lines.
+//!
 //! # Words
 //!
 //! A *descriptor* is a number in a process's table. It refers to a *description*: the open file, with its offset, its
@@ -63,8 +65,10 @@ mod group;
 pub mod inspect;
 mod isolated;
 mod launch;
+pub mod os;
 pub mod plan;
 mod platform;
+pub mod process;
 mod spawn;
 mod sys;
 
@@ -91,6 +95,10 @@ pub use rustix::thread::CpuSet;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/from-std.md")]
+struct FromStdPage;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/running.md")]

@@ -244,3 +244,28 @@ fn pipes_and_renumbering_cost_one_allocation_for_the_handles_of_slots() {
     launch_with_high_numbers(&mut command);
     assert_eq!(allocations(|| assert!(command.spawn().unwrap().wait().unwrap().success())), 2);
 }
+
+/// std's API adds nothing to a spawn: neither for the handle of a child, nor for a source that was moved.
+#[test]
+fn calls_through_stds_api_allocate_what_the_calls_below_do() {
+    use fdspawn::process;
+    arm();
+    let file = File::open("/dev/null").unwrap();
+    let mut native = Command::new("true");
+    native.rest(Rest::Inherit).stdin(&file).stdout(Stdio::piped());
+    let mut command = process::Command::new("true");
+    command.stdin(file.try_clone().unwrap()).stdout(process::Stdio::piped());
+    // The first launches of a thread make its buffers.
+    assert!(native.output().unwrap().status.success() && command.output().unwrap().status.success());
+    let native = [
+        allocations(|| assert!(native.spawn().unwrap().wait().unwrap().success())),
+        allocations(|| assert!(native.output().unwrap().status.success())),
+        allocations(|| assert!(native.stdout(Stdio::null()).status().unwrap().success())),
+    ];
+    let through = [
+        allocations(|| assert!(command.spawn().unwrap().wait().unwrap().success())),
+        allocations(|| assert!(command.output().unwrap().status.success())),
+        allocations(|| assert!(command.stdout(process::Stdio::null()).status().unwrap().success())),
+    ];
+    assert_eq!(through, native);
+}

@@ -78,7 +78,9 @@ impl Files {
     pub fn job(&self, work: Work, state: &State) -> Job {
         let (piece, count) = (state.piece.to_string(), SIZE.checked_div(state.piece).unwrap_or(0).to_string());
         let (path, arguments) = match work {
-            Work::Status | Work::Pipes | Work::Mapped | Work::Attributes | Work::Output => (self.program(), vec![]),
+            Work::Status | Work::Spawn | Work::Pipes | Work::Mapped | Work::Attributes | Work::Output => {
+                (self.program(), vec![])
+            }
             Work::Collect | Work::Keep => (self.stream_program(), vec!["write".to_owned(), piece, count]),
             Work::Feed => (self.stream_program(), vec!["read".to_owned(), piece, count]),
             Work::Stages => (self.program(), vec![]),

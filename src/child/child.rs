@@ -5,6 +5,8 @@ use super::change::Change;
 use super::end::Patience;
 use super::ended::Ended;
 use super::handle::OwnedProcess;
+#[cfg(target_os = "linux")]
+use super::pid_fd::PidFd;
 use super::pipes::{Handle, ParentEnd, ParentEnds};
 use super::process::{Process, check_reach, end, end_of_shared, send, send_to_group, wait_error, wait_until};
 use super::reap::Reaped;
@@ -86,6 +88,21 @@ impl Child {
     /// its limit of descriptors at the spawn.
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.pidfd()
+    }
+
+    /// The child's pidfd as the type of std.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn pid_fd(&self) -> Option<&PidFd> {
+        self.process.pid_fd()
+    }
+
+    /// Takes the pidfd out, or a duplicate if other handles of the child use it. `None` if the child has none.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn take_pid_fd(&mut self) -> Option<PidFd> {
+        match Arc::get_mut(&mut self.process) {
+            Some(spawned) => spawned.take_pidfd().map(PidFd::from),
+            None => self.pidfd()?.try_clone_to_owned().ok().map(PidFd::from),
+        }
     }
 
     /// Which launcher started the child.

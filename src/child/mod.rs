@@ -12,6 +12,7 @@ mod executed;
 mod group;
 mod handle;
 mod look;
+mod pid_fd;
 mod pipes;
 mod process;
 mod reap;
@@ -32,6 +33,8 @@ pub(crate) use self::end_event::EndEvent;
 pub use self::ended::{Ended, Reached};
 pub use self::ending::Ending;
 pub(crate) use self::ending::EndingSteps;
+#[cfg(target_os = "linux")]
+pub use self::pid_fd::PidFd;
 pub use self::pipes::Handle;
 pub(crate) use self::pipes::{ParentEnd, ParentEnds};
 pub use self::process::Process;

@@ -2,6 +2,7 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::executed::has_executed;
+use super::pid_fd::PidFd;
 use super::reap::{Block, Counted, Reaped, sleep_until_end, status_after_reap, wait, wait_for_status};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::reap::{is_refusal, peek};
@@ -20,7 +21,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Spawned {
     pid: i32,
-    pidfd: Option<OwnedFd>,
+    pidfd: Option<PidFd>,
     /// Whether it is known that the child has executed its program. If it is not known, the wait for the child's end
     /// finds out.
     has_executed: bool,
@@ -69,7 +70,7 @@ impl Spawned {
     pub(crate) fn new(pid: i32, pidfd: Option<OwnedFd>) -> Self {
         Self {
             pid,
-            pidfd,
+            pidfd: pidfd.map(PidFd::from),
             has_executed: true,
             forks: sys::forks(),
             leads_group: false,
@@ -88,7 +89,7 @@ impl Spawned {
 
     /// The same child, with this pidfd.
     pub(crate) fn with_pidfd(self, pidfd: Option<OwnedFd>) -> Self {
-        Self { pidfd, ..self }
+        Self { pidfd: pidfd.map(PidFd::from), ..self }
     }
 
     /// Remembers that the child was started as the leader of a process group.
@@ -116,14 +117,14 @@ impl Spawned {
     /// Takes the pidfd, which the caller then owns.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn take_pidfd(&mut self) -> Option<OwnedFd> {
-        self.pidfd.take()
+        self.pidfd.take().map(OwnedFd::from)
     }
 
     /// The process id and the pidfd, if the child has not been reaped; else its status.
     pub(crate) fn into_parts(self) -> Result<(u32, Option<OwnedFd>), ExitStatus> {
         let pid = self.id();
         match self.state.into_inner().unwrap_or_else(PoisonError::into_inner).reaped {
-            None => Ok((pid, self.pidfd)),
+            None => Ok((pid, self.pidfd.map(OwnedFd::from))),
             Some(reaped) => Err(reaped.status),
         }
     }
@@ -134,6 +135,12 @@ impl Spawned {
 
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The pidfd as the type of std.
+    #[cfg(target_os = "linux")]
+    pub(super) fn pid_fd(&self) -> Option<&PidFd> {
+        self.pidfd.as_ref()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -206,6 +206,8 @@ pub(crate) struct Changes {
     /// A copy of the parent's environment, in the place of one that [`Changes::build`] makes. The start of a graph sets it, so that all stages
     /// share one copy.
     parents: Option<Environment>,
+    /// Whether names that no variable can have are passed on, as std does.
+    any_name: bool,
 }
 
 impl Changes {
@@ -218,9 +220,10 @@ impl Changes {
     }
 
     pub(super) fn remove(&mut self, name: &OsStr) {
-        // No variable has such a name, so only a variable that this command has set is removed.
-        let is_name = name.as_bytes().split_first().is_some_and(|(_, rest)| !rest.contains(&b'='))
-            && !name.as_bytes().contains(&0);
+        // No variable has such a name, so only a variable that this command has set is removed. std also lists the name.
+        let is_name = self.any_name
+            || name.as_bytes().split_first().is_some_and(|(_, rest)| !rest.contains(&b'='))
+                && !name.as_bytes().contains(&0);
         if self.is_cleared() || !is_name {
             self.variables.remove(name);
         } else {
@@ -233,7 +236,17 @@ impl Changes {
         self.variables.clear();
     }
 
-    pub(super) fn is_cleared(&self) -> bool {
+    /// Passes names on that no variable can have: an empty one, or one with a `=` inside.
+    pub(crate) fn allow_any_name(&mut self) {
+        self.any_name = true;
+    }
+
+    /// The changes of single variables; `None` removes the variable.
+    pub(crate) fn variables(&self) -> &BTreeMap<OsString, Option<OsString>> {
+        &self.variables
+    }
+
+    pub(crate) fn is_cleared(&self) -> bool {
         matches!(self.base, Base::Empty)
     }
 
@@ -279,7 +292,7 @@ impl Changes {
         }
         for (name, value) in &self.variables {
             let Some(value) = value else { continue };
-            if name.is_empty() || name.as_bytes().contains(&b'=') {
+            if !self.any_name && (name.is_empty() || name.as_bytes().contains(&b'=')) {
                 return Err(Failure::VariableName(name.clone()));
             }
             block.strings.push_parts([name.as_bytes(), b"=", value.as_bytes()]);
@@ -296,7 +309,7 @@ impl Changes {
 ///
 /// [`Command::get_envs`]: crate::Command::get_envs
 #[derive(Clone, Debug)]
-pub struct Variables<'a>(btree_map::Iter<'a, OsString, Option<OsString>>);
+pub struct Variables<'a>(pub(crate) btree_map::Iter<'a, OsString, Option<OsString>>);
 
 impl<'a> Iterator for Variables<'a> {
     type Item = (&'a OsStr, Option<&'a OsStr>);
@@ -405,6 +418,20 @@ mod tests {
         assert_eq!(environment.get("=C:"), Some("\\".as_ref()));
         assert_eq!(environment.get("A"), Some("B=1".as_ref()));
         assert_eq!((environment.get(""), environment.get("A=B"), environment.get("JUNK")), (None, None, None));
+    }
+
+    #[test]
+    fn any_names_are_passed_on_if_the_command_says_so() {
+        let mut changes = Changes::default();
+        changes.allow_any_name();
+        changes.clear();
+        for name in ["", "A=B", "=C"] {
+            changes.set(name.as_ref(), "value".as_ref());
+        }
+        let strings: Vec<OsString> = build(&changes).unwrap().strings.iter().map(OsStr::to_owned).collect();
+        assert_eq!(strings, ["=value", "=C=value", "A=B=value"]);
+        changes.set("N\0".as_ref(), "value".as_ref());
+        assert!(matches!(build(&changes), Err(Failure::NulByte(Text::Variable))));
     }
 
     #[test]

@@ -269,6 +269,32 @@ impl<'fd> FdMap<'fd> {
         })
     }
 
+    /// The sources of a target that this map names, without the keep list's rules.
+    pub(crate) fn source(&self, target: RawFd) -> Option<&Source<'fd>> {
+        self.entries.iter().find(|entry| entry.target == target).map(|entry| &entry.source)
+    }
+
+    /// Whether the map names a target above 2, or closes the rest: more than std can say.
+    pub(crate) fn is_more_than_std(&self) -> bool {
+        self.rest == Rest::Close || self.entries.iter().any(|entry| entry.target > 2)
+    }
+
+    /// This map with the targets of another one, which the caller borrows during the one spawn for which the result is. They replace the
+    /// targets of this map that the last call sets, as [`FdMap::fd`] does. The rest is that of this map.
+    pub(crate) fn with_lent(&self, lent: &FdMap<'_>) -> Result<Self, Refusal> {
+        let mut map = self.copy()?;
+        map.entries.retain(|own| !own.is_replaceable || lent.source(own.target).is_none());
+        for entry in &lent.entries {
+            let source = entry.source.lent_by_number(entry.target)?;
+            let MapEntry { target, is_replaceable, is_link, .. } = *entry;
+            map.insert(MapEntry { target, source, is_replaceable, is_link });
+        }
+        map.not_inherited = map.not_inherited.and(lent.not_inherited);
+        map.missing |= lent.missing;
+        map.pipe_capacity = lent.pipe_capacity.or(map.pipe_capacity);
+        Ok(map)
+    }
+
     /// Whether the map connects a target by itself.
     pub(crate) fn connects(&self, target: RawFd) -> bool {
         self.entries.iter().any(|entry| entry.target == target)

@@ -17,6 +17,13 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Kept<'fd>(pub(super) Given<'fd>);
 
+impl Kept<'_> {
+    /// The same descriptor, which no spawn closes: one that was moved becomes a shared one.
+    pub(crate) fn shared(self) -> Self {
+        Self(self.0.shared())
+    }
+}
+
 impl<'fd> From<BorrowedFd<'fd>> for Kept<'fd> {
     /// Lends the descriptor, which stays open in the parent.
     fn from(fd: BorrowedFd<'fd>) -> Self {

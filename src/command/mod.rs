@@ -38,5 +38,5 @@ pub(crate) use self::not_inherited::NotInherited;
 pub(crate) use self::settings::Settings;
 pub use self::slot::Slot;
 pub(crate) use self::slot::SlotKind;
-pub(crate) use self::source::{Opened, Source};
+pub(crate) use self::source::{Given, Opened, Source};
 pub use self::stdio::Stdio;

@@ -26,6 +26,15 @@ impl NotInherited {
         usize::try_from(number).ok().and_then(|index| self.streams.get(index)).is_some_and(|stream| *stream)
     }
 
+    /// The numbers of both.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        for (stream, others) in self.streams.iter_mut().zip(other.streams) {
+            *stream |= others;
+        }
+        self.other = self.other.or(other.other);
+        self
+    }
+
     /// Refuses numbers that no child inherits.
     pub(crate) fn check(self) -> Result<(), Refusal> {
         self.other.map_or(Ok(()), |number| Err(Refusal::NotInheritedWhere { number }))

@@ -38,6 +38,8 @@ pub(crate) enum Given<'fd> {
     Link(RawFd),
     /// Given to the keep list, so that the target has its number: lent, moved or shared.
     Kept(BorrowedFd<'fd>),
+    /// Lent to the keep list by a caller that holds the borrow during the spawn.
+    KeptByNumber(RawFd),
     KeptMoved(OwnedFd),
     KeptShared(Shared),
 }
@@ -78,6 +80,30 @@ impl<'fd> Source<'fd> {
         Ok(Mapping { target, source, close_on_exec: false, origin })
     }
 
+    /// The same source, lent by its number for one spawn, during which the caller holds the borrow of its owner. What was moved into the
+    /// owner is lent, too.
+    pub(super) fn lent_by_number(&self, target: RawFd) -> Result<Source<'static>, Refusal> {
+        Ok(match self {
+            Self::Given(given) => Source::Given(match given {
+                Given::Inherit => Given::Inherit,
+                Given::InheritFrom(number) => Given::InheritFrom(*number),
+                Given::Moved(fd) => Given::LentByNumber(fd.as_raw_fd()),
+                Given::Shared(fd) => Given::Shared(fd.clone()),
+                Given::Lent(fd) => Given::LentByNumber(fd.as_raw_fd()),
+                Given::LentByNumber(number) => Given::LentByNumber(*number),
+                Given::Link(number) => Given::Link(*number),
+                Given::Kept(fd) => Given::KeptByNumber(fd.as_raw_fd()),
+                Given::KeptByNumber(number) => Given::KeptByNumber(*number),
+                Given::KeptMoved(fd) => Given::KeptByNumber(fd.as_raw_fd()),
+                Given::KeptShared(fd) => Given::KeptShared(fd.clone()),
+            }),
+            Self::Opened(opened) => Source::Opened(opened.clone()),
+            Self::SameAs(other) => Source::SameAs(*other),
+            Self::Closed => Source::Closed,
+            Self::Spent => return Err(Refusal::SourceSpent { target }),
+        })
+    }
+
     /// The same source for a second command.
     pub(super) fn copy(&self, target: RawFd) -> Result<Self, Refusal> {
         match self {
@@ -101,8 +127,18 @@ impl<'fd> Given<'fd> {
             Self::LentByNumber(number) => (*number, Origin::Lent),
             Self::Link(number) => (*number, Origin::Link),
             Self::Kept(fd) => (fd.as_raw_fd(), Origin::Kept),
+            Self::KeptByNumber(number) => (*number, Origin::Kept),
             Self::KeptMoved(fd) => (fd.as_raw_fd(), Origin::KeptMoved),
             Self::KeptShared(fd) => (fd.number(), Origin::KeptShared),
+        }
+    }
+
+    /// The same descriptor, which no spawn closes: an owner that was moved becomes a shared one.
+    pub(super) fn shared(self) -> Self {
+        match self {
+            Self::Moved(fd) => Self::Shared(Shared::new(Arc::new(fd))),
+            Self::KeptMoved(fd) => Self::KeptShared(Shared::new(Arc::new(fd))),
+            other => other,
         }
     }
 
@@ -113,7 +149,7 @@ impl<'fd> Given<'fd> {
 
     /// Whether it belongs to the keep list.
     pub(super) fn is_kept(&self) -> bool {
-        matches!(self, Self::Kept(_) | Self::KeptMoved(_) | Self::KeptShared(_))
+        matches!(self, Self::Kept(_) | Self::KeptByNumber(_) | Self::KeptMoved(_) | Self::KeptShared(_))
     }
 
     /// The same descriptor for a second command; `None` if only one command can own it.
@@ -126,6 +162,7 @@ impl<'fd> Given<'fd> {
             Self::LentByNumber(number) => Some(Self::LentByNumber(*number)),
             Self::Link(number) => Some(Self::Link(*number)),
             Self::Kept(fd) => Some(Self::Kept(*fd)),
+            Self::KeptByNumber(number) => Some(Self::KeptByNumber(*number)),
             Self::KeptShared(fd) => Some(Self::KeptShared(fd.clone())),
             Self::Moved(_) | Self::KeptMoved(_) => None,
         }
@@ -158,7 +195,7 @@ impl Shared {
         Self(owner)
     }
 
-    fn number(&self) -> RawFd {
+    pub(crate) fn number(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
     }
 }

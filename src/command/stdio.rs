@@ -136,6 +136,14 @@ impl<'fd> Stdio<'fd> {
         Self(Source::SameAs(target))
     }
 
+    /// The same source, which no spawn closes: a descriptor that was moved becomes a shared one.
+    pub(crate) fn shared(self) -> Self {
+        match self.0 {
+            Source::Given(given) => Self(Source::Given(given.shared())),
+            other => Self(other),
+        }
+    }
+
     /// A descriptor from which the child reads these bytes, and then end-of-file: a here-document.
     ///
     /// On Linux it is a file in memory (`memfd_create(2)`), sealed so that no process can change it. On other systems, or if the

@@ -27,8 +27,10 @@ use std::{fmt, io};
 /// let error = std::io::Error::from(error);
 /// assert_eq!((error.kind(), error.raw_os_error()), (std::io::ErrorKind::NotFound, Some(2)));
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     subject: Subject,
     problem: Problem,
@@ -89,6 +91,11 @@ impl Error {
     /// [`Stdio::same_as`]: crate::Stdio::same_as
     pub fn raw_os_error(&self) -> Option<i32> {
         Some(self.errno().raw_os_error())
+    }
+
+    /// Whether a system call failed, so that the number is the call's.
+    pub(crate) fn is_of_a_call(&self) -> bool {
+        self.0.problem.errno.is_some()
     }
 
     fn errno(&self) -> Errno {

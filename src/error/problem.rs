@@ -10,10 +10,10 @@ use std::{fmt, io};
 /// A failure and the system's error number. An [`Error`](super::Error) has the subject, too.
 ///
 /// The details are in a box: nearly every function of a spawn can return a problem, and so its result is small.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problem(Box<Details>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Details {
     pub(crate) failure: Failure,
     pub(crate) errno: Option<Errno>,

@@ -17,4 +17,5 @@ mod inspect;
 mod isolated;
 mod launch;
 mod plan;
+mod process;
 mod spawn;

@@ -3,7 +3,8 @@
 
 use super::job::{Job, Spawn};
 use super::{
-    attributes, collect, feed, graphs, keep, library, peers, pieces, posix_spawn, raw, set, shared_environment, waits,
+    attributes, collect, drop_in, feed, graphs, keep, library, peers, pieces, posix_spawn, raw, set,
+    shared_environment, waits,
 };
 use crate::parts::{CaseSet, Work};
 use std::io;
@@ -50,6 +51,10 @@ pub const LARGE_PIPES: &str = "fdspawn, 1 MiB pipes";
 pub const COPY: &str = "copy";
 pub const BASH: &str = "bash";
 pub const DASH: &str = "dash";
+/// The library with `Rest::Inherit` and without a pidfd.
+pub const INHERITING: &str = "fdspawn, Rest::Inherit";
+/// The library under std's names.
+pub const DROP_IN: &str = "fdspawn::process";
 /// A thread for each child.
 pub const THREADS: &str = "a thread for each child";
 
@@ -89,8 +94,16 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
             case("subprocess, wait_timeout()", waits::subprocess),
         ];
     }
+    if set == CaseSet::DropIn {
+        return vec![
+            case(RAW, raw::limit),
+            case(INHERITING, drop_in::own),
+            case(DROP_IN, drop_in::drop_in),
+            case(STD, drop_in::std),
+        ];
+    }
     match work {
-        Work::Status | Work::Pipes | Work::Mapped | Work::Attributes => spawns(work, set),
+        Work::Status | Work::Spawn | Work::Pipes | Work::Mapped | Work::Attributes => spawns(work, set),
         Work::Output => vec![
             case(RAW, raw::limit),
             case(TWO_PIPES, raw::two_pipes),
@@ -219,6 +232,14 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
         );
         return remarks;
     }
+    if set == CaseSet::DropIn {
+        remarks.push(
+            "fdspawn, Rest::Inherit: the library's own API, with what std does: the child inherits the rest, and its \
+             handle has no pidfd. fdspawn::process: the same under std's names."
+                .to_owned(),
+        );
+        return remarks;
+    }
     match work {
         Work::Output => {
             remarks.push(
@@ -290,7 +311,7 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
                 false => "posix_spawn is left out: this C library has no addclosefrom_np.".to_owned(),
             });
         }
-        Work::Collect | Work::Keep | Work::Feed | Work::Set | Work::Line | Work::Stages | Work::Tee => {}
+        Work::Spawn | Work::Collect | Work::Keep | Work::Feed | Work::Set | Work::Line | Work::Stages | Work::Tee => {}
     }
     if work == Work::Mapped {
         remarks.push("At 0 mapped descriptors command-fds is the same as std.".to_owned());

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod collect;
+mod drop_in;
 mod feed;
 mod graphs;
 mod job;

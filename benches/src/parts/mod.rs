@@ -1,6 +1,7 @@
 //! The parts of the benchmark: what each measures, and in which states of the parent.
 
 mod children;
+mod drop_in;
 mod graphs;
 mod parents;
 mod spawns;
@@ -48,6 +49,9 @@ pub const PARTS: &[Part] = &[
     spawns::PIECES,
     spawns::WAIT,
     spawns::OUTPUT,
+    drop_in::DROP_IN_STATUS,
+    drop_in::DROP_IN_OUTPUT,
+    drop_in::DROP_IN_SPAWN,
     transfers::COLLECT,
     transfers::KEEP,
     transfers::FEED,

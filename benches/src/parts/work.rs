@@ -20,6 +20,8 @@ pub enum Subject {
 pub enum Work {
     /// Spawns the tiny program and waits for it, as `status()` does.
     Status,
+    /// As `Status`, by a handle of the child.
+    Spawn,
     /// As `Status`, with pipes at 0, 1 and 2, mapped descriptors at 3 and 4, and all other descriptors closed.
     Pipes,
     /// As `Status`, with `State::mapped` descriptors mapped to 3 and up, and all other descriptors closed.
@@ -76,4 +78,6 @@ pub enum CaseSet {
     Pieces,
     /// The library and other crates, each with a wait that has a time limit.
     Waits,
+    /// The library under its own names and under std's, and std.
+    DropIn,
 }

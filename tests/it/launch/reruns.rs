@@ -224,6 +224,8 @@ own_process! {
             "attributes::stops::",
             "attributes::storm::",
             "attributes::terminal::",
+            "process::beyond::",
+            "settings_of_unix_are_steps",
         ];
         if unmount_proc() {
             suite_passes(&mut suite(), &NOT_UNDER_A_FILTER, &look_at_proc);
@@ -232,7 +234,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 20] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 21] = [
     // These tests are reruns themselves.
     "launch::reruns::suite_",
     // These tests are not about launches, or launch in one way only.
@@ -241,6 +243,7 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 20] = [
     "inspect::table::",
     "launch::system_calls::",
     "launch::valgrind::",
+    "process::",
     "spawn::fork_run::",
     // A forked copy does not have the isolated thread.
     "session_outside_the_pid_namespace",

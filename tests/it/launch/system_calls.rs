@@ -8,9 +8,14 @@ use std::process::Command;
 /// The system calls of one spawn of the tiny program, in parent and child together. `strace -c` does not count
 /// exit_group, since that does not return.
 fn calls_of_one(what: &str) -> f64 {
+    calls_of("repeat", what)
+}
+
+/// The system calls of one spawn by a helper of this mode.
+fn calls_of(mode: &str, what: &str) -> f64 {
     let program = tiny_program();
     let calls = |count: u32| {
-        let repeat = helper("repeat");
+        let repeat = helper(mode);
         let mut strace = Command::new("strace");
         strace.args(["-f", "-c", "-U", "calls,name"]).arg(repeat.get_program()).args(repeat.get_args());
         let output = strace.args([what, &count.to_string()]).arg(&program).output().unwrap();
@@ -67,5 +72,14 @@ fn spawn_with_three_pipes_takes_no_call_that_is_not_needed() {
         // close_range from 3 on. Since the pipes are the child's 0, 1 and 2, the parent needs no fcntl to ask about
         // them.
         assert_eq!(calls_of_one("pipes"), 9.0 + CLOSE + 4.0 + 6.0 * CLOSE + 4.0);
+    }
+}
+
+#[test]
+fn calls_through_stds_api_are_those_of_the_calls_below() {
+    if has("strace") {
+        for what in ["status", "spawn", "output"] {
+            assert_eq!(calls_of("repeat-through-std", what), calls_of("repeat-inheriting", what), "{what}");
+        }
     }
 }

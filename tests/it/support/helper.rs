@@ -190,6 +190,29 @@ fn run(args: &[&str]) -> i32 {
                 assert!(status.unwrap().success());
             }
         }
+        ["repeat-inheriting", what, count, program] => {
+            let mut command = fdspawn::Command::new(program);
+            command.rest(fdspawn::Rest::Inherit).pidfd(false);
+            for _ in 0..count.parse().unwrap() {
+                let status = match what {
+                    "status" => command.status(),
+                    "spawn" => command.spawn().and_then(|mut child| child.wait()),
+                    _ => command.output().map(|output| output.status),
+                };
+                assert!(status.unwrap().success());
+            }
+        }
+        ["repeat-through-std", what, count, program] => {
+            let mut command = fdspawn::process::Command::new(program);
+            for _ in 0..count.parse().unwrap() {
+                let status = match what {
+                    "status" => command.status(),
+                    "spawn" => command.spawn().and_then(|mut child| child.wait()),
+                    _ => command.output().map(|output| output.status),
+                };
+                assert!(status.unwrap().success());
+            }
+        }
         ["pass-odd-entries-on", case] => crate::command::odd_entries::pass_on(case),
         ["pass-own-environment-on", case] => crate::command::own_environment::pass_on(case),
         ["launch-in-each-way", program] => launch_in_each_way(program),

@@ -1,0 +1,186 @@
+//! The first step beyond std: `CommandFdExt`, `ChildFdExt`, and the conversions into this library's own types.
+
+use crate::support::table::is_open;
+use crate::support::{LAUNCHERS, helper::MARK, test_binary};
+use fdspawn::process::{ChildFdExt, Command, CommandFdExt, Stdio};
+use fdspawn::{FdMap, Rest, Teardown};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A duplicate of `/dev/null` without close-on-exec, at a number from `lowest` on.
+fn inherited(lowest: i32) -> OwnedFd {
+    let null = File::open("/dev/null").unwrap();
+    // SAFETY: the new number is this function's own.
+    unsafe { OwnedFd::from_raw_fd(libc::fcntl(null.as_raw_fd(), libc::F_DUPFD, lowest)) }
+}
+
+/// A shell that tells which numbers from 3 to 99 are open, each in a line.
+fn lister() -> Command {
+    let mut command = Command::new("sh");
+    let script = "exec 2>/dev/null; i=3; while [ $i -lt 100 ]; do [ -e /proc/self/fd/$i ] && echo $i; i=$((i+1)); done";
+    command.args(["-c", script]);
+    command
+}
+
+fn numbers(output: &[u8]) -> Vec<i32> {
+    let text = std::str::from_utf8(output).unwrap();
+    text.lines().map(|line| line.parse().unwrap()).collect()
+}
+
+#[test]
+fn rest_is_inherited_until_the_command_closes_it() {
+    let other = inherited(60);
+    let mut command = lister();
+    assert!(numbers(&command.output().unwrap().stdout).contains(&other.as_raw_fd()));
+    assert_eq!(numbers(&command.rest(Rest::Close).output().unwrap().stdout), []);
+    assert!(numbers(&command.rest(Rest::Inherit).output().unwrap().stdout).contains(&other.as_raw_fd()));
+}
+
+#[test]
+fn descriptors_have_any_number_and_serve_each_spawn() {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"one\ntwo\n").unwrap();
+    std::io::Seek::rewind(&mut file).unwrap();
+    let number = file.as_raw_fd();
+    let mut command = Command::new("sh");
+    command.args(["-c", "read line <&7; echo $line"]).fd(7, file);
+    let line = |command: &mut Command| String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert_eq!([line(&mut command), line(&mut command)], ["one\n", "two\n"]);
+    assert!(is_open(number), "it belongs to the command");
+    command.fd(7, Stdio::null()); // std's type is a source, too
+    assert_eq!(line(&mut command), "\n");
+    command.fd(7, fdspawn::Stdio::data("data\n")).fd(8, Arc::new(File::open("/dev/null").unwrap()));
+    assert_eq!(line(&mut command), "data\n");
+}
+
+#[test]
+fn kept_descriptor_serves_each_spawn() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let number = writer.as_raw_fd();
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("echo text >/dev/fd/{number}")).keep(writer).rest(Rest::Close);
+    for _ in 0..2 {
+        assert!(command.status().unwrap().success());
+    }
+    drop(command);
+    assert_eq!(std::io::read_to_string(reader).unwrap(), "text\ntext\n");
+}
+
+#[test]
+fn child_hands_out_the_ends_of_slots() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat <&5 >&6; exec 6>&-; read line <&7; echo \"got $line\" >&7"]).rest(Rest::Close);
+    let (writer, reader, socket) = (command.writer(5), command.reader(6), command.socket(7));
+    for _ in 0..2 {
+        let mut child = command.spawn().unwrap();
+        child.take(writer).unwrap().write_all(b"text").unwrap();
+        assert!(child.take(writer).is_none());
+        assert_eq!(std::io::read_to_string(child.take(reader).unwrap()).unwrap(), "text");
+        let mut socket = child.take(socket).unwrap();
+        socket.write_all(b"line\n").unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "got line\n");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn spawn_with_a_map_lends_without_a_duplicate_and_for_one_spawn() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = lister();
+    command.rest(Rest::Close).stdout(Stdio::null());
+    let mut map = FdMap::new();
+    map.stdout(&writer).fd(9, &writer).keep(&writer);
+    assert!(command.spawn_with(&map).unwrap().wait().unwrap().success());
+    assert!(command.status().unwrap().success()); // to /dev/null, as before
+    let number = writer.as_raw_fd();
+    drop(map);
+    drop(writer);
+    let mut text = Vec::new();
+    reader.read_to_end(&mut text).unwrap(); // ends: the command has no duplicate
+    let mut expected = vec![9, number];
+    expected.sort_unstable();
+    assert_eq!(numbers(&text), expected);
+}
+
+#[test]
+fn map_of_a_spawn_stays_as_it_is_and_its_owners_stay_open() {
+    let file = File::open("/dev/null").unwrap();
+    let number = file.as_raw_fd();
+    let mut map = FdMap::new();
+    map.fd(9, file); // moved into the map
+    let slot = map.reader(8);
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat <&9; echo text >&8"]).rest(Rest::Close);
+    for _ in 0..2 {
+        let mut child = command.spawn_with(&map).unwrap();
+        assert!(is_open(number));
+        assert_eq!(std::io::read_to_string(child.take(slot).unwrap()).unwrap(), "text\n");
+        assert!(child.wait().unwrap().success());
+    }
+    drop(map);
+}
+
+#[test]
+fn map_is_forgotten_after_a_failed_spawn() {
+    let file = File::open("/dev/null").unwrap();
+    let mut command = Command::new("/nope");
+    let mut map = FdMap::new();
+    map.fd(9, &file).fd(10, fdspawn::Stdio::same_as(11));
+    assert!(command.spawn_with(&map).is_err());
+    assert!(matches!(command.last_error().unwrap().failure(), fdspawn::Failure::Refused(_)));
+    assert_eq!(command.spawn().unwrap_err().raw_os_error(), Some(libc::ENOENT));
+    // A descriptor that a spawn of another command has closed cannot be lent.
+    let mut spent = FdMap::new();
+    spent.fd(9, file);
+    let mut other = fdspawn::Command::new("true");
+    assert!(other.fd_map(spent).status().unwrap().success());
+}
+
+#[test]
+fn command_becomes_this_librarys_with_either_launcher() {
+    for launcher in LAUNCHERS {
+        let other = inherited(60);
+        let mut command = lister();
+        command.stdin(File::open("/dev/null").unwrap()).env("A=B", "passed on");
+        let mut command = fdspawn::Command::from(command);
+        command.launcher(launcher).umask(0o77);
+        assert!(numbers(&command.output().unwrap().stdout).contains(&other.as_raw_fd()), "Rest::Inherit stays");
+        assert_eq!(numbers(&command.rest(Rest::Close).output().unwrap().stdout), []);
+        let mut child = command.stdout(fdspawn::Stdio::null()).spawn().unwrap();
+        assert_eq!(child.launched_by(), launcher);
+        let mut native = fdspawn::Command::new("true").launcher(launcher).spawn().unwrap();
+        assert_eq!(child.pidfd().is_some(), native.pidfd().is_some()); // a filter may refuse pidfds
+        assert!(child.wait().unwrap().success() && native.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn child_becomes_this_librarys() {
+    let mut command = Command::new("cat");
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let process = child.process();
+    let mut child = fdspawn::Child::from(child);
+    assert_eq!(child.wait_timeout(Duration::from_millis(5)).unwrap(), None);
+    assert!(child.stdin.is_some() && child.stdout.is_some() && child.stderr.is_none());
+    child.stdin.take().unwrap().write_all(b"text").unwrap();
+    assert_eq!(std::io::read_to_string(child.stdout.take().unwrap()).unwrap(), "text");
+    assert!(child.end(&Teardown::kill()).unwrap().status.success() || process.try_wait().unwrap().is_some());
+    let stdio = fdspawn::Stdio::from(Stdio::piped());
+    assert!(fdspawn::Command::new("true").stdout(stdio).spawn().unwrap().stdout.is_some());
+}
+
+#[test]
+fn pretty_debug_shows_the_descriptors_that_std_has_not() {
+    let mut command = Command::new("true");
+    assert!(!format!("{command:#?}").contains("fd_map"));
+    command.fd(7, fdspawn::Stdio::null());
+    assert!(format!("{command:#?}").contains("fd_map"));
+    let mut helper = Command::new(test_binary());
+    helper.args([MARK, "exit", "3"]);
+    assert_eq!(helper.status().unwrap().code(), Some(3));
+}

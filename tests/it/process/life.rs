@@ -1,0 +1,143 @@
+//! What std's own tests of processes demand, in our words.
+
+use fdspawn::os::unix::process::{ChildExt, CommandExt, ExitStatusExt};
+use fdspawn::process::{Child, Command, Stdio};
+use std::io::{Read, Write};
+
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command
+}
+
+#[test]
+fn statuses_codes_and_signals_are_told() {
+    assert!(Command::new("true").status().unwrap().success());
+    assert_eq!(Command::new("false").status().unwrap().code(), Some(1));
+    let killed = shell("kill -9 $$").status().unwrap();
+    assert_eq!((killed.code(), killed.signal(), killed.success()), (None, Some(9), false));
+}
+
+#[test]
+fn streams_are_piped_each_alone_and_all_together() {
+    let mut child = shell("echo out").stdout(Stdio::piped()).spawn().unwrap();
+    assert!(child.stdin.is_none() && child.stderr.is_none());
+    let mut text = String::new();
+    child.stdout.as_mut().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!((text.as_str(), child.wait().unwrap().code()), ("out\n", Some(0)));
+
+    let mut command = shell("cat; echo error >&2");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"in").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"in"[..], &b"error\n"[..]));
+}
+
+#[test]
+fn wait_with_output_reads_the_pipes_that_are_left() {
+    let mut child = shell("echo out; echo error >&2").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut taken = child.stdout.take().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b""[..], &b"error\n"[..]));
+    let mut text = String::new();
+    taken.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "out\n");
+
+    // Also a pipe of another child, which the caller has put there.
+    let mut first = shell("echo first").stdout(Stdio::piped()).spawn().unwrap();
+    let mut second = Command::new("true").spawn().unwrap();
+    second.stdout = first.stdout.take();
+    assert_eq!(second.wait_with_output().unwrap().stdout, b"first\n");
+    first.wait().unwrap();
+}
+
+#[test]
+fn child_is_waited_for_and_killed_more_than_once() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    assert_eq!(child.try_wait().unwrap(), None);
+    child.send_signal(0).unwrap();
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(9));
+    assert_eq!((child.wait().unwrap(), child.try_wait().unwrap()), (status, Some(status)));
+    child.kill().unwrap();
+    child.send_signal(15).unwrap();
+    assert_eq!(child.send_signal(-1).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    assert_eq!(child.send_signal(1000).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+}
+
+#[test]
+fn signals_reach_the_child_real_time_ones_too() {
+    for number in [libc::SIGTERM, libc::SIGRTMIN() + 1] {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        child.send_signal(number).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(number));
+    }
+}
+
+#[test]
+fn wait_closes_the_childs_input_first() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(child.stdin.is_none());
+}
+
+#[test]
+fn settings_of_unix_are_steps_of_the_plan() {
+    let mut command = Command::new("cut");
+    command.args(["-d ", "-f5,6", "/proc/self/stat"]).setsid(true).stdout(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let id = child.id();
+    assert_eq!(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap(), format!("{id} {id}\n"));
+    let plan = fdspawn::Command::from(command).explain().to_string();
+    assert!(plan.contains("setsid") || plan.contains("session"), "{plan}");
+
+    // SAFETY: the call has no arguments.
+    if unsafe { libc::getuid() } == 0 {
+        let root = tempfile::tempdir().unwrap();
+        let mut command = Command::new("/nope");
+        command.chroot(root.path());
+        assert_eq!(command.get_current_dir(), Some("/".as_ref())); // as std
+        assert_eq!(command.spawn().unwrap_err().raw_os_error(), Some(libc::ENOENT));
+        let output = Command::new("id").arg("-G").groups(&[44, 45]).gid(44).output().unwrap();
+        assert_eq!(output.stdout, b"44 45\n");
+    }
+}
+
+#[test]
+fn hooks_have_both_names_and_run_in_order() {
+    let mut command = shell("umask");
+    // SAFETY: the calls are async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::umask(0o77);
+            Ok(())
+        });
+        #[allow(deprecated)]
+        command.before_exec(|| {
+            libc::umask(libc::umask(0) & 0o70);
+            Ok(())
+        });
+    }
+    assert_eq!(command.output().unwrap().stdout, b"0070\n");
+    // The command keeps its hooks.
+    assert_eq!(command.output().unwrap().stdout, b"0070\n");
+}
+
+#[test]
+fn child_is_used_by_another_thread() {
+    let mut command = Command::new("cat");
+    let thread = std::thread::spawn(move || command.stdin(Stdio::null()).spawn().map(|child| (command, child)));
+    let (mut command, child) = thread.join().unwrap().unwrap();
+    let wait = |mut child: Child| std::thread::spawn(move || child.wait()).join().unwrap();
+    assert!(wait(child).unwrap().success());
+    assert!(command.status().unwrap().success());
+}
+
+#[test]
+fn getters_of_nightly_rust_are_there() {
+    let mut command = Command::new("true");
+    assert!(!command.get_env_clear());
+    assert!(command.env_clear().get_env_clear());
+    assert!(Stdio::piped().makes_pipe() && !Stdio::inherit().makes_pipe());
+}
