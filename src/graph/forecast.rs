@@ -42,8 +42,7 @@ fn take_for_threads(copiers: &[Copier], free: &mut FreeNumbers) {
         free.take_above_stdio();
     }
     for _ in copiers {
-        // A duplicate, and the memory of a spool or `/dev/null` for a tee.
-        free.take(3);
+        // The memory of a spool, or `/dev/null` for a tee.
         free.take_above_stdio();
     }
 }
