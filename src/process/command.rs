@@ -1,13 +1,14 @@
 //! `Command`, the builder that has std's name, methods and signatures.
 
-use super::args::{CommandArgs, CommandEnvs};
+use super::args::{CommandArgs, CommandEnvs, CommandResolvedEnvs};
 use super::child::Child;
 use super::error::io_error;
 use super::stdio::Stdio;
 use crate::command::{Command as AnyCommand, Stdio as AnySource};
 use crate::error::{Error, Result as AnyResult};
 use crate::plan::Rest;
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Output};
@@ -165,6 +166,30 @@ impl Command {
     /// The changes to the environment: a variable without a value is removed.
     pub fn get_envs(&self) -> CommandEnvs<'_> {
         CommandEnvs { iter: self.inner.get_envs() }
+    }
+
+    /// The child's environment as it is now: this process's variables with the changes of the command. std has this method only in nightly
+    /// Rust.
+    ///
+    /// ```
+    /// use fdspawn::process::Command;
+    ///
+    /// let mut command = Command::new("true");
+    /// command.env_clear().env("A", "1");
+    /// assert_eq!(command.get_resolved_envs().collect::<Vec<_>>(), [("A".into(), "1".into())]);
+    /// ```
+    pub fn get_resolved_envs(&self) -> CommandResolvedEnvs {
+        let mut variables: BTreeMap<OsString, OsString> = BTreeMap::new();
+        if !self.get_env_clear() {
+            variables.extend(std::env::vars_os());
+        }
+        for (name, value) in self.get_envs() {
+            match value {
+                Some(value) => variables.insert(name.to_owned(), value.to_owned()),
+                None => variables.remove(name),
+            };
+        }
+        CommandResolvedEnvs::new(variables)
     }
 
     /// The working directory, if the command sets one.

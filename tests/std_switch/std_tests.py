@@ -122,13 +122,14 @@ def examples(text):
         elif attribute or re.match(r"\s*#!?\[", line):
             attribute = attribute + line if (attribute + line).count("[") != (attribute + line).count("]") else ""
             lines.append("")
-        elif inside and item:
+        elif inside and item and not line.strip().startswith("//"):
             lines.append(f"pub mod {item[1] or item[2] or 'module'}_{number} {{}}")
             inside = False
-        elif inside and line.strip():
+        elif inside and line.strip() and not line.strip().startswith("//"):
             lines.append(f"pub mod module_{number} {{}}")
             inside = False
         else:
+            # A plain comment may stand in the middle of an example.
             lines.append("")
     return "\n".join(lines) + "\n"
 

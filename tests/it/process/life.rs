@@ -76,6 +76,33 @@ fn signals_reach_the_child_real_time_ones_too() {
 }
 
 #[test]
+fn signal_for_a_group_reaches_all_its_processes_and_no_group_of_others() {
+    // The second process of the group holds the pipe as long as it runs.
+    let mut child = shell("sleep 60 & sleep 60").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+    child.send_process_group_signal(0).unwrap();
+    assert_eq!(child.send_process_group_signal(-1).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    child.send_process_group_signal(libc::SIGTERM).unwrap();
+    let mut nothing = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut nothing).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+    child.send_process_group_signal(libc::SIGTERM).unwrap(); // reaped: nothing
+    child.kill_process_group().unwrap();
+
+    let mut child = shell("sleep 60 & sleep 60").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+    child.kill_process_group().unwrap();
+    child.stdout.take().unwrap().read_to_end(&mut nothing).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+
+    // This child is in this process's group.
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    for number in [0, libc::SIGTERM] {
+        assert_eq!(child.send_process_group_signal(number).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+    assert_eq!(child.kill_process_group().unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn wait_closes_the_childs_input_first() {
     let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     assert!(child.wait().unwrap().success());
@@ -140,4 +167,27 @@ fn getters_of_nightly_rust_are_there() {
     assert!(!command.get_env_clear());
     assert!(command.env_clear().get_env_clear());
     assert!(Stdio::piped().makes_pipe() && !Stdio::inherit().makes_pipe());
+}
+
+#[test]
+fn resolved_environment_is_that_of_the_child() {
+    let mut command = Command::new("env");
+    command.arg("-0").env("FDSPAWN_SET", "1").env("PATH", "/bin:/usr/bin").env_remove("HOME");
+    let output = command.output().unwrap();
+    let mut child: Vec<String> =
+        String::from_utf8(output.stdout).unwrap().split_terminator('\0').map(str::to_owned).collect();
+    let resolved = command.get_resolved_envs();
+    assert_eq!(resolved.len(), child.len());
+    let mut resolved: Vec<String> =
+        resolved.map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
+    child.sort();
+    resolved.sort();
+    assert_eq!(resolved, child);
+    assert!(
+        resolved.contains(&"FDSPAWN_SET=1".into()) && !resolved.iter().any(|variable| variable.starts_with("HOME="))
+    );
+
+    let names: Vec<_> =
+        command.env_clear().env("B", "2").env("A", "1").get_resolved_envs().map(|(name, _)| name).collect();
+    assert_eq!(names, ["A", "B"]);
 }
