@@ -50,8 +50,20 @@ impl<'fd> Command<'fd> {
 
     fn copy(&self) -> std::result::Result<Self, Problem> {
         // Without `..`, so that a field that is added has to be copied here.
-        let Self { program, arg0, args, environment, directory, fd_map, launcher, pidfd, isolated, hooks, settings } =
-            self;
+        let Self {
+            program,
+            arg0,
+            args,
+            environment,
+            directory,
+            fd_map,
+            launcher,
+            pidfd,
+            hooks_may_end,
+            isolated,
+            hooks,
+            settings,
+        } = self;
         if !hooks.is_empty() {
             return Err(Failure::HooksNotCopied.into());
         }
@@ -68,6 +80,7 @@ impl<'fd> Command<'fd> {
             fd_map: fd_map.copy()?,
             launcher: *launcher,
             pidfd: *pidfd,
+            hooks_may_end: *hooks_may_end,
             isolated: isolated.clone(),
             hooks: Vec::new(),
             settings: settings.clone(),

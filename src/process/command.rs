@@ -43,6 +43,7 @@ impl Command {
         let mut inner = AnyCommand::new(program);
         inner.rest(Rest::Inherit).pidfd(false);
         inner.environment.allow_any_name();
+        inner.hooks_may_end = true;
         Self { inner, error: None }
     }
 
@@ -230,6 +231,7 @@ fn shared(stdio: Stdio) -> AnySource<'static> {
 impl From<Command> for AnyCommand<'static> {
     /// The same command with all that [`fdspawn::Command`](crate::Command) offers. It keeps [`Rest::Inherit`] until
     /// [`rest`](crate::Command::rest) says otherwise, and sources that spawns share. Its children have pidfds.
+    /// A hook that ends the child is an error ([`Failure::HookEnded`](crate::Failure::HookEnded)).
     ///
     /// ```
     /// use fdspawn::{Rest, process};
@@ -242,6 +244,7 @@ impl From<Command> for AnyCommand<'static> {
     fn from(command: Command) -> Self {
         let mut command = command.inner;
         command.pidfd(true);
+        command.hooks_may_end = false;
         command
     }
 }

@@ -35,7 +35,8 @@ pub trait CommandExt: Sealed {
     /// Sets the child's supplementary groups. std has this method only in nightly Rust.
     fn groups(&mut self, groups: &[u32]) -> &mut Command;
 
-    /// Adds a hook, which runs in a forked child before exec: see [`crate::Command::pre_exec`].
+    /// Adds a hook, which runs in a forked child before exec: see [`crate::Command::pre_exec`]. As with std, the spawn succeeds if the hook
+    /// ends the child, and [`Child::wait`] returns its status: a daemon's hook forks, its child goes on to exec, and it ends itself.
     ///
     /// # Safety
     ///

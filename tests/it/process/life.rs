@@ -152,6 +152,42 @@ fn hooks_have_both_names_and_run_in_order() {
 }
 
 #[test]
+fn hook_that_forks_and_ends_makes_a_daemon() {
+    let daemon = || {
+        // SAFETY: a fork of a process with one thread, and a plain end.
+        match unsafe { libc::fork() } {
+            -1 => Err(std::io::Error::last_os_error()),
+            0 => Ok(()),
+            // SAFETY: as above.
+            _ => unsafe { libc::_exit(7) },
+        }
+    };
+    let mut command = shell("echo $PPID; exit 1");
+    // SAFETY: the hook makes only system calls.
+    unsafe { command.pre_exec(daemon) };
+    for _ in 0..2 {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));
+        assert_eq!(child.wait().unwrap().code(), Some(7));
+        child.kill().unwrap();
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert_ne!(text.trim(), std::process::id().to_string());
+    }
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(7), false));
+    assert_eq!(command.status().unwrap().code(), Some(7));
+
+    // A hook that is killed, too; but not for the library's own API, whose `Ok` says that the program runs.
+    let mut command = Command::new("true");
+    // SAFETY: as above.
+    unsafe { command.pre_exec(|| Ok(drop(libc::raise(libc::SIGKILL)))) };
+    assert_eq!(command.status().unwrap().signal(), Some(libc::SIGKILL));
+    let error = fdspawn::Command::from(command).spawn().unwrap_err();
+    assert!(matches!(error.failure(), fdspawn::Failure::HookEnded(status) if status.signal() == Some(libc::SIGKILL)));
+}
+
+#[test]
 fn child_is_used_by_another_thread() {
     let mut command = Command::new("cat");
     let thread = std::thread::spawn(move || command.stdin(Stdio::null()).spawn().map(|child| (command, child)));
