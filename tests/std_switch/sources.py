@@ -1,5 +1,6 @@
 """Where the sources of others come from. They go into a temporary directory, never into the repository."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -85,11 +86,11 @@ def packages(work, pins, given):
     pinned = "".join(f'{name} = "={version}"\n' for name, version in pins.items())
     (package / "Cargo.toml").write_text(f'[workspace]\n[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n{pinned}')
     metadata = output("cargo", "metadata", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu", cwd=package, stderr=subprocess.DEVNULL)
-    import json
-
     found = {p["name"]: Path(p["manifest_path"]).parent for p in json.loads(metadata)["packages"] if pins.get(p["name"]) == p["version"]}
     return {name: found[name] for name in pins}
 
 
 def copy(source, target):
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("target", "Cargo.lock", ".cargo-ok", ".cargo_vcs_info.json", "Cargo.toml.orig"))
+    """Copies a package without what cargo adds. The versions of its dependencies are cargo's choice, the same for all packages."""
+    ignored = {"target", "Cargo.lock", ".cargo-ok", ".cargo_vcs_info.json", "Cargo.toml.orig"}
+    shutil.copytree(source, target, ignore=lambda folder, names: ignored & set(names) if Path(folder) == source else [])

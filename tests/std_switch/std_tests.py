@@ -20,6 +20,15 @@ LISTED = {
     "examples of library/std/src/process.rs: ExitStatusError": "the type is unstable in std, so that it cannot be re-exported",
 }
 
+# The lines of the short table.
+GROUPS = [
+    ("`tests/ui/process`, `tests/ui/command`", r"tests/ui/(process|command)/"),
+    ("others of `tests/ui` that start processes", r"tests/ui/(?!process/|command/)"),
+    ("`library/std/tests`", r"library/std/tests/"),
+    ("unit tests in `library/std/src`", r"library/std/src/"),
+    ("examples in the documentation of std's three modules", r"examples of"),
+]
+
 # What a test that is not run needs.
 ELSEWHERE = [("only-windows", "for Windows"), ("only-apple", "for macOS"), ("aux-build", "needs crates beside it"), ("aux-bin", "needs programs beside it"), ("revisions", "has several revisions")]
 
@@ -272,11 +281,14 @@ def table(rows):
     for row in rows:
         results = [counted(row.std), counted(row.ours)] if row.edits else ["", ""]
         lines.append(f"| {row.test} | {row.edits or ''} | {results[0]} | {results[1]} | {row.note()} |")
-    ran = [row for row in rows if any(row.std.values())]
-    std, ours = (sum(sum(getattr(row, side).values()) for row in rows) for side in ("std", "ours"))
-    lines.append(f"\n{len(ran)} files: {std} tests pass with std, {ours} with fdspawn; {sum(len(row.worse()) for row in rows)} with std only.")
+    lines += ["", "| tests | files | lines changed | pass with std | pass with fdspawn |", "|---|---|---|---|---|"]
+    for title, pattern in GROUPS:
+        group = [row for row in rows if re.match(pattern, row.test) and any(row.std.values())]
+        std, ours = (sum(sum(getattr(row, side).values()) for row in group) for side in ("std", "ours"))
+        lines.append(f"| {title} | {len(group)} | {sum(row.edits for row in group)} | {std} | {ours} |")
+    lines.append("")
     unlisted = [name for row in rows for name in row.worse() if name not in LISTED]
     lines.append(f"Not listed: {', '.join(unlisted) or 'none'}.")
     same = [row.test for row in rows if row.edits and not any(row.std.values())]
-    lines.append(f"{len(same)} files do not pass with std either here, {sum(not row.edits for row in rows)} are not run.")
+    lines.append(f"{len(same)} files do not pass with std here either ({', '.join(same)}), {sum(not row.edits for row in rows)} are not run.")
     return "\n".join(lines)
