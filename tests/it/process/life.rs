@@ -181,7 +181,12 @@ fn hook_that_forks_and_ends_makes_a_daemon() {
     // A hook that is killed, too; but not for the library's own API, whose `Ok` says that the program runs.
     let mut command = Command::new("true");
     // SAFETY: as above.
-    unsafe { command.pre_exec(|| Ok(drop(libc::raise(libc::SIGKILL)))) };
+    unsafe {
+        command.pre_exec(|| {
+            libc::raise(libc::SIGKILL);
+            Ok(())
+        })
+    };
     assert_eq!(command.status().unwrap().signal(), Some(libc::SIGKILL));
     let error = fdspawn::Command::from(command).spawn().unwrap_err();
     assert!(matches!(error.failure(), fdspawn::Failure::HookEnded(status) if status.signal() == Some(libc::SIGKILL)));
