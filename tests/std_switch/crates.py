@@ -106,7 +106,8 @@ def cargo(toolchain, folder, *arguments):
 
     Lints are capped as they are for any dependency: the packages stand at a path here.
     """
-    environment = {**os.environ, "CARGO_PROFILE_DEV_DEBUG": "0", "CARGO_PROFILE_TEST_DEBUG": "0", "CARGO_INCREMENTAL": "0", "RUSTFLAGS": "--cap-lints=warn"}
+    settings = {"CARGO_PROFILE_DEV_DEBUG": "0", "CARGO_INCREMENTAL": "0", "RUSTFLAGS": "--cap-lints=warn"}
+    environment = {**os.environ, **settings}
     with tempfile.TemporaryFile() as file:
         command = ["cargo", f"+{toolchain}", *arguments]
         child = subprocess.Popen(
@@ -177,15 +178,21 @@ def run(repository, given, work, toolchain, only):
         tokio = errors(toolchain, work / "alone" / name, TOKIO[name]) if name in TOKIO else []
         row = Row(name, version, *edits[name], before, after, alone, tokio)
         rows.append(row)
-        print(f"  {name}: {sum(before.values())} of {len(before)} before, {sum(after.values())} of {len(after)} after; {len(alone)} errors alone", flush=True)
+        print(f"  {name}: {counted(before)} before, {counted(after)} after; {len(alone)} errors alone", flush=True)
     return rows
 
 
+def counted(results):
+    return f"{sum(results.values())} of {len(results)}"
+
+
 def table(rows):
-    lines = ["| crate | version | lines changed | compiles alone | tests with std | tests with fdspawn | pass with std only |", "|---|---|---|---|---|---|---|"]
+    """A line for each crate, and the errors that are left if only that crate is switched."""
+    titles = ["crate", "version", "lines changed", "errors if switched alone", "pass with std", "pass with fdspawn", "pass with std only"]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row in rows:
-        counts = [f"{sum(results.values())} of {len(results)}" for results in (row.before, row.after)]
-        alone = f"{len(row.alone)} errors" if row.alone else "yes"
+        counts = [counted(row.before), counted(row.after)]
+        alone = len(row.alone) or "none"
         lines.append(f"| {row.crate} | {row.version} | {row.edits} in {row.files} files | {alone} | {counts[0]} | {counts[1]} | {row.only_std()} |")
     for row in rows:
         for title, found in (("alone", row.alone), ("with tokio", row.tokio)):

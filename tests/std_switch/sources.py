@@ -42,11 +42,12 @@ def apt_options(work):
     for path in [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*.list")]:
         if path.exists():
             lines += re.sub(r"^deb ", "deb-src ", path.read_text(), flags=re.MULTILINE)
-    parts = lists / "parts"
+    parts = work / "apt-sources"
     parts.mkdir()
     (parts / "all.sources").write_text(entries)
     (parts / "all.list").write_text(lines)
-    return ["-o", "Dir::Etc::sourcelist=-", "-o", f"Dir::Etc::sourceparts={parts}", "-o", f"Dir::State::lists={lists}", "-o", "APT::Sandbox::User=root"]
+    settings = ["Dir::Etc::sourcelist=-", f"Dir::Etc::sourceparts={parts}", f"Dir::State::lists={lists}", "APT::Sandbox::User=root"]
+    return [word for setting in settings for word in ("-o", setting)]
 
 
 def download(work, options, package):
@@ -55,7 +56,8 @@ def download(work, options, package):
         uri, name, _, *hashes = line.split()
         if re.search(r"\.orig\.tar\.xz$", name):
             target = work / name
-            done = subprocess.run(["/usr/lib/apt/apt-helper", *options, "download-file", uri.strip("'"), target, *hashes[:1]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            command = ["/usr/lib/apt/apt-helper", *options, "download-file", uri.strip("'"), target, *hashes[:1]]
+            done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             return target if done.returncode == 0 else None
     return None
 
@@ -85,7 +87,7 @@ def packages(work, pins, given):
     (package / "src/lib.rs").touch()
     pinned = "".join(f'{name} = "={version}"\n' for name, version in pins.items())
     (package / "Cargo.toml").write_text(f'[workspace]\n[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n{pinned}')
-    metadata = output("cargo", "metadata", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu", cwd=package, stderr=subprocess.DEVNULL)
+    metadata = output("cargo", "metadata", "--format-version", "1", cwd=package, stderr=subprocess.DEVNULL)
     found = {p["name"]: Path(p["manifest_path"]).parent for p in json.loads(metadata)["packages"] if pins.get(p["name"]) == p["version"]}
     return {name: found[name] for name in pins}
 
@@ -93,4 +95,9 @@ def packages(work, pins, given):
 def copy(source, target):
     """Copies a package without what cargo adds. The versions of its dependencies are cargo's choice, the same for all packages."""
     ignored = {"target", "Cargo.lock", ".cargo-ok", ".cargo_vcs_info.json", "Cargo.toml.orig"}
-    shutil.copytree(source, target, ignore=lambda folder, names: ignored & set(names) if Path(folder) == source else [])
+
+    def ignore(folder, names):
+        return ignored & set(names) if Path(folder) == source else []
+
+    # The files are as new as the copy: else cargo might take what it has built of another copy.
+    shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copy)

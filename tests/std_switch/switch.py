@@ -1,5 +1,6 @@
 """Changes the `use` lines and the paths of a Rust source from `std` to `fdspawn`, and nothing else."""
 
+import difflib
 import re
 
 # The modules of std that `fdspawn` has too.
@@ -50,8 +51,13 @@ def with_extern_crate(text):
 
 
 def changed_lines(old, new):
-    """How many lines of the new text are not in the old one."""
-    return len(new.splitlines()) - len(old.splitlines()) + sum(line not in set(new.splitlines()) for line in old.splitlines())
+    """How many lines are changed or added: the larger count of each difference.
+
+    >>> changed_lines("a\\nb\\nc\\n", "a\\nB\\nc\\nd\\n")
+    2
+    """
+    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    return sum(max(b - a, d - c) for kind, a, b, c, d in matcher.get_opcodes() if kind != "equal")
 
 
 def switch_groups(text):
