@@ -90,6 +90,11 @@ impl Child {
         self.process.pidfd()
     }
 
+    /// Whether a wait of this child, or of a handle of it, has reaped it.
+    pub(crate) fn is_reaped(&self) -> bool {
+        self.process.is_reaped()
+    }
+
     /// The child's pidfd as the type of std.
     #[cfg(target_os = "linux")]
     pub(crate) fn pid_fd(&self) -> Option<&PidFd> {

@@ -193,9 +193,11 @@ impl Spawned {
         if self.has_executed { Counted::All } else { Counted::Executed }
     }
 
-    /// Waits for the end of a child that will not execute its program, and reaps it.
+    /// Waits for the end of a child that will not execute its program, and reaps it. Later waits return the same status.
     pub(crate) fn reap(&mut self) -> Result<ExitStatus, Errno> {
-        self.wait_for_end(Counted::All).map(|reaped| reaped.status)
+        let reaped = self.wait_for_end(Counted::All)?;
+        self.lock().reaped = Some(reaped);
+        Ok(reaped.status)
     }
 
     fn wait_for_end(&self, counted: Counted) -> Result<Reaped, Errno> {

@@ -57,6 +57,8 @@ pub struct Command<'fd> {
     pub(crate) launcher: Launcher,
     /// Whether the child's handle has a pidfd.
     pub(crate) pidfd: bool,
+    /// Whether a child with hooks that ends before exec counts as started, as with std.
+    pub(crate) hooks_may_end: bool,
     pub(crate) isolated: Option<IsolatedRef<'fd>>,
     pub(crate) hooks: Vec<Hook>,
     /// What the child runs in place of the program.
@@ -117,6 +119,7 @@ impl<'fd> Command<'fd> {
             fd_map: FdMap::default(),
             launcher: Launcher::default(),
             pidfd: true,
+            hooks_may_end: false,
             isolated: None,
             hooks: Vec::new(),
             function: None,

@@ -32,6 +32,8 @@ pub(crate) struct Image<'a> {
     /// The signal mask of the program; `None` for the mask of the thread that launches.
     pub(crate) mask: Option<sys::SignalSet>,
     pub(crate) hooks: Option<HookList>,
+    /// Whether a child with hooks that ends before exec counts as started: its status is for the caller's wait.
+    pub(crate) hooks_may_end: bool,
     /// The file of a program given as a descriptor, if there are hooks.
     pub(crate) program_file: Option<sys::FileIdentity>,
     /// The function to run, if the last step is not exec.

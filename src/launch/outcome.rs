@@ -53,6 +53,8 @@ pub(super) fn forked_child(
         // The kernel (if the process ignores SIGCHLD) or another part of the process has reaped the child, so the system
         // can tell no more.
         Err(None) if received.done => Ok(()),
+        // The status, if there is one, is kept for the caller's wait. `done` may be that of a process that a hook has forked.
+        Err(_) if image.hooks.is_some() && image.hooks_may_end => Ok(()),
         Err(status) => Err(killed(status.unwrap_or_default(), &received, image).into()),
     }
 }

@@ -1,7 +1,8 @@
-//! `CommandArgs` and `CommandEnvs`, the iterators of std's getters.
+//! `CommandArgs`, `CommandEnvs` and `CommandResolvedEnvs`, the iterators of std's getters.
 
 use crate::command::{Args, Variables};
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, btree_map};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 /// The arguments of a [`Command`](super::Command), from [`Command::get_args`](super::Command::get_args).
@@ -56,3 +57,30 @@ impl fmt::Debug for CommandEnvs<'_> {
         f.debug_struct("CommandEnvs").field("iter", &self.iter.0).finish()
     }
 }
+
+/// The environment of a child, from [`Command::get_resolved_envs`](super::Command::get_resolved_envs), sorted by name.
+#[must_use = "iterators are lazy and do nothing unless consumed"]
+#[derive(Debug)]
+pub struct CommandResolvedEnvs {
+    inner: btree_map::IntoIter<OsString, OsString>,
+}
+
+impl CommandResolvedEnvs {
+    pub(super) fn new(variables: BTreeMap<OsString, OsString>) -> Self {
+        Self { inner: variables.into_iter() }
+    }
+}
+
+impl Iterator for CommandResolvedEnvs {
+    type Item = (OsString, OsString);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.inner.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl ExactSizeIterator for CommandResolvedEnvs {}

@@ -1,13 +1,14 @@
 //! `Command`, the builder that has std's name, methods and signatures.
 
-use super::args::{CommandArgs, CommandEnvs};
+use super::args::{CommandArgs, CommandEnvs, CommandResolvedEnvs};
 use super::child::Child;
 use super::error::io_error;
 use super::stdio::Stdio;
 use crate::command::{Command as AnyCommand, Stdio as AnySource};
 use crate::error::{Error, Result as AnyResult};
 use crate::plan::Rest;
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Output};
@@ -42,6 +43,7 @@ impl Command {
         let mut inner = AnyCommand::new(program);
         inner.rest(Rest::Inherit).pidfd(false);
         inner.environment.allow_any_name();
+        inner.hooks_may_end = true;
         Self { inner, error: None }
     }
 
@@ -167,6 +169,30 @@ impl Command {
         CommandEnvs { iter: self.inner.get_envs() }
     }
 
+    /// The child's environment as it is now: this process's variables with the changes of the command. std has this method only in nightly
+    /// Rust.
+    ///
+    /// ```
+    /// use fdspawn::process::Command;
+    ///
+    /// let mut command = Command::new("true");
+    /// command.env_clear().env("A", "1");
+    /// assert_eq!(command.get_resolved_envs().collect::<Vec<_>>(), [("A".into(), "1".into())]);
+    /// ```
+    pub fn get_resolved_envs(&self) -> CommandResolvedEnvs {
+        let mut variables: BTreeMap<OsString, OsString> = BTreeMap::new();
+        if !self.get_env_clear() {
+            variables.extend(std::env::vars_os());
+        }
+        for (name, value) in self.get_envs() {
+            match value {
+                Some(value) => variables.insert(name.to_owned(), value.to_owned()),
+                None => variables.remove(name),
+            };
+        }
+        CommandResolvedEnvs::new(variables)
+    }
+
     /// The working directory, if the command sets one.
     #[must_use]
     pub fn get_current_dir(&self) -> Option<&Path> {
@@ -205,6 +231,7 @@ fn shared(stdio: Stdio) -> AnySource<'static> {
 impl From<Command> for AnyCommand<'static> {
     /// The same command with all that [`fdspawn::Command`](crate::Command) offers. It keeps [`Rest::Inherit`] until
     /// [`rest`](crate::Command::rest) says otherwise, and sources that spawns share. Its children have pidfds.
+    /// A hook that ends the child is an error ([`Failure::HookEnded`](crate::Failure::HookEnded)).
     ///
     /// ```
     /// use fdspawn::{Rest, process};
@@ -217,6 +244,7 @@ impl From<Command> for AnyCommand<'static> {
     fn from(command: Command) -> Self {
         let mut command = command.inner;
         command.pidfd(true);
+        command.hooks_may_end = false;
         command
     }
 }

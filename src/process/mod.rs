@@ -29,7 +29,7 @@ mod raw;
 mod stdio;
 pub(crate) mod unix;
 
-pub use self::args::{CommandArgs, CommandEnvs};
+pub use self::args::{CommandArgs, CommandEnvs, CommandResolvedEnvs};
 pub use self::child::Child;
 pub use self::command::Command;
 pub use self::fd_ext::{ChildFdExt, CommandFdExt};

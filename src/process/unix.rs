@@ -4,6 +4,9 @@ use super::child::Child;
 use super::command::Command;
 use super::error::io_error;
 use super::raw::signal;
+use crate::error::Failure;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process_group};
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
@@ -32,7 +35,8 @@ pub trait CommandExt: Sealed {
     /// Sets the child's supplementary groups. std has this method only in nightly Rust.
     fn groups(&mut self, groups: &[u32]) -> &mut Command;
 
-    /// Adds a hook, which runs in a forked child before exec: see [`crate::Command::pre_exec`].
+    /// Adds a hook, which runs in a forked child before exec: see [`crate::Command::pre_exec`]. As with std, the spawn succeeds if the hook
+    /// ends the child, and [`Child::wait`] returns its status: a daemon's hook forks, its child goes on to exec, and it ends itself.
     ///
     /// # Safety
     ///
@@ -157,6 +161,30 @@ pub trait ChildExt: Sealed {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     fn send_signal(&self, signal: i32) -> io::Result<()>;
+
+    /// Sends a signal to all processes of the group that the child leads. If the child has been reaped, this does nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if the child leads no group ([`CommandExt::process_group`]); `EINVAL` if no program can send a signal of this number. The
+    /// number 0 sends nothing.
+    ///
+    /// ```
+    /// use fdspawn::os::unix::process::{ChildExt, CommandExt, ExitStatusExt};
+    ///
+    /// let mut child = fdspawn::process::Command::new("sh").args(["-c", "sleep 60; :"]).process_group(0).spawn()?;
+    /// child.send_process_group_signal(15)?; // the shell and its sleep
+    /// assert_eq!(child.wait()?.signal(), Some(15));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    fn send_process_group_signal(&self, signal: i32) -> io::Result<()>;
+
+    /// Kills all processes of the group that the child leads (SIGKILL): [`Child::kill`] for a group.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ChildExt::send_process_group_signal`].
+    fn kill_process_group(&mut self) -> io::Result<()>;
 }
 
 impl ChildExt for Child {
@@ -164,7 +192,24 @@ impl ChildExt for Child {
         if number == 0 {
             return Ok(());
         }
-        let signal = signal(number).ok_or(io::Error::from(rustix::io::Errno::INVAL))?;
+        let signal = signal(number).ok_or(Errno::INVAL)?;
         self.inner.signal(signal).map(drop).map_err(io_error)
+    }
+    fn send_process_group_signal(&self, number: i32) -> io::Result<()> {
+        if self.inner.is_reaped() {
+            return Ok(());
+        }
+        if number == 0 {
+            return Ok(Pid::from_raw(self.id().cast_signed()).map_or(Err(Errno::SRCH), test_kill_process_group)?);
+        }
+        let signal = signal(number).ok_or(Errno::INVAL)?;
+        self.inner.signal_group(signal).map(drop).map_err(|error| match error.failure() {
+            Failure::NoGroup => Errno::SRCH.into(),
+            _ => io_error(error),
+        })
+    }
+
+    fn kill_process_group(&mut self) -> io::Result<()> {
+        self.send_process_group_signal(libc::SIGKILL)
     }
 }

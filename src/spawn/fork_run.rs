@@ -125,6 +125,7 @@ fn image<'a>(map: &FdMap<'_>, prepared: &'a Prepared<'_>) -> Image<'a> {
         hooks_change_environment: false,
         mask: None,
         hooks: None,
+        hooks_may_end: false,
         program_file: None,
         function: None,
         missing: missing_in_child(map.missing),

@@ -178,6 +178,7 @@ pub(super) fn image<'a>(
         hooks_change_environment: hooks.is_some() && command.environment.is_inherited(),
         mask,
         hooks,
+        hooks_may_end: command.hooks_may_end,
         program_file: prepared.program_file,
         function: None,
         missing: missing_in_child(command.fd_map.missing),

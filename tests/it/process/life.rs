@@ -76,6 +76,33 @@ fn signals_reach_the_child_real_time_ones_too() {
 }
 
 #[test]
+fn signal_for_a_group_reaches_all_its_processes_and_no_group_of_others() {
+    // The second process of the group holds the pipe as long as it runs.
+    let mut child = shell("sleep 60 & sleep 60").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+    child.send_process_group_signal(0).unwrap();
+    assert_eq!(child.send_process_group_signal(-1).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    child.send_process_group_signal(libc::SIGTERM).unwrap();
+    let mut nothing = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut nothing).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+    child.send_process_group_signal(libc::SIGTERM).unwrap(); // reaped: nothing
+    child.kill_process_group().unwrap();
+
+    let mut child = shell("sleep 60 & sleep 60").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+    child.kill_process_group().unwrap();
+    child.stdout.take().unwrap().read_to_end(&mut nothing).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+
+    // This child is in this process's group.
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    for number in [0, libc::SIGTERM] {
+        assert_eq!(child.send_process_group_signal(number).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+    assert_eq!(child.kill_process_group().unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn wait_closes_the_childs_input_first() {
     let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     assert!(child.wait().unwrap().success());
@@ -125,6 +152,47 @@ fn hooks_have_both_names_and_run_in_order() {
 }
 
 #[test]
+fn hook_that_forks_and_ends_makes_a_daemon() {
+    let daemon = || {
+        // SAFETY: a fork of a process with one thread, and a plain end.
+        match unsafe { libc::fork() } {
+            -1 => Err(std::io::Error::last_os_error()),
+            0 => Ok(()),
+            // SAFETY: as above.
+            _ => unsafe { libc::_exit(7) },
+        }
+    };
+    let mut command = shell("echo $PPID; exit 1");
+    // SAFETY: the hook makes only system calls.
+    unsafe { command.pre_exec(daemon) };
+    for _ in 0..2 {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));
+        assert_eq!(child.wait().unwrap().code(), Some(7));
+        child.kill().unwrap();
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert_ne!(text.trim(), std::process::id().to_string());
+    }
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(7), false));
+    assert_eq!(command.status().unwrap().code(), Some(7));
+
+    // A hook that is killed, too; but not for the library's own API, whose `Ok` says that the program runs.
+    let mut command = Command::new("true");
+    // SAFETY: as above.
+    unsafe {
+        command.pre_exec(|| {
+            libc::raise(libc::SIGKILL);
+            Ok(())
+        })
+    };
+    assert_eq!(command.status().unwrap().signal(), Some(libc::SIGKILL));
+    let error = fdspawn::Command::from(command).spawn().unwrap_err();
+    assert!(matches!(error.failure(), fdspawn::Failure::HookEnded(status) if status.signal() == Some(libc::SIGKILL)));
+}
+
+#[test]
 fn child_is_used_by_another_thread() {
     let mut command = Command::new("cat");
     let thread = std::thread::spawn(move || command.stdin(Stdio::null()).spawn().map(|child| (command, child)));
@@ -140,4 +208,27 @@ fn getters_of_nightly_rust_are_there() {
     assert!(!command.get_env_clear());
     assert!(command.env_clear().get_env_clear());
     assert!(Stdio::piped().makes_pipe() && !Stdio::inherit().makes_pipe());
+}
+
+#[test]
+fn resolved_environment_is_that_of_the_child() {
+    let mut command = Command::new("env");
+    command.arg("-0").env("FDSPAWN_SET", "1").env("PATH", "/bin:/usr/bin").env_remove("HOME");
+    let output = command.output().unwrap();
+    let mut child: Vec<String> =
+        String::from_utf8(output.stdout).unwrap().split_terminator('\0').map(str::to_owned).collect();
+    let resolved = command.get_resolved_envs();
+    assert_eq!(resolved.len(), child.len());
+    let mut resolved: Vec<String> =
+        resolved.map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
+    child.sort();
+    resolved.sort();
+    assert_eq!(resolved, child);
+    assert!(
+        resolved.contains(&"FDSPAWN_SET=1".into()) && !resolved.iter().any(|variable| variable.starts_with("HOME="))
+    );
+
+    let names: Vec<_> =
+        command.env_clear().env("B", "2").env("A", "1").get_resolved_envs().map(|(name, _)| name).collect();
+    assert_eq!(names, ["A", "B"]);
 }
