@@ -19,6 +19,9 @@ const PIECE: usize = 64 * 1024;
 /// The room of the first read: most programs write little.
 const FIRST_PIECE: usize = 8 * 1024;
 
+/// How much memory a drain touches before the bytes come.
+const MOST_AHEAD: usize = 128 * 1024;
+
 /// How many reads a drain makes before the others have their turn.
 const READS: usize = 16;
 
@@ -48,6 +51,8 @@ pub(super) struct Drain<'a> {
     /// The bytes of the last read, unless the sink got them at once.
     piece: Vec<u8>,
     copies: Vec<CopyTarget>,
+    /// How many bytes the last step has read.
+    moved: usize,
 }
 
 /// A descriptor that gets the same bytes.
@@ -73,7 +78,7 @@ pub(super) enum Progress {
 impl<'a> Drain<'a> {
     pub(super) fn new(from: OwnedFd, sink: Sink<'a>) -> Self {
         let lines = if let Sink::Lines { longest, .. } = sink { Some(Lines::new(longest)) } else { None };
-        Self { from: Some(StreamReader::new(from)), sink, lines, piece: Vec::new(), copies: Vec::new() }
+        Self { from: Some(StreamReader::new(from)), sink, lines, piece: Vec::new(), copies: Vec::new(), moved: 0 }
     }
 
     /// Writes to this descriptor, too, what is read from now on.
@@ -142,23 +147,49 @@ impl<'a> Drain<'a> {
     }
 
     /// Reads what there is, at most [`READS`] times.
+    ///
+    /// The first read is a small one, and each read is twice as large as the one before. So a process that waits for room in the pipe goes on
+    /// while this one reads the rest.
     pub(super) fn step(&mut self, mut ready: Ready) -> Result<Progress, FlowError> {
+        let mut most = FIRST_PIECE;
+        self.moved = 0;
         for _ in 0..READS {
-            match self.once(ready, false)? {
+            match self.once(ready, most, false)? {
                 (Progress::GoOn, true) => ready.readable = false, // Whether there is more, only a read that does not wait tells.
                 (step, _) => return Ok(step),
             }
+            most *= 2;
         }
         Ok(Progress::GoOn)
     }
 
-    /// Reads once, and waits if there is nothing to read. Also returns whether it has read something.
-    pub(super) fn step_waiting(&mut self) -> Result<(Progress, bool), FlowError> {
-        self.once(Ready { readable: true, writable: true }, true)
+    /// How many bytes the last step has read.
+    pub(super) fn moved(&self) -> usize {
+        self.moved
     }
 
-    /// Hands on what is left, and then reads once. Also returns whether it has read something.
-    fn once(&mut self, ready: Ready, waits: bool) -> Result<(Progress, bool), FlowError> {
+    /// Touches the memory of the next bytes, as many as the last step has read, so that the kernel maps it before they come.
+    pub(super) fn touch_ahead(&mut self) {
+        /// No page is smaller.
+        const PAGE: usize = 4096;
+        let bytes = match &mut self.sink {
+            Sink::Keep(kept) if kept.appends() && self.copies.is_empty() => &mut kept.head,
+            Sink::Into(bytes) if self.copies.is_empty() => &mut **bytes,
+            _ => return, // The piece is used again and again.
+        };
+        let room = bytes.spare_capacity_mut();
+        let length = room.len().min(self.moved).min(MOST_AHEAD);
+        room[..length].iter_mut().step_by(PAGE).for_each(|byte| _ = byte.write(0));
+    }
+
+    /// Reads once, and waits if there is nothing to read. Also returns whether it has read something.
+    pub(super) fn step_waiting(&mut self) -> Result<(Progress, bool), FlowError> {
+        self.moved = 0;
+        self.once(Ready { readable: true, writable: true }, usize::MAX, true)
+    }
+
+    /// Hands on what is left, and then reads once, at most this many bytes. Also returns whether it has read something.
+    fn once(&mut self, ready: Ready, most: usize, waits: bool) -> Result<(Progress, bool), FlowError> {
         self.write_copies(ready.writable)?;
         if self.has_pending() {
             return Ok((Progress::GoOn, false));
@@ -180,7 +211,7 @@ impl<'a> Drain<'a> {
                 }
             }
         }
-        let most = limit.filter(|_| !has_messages).unwrap_or(usize::MAX);
+        let most = if has_messages { usize::MAX } else { limit.map_or(most, |limit| limit.min(most)) };
         // The bytes go where they stay, if they need not go to several places.
         let at_once = match &mut self.sink {
             Sink::Keep(kept) if kept.appends() && self.copies.is_empty() => Some(&mut kept.head),
@@ -201,7 +232,9 @@ impl<'a> Drain<'a> {
         } else {
             make_room(bytes);
         }
+        let before = bytes.len();
         let got = if waits { from.read_waiting(bytes, most) } else { from.read(bytes, most, ready.readable) };
+        self.moved += bytes.len() - before;
         match got {
             Ok(Got::Bytes) if is_direct => Ok((Progress::GoOn, true)),
             Ok(Got::Bytes) => self.hand_on(ready.writable).map(|step| (step, true)),

@@ -6,6 +6,7 @@ mod failure;
 mod feed;
 mod keep;
 mod lines;
+mod looks;
 mod reader;
 mod run;
 mod stop;

@@ -4,6 +4,7 @@ use super::drain::{Drain, Progress, Sink};
 use super::failure::{FlowError, StreamCall};
 use super::feed::{Feed, FlowSource, Ready};
 use super::keep::KeptBytes;
+use super::looks::Looks;
 use super::stop::{Flow, Stop};
 use super::watch::{Lookout, Watch};
 use crate::driven::SetPlace;
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The streams of an exchange.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct Flows<'a> {
     lookout: Lookout,
     /// Whether the last step has ended although something was ready, so that others have their turn.
     has_more: bool,
+    looks: Looks,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl<'a> Flows<'a> {
             grace_ends: None,
             lookout: Lookout::new(),
             has_more: false,
+            looks: Looks::default(),
         }
     }
 
@@ -157,7 +160,7 @@ impl<'a> Flows<'a> {
                 return Ok(stop);
             }
             let can_wait = deadline.is_none() && self.grace_ends.is_none() && !watch.is_waiting() && !self.are_done();
-            turn = match if can_wait { self.move_last()? } else { RunTurn::Nothing } {
+            turn = match if can_wait && !self.looks.has_much() { self.move_last()? } else { RunTurn::Nothing } {
                 RunTurn::Nothing => self.turn(watch, deadline, Pace::Wait)?,
                 turn => turn,
             };
@@ -235,11 +238,20 @@ impl<'a> Flows<'a> {
         }
         let is_watching = watch.is_waiting();
         let has_events = self.lookout.has_events(watch);
-        let end = match pace {
-            Pace::Wait => earliest(earliest(deadline, self.grace_ends), self.lookout.asks_at()),
-            Pace::NoWait => Some(Instant::now()),
+        let (end, looks) = match pace {
+            Pace::Wait => {
+                (earliest(earliest(deadline, self.grace_ends), self.lookout.asks_at()), self.looks.before_wait())
+            }
+            Pace::NoWait => (Some(Instant::now()), 0),
         };
-        let (ready, has_ended) = self.wait(Some(&*watch).filter(|_| is_watching && has_events), end)?;
+        let watched = Some(&*watch).filter(|_| is_watching && has_events);
+        let mut found = self.wait(watched, if looks > 0 { Some(Instant::now()) } else { end }, 0)?;
+        if looks > 0 && found.is_nothing() {
+            self.touch_ahead();
+            found = self.wait(watched, end, looks)?;
+            self.looks.found(!found.has_waited);
+        }
+        let WaitOutcome { ready, has_ended, .. } = found;
         let has_moved = !ready.is_empty() || has_ended;
         if let Some(stop) = self.move_these(ready)? {
             return Ok(RunTurn::Stopped(stop));
@@ -265,6 +277,15 @@ impl<'a> Flows<'a> {
         Ok(if has_moved { RunTurn::Moved } else { RunTurn::Nothing })
     }
 
+    /// Makes memory ready for what is read next. The other process has not gone on yet, so that this costs no time.
+    fn touch_ahead(&mut self) {
+        for entry in &mut self.list {
+            if let Stream::Drain(drain) = &mut entry.stream {
+                drain.touch_ahead();
+            }
+        }
+    }
+
     /// Lets no grace of an earlier run go on.
     pub(crate) fn end_grace(&mut self) {
         self.grace_ends = None;
@@ -279,7 +300,7 @@ impl<'a> Flows<'a> {
         // Each look at a stream that contains bytes reads as many as this, or all.
         let most = 1 + drains.max().unwrap_or(0) / PIPE_PAGE;
         for _ in 0..most {
-            let (ready, _) = self.wait(None, Some(Instant::now()))?;
+            let WaitOutcome { ready, .. } = self.wait(None, Some(Instant::now()), 0)?;
             if ready.is_empty() {
                 break;
             }
@@ -316,11 +337,15 @@ impl<'a> Flows<'a> {
                 feed.step_waiting().map(|has_written| if has_written { RunTurn::Moved } else { RunTurn::Nothing })
             }
             Stream::Drain(drain) if drain.has_copies() || !*is_needed => return Ok(RunTurn::Nothing),
-            Stream::Drain(drain) => drain.step_waiting().map(|(turn, has_read)| match stop_of(turn, flow) {
-                Some(stop) => RunTurn::Stopped(stop),
-                None if has_read => RunTurn::Moved,
-                None => RunTurn::Nothing,
-            }),
+            Stream::Drain(drain) => {
+                let step = drain.step_waiting();
+                self.looks.note(drain.moved());
+                step.map(|(turn, has_read)| match stop_of(turn, flow) {
+                    Some(stop) => RunTurn::Stopped(stop),
+                    None if has_read => RunTurn::Moved,
+                    None => RunTurn::Nothing,
+                })
+            }
         };
         // A stream that is at its end has no descriptor to poll.
         moved.map(|moved| if moved == RunTurn::Nothing && stream.is_done() { RunTurn::Moved } else { moved })
@@ -333,19 +358,25 @@ impl<'a> Flows<'a> {
         watch: Option<&dyn Watch>,
         end: Option<Instant>,
     ) -> Result<(bool, Option<Stop>), FlowError> {
-        let (ready, has_ended) = self.wait(watch, end)?;
+        let WaitOutcome { ready, has_ended, .. } = self.wait(watch, end, 0)?;
         self.move_these(ready).map(|stop| (has_ended, stop))
     }
 
     /// Moves what is ready.
     fn move_these(&mut self, ready: Vec<(usize, Ready)>) -> Result<Option<Stop>, FlowError> {
+        let mut moved = 0;
         for (index, ready) in ready {
             let flow = self.flow(index);
             let FlowEntry { stream, is_needed } = &mut self.list[index];
             let turn = match stream {
                 Stream::Feed(feed) => feed.step(ready).map(|()| Progress::GoOn),
-                Stream::Drain(drain) => drain.step(ready),
+                Stream::Drain(drain) => {
+                    let turn = drain.step(ready);
+                    moved += drain.moved();
+                    turn
+                }
             };
+            self.looks.note(moved);
             match turn {
                 Ok(turn) => {
                     if let Some(stop) = stop_of(turn, flow) {
@@ -359,8 +390,8 @@ impl<'a> Flows<'a> {
         Ok(None)
     }
 
-    /// Waits until a stream is ready or a child has ended, at most until the given time. Returns the streams that are ready, by index.
-    fn wait(&self, watch: Option<&dyn Watch>, end: Option<Instant>) -> Result<(Vec<(usize, Ready)>, bool), FlowError> {
+    /// Waits until a stream is ready or a child has ended, at most until the given time. Before it waits, it looks so many times.
+    fn wait(&self, watch: Option<&dyn Watch>, end: Option<Instant>, looks: u32) -> Result<WaitOutcome, FlowError> {
         let mut polls = Vec::with_capacity(self.list.len() + 1);
         let mut owners = Vec::with_capacity(self.list.len() + 1);
         let mut add = |fd, flags, index| {
@@ -388,13 +419,22 @@ impl<'a> Flows<'a> {
         if let Some(watch) = watch {
             watch.pidfds().for_each(|fd| add(fd, PollFlags::IN, None));
         }
+        let mut looks = looks;
         loop {
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let mut left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if looks > 0 {
+                left = Some(Duration::ZERO);
+            }
             // A time that the system cannot express is as good as none.
             let time = left.and_then(|left| Timespec::try_from(left).ok());
             match poll(&mut polls, time.as_ref()) {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(StreamCall::Poll.failed(errno)),
+                Ok(0) if looks > 0 => {
+                    let is_over = end.is_some_and(|end| end <= Instant::now());
+                    looks = if is_over { 0 } else { looks - 1 };
+                    std::thread::yield_now();
+                }
                 Ok(_) => break,
             }
         }
@@ -414,7 +454,23 @@ impl<'a> Flows<'a> {
                 ready.writable |= !is_input;
             }
         }
-        Ok((ready, has_ended))
+        Ok(WaitOutcome { ready, has_ended, has_waited: looks == 0 })
+    }
+}
+
+/// What a wait has found.
+struct WaitOutcome {
+    /// The streams that are ready, by index.
+    ready: Vec<(usize, Ready)>,
+    /// Whether a child has ended.
+    has_ended: bool,
+    /// Whether the looks before the wait have found nothing.
+    has_waited: bool,
+}
+
+impl WaitOutcome {
+    fn is_nothing(&self) -> bool {
+        self.ready.is_empty() && !self.has_ended
     }
 }
 
