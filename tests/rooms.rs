@@ -227,6 +227,14 @@ fn unsafe_code_is_in_its_rooms() {
 }
 
 #[test]
+fn no_file_has_a_hash_table_of_std() {
+    // Its first use makes a `getrandom(2)`, and panics if that is refused.
+    for (module, text) in &Sources::read().0 {
+        assert!(!text.contains("HashMap") && !text.contains("HashSet"), "{module}");
+    }
+}
+
+#[test]
 fn no_two_types_have_one_name() {
     let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (module, text) in &Sources::read().0 {

@@ -7,7 +7,7 @@ use crate::error::{Failure, Problem, Result};
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -73,7 +73,7 @@ pub(super) enum Pidfds {
 pub(super) struct Signalled {
     /// The processes that the last pass has found, each with its number and the file of its pidfd. Since Linux 6.9 each process has a file
     /// of its own. By the file the next pass distinguishes a new process from an ended process that has had the same number.
-    found: HashSet<(i32, Option<sys::FileIdentity>)>,
+    found: BTreeSet<(i32, Option<sys::FileIdentity>)>,
     pub(super) count: usize,
     /// The first error of a process that exists and was not signalled.
     pub(super) refused: Option<Errno>,
@@ -111,7 +111,7 @@ impl Signalled {
         directory: BorrowedFd<'_>,
         signal: Signal,
         pidfds: Pidfds,
-        before: &HashSet<(i32, Option<sys::FileIdentity>)>,
+        before: &BTreeSet<(i32, Option<sys::FileIdentity>)>,
     ) -> std::result::Result<bool, Errno> {
         let mut any_new = false;
         for pids in members(directory)?.chunks(AT_A_TIME) {
@@ -126,7 +126,7 @@ impl Signalled {
             }
             // A number that is still a member's was one when the pidfd was opened, or the pidfd's process has ended: then the signal
             // reaches no process.
-            let still: HashSet<i32> = members(directory)?.into_iter().collect();
+            let still: BTreeSet<i32> = members(directory)?.into_iter().collect();
             for (pid, pidfd) in opened.into_iter().filter(|(pid, _)| still.contains(pid)) {
                 let file = pidfd.as_ref().and_then(|pidfd| sys::file_identity(pidfd.as_raw_fd()).ok());
                 if before.contains(&(pid, file)) {

@@ -2,9 +2,8 @@
 
 use super::copier::Copier;
 use super::link::{GraphLink, LinkKind};
-use super::stage::StageFd;
 use crate::plan::GraphRefusal;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::os::fd::RawFd;
 
 /// Checks the links of a graph. `has_own` says whether a stage's command connects a target itself.
@@ -17,7 +16,7 @@ pub(super) fn check(
     if stages == 0 {
         return Err(GraphRefusal::NoStage);
     }
-    let mut seen: HashSet<StageFd> = HashSet::new();
+    let mut seen: BTreeSet<(usize, RawFd)> = BTreeSet::new();
     for link in links {
         for (end, _) in link.ends() {
             let (stage, target) = (end.stage.index, end.fd);
@@ -27,7 +26,7 @@ pub(super) fn check(
             if target < 0 {
                 return Err(GraphRefusal::NegativeTarget { stage, target });
             }
-            if !seen.insert(end) || has_own(stage, target) {
+            if !seen.insert((stage, target)) || has_own(stage, target) {
                 return Err(GraphRefusal::LinkedTwice { stage, target });
             }
         }

@@ -1,7 +1,7 @@
 //! Plans for an isolated thread. The parent sends the sources to the thread's table, where they have other numbers.
 
 use super::data::Plan;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 
 impl Plan {
@@ -11,7 +11,7 @@ impl Plan {
     pub(crate) fn for_another_table(&self) -> (Self, Vec<RawFd>) {
         let mut plan = self.clone();
         let mut sources = Vec::with_capacity(plan.mappings.len());
-        let mut indexes = HashMap::with_capacity(plan.mappings.len());
+        let mut indexes = BTreeMap::new();
         plan.mappings.sort_by_key(|each| each.target);
         for each in &mut plan.mappings {
             let index = *indexes.entry(each.source).or_insert_with(|| {

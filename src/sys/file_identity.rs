@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use std::os::fd::{BorrowedFd, RawFd};
 
 /// A file, as its device and its inode number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FileIdentity {
     device: u64,
     inode: u64,
