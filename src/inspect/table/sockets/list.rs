@@ -4,8 +4,8 @@ use super::diag::{Family, SockDiag};
 use super::inet::{self, ByteOrder, InternetList};
 use super::socket::{Socket, SocketKind};
 use super::{netlink_packet, unix, words};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use std::path::Path;
 /// families. It lists some families only for the caller's own namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
-    by_inode: HashMap<u64, Socket>,
+    by_inode: BTreeMap<u64, Socket>,
 }
 
 /// The lists of internet sockets: the names of their files in `/proc/PID/net`, and the formats.
