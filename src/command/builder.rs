@@ -1,9 +1,9 @@
 //! `Command`, the builder of a spawn. Nothing here makes a system call.
 
 use super::c_strings::CStrings;
+use super::child_function::ChildFunction;
 use super::environment::{Changes, Environment, Variables};
 use super::fd_map::FdMap;
-use super::function::ChildFunction;
 use super::isolated_ref::IsolatedRef;
 use super::kept::Kept;
 use super::lend::Lend;
