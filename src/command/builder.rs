@@ -1,9 +1,9 @@
 //! `Command`, the builder of a spawn. Nothing here makes a system call.
 
 use super::c_strings::CStrings;
+use super::child_function::ChildFunction;
 use super::environment::{Changes, Environment, Variables};
 use super::fd_map::FdMap;
-use super::function::ChildFunction;
 use super::isolated_ref::IsolatedRef;
 use super::kept::Kept;
 use super::lend::Lend;
@@ -206,7 +206,9 @@ impl<'fd> Command<'fd> {
     /// [`Command::env_remove`] has no effect if it comes after an `env_clear` and before this call.
     ///
     /// If the command changes no variable, spawns pass the prepared environment to `execve(2)` without a copy. The parent's own environment is
-    /// copied for each spawn, unless the process has never had a second thread (with glibc): another thread could change it meanwhile.
+    /// copied for each spawn, unless the process has never had a second thread (with glibc): another thread could change it meanwhile. So could
+    /// code of the caller that runs during the spawn, so there is also a copy if a subscriber of `tracing` wants events of the level DEBUG, or if
+    /// the command shares a descriptor of a type that the caller has defined.
     ///
     /// ```
     /// use fdspawn::{Command, Environment};

@@ -269,6 +269,11 @@ impl Changes {
         matches!(self.base, Base::Parent) && self.variables.is_empty()
     }
 
+    /// Whether that is the environment at the spawn, and not a copy that the start of a graph has made for all stages.
+    pub(crate) fn is_own(&self) -> bool {
+        self.is_inherited() && self.parents.is_none()
+    }
+
     /// Builds the environment of a child in `block`, which is empty. If the command uses a prepared environment without changes,
     /// it returns that one instead.
     pub(crate) fn build(&self, block: &mut EnvBlock) -> std::result::Result<Option<Environment>, Failure> {
@@ -372,7 +377,7 @@ mod tests {
         let parents = prepared(&["A=1", "B=2"]);
         let mut changes = Changes::default();
         changes.set_parents(Some(parents.clone()));
-        assert!(changes.is_inherited());
+        assert!(changes.is_inherited() && !changes.is_own());
         let shared = changes.build(&mut EnvBlock::default()).unwrap().unwrap();
         assert!(std::ptr::eq(shared.block(), parents.block()));
         changes.set("B".as_ref(), "new".as_ref());

@@ -269,6 +269,14 @@ impl<'fd> FdMap<'fd> {
         })
     }
 
+    /// Whether a descriptor's owner is of a type of the caller, whose code gives the number.
+    pub(crate) fn has_callers_owner(&self) -> bool {
+        self.entries.iter().any(|entry| match &entry.source {
+            Source::Given(Given::Shared(fd) | Given::KeptShared(fd)) => fd.is_of_callers_type(),
+            _ => false,
+        })
+    }
+
     /// The sources of a target that this map names, without the keep list's rules.
     pub(crate) fn source(&self, target: RawFd) -> Option<&Source<'fd>> {
         self.entries.iter().find(|entry| entry.target == target).map(|entry| &entry.source)

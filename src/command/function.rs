@@ -1,17 +1,8 @@
 //! `Command::function`: a command that runs a function of this process in place of a program.
 
 use super::builder::Command;
+use super::child_function::ChildFunction;
 use std::ffi::OsStr;
-use std::fmt;
-
-/// The function that the child runs in place of a program.
-pub(crate) struct ChildFunction(pub(crate) Box<dyn FnMut() -> i32 + Send + Sync>);
-
-impl fmt::Debug for ChildFunction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ChildFunction")
-    }
-}
 
 impl Command<'_> {
     /// Makes a command whose child runs a function of this process in place of a program, and exits with the status that the function

@@ -5,6 +5,7 @@ mod builder;
 mod c_strings;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod child_cgroup;
+mod child_function;
 mod copy;
 mod debug;
 mod environment;

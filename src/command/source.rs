@@ -3,7 +3,9 @@
 use super::not_inherited::NotInherited;
 use super::slot::SlotKind;
 use crate::plan::{Mapping, NO_SOURCE, Origin, Refusal};
+use std::any::TypeId;
 use std::fmt;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -188,15 +190,24 @@ impl Opened {
 
 /// A descriptor whose owner the command shares with others: any type that owns a descriptor.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<dyn AsFd + Send + Sync>);
+pub(crate) struct Shared {
+    owner: Arc<dyn AsFd + Send + Sync>,
+    is_of_callers_type: bool,
+}
 
 impl Shared {
-    pub(super) fn new(owner: Arc<impl AsFd + Send + Sync + 'static>) -> Self {
-        Self(owner)
+    pub(super) fn new<T: AsFd + Send + Sync + 'static>(owner: Arc<T>) -> Self {
+        let stds = [TypeId::of::<OwnedFd>(), TypeId::of::<File>()];
+        Self { owner, is_of_callers_type: !stds.contains(&TypeId::of::<T>()) }
+    }
+
+    /// Whether the owner's `as_fd` may be code of the caller.
+    pub(super) fn is_of_callers_type(&self) -> bool {
+        self.is_of_callers_type
     }
 
     pub(crate) fn number(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
+        self.owner.as_fd().as_raw_fd()
     }
 }
 

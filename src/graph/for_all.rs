@@ -2,48 +2,12 @@
 
 use super::graph::Graph;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+use super::later_stages::SharedCgroup;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::cgroup::Cgroup;
-use crate::command::Command;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use crate::command::Lend;
 use crate::group::Group;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::os::fd::BorrowedFd;
-
-/// What stages have that are added later.
-#[derive(Debug, Default)]
-pub(super) struct ForAll<'fd> {
-    group: Option<&'fd Group>,
-    setsid: Option<bool>,
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    cgroup: Option<SharedCgroup<'fd>>,
-}
-
-/// The cgroup of all stages: one of the caller, or one that the library has made.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[derive(Debug)]
-enum SharedCgroup<'fd> {
-    Lent(BorrowedFd<'fd>),
-    Own(Cgroup),
-}
-
-impl<'fd> ForAll<'fd> {
-    /// Gives a stage that is added what all have.
-    pub(super) fn apply(&self, command: &mut Command<'fd>) {
-        if let Some(group) = self.group {
-            command.group(group);
-        }
-        if let Some(setsid) = self.setsid {
-            command.setsid(setsid);
-        }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        match &self.cgroup {
-            None => {}
-            Some(SharedCgroup::Lent(directory)) => _ = command.cgroup(*directory),
-            Some(SharedCgroup::Own(cgroup)) => _ = command.own_cgroup(cgroup),
-        }
-    }
-}
 
 /// What all stages have, those that have been added and those that will be. A later call for the command of one stage counts more.
 impl<'fd> Graph<'fd> {
@@ -66,6 +30,7 @@ impl<'fd> Graph<'fd> {
     ///
     /// [`Capture::end`]: crate::Capture::end
     /// [`Running::end`]: crate::Running::end
+    /// [`Command::setsid`]: crate::Command::setsid
     ///
     /// ```
     /// use fdspawn::{Command, Graph};
@@ -88,6 +53,8 @@ impl<'fd> Graph<'fd> {
 
     /// Starts all stages in a cgroup of the caller, as [`Command::cgroup`] does. `directory` is a descriptor of its directory, which the graph
     /// borrows. Linux only. The later one of this call and [`Graph::own_cgroup`] counts.
+    ///
+    /// [`Command::cgroup`]: crate::Command::cgroup
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn cgroup(&mut self, directory: impl Lend<'fd>) -> &mut Self {
         let directory = directory.lend();
@@ -99,6 +66,8 @@ impl<'fd> Graph<'fd> {
     /// Starts all stages in a cgroup that the library has made, as [`Command::own_cgroup`] does: what they start stays in it, in any session and
     /// any process group. A teardown of the graph with `Reach::Cgroup` ends all of it. The graph keeps a clone of the cgroup, and so do its
     /// stages. Linux only.
+    ///
+    /// [`Command::own_cgroup`]: crate::Command::own_cgroup
     ///
     /// ```
     /// use fdspawn::{Cgroup, Command, Graph, Reach, Teardown};

@@ -4,7 +4,7 @@ use super::check::{check, check_copiers};
 use super::copier::Copier;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::copier::CopierKind;
-use super::for_all::ForAll;
+use super::later_stages::ForAll;
 use super::link::{GraphLink, LinkKind, OutsideEnd};
 use super::stage::{StageFd, StageId};
 use crate::command::{Command, Slot};

@@ -13,8 +13,11 @@ mod forecast;
 mod form;
 #[allow(clippy::module_inception, reason = "it has `Graph`")]
 mod graph;
+mod later_stages;
 mod layout;
 mod link;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod moves;
 mod open;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod over;

@@ -1,6 +1,6 @@
 //! `SpoolTask`: keeps what a reader has not read yet in memory, without a limit (`splice(2)`).
 
-use super::copy::{Fruitless, MOST, nothing_yet};
+use super::moves::{Fruitless, MOST, nothing_yet};
 use super::over::Over;
 use crate::fd::standard::dup_above_stdio;
 use rustix::event::{PollFd, PollFlags, poll};

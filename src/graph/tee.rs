@@ -1,6 +1,6 @@
 //! `TeeTask`: gives several readers the same bytes (`tee(2)`, `splice(2)`).
 
-use super::copy::{Fruitless, MOST, nothing_yet};
+use super::moves::{Fruitless, MOST, nothing_yet};
 use super::over::Over;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};

@@ -9,6 +9,8 @@ use crate::sys;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::thread::CpuSet;
 use std::ffi::OsStr;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 /// The results of the preparation of strings: where the steps find them in the buffers, and what the launch needs
 /// besides them.
@@ -37,7 +39,7 @@ pub(super) enum ChildEnvironment {
 }
 
 impl ChildEnvironment {
-    /// Copies this process's environment if it cannot be used in place any more: a subscriber of `tracing` may have started a thread since.
+    /// Copies this process's environment if it cannot be used in place any more: the program's allocator may have started a thread since.
     pub(super) fn settle(&mut self, command: &Command<'_>, block: &mut EnvBlock) -> Result<(), Problem> {
         if matches!(self, Self::InPlace) && !sys::has_one_thread() {
             *self = build_environment(command, block)?;
@@ -51,9 +53,14 @@ fn build_environment(command: &Command<'_>, block: &mut EnvBlock) -> Result<Chil
     Ok(command.environment.build(block)?.map_or(ChildEnvironment::Built, ChildEnvironment::Shared))
 }
 
-/// Whether the child can have this process's environment without a copy. Hooks could change it in the child.
+/// Whether the child can have this process's environment without a copy. Hooks could change it in the child. A subscriber of `tracing`, or
+/// the caller's type that owns a shared descriptor, could change it after the search of PATH.
 fn is_in_place(command: &Command<'_>) -> bool {
-    command.environment.is_inherited() && command.hooks.is_empty() && sys::has_one_thread()
+    command.environment.is_own()
+        && command.hooks.is_empty()
+        && sys::has_one_thread()
+        && Level::DEBUG > LevelFilter::current()
+        && !command.fd_map.has_callers_owner()
 }
 
 /// Puts the child's strings into the buffers.

@@ -5,8 +5,9 @@ use crate::support::{LAUNCHERS, helper::MARK, test_binary};
 use fdspawn::process::{ChildFdExt, Command, CommandFdExt, Stdio};
 use fdspawn::{FdMap, Rest, Teardown};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,4 +184,49 @@ fn pretty_debug_shows_the_descriptors_that_std_has_not() {
     let mut helper = Command::new(test_binary());
     helper.args([MARK, "exit", "3"]);
     assert_eq!(helper.status().unwrap().code(), Some(3));
+}
+
+/// Owns no descriptor, and panics if it is asked for one.
+struct Panics;
+
+impl AsFd for Panics {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        std::panic::resume_unwind(Box::new("a panic of the caller's code"))
+    }
+}
+
+#[test]
+fn slots_of_the_command_and_of_the_map_are_handed_out_and_a_panic_forgets_the_map() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo own >&5; { echo map >&6; } 2>/dev/null; echo text"]).stdout(Stdio::piped());
+    let own = command.reader(5);
+    let text = |reader: Option<PipeReader>| std::io::read_to_string(reader.unwrap()).unwrap();
+    for _ in 0..2 {
+        let mut map = FdMap::new();
+        let maps = map.reader(6);
+        let mut child = command.spawn_with(&map).unwrap();
+        assert_eq!([text(child.take(own)), text(child.take(maps))], ["own\n", "map\n"]);
+        assert_eq!(child.wait_with_output().unwrap().stdout, b"text\n");
+        map.fd(8, Arc::new(Panics));
+        assert!(catch_unwind(AssertUnwindSafe(|| command.spawn_with(&map))).is_err());
+        let mut child = command.spawn().unwrap();
+        assert!(child.take(maps).is_none());
+        assert_eq!(text(child.take(own)), "own\n");
+        assert_eq!(child.wait_with_output().unwrap().stdout, b"text\n");
+    }
+}
+
+#[test]
+fn slot_that_was_not_taken_does_not_keep_a_wait_from_its_end() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat <&5; echo end"]).stdout(Stdio::piped());
+    let _ = command.writer(5);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let child = command.spawn().unwrap();
+    let process = child.process();
+    let thread = std::thread::spawn(move || sender.send(child.wait_with_output().unwrap().stdout).unwrap());
+    let result = receiver.recv_timeout(Duration::from_secs(10));
+    process.signal(fdspawn::Signal::KILL).unwrap();
+    assert_eq!(result.unwrap(), b"end\n");
+    thread.join().unwrap();
 }

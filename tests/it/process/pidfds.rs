@@ -53,3 +53,22 @@ fn pidfd_is_made_from_an_owner_and_into_one() {
     assert_eq!(pidfd.as_raw_fd(), raw);
     assert!(pidfd.wait().unwrap().success());
 }
+
+#[test]
+fn child_whose_pidfd_was_waited_for_is_signalled_no_more() {
+    let mut child = cat().create_pidfd(true).spawn().unwrap();
+    let process = child.process();
+    drop(child.stdin.take());
+    assert!(child.pidfd().unwrap().wait().unwrap().success());
+    child.kill().unwrap();
+    assert!(!process.signal(fdspawn::Signal::KILL).unwrap());
+    match child.wait() {
+        Ok(status) => assert!(status.success()),
+        Err(error) => assert_eq!(error.raw_os_error(), Some(libc::ECHILD)),
+    }
+    child.kill().unwrap();
+    let _ = child.try_wait();
+    let pidfd = child.into_pidfd().unwrap();
+    assert_eq!(pidfd.kill().unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    assert!(!process.signal(fdspawn::Signal::KILL).unwrap());
+}

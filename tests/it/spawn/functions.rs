@@ -1,16 +1,17 @@
 //! `Command::function`: a command that runs a function, by itself.
 
 use crate::own_process;
-use crate::support::children;
 use crate::support::sources::leaky;
 use crate::support::table::{is_open, open_numbers};
 use crate::support::ways::isolated;
+use crate::support::{LAUNCHERS, children};
 use fdspawn::plan::{Refusal, Step};
-use fdspawn::{Capture, Command, Failure, Launcher, Rest, Stdio};
+use fdspawn::{Capture, Command, Failure, Group, Launcher, Rest, Stdio};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
 
 /// A descriptor of the command, in the child.
 fn at(number: RawFd) -> ManuallyDrop<File> {
@@ -129,5 +130,148 @@ own_process! {
         .output()
         .unwrap();
         assert_eq!(output.stdout, b"child;");
+    }
+}
+
+own_process! {
+    fn function_that_kills_itself_has_that_status_in_each_call() {
+        let kills = || {
+            function(|| {
+                // SAFETY: the call has no conditions.
+                unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+                0
+            })
+        };
+        let group = Group::new();
+        for _ in 0..20 {
+            assert_eq!(kills().status().unwrap().signal(), Some(libc::SIGKILL));
+            assert_eq!(kills().output().unwrap().status.signal(), Some(libc::SIGKILL));
+            assert_eq!(kills().pidfd(false).spawn().unwrap().wait().unwrap().signal(), Some(libc::SIGKILL));
+            assert_eq!(kills().setsid(true).status().unwrap().signal(), Some(libc::SIGKILL));
+            assert_eq!(kills().group(&group).status().unwrap().signal(), Some(libc::SIGKILL));
+        }
+        drop(group);
+        assert_eq!(function(|| std::process::abort()).status().unwrap().signal(), Some(libc::SIGABRT));
+        assert_eq!(children(), 0);
+    }
+}
+
+own_process! {
+    fn function_may_start_programs_and_functions_and_execute_a_program() {
+        let mut outer = function(|| {
+            for launcher in LAUNCHERS {
+                let program = move || Command::new("sh").args(["-c", "exit 5"]).launcher(launcher).status().unwrap();
+                let inner = function(move || program().code().unwrap()).status().unwrap();
+                if program().code() != Some(5) || inner.code() != Some(5) {
+                    return 1;
+                }
+                if Command::new("echo").arg("text").launcher(launcher).output().unwrap().stdout != b"text\n" {
+                    return 2;
+                }
+            }
+            let error = Command::new("sh").args(["-c", "exit 6"]).exec();
+            panic!("{error}");
+        });
+        assert_eq!(outer.status().unwrap().code(), Some(6));
+    }
+}
+
+/// Writes a byte to a file when it is dropped.
+struct Drops(File);
+
+impl Drop for Drops {
+    fn drop(&mut self) {
+        self.0.write_all(b"x").unwrap();
+    }
+}
+
+own_process! {
+    fn captured_values_are_dropped_once_and_in_the_parent() {
+        let log = tempfile::tempfile().unwrap();
+        let value = Drops(log.try_clone().unwrap());
+        let mut command = function(move || {
+            let _ = &value;
+            assert!(!is_open(9), "a panic");
+            3
+        });
+        for _ in 0..3 {
+            assert_eq!(command.status().unwrap().code(), Some(3));
+        }
+        command.fd(9, Stdio::null());
+        assert_eq!(command.status().unwrap().code(), Some(101));
+        assert!(command.current_dir("/no/such").spawn().is_err());
+        assert_eq!(log.metadata().unwrap().len(), 0);
+        drop(command);
+        assert_eq!(log.metadata().unwrap().len(), 1);
+    }
+}
+
+/// Spawns a function when it is dropped, and keeps the code of its exit.
+struct Spawns<'a> {
+    panics: bool,
+    code: &'a mut Option<i32>,
+}
+
+impl Drop for Spawns<'_> {
+    fn drop(&mut self) {
+        let panics = self.panics;
+        let mut command = function(move || if panics { panic!("in the child") } else { 4 });
+        *self.code = command.status().unwrap().code();
+    }
+}
+
+own_process! {
+    fn function_may_be_spawned_and_may_panic_while_a_panic_unwinds() {
+        for (panics, expected) in [(false, 4), (true, 101)] {
+            let mut code = None;
+            let act = || {
+                let _spawns = Spawns { panics, code: &mut code };
+                std::panic::resume_unwind(Box::new("in the parent"));
+            };
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_err());
+            assert_eq!(code, Some(expected));
+        }
+    }
+}
+
+own_process! {
+    fn function_is_kept_if_standard_output_cannot_be_flushed() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = function(|| 8);
+        print!("text");
+        let kept = std::io::stdout().as_fd().try_clone_to_owned().unwrap();
+        let output_to = |file: BorrowedFd<'_>| {
+            // SAFETY: this process has no other thread that uses standard output.
+            assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 1) }, 1);
+        };
+        output_to(full.as_fd());
+        let before = open_numbers();
+        let error = command.spawn().unwrap_err();
+        assert!(matches!(error.failure(), Failure::Flush), "{error}");
+        assert_eq!(open_numbers(), before);
+        output_to(kept.as_fd());
+        let locked = std::io::stdout().lock();
+        assert_eq!(command.status().unwrap().code(), Some(8));
+        drop(locked);
+    }
+}
+
+own_process! {
+    fn numbers_that_swap_are_right_in_a_function_that_inherits_the_rest() {
+        let [one, two] = ["one", "two"].map(|text| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            leaky(file)
+        });
+        let numbers = [one.as_raw_fd(), two.as_raw_fd()];
+        let before = open_numbers();
+        let mut command = function(move || {
+            let text = |number: RawFd| std::fs::read_to_string(format!("/proc/self/fd/{number}")).unwrap();
+            let is_open_number = |&number: &RawFd| is_open(number);
+            let is_same = (0..20_000).filter(is_open_number).eq(before.iter().copied());
+            i32::from(!(numbers.map(text) == ["two", "one"] && is_same))
+        });
+        command.rest(Rest::Inherit).fd(numbers[0], &two).fd(numbers[1], &one);
+        assert_eq!(command.status().unwrap().code(), Some(0));
     }
 }
