@@ -39,7 +39,7 @@ fn numbers(link: &GraphLink, free: &mut FreeNumbers) -> [RawFd; 2] {
 /// Takes what the threads of tees and spools have besides their pipes. See `CopyThreads`, which opens it.
 fn take_for_threads(copiers: &[Copier], free: &mut FreeNumbers) {
     if !copiers.is_empty() {
-        free.take_above_stdio();
+        free.take_pair(); // The pipe that tells them that all stages have ended.
     }
     for _ in copiers {
         // The memory of a spool, or `/dev/null` for a tee.

@@ -1,7 +1,7 @@
 //! `Over`: how a thread of a tee or a spool learns that all stages have ended.
 
-use rustix::event::{PollFd, PollFlags};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -16,29 +16,32 @@ pub(super) enum TaskEnd {
     Held,
 }
 
-/// The descriptor that tells a thread that all stages have ended.
+/// The read end of the pipe that tells a thread that all stages have ended.
 #[derive(Debug)]
 pub(super) struct Over {
-    event: Arc<OwnedFd>,
+    /// `None` after the thread has been told.
+    pipe: Option<Arc<OwnedFd>>,
     sender: Sender<TaskEnd>,
-    was_told: bool,
 }
 
 impl Over {
-    pub(super) fn new(event: Arc<OwnedFd>, sender: Sender<TaskEnd>) -> Self {
-        Self { event, sender, was_told: false }
+    pub(super) fn new(pipe: Arc<OwnedFd>, sender: Sender<TaskEnd>) -> Self {
+        Self { pipe: Some(pipe), sender }
     }
 
-    /// For a `poll(2)` beside the pipes of the thread.
-    pub(super) fn poll_fd(&self) -> PollFd<'_> {
-        PollFd::new(&*self.event, if self.was_told { PollFlags::empty() } else { PollFlags::IN })
-    }
-
-    /// What the poll has said of the descriptor, and whether bytes can move.
-    pub(super) fn note(&mut self, is_over: bool, is_moving: bool) {
+    /// Waits for events of the thread's pipes, and for the end of all stages, and returns the reports of the thread's pipes.
+    pub(super) fn poll(&mut self, pipes: Vec<PollFd<'_>>) -> Result<Vec<PollFlags>, Errno> {
+        let mut polls = pipes;
+        let count = polls.len();
+        polls.extend(self.pipe.as_ref().map(|pipe| PollFd::new(&**pipe, PollFlags::IN)));
+        retry_on_intr(|| poll(&mut polls, None))?;
+        let mut reports: Vec<PollFlags> = polls.iter().map(PollFd::revents).collect();
+        let is_over = reports.split_off(count).iter().any(|report| !report.is_empty());
+        let is_moving = reports.iter().any(|report| !report.is_empty());
         if is_over && !is_moving {
-            self.was_told = true;
+            self.pipe = None;
             let _ = self.sender.send(TaskEnd::Held); // The running graph may have been dropped.
         }
+        Ok(reports)
     }
 }

@@ -3,7 +3,7 @@
 use super::moves::{Fruitless, MOST, nothing_yet};
 use super::over::Over;
 use crate::fd::standard::dup_above_stdio;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{SpliceFlags, splice};
@@ -33,19 +33,17 @@ impl SpoolTask {
     pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
         let (mut is_at_end, mut fruitless) = (false, Fruitless::default());
         while !(is_at_end && self.memory.is_empty()) {
-            let mut polls = vec![over.poll_fd()];
             let waits = if self.memory.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+            let mut polls = Vec::with_capacity(3);
             polls.push(PollFd::new(&self.output, waits));
             if !is_at_end {
                 polls.push(PollFd::new(&self.input, PollFlags::IN));
             }
-            retry_on_intr(|| poll(&mut polls, None))?;
-            let reports: Vec<PollFlags> = polls.iter().map(PollFd::revents).collect();
-            over.note(!reports[0].is_empty(), reports[1..].iter().any(|report| !report.is_empty()));
-            if reports[1].contains(PollFlags::ERR) {
+            let reports = over.poll(polls)?;
+            if reports[0].contains(PollFlags::ERR) {
                 return Ok(()); // No process reads any more.
             }
-            if !reports[1].is_empty() {
+            if !reports[0].is_empty() {
                 match self.memory.drain_to(&self.output) {
                     Ok(_) => fruitless.reset(),
                     Err(Errno::AGAIN) => fruitless.count()?,
@@ -53,7 +51,7 @@ impl SpoolTask {
                     Err(errno) => return Err(errno),
                 }
             }
-            if reports.get(2).is_some_and(|report| !report.is_empty()) {
+            if reports.get(1).is_some_and(|report| !report.is_empty()) {
                 match self.memory.fill_from(&self.input, MOST) {
                     Ok(0) => is_at_end = true,
                     Ok(_) => fruitless.reset(),

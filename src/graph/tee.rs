@@ -97,7 +97,7 @@ impl TeeTask {
 
     /// Waits until the input has bytes, or an output that has none ahead has room, or a reader has ended.
     fn wait(&mut self, is_full: bool, over: &mut Over) -> Result<CopyTurn, Errno> {
-        let mut polls = vec![over.poll_fd()];
+        let mut polls = Vec::with_capacity(self.outputs.len() + 2);
         for output in &self.outputs {
             let waits = is_full && output.ahead == 0;
             polls.push(PollFd::new(&output.pipe, if waits { PollFlags::OUT } else { PollFlags::empty() }));
@@ -106,11 +106,9 @@ impl TeeTask {
         if !is_full {
             polls.push(PollFd::new(&self.input, PollFlags::IN));
         }
-        retry_on_intr(|| poll(&mut polls, None))?;
-        let reports: Vec<PollFlags> = polls.iter().map(PollFd::revents).collect();
-        over.note(!reports[0].is_empty(), reports[1..].iter().any(|report| !report.is_empty()));
+        let reports = over.poll(polls)?;
         let count = self.outputs.len();
-        let mut has_reader = reports[1..=count].iter().map(|report| !report.contains(PollFlags::ERR));
+        let mut has_reader = reports[..count].iter().map(|report| !report.contains(PollFlags::ERR));
         self.outputs.retain(|_| has_reader.next() != Some(false));
         let has_lost = self.outputs.len() < count;
         if has_lost {

@@ -4,9 +4,9 @@ use super::copier::Copier;
 use super::copy::{CopyPipes, CopyStore, CopyTask};
 use super::over::{Over, TaskEnd};
 use crate::error::{Error, Failure, Problem, Result, Subject};
-use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers_if_closed};
+use crate::fd::standard::lock_stdio_numbers_if_closed;
+use crate::spawn::{NewNumbers, pipe};
 use crate::sys::{self, ProcessCopy};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{Errno, retry_on_intr};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,8 +21,9 @@ const STACK: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct CopyThreads {
     threads: Vec<CopyThread>,
-    /// Tells the threads that all stages have ended. `None` without threads, and after [`CopyThreads::finish`].
-    over: Option<Arc<OwnedFd>>,
+    /// The write end of a pipe that tells the threads that all stages have ended. `None` without threads, and after
+    /// [`CopyThreads::finish`].
+    over: Option<OwnedFd>,
     /// The process that has the threads. A forked copy of it has none.
     process: Option<ProcessCopy>,
     /// Why a thread has not moved all bytes.
@@ -45,15 +46,17 @@ impl CopyThreads {
         let _guard = lock_stdio_numbers_if_closed();
         let what = "a descriptor of a tee or a spool";
         let failed = |error: io::Error| Problem::io(Failure::ParentOpen { what }, &error).of(Subject::Graph);
-        let over = eventfd(0, EventfdFlags::CLOEXEC).map_err(io::Error::from).and_then(dup_above_stdio);
-        let over = self.over.insert(Arc::new(over.map_err(failed)?));
+        let (over, teller) = pipe(&mut NewNumbers::default()).map_err(failed)?;
+        let over = Arc::new(over);
+        self.over = Some(teller);
         self.process = Some(ProcessCopy::current());
         for Copier { kind, input, outputs } in copiers {
             let Some(input) = take(*input) else { continue };
             let outputs = outputs.iter().filter_map(|output| take(*output)).collect();
             let store = CopyStore::open(*kind).map_err(failed)?;
             let task = CopyTask::new(*kind, CopyPipes { input, outputs }, store).map_err(between)?;
-            self.threads.push(CopyThread::start(task, Arc::clone(over)).map_err(|problem| problem.of(Subject::Graph))?);
+            self.threads
+                .push(CopyThread::start(task, Arc::clone(&over)).map_err(|problem| problem.of(Subject::Graph))?);
         }
         Ok(())
     }
@@ -64,11 +67,10 @@ impl CopyThreads {
         // A filter may refuse the question once. A copy of the process must not wait for threads that it does not have.
         let is_own = || (0..3).any(|_| self.process == Some(ProcessCopy::current()));
         if let Some(over) = self.over.take_if(|_| is_own()) {
-            if let Err(errno) = retry_on_intr(|| rustix::io::write(&*over, &1_u64.to_ne_bytes())) {
-                self.failed.get_or_insert(errno);
-            }
-            let is_told = self.failed.is_none();
-            for thread in self.threads.drain(..).filter(|_| is_told) {
+            // The close tells the threads too, if no copy of the process has the write end. A filter may refuse the write, not the close.
+            let _ = retry_on_intr(|| rustix::io::write(&over, &[0]));
+            drop(over);
+            for thread in self.threads.drain(..) {
                 if let Err(errno) = thread.finish() {
                     self.failed.get_or_insert(errno);
                 }
