@@ -3,7 +3,7 @@
 use super::attributes::check;
 use super::buffers::{Buffers, with_buffers};
 use super::defaults::Defaults;
-use super::interpreter::diagnose;
+use super::interpreter::{AS_EXEC_DOES, diagnose};
 use super::resolve::resolve;
 use super::search::is_searched;
 use super::start::join_failure;
@@ -117,5 +117,5 @@ impl Command<'_> {
 
 /// Whether this process may execute a file, or search a directory.
 fn may_execute(directory: BorrowedFd<'_>, path: &Path) -> std::result::Result<(), Errno> {
-    accessat(directory, path, Access::EXEC_OK, AtFlags::EACCESS)
+    accessat(directory, path, Access::EXEC_OK, AS_EXEC_DOES)
 }

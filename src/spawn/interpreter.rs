@@ -122,9 +122,9 @@ const BAD_LOADER: Errno = Errno::NOEXEC;
 
 /// Asks for the rights of the effective user. Android's seccomp filter may kill the process for the call that does so.
 #[cfg(not(target_os = "android"))]
-const AS_EXEC_DOES: AtFlags = AtFlags::EACCESS;
+pub(super) const AS_EXEC_DOES: AtFlags = AtFlags::EACCESS;
 #[cfg(target_os = "android")]
-const AS_EXEC_DOES: AtFlags = AtFlags::empty();
+pub(super) const AS_EXEC_DOES: AtFlags = AtFlags::empty();
 
 /// The files as the child finds them: relative paths start at its working directory.
 struct Files<'a> {

@@ -16,6 +16,7 @@ mod linux;
 mod pause;
 mod range_state;
 mod socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod thread_signals;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unix;
@@ -34,6 +35,7 @@ pub(crate) use self::range_state::RangeState;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::socket::tcp_state;
 pub(crate) use self::socket::{SocketName, local_name, peer_name};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::thread_signals::block_programs_signals;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use self::unix::*;

@@ -2,7 +2,7 @@
 
 use crate::own_process;
 use crate::support::sources::leaky;
-use crate::support::table::{is_open, open_numbers};
+use crate::support::table::{Table, is_open, open_numbers};
 use crate::support::ways::isolated;
 use crate::support::{LAUNCHERS, children};
 use fdspawn::plan::{Refusal, Step};
@@ -266,10 +266,9 @@ own_process! {
         let numbers = [one.as_raw_fd(), two.as_raw_fd()];
         let before = open_numbers();
         let mut command = function(move || {
-            let text = |number: RawFd| std::fs::read_to_string(format!("/proc/self/fd/{number}")).unwrap();
-            let is_open_number = |&number: &RawFd| is_open(number);
-            let is_same = (0..20_000).filter(is_open_number).eq(before.iter().copied());
-            i32::from(!(numbers.map(text) == ["two", "one"] && is_same))
+            let table = Table::current();
+            let is_same = table.numbers() == before;
+            i32::from(!(numbers.map(|number| table.content(number)) == [Some("two"), Some("one")] && is_same))
         });
         command.rest(Rest::Inherit).fd(numbers[0], &two).fd(numbers[1], &one);
         assert_eq!(command.status().unwrap().code(), Some(0));
