@@ -88,18 +88,20 @@ fn is_no_busy_loop(asks: bool, wait: impl FnOnce()) {
     assert!(stops < if asks { 60 } else { 8 }, "{stops}");
 }
 
-#[test]
-fn wait_for_a_running_or_stopped_child_is_no_busy_loop() {
-    for way in ways() {
-        let mut child = helper_by(way, "wait").spawn().unwrap();
-        let asks = child.pidfd().is_none();
-        is_no_busy_loop(asks, || assert_eq!(child.wait_timeout(WHILE).unwrap(), None));
-        assert!(child.signal(Signal::STOP).unwrap());
-        is_no_busy_loop(asks, || assert_eq!(child.wait_timeout(WHILE).unwrap(), None));
-        assert!(child.signal(Signal::CONT).unwrap());
-        is_no_busy_loop(asks, || assert_eq!(child.wait_timeout(WHILE).unwrap(), None));
-        child.kill().unwrap();
-        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+// In a process of its own: `cost` also counts the stops for the lock of the memory mappings, which threads of other tests would change.
+own_process! {
+    fn wait_for_a_running_or_stopped_child_is_no_busy_loop() {
+        for way in ways() {
+            let mut child = helper_by(way, "wait").spawn().unwrap();
+            let asks = child.pidfd().is_none();
+            is_no_busy_loop(asks, || assert_eq!(child.wait_timeout(WHILE).unwrap(), None));
+            assert!(child.signal(Signal::STOP).unwrap());
+            is_no_busy_loop(asks, || assert_eq!(child.wait_timeout(WHILE).unwrap(), None));
+            assert!(child.signal(Signal::CONT).unwrap());
+            is_no_busy_loop(asks, || assert_eq!(child.wait_timeout(WHILE).unwrap(), None));
+            child.kill().unwrap();
+            assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        }
     }
 }
 
