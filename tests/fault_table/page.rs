@@ -16,6 +16,10 @@ pub const WRITE: &str = "FDSPAWN_WRITE_FAULT_TABLE";
 const HEAD: &str = include_str!("head.md");
 const TAIL: &str = include_str!("libc.md");
 
+/// The calls with which a parent finds in /proc whether its child has executed a program, beside those that all entrances make.
+const LOOK_IN_PROC: [i64; 5] =
+    [libc::SYS_getsid, libc::SYS_openat, libc::SYS_readlink, libc::SYS_read, libc::SYS_statx];
+
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fault-table.md")
 }
@@ -67,6 +71,8 @@ pub fn has_rows_of(table: &Table) {
             .filter(|call| ![libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_sched_yield].contains(call))
             // So it is with a thread that waits for another one.
             .filter(|call| **call != libc::SYS_futex || !table.entrance.has_thread())
+            // A parent asks with `setpgid(2)` whether its child has executed a program. It looks in /proc if the child takes long.
+            .filter(|call| !LOOK_IN_PROC.contains(call) || !rows.contains_key("setpgid"))
             // If one stream is left when the others are at their ends, the library reads it by another call than before.
             .filter(|call| **call != libc::SYS_read || !rows.contains_key("preadv2"))
             .map(|call| calls::name(*call))
