@@ -67,7 +67,7 @@ impl CopyThreads {
         // A filter may refuse the question once. A copy of the process must not wait for threads that it does not have.
         let is_own = || (0..3).any(|_| self.process == Some(ProcessCopy::current()));
         if let Some(over) = self.over.take_if(|_| is_own()) {
-            // The close tells the threads too, if no copy of the process has the write end. A filter may refuse the write, not the close.
+            // A copy of the process may have the write end, so a close alone is not enough. If a filter refuses the write, the close tells them.
             let _ = retry_on_intr(|| rustix::io::write(&over, &[0]));
             drop(over);
             for thread in self.threads.drain(..) {

@@ -64,6 +64,7 @@ pub fn has_rows_of(table: &Table) {
     }
     // With debug assertions, std makes calls of its own.
     if !cfg!(debug_assertions) {
+        let has_looked = rows.contains_key("setpgid") && table.counts.contains_key(&libc::SYS_getsid);
         let missing: Vec<String> = table
             .counts
             .keys()
@@ -72,7 +73,7 @@ pub fn has_rows_of(table: &Table) {
             // So it is with a thread that waits for another one.
             .filter(|call| **call != libc::SYS_futex || !table.entrance.has_thread())
             // A parent asks with `setpgid(2)` whether its child has executed a program. It looks in /proc if the child takes long.
-            .filter(|call| !LOOK_IN_PROC.contains(call) || !rows.contains_key("setpgid"))
+            .filter(|call| !LOOK_IN_PROC.contains(call) || !has_looked)
             // If one stream is left when the others are at their ends, the library reads it by another call than before.
             .filter(|call| **call != libc::SYS_read || !rows.contains_key("preadv2"))
             .map(|call| calls::name(*call))

@@ -19,6 +19,7 @@ mod wait;
 use crate::support::{LAUNCHERS, helper, kernel_is_at_least};
 use fdspawn::{Child, Command, Launcher, Stdio};
 use std::io::{BufRead, BufReader, PipeReader};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -102,6 +103,17 @@ fn was_alive(pid: i32) -> bool {
 /// Whether the kernel tells the status of this child after another part of the process has reaped the child.
 fn is_told_after_reap(child: &Child) -> bool {
     child.pidfd().is_some() && kernel_is_at_least(6, 15)
+}
+
+/// Whether the kernel tells the status of a child that has been reaped (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`).
+fn kernel_has_status(child: &Child) -> bool {
+    const GET_INFO: libc::Ioctl = (3_u64 << 30 | 64 << 16 | 0xff << 8 | 11) as libc::Ioctl;
+    const INFO_EXIT: u64 = 1 << 3;
+    let mut info = [0_u64; 8];
+    info[0] = INFO_EXIT;
+    let Some(pidfd) = child.pidfd() else { return false };
+    // SAFETY: the kernel reads and writes 64 bytes, as the number of the call says.
+    unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, info.as_mut_ptr()) == 0 && info[0] & INFO_EXIT != 0 }
 }
 
 /// Reaps a child as other code of the process does, without the library. Returns the status.
