@@ -151,7 +151,8 @@ fn next(listener: &OwnedFd, over: &io::PipeReader) -> Option<libc::seccomp_notif
         // SAFETY: the kernel reads and writes the structures, and wants them all zeros.
         unsafe {
             assert!(libc::poll(polls.as_mut_ptr(), 2, -1) > 0, "{}", io::Error::last_os_error());
-            if polls[1].revents != 0 {
+            // The thread has ended. Another process may still have a copy of the pipe's end; then the listener tells.
+            if polls[1].revents != 0 || polls[0].revents & libc::POLLIN == 0 {
                 return None;
             }
             let mut request: libc::seccomp_notif = std::mem::zeroed();
