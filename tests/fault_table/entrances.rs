@@ -30,6 +30,8 @@ pub enum What {
     /// The first launch of the process.
     FirstSpawn,
     Spawn,
+    /// A spawn of a function of this process.
+    Function,
     /// A spawn of a program that does not exist.
     SpawnMissing,
     /// The wait for a child that has a pidfd.
@@ -128,6 +130,7 @@ entrances! {
     spawn_fork_attributes: "Spawn by fork with all attributes", Spawn, Fork, attributes: true;
     spawn_fork_no_program: "Spawn by fork of a program that does not exist", SpawnMissing, Fork;
     spawn_hook: "Spawn by fork with a hook", Spawn, Hook, directory_fd: true;
+    spawn_function: "Spawn of a function", Function, Fork;
     spawn_isolated: "Spawn through an `Isolated`", Spawn, Isolated, directory_fd: true;
     status_clone: "`status` by clone", Status, Clone, directory_fd: true;
     status_fork: "`status` by fork", Status, Fork;
@@ -145,6 +148,7 @@ entrances! {
     graph_clone: "`Graph::spawn` of three stages by clone, and `Running::wait`", Line, Clone, directory_fd: true;
     graph_fork: "`Graph::spawn` of three stages by fork, and `Running::wait`", Line, Fork;
     graph_tee: "`Graph::spawn` of a tee and a spool by clone, and `Running::wait`", Tee, Clone;
+    graph_tee_fork: "`Graph::spawn` of a tee and a spool by fork, and `Running::wait`", Tee, Fork;
     exec: "`exec`", Exec, Fork, directory_fd: true;
     exec_no_program: "`exec` of a program that does not exist", ExecMissing, Fork;
     fork_run: "`fork_run`", ForkRun, Fork;
@@ -190,7 +194,7 @@ impl Entrance {
     /// What the program does.
     pub fn talk(&self) -> Talk {
         match self.what {
-            What::FirstSpawn | What::Spawn | What::Wait | What::ForkRun => Talk::Converse,
+            What::FirstSpawn | What::Spawn | What::Function | What::Wait | What::ForkRun => Talk::Converse,
             What::Line | What::Tee => Talk::Converse,
             What::Capture | What::Exchange | What::DrivenExchange | What::Set => Talk::Converse,
             What::EndGroup | What::EndDescendants => Talk::Linger,

@@ -75,9 +75,16 @@ fn command(
         What::Status => program::LINK.into(),
         _ => std::env::current_exe().unwrap(),
     };
-    let mut command = Command::new(program);
+    let mut command = if entrance.what == What::Function {
+        // SAFETY: the process has one thread, and the function uses the descriptors of the plan only.
+        unsafe { Command::function("function", move || in_child(talk, surroundings)) }
+    } else {
+        let mut command = Command::new(program);
+        command.args(program_arguments(talk, &surroundings.directory));
+        command
+    };
     let (map, slot) = map(entrance, surroundings);
-    command.args(program_arguments(talk, &surroundings.directory)).fd_map(map);
+    command.fd_map(map);
     command.launcher(if entrance.way == Way::Fork { Launcher::Fork } else { Launcher::Auto });
     if entrance.what == What::EndGroup {
         command.process_group(0);
@@ -328,11 +335,14 @@ fn fork_run(entrance: &Entrance, surroundings: &'static Surroundings) -> Result<
     unsafe { fdspawn::fork_run(&mut warm, || 0) }.unwrap().wait().unwrap();
     let (mut map, slot) = map(entrance, surroundings);
     map.fd(7, moved(MOVED));
-    let function = || {
-        mark_only(Mark::Function);
-        program::run(entrance.talk(), &surroundings.directory)
-    };
+    let function = || in_child(entrance.talk(), surroundings);
     // SAFETY: the process has one thread, and the function uses the descriptors of the plan only.
     let result = between_marks(|| unsafe { fdspawn::fork_run(&mut map, function) });
     result.map(|result| result.map_or_else(error, |child| end(child, slot)))
+}
+
+/// The function of a forked child.
+fn in_child(talk: Talk, surroundings: &Surroundings) -> i32 {
+    mark_only(Mark::Function);
+    program::run(talk, &surroundings.directory)
 }
