@@ -6,8 +6,9 @@ use super::reap::Reaped;
 use super::spawned::{Spawned, WaitError};
 use super::watched::WatchedChild;
 use crate::error::{Error, Failure, Result, Subject};
-use crate::flow::{FlowError, Flows, Keep, KeptBytes, NoChildren, Sink};
+use crate::flow::{Flow, FlowError, Flows, Keep, KeptBytes, NoChildren, Sink};
 use std::io::PipeReader;
+use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Output};
 
 /// Waits for the end of a child whose handle the library keeps, as `Child::wait` does. Meanwhile it reads the pipes of standard output and
@@ -34,16 +35,20 @@ fn discard_until_end(spawned: &Spawned, mut ends: ParentEnds) -> Result<()> {
 /// does.
 pub(crate) fn output_of(spawned: &mut Spawned, ends: &mut ParentEnds) -> Result<Output> {
     drop(ends.stdin.take());
-    let read = read_output(spawned, std::mem::take(ends));
+    let read = read_output(spawned, std::mem::take(ends), Flows::drain_pipe);
     let status = status_of_end(spawned)?;
     read.map(|[stdout, stderr]| Output { status, stdout, stderr })
 }
 
 /// Reads standard output and standard error to end-of-file. Meanwhile it reads the ends of slots, so that the child does not wait for a
-/// reader, and drops those bytes.
-pub(super) fn read_output(spawned: &Spawned, mut ends: ParentEnds) -> Result<[Vec<u8>; 2]> {
+/// reader, and drops those bytes. `drain` is [`Flows::drain_pipe`] only if the caller of the library cannot have replaced an end.
+pub(super) fn read_output<'a>(
+    spawned: &Spawned,
+    mut ends: ParentEnds,
+    drain: impl Fn(&mut Flows<'a>, OwnedFd, Sink<'a>) -> Flow,
+) -> Result<[Vec<u8>; 2]> {
     let mut flows = Flows::new();
-    let mut keep = |pipe: PipeReader| flows.drain(pipe.into(), Sink::Keep(KeptBytes::new(Keep::All)));
+    let mut keep = |pipe: PipeReader| drain(&mut flows, pipe.into(), Sink::Keep(KeptBytes::new(Keep::All)));
     let kept = [ends.stdout.take().map(&mut keep), ends.stderr.take().map(&mut keep)];
     let has_slots = discard_slots(&mut flows, ends);
     let mut read = flows.run(&mut NoChildren, None).map(drop);

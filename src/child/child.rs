@@ -14,6 +14,7 @@ use super::spawned::Spawned;
 use super::usage::Usage;
 use crate::command::Slot;
 use crate::error::{Error, Failure, Result, Subject};
+use crate::flow::Flows;
 use crate::plan::{OnDrop, Teardown};
 use crate::platform::Launcher;
 use rustix::process::Signal;
@@ -64,11 +65,6 @@ impl Child {
     /// slot belongs to another command.
     pub fn take<T: Handle>(&mut self, slot: Slot<T>) -> Option<T> {
         self.ends.take(slot)
-    }
-
-    /// Whether the parent has an end of a pipe or socket of the child.
-    pub(crate) fn has_ends(&self) -> bool {
-        self.stdin.is_some() || self.stdout.is_some() || self.stderr.is_some() || self.ends.has_any()
     }
 
     /// Takes all ends of slots that the caller has not taken.
@@ -404,7 +400,7 @@ impl Child {
         drop(self.stdin.take());
         let mut ends = std::mem::take(&mut self.ends);
         (ends.stdout, ends.stderr) = (self.stdout.take(), self.stderr.take());
-        let read = read_output(&self.process, ends);
+        let read = read_output(&self.process, ends, Flows::drain);
         let status = self.wait()?;
         read.map(|[stdout, stderr]| Output { status, stdout, stderr })
     }

@@ -76,9 +76,9 @@ pub(super) enum Progress {
 }
 
 impl<'a> Drain<'a> {
-    pub(super) fn new(from: OwnedFd, sink: Sink<'a>) -> Self {
+    pub(super) fn new(from: StreamReader, sink: Sink<'a>) -> Self {
         let lines = if let Sink::Lines { longest, .. } = sink { Some(Lines::new(longest)) } else { None };
-        Self { from: Some(StreamReader::new(from)), sink, lines, piece: Vec::new(), copies: Vec::new(), moved: 0 }
+        Self { from: Some(from), sink, lines, piece: Vec::new(), copies: Vec::new(), moved: 0 }
     }
 
     /// Writes to this descriptor, too, what is read from now on.

@@ -61,6 +61,11 @@ impl StreamReader {
         Self { fd: fd.into(), has_nowait: true, has_messages: None, refusals: Refusals::default() }
     }
 
+    /// The reader of a pipe that the library has made, so that there is no question what it is.
+    pub(super) fn of_pipe(pipe: OwnedFd) -> Self {
+        Self { has_messages: Some(false), ..Self::new(pipe) }
+    }
+
     /// Reads at most `most` bytes to the end of a vector, which has unused capacity. `is_ready` says that the last `poll(2)` has reported a
     /// descriptor of the stream readable.
     pub(super) fn read(&mut self, bytes: &mut Vec<u8>, most: usize, is_ready: bool) -> Result<Got, Errno> {

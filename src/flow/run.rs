@@ -5,6 +5,7 @@ use super::failure::{FlowError, StreamCall};
 use super::feed::{Feed, FlowSource, Ready};
 use super::keep::KeptBytes;
 use super::looks::Looks;
+use super::reader::StreamReader;
 use super::stop::{Flow, Stop};
 use super::watch::{Lookout, Watch};
 use crate::driven::SetPlace;
@@ -89,12 +90,17 @@ impl<'a> Flows<'a> {
     }
 
     pub(crate) fn drain(&mut self, from: OwnedFd, sink: Sink<'a>) -> Flow {
-        self.add(Stream::Drain(Drain::new(from, sink)), true)
+        self.add(Stream::Drain(Drain::new(StreamReader::new(from), sink)), true)
+    }
+
+    /// [`Flows::drain`] of a pipe that the library has made.
+    pub(crate) fn drain_pipe(&mut self, pipe: OwnedFd, sink: Sink<'a>) -> Flow {
+        self.add(Stream::Drain(Drain::new(StreamReader::of_pipe(pipe), sink)), true)
     }
 
     /// Reads a descriptor while other streams are moved, so that no process waits for a reader. No run waits for its end.
     pub(crate) fn discard(&mut self, from: OwnedFd) {
-        self.add(Stream::Drain(Drain::new(from, Sink::Discard)), false);
+        self.add(Stream::Drain(Drain::new(StreamReader::new(from), Sink::Discard)), false);
     }
 
     /// Writes what a drain reads to this descriptor, too. False if the flow is no drain of this exchange.

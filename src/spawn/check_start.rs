@@ -2,9 +2,8 @@
 
 use super::attributes::check;
 use super::buffers::{Buffers, with_buffers};
-use super::defaults::Defaults;
 use super::interpreter::{AS_EXEC_DOES, diagnose};
-use super::resolve::resolve;
+use super::resolve::resolve_for_check;
 use super::search::is_searched;
 use super::start::join_failure;
 use super::{lent, strings};
@@ -13,19 +12,38 @@ use crate::error::{Failure, Problem, Result};
 use crate::launch::{Method, Mode, known_missing};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+
+/// Which files this process may execute, so that the checks of many commands look at each file once.
+#[derive(Debug, Default)]
+pub(crate) struct ProgramLooks {
+    /// The paths that a check has looked at from this process's working directory.
+    looks: BTreeMap<PathBuf, std::result::Result<(), Errno>>,
+}
+
+impl ProgramLooks {
+    fn may_execute(&mut self, path: &Path) -> std::result::Result<(), Errno> {
+        if let Some(&known) = self.looks.get(path) {
+            return known;
+        }
+        let look = may_execute(CWD, path);
+        self.looks.insert(path.to_owned(), look);
+        look
+    }
+}
 
 impl Command<'_> {
     /// Checks the command as a spawn would, and looks whether its program is there. It opens and starts nothing.
     ///
     /// A success is no promise: files come and go, and some errors are the child's alone.
-    pub(crate) fn check_start(&self) -> Result<()> {
-        self.try_check_start().map_err(|problem| self.spawn_error(problem))
+    pub(crate) fn check_start(&self, looks: &mut ProgramLooks) -> Result<()> {
+        self.try_check_start(looks).map_err(|problem| self.spawn_error(problem))
     }
 
-    fn try_check_start(&self) -> std::result::Result<(), Problem> {
+    fn try_check_start(&self, looks: &mut ProgramLooks) -> std::result::Result<(), Problem> {
         let missing = self.fd_map.missing | known_missing();
         let method = Method::choose(self.launcher, super::attributes::needs(self)?, missing)?;
         if let Some(group) = self.settings.get().and_then(|settings| settings.group) {
@@ -36,13 +54,13 @@ impl Command<'_> {
             strings::build(self, buffers)?;
             let Buffers { plan, .. } = &mut *buffers;
             plan.rest = self.fd_map.rest;
-            resolve(&self.fd_map, &Defaults::INHERIT, plan)?;
-            self.look_up(buffers)
+            resolve_for_check(&self.fd_map, plan)?;
+            self.look_up(buffers, looks)
         })
     }
 
     /// Looks whether one of the paths that the child tries is a file that this process may execute.
-    fn look_up(&self, buffers: &Buffers) -> std::result::Result<(), Problem> {
+    fn look_up(&self, buffers: &Buffers, looks: &mut ProgramLooks) -> std::result::Result<(), Problem> {
         let settings = self.settings.get();
         let is_other_view = settings.is_some_and(|settings| {
             settings.root.is_some() || settings.plain.uid.is_some() || settings.plain.gid.is_some()
@@ -61,9 +79,9 @@ impl Command<'_> {
         let program = self.get_program();
         let candidates = settings.and_then(|settings| settings.programs.as_ref());
         let looked = match candidates {
-            Some(candidates) => self.look_at(&mut candidates.iter(), true),
-            None if is_searched(program) => self.look_at(&mut buffers.paths.iter(), true),
-            None => self.look_at(&mut [program].into_iter(), false),
+            Some(candidates) => self.look_at(&mut candidates.iter(), true, looks),
+            None if is_searched(program) => self.look_at(&mut buffers.paths.iter(), true, looks),
+            None => self.look_at(&mut [program].into_iter(), false, looks),
         };
         looked.map_err(|(errno, path)| {
             let mut problem = Problem::system(Failure::Exec, errno);
@@ -77,10 +95,11 @@ impl Command<'_> {
         &self,
         paths: &mut dyn Iterator<Item = &OsStr>,
         is_search: bool,
+        looks: &mut ProgramLooks,
     ) -> std::result::Result<(), (Errno, Option<PathBuf>)> {
         let (mut kept, mut first_file) = ((Errno::NOENT, None), None);
         for path in paths.map(Path::new) {
-            let Err(errno) = self.may_execute(path) else { return Ok(()) };
+            let Err(errno) = self.may_execute(path, looks) else { return Ok(()) };
             match errno {
                 Errno::NOENT | Errno::NOTDIR if is_search => {}
                 Errno::NOENT | Errno::NOTDIR => kept.0 = errno,
@@ -106,9 +125,9 @@ impl Command<'_> {
         }
     }
 
-    fn may_execute(&self, path: &Path) -> std::result::Result<(), Errno> {
+    fn may_execute(&self, path: &Path, looks: &mut ProgramLooks) -> std::result::Result<(), Errno> {
         match &self.directory {
-            Directory::Inherit => may_execute(CWD, path),
+            Directory::Inherit => looks.may_execute(path),
             Directory::Path(directory) => may_execute(CWD, &Path::new(directory.first()).join(path)),
             Directory::Fd(directory) => may_execute(directory.as_fd(), path),
         }

@@ -31,6 +31,7 @@ mod strings;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "via_isolated_unsupported.rs")]
 mod via_isolated;
 
+pub(crate) use self::check_start::ProgramLooks;
 pub(crate) use self::defaults::StreamDefault;
 pub use self::explanation::Explanation;
 pub use self::fork_run::fork_run;
