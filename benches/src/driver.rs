@@ -1,6 +1,7 @@
 //! Measures a part: starts the workers of all states, and measures the cases of all states in turn.
 //!
-//! Each state has a worker process of its own, so that no state influences another. The driver measures all states
+//! Each state has a worker process of its own, so that no state influences another. If some cases of a part start threads, they have a second
+//! worker, since a thread changes what the other cases do. The driver measures all states
 //! during the same period, so that a change of the machine's speed affects all of them alike. Only one worker measures
 //! at a time; the other workers wait for a request. If a part has one state only, the driver starts several workers in
 //! this state, because the random memory layout of a process changes the speed of a spawn by about one percent.
@@ -34,7 +35,11 @@ pub fn measure(part: &Part, quick: bool, files: &Files, progress: &Progress) -> 
     let (outcome, remarks) = match part.subject {
         Subject::Times { work, points, set } => {
             let share = TimeShare::new(work.is_prepared_each_time());
-            let mut run = PartRun::start(part, cases(work, set), points, share, remarks(work, set), files)?;
+            let cases = cases(work, set);
+            let has_threads: Vec<bool> = cases.iter().map(|case| case.starts_threads(work)).collect();
+            let mut run =
+                PartRun { cases, points, workers: Vec::new(), pairs: Vec::new(), remarks: remarks(work, set) };
+            run.start(part, &has_threads, &share, files)?;
             if matches!(work, Work::Line | Work::Tee) {
                 run.remarks.push(format!("Each run moves {} MiB.", files.graph_size() >> 20));
             }
@@ -77,42 +82,38 @@ struct Pair {
 }
 
 impl PartRun {
-    fn start(
-        part: &Part,
-        cases: Vec<Case>,
-        points: &'static [Point],
-        share: TimeShare,
-        remarks: Vec<String>,
-        files: &Files,
-    ) -> io::Result<Self> {
-        let mut run = Self { cases, points, workers: Vec::new(), pairs: Vec::new(), remarks };
-        let copies = if points.len() == 1 && part.timed == Timed::Spawn { COPIES } else { 1 };
-        for (index, point) in points.iter().enumerate() {
-            for _ in 0..copies {
+    /// Starts the workers. `has_threads` says for each case whether it may start a thread.
+    fn start(&mut self, part: &Part, has_threads: &[bool], share: &TimeShare, files: &Files) -> io::Result<()> {
+        let copies = if self.points.len() == 1 && part.timed == Timed::Spawn { COPIES } else { 1 };
+        let groups =
+            [false, true].map(|threads| (0..has_threads.len()).filter(|&case| has_threads[case] == threads).collect());
+        let groups: Vec<Vec<usize>> = groups.into_iter().filter(|group: &Vec<usize>| !group.is_empty()).collect();
+        for (index, point) in self.points.iter().enumerate() {
+            for group in groups.iter().cycle().take(copies * groups.len()) {
                 let mut worker = Worker::start(part, index, files, files.environment(&point.state)?)?;
                 match worker.reply()? {
-                    Reply::Ready => run.add(index, worker, &share),
+                    Reply::Ready => self.add(index, worker, group, share),
                     Reply::Skipped(reason) => {
                         worker.end()?;
-                        run.remarks.push(format!("\"{}\" is left out: {reason}.", point.label));
+                        self.remarks.push(format!("\"{}\" is left out: {reason}.", point.label));
                         break;
                     }
                     other => return Err(unexpected(&other)),
                 }
             }
         }
-        Ok(run)
+        Ok(())
     }
 
-    /// Adds a worker that is ready, with a pair for each case.
-    fn add(&mut self, point: usize, worker: Worker, share: &TimeShare) {
+    /// Adds a worker that is ready, with a pair for each of these cases.
+    fn add(&mut self, point: usize, worker: Worker, cases: &[usize], share: &TimeShare) {
         let worker = {
             self.workers.push(worker);
             self.workers.len() - 1
         };
         let (share, times, processor_times) = (share.clone(), Vec::new(), Vec::new());
         let empty = Pair { point, worker, case: 0, share, times, processor_times, memory: None, failed: false };
-        self.pairs.extend((0..self.cases.len()).map(|case| Pair { case, ..empty.clone() }));
+        self.pairs.extend(cases.iter().map(|&case| Pair { case, ..empty.clone() }));
     }
 
     /// Measures the memory of each pair, before the worker has measured any time.

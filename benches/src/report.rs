@@ -23,9 +23,9 @@ pub fn markdown(results: &Results) -> String {
          The tables show medians and, in parentheses, the quartiles. The benchmark measured all cases of a part in\n\
          one run: in each round it measured a block of spawns of each case in each state of the parent, in an\n\
          order that differs from round to round. The first spawns of a block are not part of the results. Each\n\
-         state of the parent has a process of its own; if a part has only one state, five processes are in this\n\
-         state. The parent has one thread and may use one processor, unless a part says otherwise. Some parts measure\n\
-         something else than such a spawn, as they say.\n",
+         state of the parent has a process of its own, and a second one for the cases that start threads; if a part\n\
+         has only one state, there are five of each. The parent has one thread and may use one processor, unless a\n\
+         part says otherwise. Some parts measure something else than such a spawn, as they say.\n",
     );
     if results.quick {
         text.push_str("\n**This was a quick run: the numbers are less exact than those of a full run.**\n");

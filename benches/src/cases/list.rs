@@ -66,6 +66,15 @@ pub struct Case {
     pub make: fn(&Job) -> io::Result<Spawn>,
 }
 
+impl Case {
+    /// Whether the case may start a thread for this work, in the process that measures it. For the rest of its life, such a process is no
+    /// longer one with a single thread: the library copies the environment there.
+    pub fn starts_threads(&self, work: Work) -> bool {
+        matches!(self.name, TOKIO | PROCESSKIT | THREADS)
+            || self.name == DUCT && matches!(work, Work::Output | Work::Collect | Work::Feed)
+    }
+}
+
 /// The cases of a set that can do this work. The first one is the raw limit.
 pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
     let case = |name, make| Case { name, make };
