@@ -67,6 +67,11 @@ impl Child {
         self.ends.take(slot)
     }
 
+    /// Whether the parent has an end of a pipe or socket of the child.
+    pub(crate) fn has_ends(&self) -> bool {
+        self.stdin.is_some() || self.stdout.is_some() || self.stderr.is_some() || self.ends.has_any()
+    }
+
     /// Takes all ends of slots that the caller has not taken.
     pub(crate) fn take_slots(&mut self) -> Vec<(u64, ParentEnd)> {
         std::mem::take(&mut self.ends.slots)

@@ -40,6 +40,11 @@ pub(crate) struct ParentEnds {
 }
 
 impl ParentEnds {
+    /// Whether there is an end.
+    pub(crate) fn has_any(&self) -> bool {
+        self.stdin.is_some() || self.stdout.is_some() || self.stderr.is_some() || !self.slots.is_empty()
+    }
+
     /// The numbers of all ends.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = RawFd> {
         let readers = [&self.stdout, &self.stderr].into_iter().flatten().map(AsRawFd::as_raw_fd);

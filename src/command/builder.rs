@@ -348,8 +348,7 @@ impl<'fd> Command<'fd> {
     /// wait for the child's end, and `wait` and `kill` name the child by its process id. If another part of the process reaps the child,
     /// the kernel may give that id to another process, to which `kill` would then send its signal.
     ///
-    /// [`Command::status`], [`Command::output`], and [`Graph::status`](crate::Graph::status) if this process has no end of a stage, make no
-    /// pidfd in any case.
+    /// [`Command::status`] and [`Command::output`] make no pidfd in any case.
     ///
     /// [`Child`]: crate::Child
     ///

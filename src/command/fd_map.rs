@@ -308,12 +308,6 @@ impl<'fd> FdMap<'fd> {
         self.entries.iter().any(|entry| entry.target == target)
     }
 
-    /// Whether a spawn gives this process an end of a pipe or of a pair of sockets.
-    pub(crate) fn has_ends(&self) -> bool {
-        let is_end = |source: &Source<'_>| matches!(source, Source::Opened(Opened::Piped | Opened::Slot { .. }));
-        self.entries.iter().any(|entry| is_end(&entry.source))
-    }
-
     /// Adds the end of a link of a graph, which is open until [`FdMap::remove_links`].
     pub(crate) fn add_link(&mut self, target: RawFd, number: RawFd) {
         let source = Source::Given(Given::Link(number));

@@ -222,7 +222,7 @@ impl Graph<'_> {
     pub fn capture(&mut self, capture: &Capture<'_>) -> Result<GraphCaptured> {
         let deadline = capture.timeout.and_then(|time| Instant::now().checked_add(time));
         let has_input = capture.input.is_some();
-        let started = self.start(true, |index, count| {
+        let started = self.start(|index, count| {
             let input = if index == 0 && has_input { StreamDefault::Piped } else { StreamDefault::Null };
             let output = if index + 1 == count { StreamDefault::Piped } else { StreamDefault::Inherit };
             [input, output, StreamDefault::Piped]

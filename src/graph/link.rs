@@ -64,11 +64,6 @@ impl GraphLink {
         matches!(self.slot, Some(OutsideEnd::Writer(_)))
     }
 
-    /// Whether the caller has an end.
-    pub(super) fn has_callers_end(&self) -> bool {
-        self.slot.is_some() && !self.has_copier()
-    }
-
     /// Whether the thread of a tee or a spool has an end.
     pub(super) fn has_copier(&self) -> bool {
         matches!(self.slot, Some(OutsideEnd::CopyReader | OutsideEnd::CopyWriter))

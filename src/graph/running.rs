@@ -56,7 +56,7 @@ impl Graph<'_> {
     /// error names. No stage is left then, and the commands can be used again, but for descriptors that were moved into those that had been
     /// started.
     pub fn spawn(&mut self) -> Result<Running> {
-        let started = self.start(true, |_, _| [StreamDefault::Inherit; 3])?;
+        let started = self.start(|_, _| [StreamDefault::Inherit; 3])?;
         Ok(Running::new(self, started))
     }
 }

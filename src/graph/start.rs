@@ -25,16 +25,10 @@ pub(super) type StreamDefaults = [StreamDefault; 3];
 
 impl Graph<'_> {
     /// Starts all stages. `defaults` says what a standard stream of a stage is that neither the stage's command nor a link connects.
-    ///
-    /// Without `needs_handles` the caller only waits for each stage, so that no stage needs a pidfd, which takes a tenth of the time.
-    pub(super) fn start(
-        &mut self,
-        needs_handles: bool,
-        defaults: impl Fn(usize, usize) -> StreamDefaults,
-    ) -> Result<StartedGraph> {
+    pub(super) fn start(&mut self, defaults: impl Fn(usize, usize) -> StreamDefaults) -> Result<StartedGraph> {
         let refused = |refusal| Error::new(Subject::Graph, Failure::Graph(refusal), None);
         self.refusal().map_err(refused)?;
-        let prepared = GraphStart::new(self, needs_handles);
+        let prepared = GraphStart::new(self);
         let mut looks = ProgramLooks::default();
         for index in 0..self.stages.len() {
             self.check_stage(index, &prepared, &mut looks)?;
@@ -68,9 +62,9 @@ impl Graph<'_> {
 
     /// Checks a stage with all ends of its links, of which none is open.
     fn check_stage(&mut self, index: usize, prepared: &GraphStart, looks: &mut ProgramLooks) -> Result<()> {
-        let linked = Linked::new(&mut self.stages[index].command, prepared);
-        prepared.ends[index].iter().for_each(|end| linked.command.fd_map.expect_link(end.target));
-        let checked = linked.command.check_start(looks);
+        let linked = Linked::new(&mut self.stages[index].command, prepared.environment.as_ref());
+        prepared.ends[index].iter().for_each(|end| linked.0.fd_map.expect_link(end.target));
+        let checked = linked.0.check_start(looks);
         drop(linked);
         checked.map_err(|error| of_stage(error, index, &self.stages[index].command))
     }
@@ -84,13 +78,13 @@ impl Graph<'_> {
         defaults: &StreamDefaults,
     ) -> Result<Child> {
         let on_drop = self.on_drop.clone();
-        let linked = Linked::new(&mut self.stages[index].command, prepared);
+        let linked = Linked::new(&mut self.stages[index].command, prepared.environment.as_ref());
         for end in &prepared.ends[index] {
             if let Some(number) = links.number(end.link, end.side) {
-                linked.command.fd_map.add_link(end.target, number);
+                linked.0.fd_map.add_link(end.target, number);
             }
         }
-        let child = linked.command.spawn_with_streams(defaults, on_drop);
+        let child = linked.0.spawn_with_streams(defaults, on_drop);
         drop(linked);
         child.map_err(|error| of_stage(error, index, &self.stages[index].command))
     }
@@ -116,7 +110,6 @@ struct GraphStart {
     ends: Vec<Vec<StageLinkEnd>>,
     /// This process's environment, if a stage gets it: one copy for all stages.
     environment: Option<Environment>,
-    needs_handles: bool,
 }
 
 /// An end of a link that a stage has.
@@ -127,14 +120,14 @@ struct StageLinkEnd {
 }
 
 impl GraphStart {
-    fn new(graph: &Graph<'_>, needs_handles: bool) -> Self {
+    fn new(graph: &Graph<'_>) -> Self {
         let mut ends: Vec<Vec<StageLinkEnd>> = graph.stages.iter().map(|_| Vec::new()).collect();
         for (link, each) in graph.links.iter().enumerate() {
             each.ends().for_each(|(end, side)| ends[end.stage.index].push(StageLinkEnd { target: end.fd, link, side }));
         }
         let gets_parents = |stage: &StageCommand<'_>| shares_environment(&stage.command);
         let environment = graph.stages.iter().any(gets_parents).then(Environment::capture);
-        Self { ends, environment, needs_handles }
+        Self { ends, environment }
     }
 }
 
@@ -145,28 +138,21 @@ fn shares_environment(command: &Command<'_>) -> bool {
 }
 
 /// A command during the start of its graph. The drop takes out what the start has added to it.
-struct Linked<'a, 'fd> {
-    command: &'a mut Command<'fd>,
-    pidfd: bool,
-}
+struct Linked<'a, 'fd>(&'a mut Command<'fd>);
 
 impl<'a, 'fd> Linked<'a, 'fd> {
-    fn new(command: &'a mut Command<'fd>, prepared: &GraphStart) -> Self {
+    fn new(command: &'a mut Command<'fd>, environment: Option<&Environment>) -> Self {
         if shares_environment(command) {
-            command.environment.set_parents(prepared.environment.clone());
+            command.environment.set_parents(environment.cloned());
         }
-        let pidfd = command.pidfd;
-        // A member of a group is known by its pidfd.
-        command.pidfd &= prepared.needs_handles || command.settings.get().is_some();
-        Self { command, pidfd }
+        Self(command)
     }
 }
 
 impl Drop for Linked<'_, '_> {
     fn drop(&mut self) {
-        self.command.pidfd = self.pidfd;
-        self.command.fd_map.remove_links();
-        self.command.environment.set_parents(None);
+        self.0.fd_map.remove_links();
+        self.0.environment.set_parents(None);
     }
 }
 

@@ -2,26 +2,22 @@
 
 use super::form::GraphForm;
 use super::graph::Graph;
-use super::link::GraphLink;
 use super::running::Running;
 use super::start::StartedGraph;
 use super::statuses::Statuses;
+use crate::child::Child;
 use crate::error::Result;
 use crate::spawn::StreamDefault;
 
 impl Graph<'_> {
     /// Starts all stages and waits for them. Meanwhile it reads the ends of slots, and drops the bytes.
     ///
-    /// If this process has no end, the stages have no pidfds, as with [`Command::status`](crate::Command::status).
-    ///
     /// # Errors
     ///
     /// Those of [`Graph::spawn`] and [`Running::wait`](crate::Running::wait).
     pub fn status(&mut self) -> Result<Statuses> {
-        let has_ends = self.links.iter().any(GraphLink::has_callers_end)
-            || self.stages.iter().any(|stage| stage.command.fd_map.has_ends());
-        let started = self.start(has_ends, |_, _| [StreamDefault::Inherit; 3])?;
-        if has_ends {
+        let started = self.start(|_, _| [StreamDefault::Inherit; 3])?;
+        if started.ends.has_any() || started.children.iter().any(Child::has_ends) {
             return Running::new(self, started).wait_and_discard();
         }
         wait_for_each(GraphForm::new(self), started)

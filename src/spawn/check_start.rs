@@ -2,8 +2,9 @@
 
 use super::attributes::check;
 use super::buffers::{Buffers, with_buffers};
+use super::defaults::Defaults;
 use super::interpreter::{AS_EXEC_DOES, diagnose};
-use super::resolve::resolve_for_check;
+use super::resolve::resolve;
 use super::search::is_searched;
 use super::start::join_failure;
 use super::{lent, strings};
@@ -13,25 +14,34 @@ use crate::launch::{Method, Mode, known_missing};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-/// Which files this process may execute, so that the checks of many commands look at each file once.
+/// What looks at files have found, so that the checks of many commands look at each file once.
 #[derive(Debug, Default)]
 pub(crate) struct ProgramLooks {
-    /// The paths that a check has looked at from this process's working directory.
-    looks: BTreeMap<PathBuf, std::result::Result<(), Errno>>,
+    /// By the path from this process's working directory, and whether the file is executed or only looked for. A path is a string here: with
+    /// and without a `/` at its end it is not the same.
+    looks: BTreeMap<(OsString, bool), std::result::Result<(), Errno>>,
 }
 
 impl ProgramLooks {
     fn may_execute(&mut self, path: &Path) -> std::result::Result<(), Errno> {
-        if let Some(&known) = self.looks.get(path) {
-            return known;
-        }
-        let look = may_execute(CWD, path);
-        self.looks.insert(path.to_owned(), look);
-        look
+        self.look(path, true, || may_execute(CWD, path))
+    }
+
+    fn exists(&mut self, path: &Path) -> bool {
+        self.look(path, false, || exists(CWD, path)).is_ok()
+    }
+
+    fn look(
+        &mut self,
+        path: &Path,
+        is_executed: bool,
+        look: impl FnOnce() -> std::result::Result<(), Errno>,
+    ) -> std::result::Result<(), Errno> {
+        *self.looks.entry((path.as_os_str().to_owned(), is_executed)).or_insert_with(look)
     }
 }
 
@@ -54,7 +64,7 @@ impl Command<'_> {
             strings::build(self, buffers)?;
             let Buffers { plan, .. } = &mut *buffers;
             plan.rest = self.fd_map.rest;
-            resolve_for_check(&self.fd_map, plan)?;
+            resolve(&self.fd_map, &Defaults::INHERIT, plan)?;
             self.look_up(buffers, looks)
         })
     }
@@ -109,19 +119,18 @@ impl Command<'_> {
                 Errno::ACCESS | Errno::LOOP | Errno::NAMETOOLONG => {}
                 _ => return Ok(()), // Only the child finds out.
             }
-            if first_file.is_none() && self.is_there(path) {
+            if first_file.is_none() && self.is_there(path, looks) {
                 first_file = Some((errno, Some(path.to_owned())));
             }
         }
         Err(first_file.unwrap_or(kept))
     }
 
-    fn is_there(&self, path: &Path) -> bool {
-        let exists = |directory, path: &Path| accessat(directory, path, Access::EXISTS, AtFlags::empty()).is_ok();
+    fn is_there(&self, path: &Path, looks: &mut ProgramLooks) -> bool {
         match &self.directory {
-            Directory::Inherit => exists(CWD, path),
-            Directory::Path(directory) => exists(CWD, &Path::new(directory.first()).join(path)),
-            Directory::Fd(directory) => exists(directory.as_fd(), path),
+            Directory::Inherit => looks.exists(path),
+            Directory::Path(directory) => exists(CWD, &Path::new(directory.first()).join(path)).is_ok(),
+            Directory::Fd(directory) => exists(directory.as_fd(), path).is_ok(),
         }
     }
 
@@ -137,4 +146,8 @@ impl Command<'_> {
 /// Whether this process may execute a file, or search a directory.
 fn may_execute(directory: BorrowedFd<'_>, path: &Path) -> std::result::Result<(), Errno> {
     accessat(directory, path, Access::EXEC_OK, AS_EXEC_DOES)
+}
+
+fn exists(directory: BorrowedFd<'_>, path: &Path) -> std::result::Result<(), Errno> {
+    accessat(directory, path, Access::EXISTS, AtFlags::empty())
 }

@@ -16,15 +16,6 @@ pub(super) fn resolve(map: &FdMap<'_>, defaults: &Defaults, plan: &mut Plan) -> 
     resolve_entries(map.entries(&defaults.0), map.not_inherited, plan)
 }
 
-/// [`resolve`] for a check before the start. It does not ask whether standard streams that the child inherits are open, since no answer is an
-/// error.
-pub(super) fn resolve_for_check(map: &FdMap<'_>, plan: &mut Plan) -> Result<(), Problem> {
-    add_mappings(map.entries(&Defaults::INHERIT.0), map.not_inherited, plan)?;
-    let is_needless = |each: &Mapping| each.origin == Origin::Inherited && (0..=2).contains(&each.source);
-    plan.mappings.iter_mut().filter(|each| !is_needless(each)).try_for_each(check_source)?;
-    Ok(refuse_beyond_limit(plan)?)
-}
-
 /// [`resolve`] for targets and sources that are sorted by target.
 #[inline]
 pub(super) fn resolve_entries<'a, 'fd: 'a>(
@@ -32,18 +23,6 @@ pub(super) fn resolve_entries<'a, 'fd: 'a>(
     not_inherited: NotInherited,
     plan: &mut Plan,
 ) -> Result<(), Problem> {
-    add_mappings(entries, not_inherited, plan)?;
-    plan.mappings.iter_mut().try_for_each(check_source)?;
-    Ok(refuse_beyond_limit(plan)?)
-}
-
-/// Adds the mappings of targets and sources that are sorted by target, and refuses contradictions.
-#[inline]
-fn add_mappings<'a, 'fd: 'a>(
-    entries: impl Iterator<Item = (RawFd, &'a Source<'fd>)>,
-    not_inherited: NotInherited,
-    plan: &mut Plan,
-) -> Result<(), Refusal> {
     not_inherited.check()?;
     for (target, source) in entries {
         plan.mappings.push(source.mapping(target, not_inherited)?);
@@ -52,6 +31,8 @@ fn add_mappings<'a, 'fd: 'a>(
     if plan.mappings.iter().any(|mapping| mapping.origin == Origin::Closed) {
         move_closed(plan);
     }
+    plan.mappings.iter_mut().filter(|mapping| mapping.source != NO_SOURCE).try_for_each(check_source)?;
+    refuse_beyond_limit(plan)?;
     Ok(())
 }
 
@@ -68,12 +49,9 @@ fn move_closed(plan: &mut Plan) {
     });
 }
 
-/// Checks that a source that the parent has is open, and whether it has close-on-exec set.
+/// Checks that a source is open, and whether it has close-on-exec set.
 fn check_source(mapping: &mut Mapping) -> Result<(), Problem> {
     let Mapping { target, source, origin, .. } = *mapping;
-    if source == NO_SOURCE {
-        return Ok(());
-    }
     if origin == Origin::Link {
         mapping.close_on_exec = true; // The graph has opened it so, and closes it after the launch.
         return Ok(());

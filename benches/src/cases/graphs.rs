@@ -2,6 +2,7 @@
 
 use super::list::{
     BASH, COPY, Case, DASH, DUCT, LARGE_PIPES, LIBRARY, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, SUBPROCESS,
+    WITH_PIDFDS,
 };
 use super::{line, tee};
 
@@ -26,6 +27,7 @@ pub fn stages() -> Vec<Case> {
     vec![
         case(RAW, line::raw),
         case(SAME_WORK, line::same_work),
+        case(WITH_PIDFDS, line::with_pidfds),
         case(LIBRARY, line::graph),
         case(SHARED_ENVIRONMENT, line::shared_environment),
         case(STD, line::std),
@@ -55,7 +57,8 @@ pub const LINE: &[&str] = &[
 
 pub const STAGES: &[&str] = &[
     "raw limit: for each stage pipe2, clone3 with CLONE_VM and CLONE_VFORK, dup2 and execve, and at last waitid for each.",
-    "raw, same work: each child also closes all other descriptors with close_range.",
+    "raw, same work: each child also closes all other descriptors with close_range. raw, same work, pidfds: clone3 also makes a pidfd for each \
+     child (CLONE_PIDFD), which is closed after the waits. The library has one for each stage.",
     PEERS,
 ];
 

@@ -55,23 +55,32 @@ impl Line {
 
 /// Only the pipes, clone3, `dup2(2)`, execve and waitid. The pipes have close-on-exec set.
 pub fn raw(job: &Job) -> io::Result<Spawn> {
-    with_system_calls(job, None)
+    with_system_calls(job, None, false)
 }
 
 /// Each child also closes all other descriptors.
 pub fn same_work(job: &Job) -> io::Result<Spawn> {
-    with_system_calls(job, Some(3))
+    with_system_calls(job, Some(3), false)
 }
 
-fn with_system_calls(job: &Job, close_from: Option<i32>) -> io::Result<Spawn> {
+/// Makes a pidfd for each child, too, and closes it after the waits.
+pub fn with_pidfds(job: &Job) -> io::Result<Spawn> {
+    with_system_calls(job, Some(3), true)
+}
+
+fn with_system_calls(job: &Job, close_from: Option<i32>, makes_pidfds: bool) -> io::Result<Spawn> {
     let line = Line::new(job);
     let spawner = |arguments: &Vec<String>| {
         let mut spawner = Spawner::with_arguments(&line.program, arguments)?;
         spawner.child.close_from = close_from;
+        if makes_pidfds {
+            spawner.flags |= libc::CLONE_PIDFD as u64;
+        }
         Ok(spawner)
     };
     let mut spawners: Vec<Spawner> = line.stages.iter().map(spawner).collect::<io::Result<_>>()?;
     let mut pids = Vec::with_capacity(spawners.len());
+    let mut pidfds = Vec::new();
     let last = spawners.len() - 1;
     Ok(Box::new(move || {
         let (mut input, last_output) = line.open_ends()?.unzip();
@@ -89,9 +98,12 @@ fn with_system_calls(job: &Job, close_from: Option<i32>) -> io::Result<Spawn> {
             duplicates.extend(input.as_ref().map(|input| (input.as_raw_fd(), 0)));
             duplicates.extend(output.as_ref().map(|output| (output.as_raw_fd(), 1)));
             pids.push(spawner.spawn()?);
+            pidfds.extend(spawner.take_pidfd());
             input = next;
         }
-        pids.drain(..).try_for_each(wait)
+        let result = pids.drain(..).try_for_each(wait);
+        pidfds.clear();
+        result
     }))
 }
 

@@ -14,6 +14,8 @@ pub const RAW: &str = "raw limit";
 /// Raw system calls that also make the pipes, map the descriptors and close the others, set the attributes, or read the
 /// output.
 pub const SAME_WORK: &str = "raw, same work";
+/// Raw system calls that also make a pidfd for each child.
+pub const WITH_PIDFDS: &str = "raw, same work, pidfds";
 /// Raw system calls that also make two pipes, and read one after the other.
 pub const TWO_PIPES: &str = "raw, two pipes";
 /// The library.

@@ -7,7 +7,6 @@ use super::raw::{SIGNAL_SET_SIZE, Spawner};
 use super::wait::wait;
 use std::ffi::c_ulong;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::ptr;
 
@@ -56,8 +55,7 @@ pub fn pidfd(job: &Job) -> io::Result<Spawn> {
     spawner.flags |= libc::CLONE_PIDFD as u64;
     Ok(Box::new(move || {
         let pid = spawner.spawn()?;
-        // SAFETY: the kernel has opened the pidfd for this spawn, and only this value owns it.
-        let pidfd = unsafe { OwnedFd::from_raw_fd(spawner.pidfd) };
+        let pidfd = spawner.take_pidfd();
         wait(pid)?;
         drop(pidfd);
         Ok(())

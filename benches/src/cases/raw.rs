@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::fs::File;
 use std::io::{self, PipeReader, pipe};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -115,8 +115,8 @@ pub struct Spawner {
     pub child: RawChild,
     /// The flags of clone3.
     pub flags: u64,
-    /// The pidfd of the last spawn, if the flags include `CLONE_PIDFD`.
-    pub pidfd: c_int,
+    /// The pidfd of the last spawn, if the flags include `CLONE_PIDFD` and nobody has taken it.
+    pidfd: c_int,
     /// The stack of the child. `u128` aligns it to 16 bytes, as the calling conventions demand.
     stack: Box<[u128]>,
 }
@@ -204,9 +204,17 @@ impl Spawner {
             0 => Ok(pid),
             errno => {
                 let _ = wait(pid);
+                drop(self.take_pidfd());
                 Err(io::Error::from_raw_os_error(errno))
             }
         }
+    }
+
+    /// The pidfd of the last spawn.
+    pub fn take_pidfd(&mut self) -> Option<OwnedFd> {
+        let number = std::mem::replace(&mut self.pidfd, -1);
+        // SAFETY: the kernel has opened the pidfd for the last spawn, and nobody else has the number.
+        (number >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
     }
 }
 

@@ -16,6 +16,21 @@ fn marking<'fd>(way: (Launcher, bool), mark: &Path) -> fdspawn::Command<'fd> {
 }
 
 #[test]
+fn path_that_differs_from_a_program_by_a_slash_at_its_end_is_looked_at_for_itself() {
+    for way in ways() {
+        let files = Files::new();
+        let mark = files.path("mark");
+        let mut graph = Graph::pipeline([tool(way, &["/bin/true"]), tool(way, &["/bin/true/"]), marking(way, &mark)]);
+        let error = graph.status().unwrap_err();
+        assert_eq!(error.to_string(), "cannot spawn stage 1, `/bin/true/`: Not a directory");
+        assert!(!files.has("mark"));
+        let mut searched = tool(way, &["true"]);
+        searched.programs(["/bin/true/", "/bin/true"]);
+        Graph::pipeline([searched, tool(way, &["/bin/true"])]).status().unwrap().check().unwrap();
+    }
+}
+
+#[test]
 fn missing_program_in_any_place_starts_no_stage() {
     for way in ways() {
         for place in 0..3 {
