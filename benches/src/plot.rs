@@ -3,7 +3,7 @@
 use crate::cases::{
     BASH, CAPTURE, COMMAND_FDS, COPY, DASH, DISCARD, DRAIN_INTO, DUCT, FORK, ISOLATED, KEEP_LAST, LARGE_PIPES, LIBRARY,
     POSIX_SPAWN, PROCESSKIT, RAW, SAME_WORK, SHARED_ENVIRONMENT, STD, STD_PRE_EXEC, SUBPROCESS, THREADS, TOKIO,
-    TWO_PIPES,
+    TWO_PIPES, WITH_PIDFDS,
 };
 use crate::parts::{Timed, find};
 use crate::report::{grouped, in_unit};
@@ -31,6 +31,7 @@ const COLOURS: &[(&str, RGBColor)] = &[
     (RAW, RGBColor(0, 0, 0)),
     (SAME_WORK, RGBColor(127, 127, 127)),
     (TWO_PIPES, RGBColor(70, 70, 70)),
+    (WITH_PIDFDS, RGBColor(190, 190, 120)),
     (LIBRARY, RGBColor(213, 94, 0)),
     (SHARED_ENVIRONMENT, RGBColor(240, 228, 66)),
     (ISOLATED, RGBColor(150, 40, 27)),
