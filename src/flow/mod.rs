@@ -10,6 +10,7 @@ mod looks;
 mod reader;
 mod run;
 mod stop;
+mod wait;
 mod watch;
 mod writer;
 

@@ -1,20 +1,21 @@
 //! `Flows`: the loop that moves bytes in all streams as each is ready.
 
 use super::drain::{Drain, Progress, Sink};
-use super::failure::{FlowError, StreamCall};
+use super::failure::FlowError;
 use super::feed::{Feed, FlowSource, Ready};
 use super::keep::KeptBytes;
 use super::looks::Looks;
 use super::reader::StreamReader;
 use super::stop::{Flow, Stop};
+use super::wait::{PollSet, WaitOutcome};
 use super::watch::{Lookout, Watch};
 use crate::driven::SetPlace;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The streams of an exchange.
 #[derive(Debug)]
@@ -398,85 +399,29 @@ impl<'a> Flows<'a> {
 
     /// Waits until a stream is ready or a child has ended, at most until the given time. Before it waits, it looks so many times.
     fn wait(&self, watch: Option<&dyn Watch>, end: Option<Instant>, looks: u32) -> Result<WaitOutcome, FlowError> {
-        let mut polls = Vec::with_capacity(self.list.len() + 1);
-        let mut owners = Vec::with_capacity(self.list.len() + 1);
-        let mut add = |fd, flags, index| {
-            polls.push(PollFd::from_borrowed_fd(fd, flags));
-            owners.push((index, flags == PollFlags::IN));
-        };
+        let mut set = PollSet::with_capacity(self.list.len() + 1);
         for (index, entry) in self.list.iter().enumerate() {
             match &entry.stream {
                 Stream::Feed(feed) => {
                     if let Some((fd, has_bytes)) = feed.target() {
-                        add(fd, if has_bytes { PollFlags::OUT } else { PollFlags::empty() }, Some(index));
+                        set.add_stream(fd, if has_bytes { PollFlags::OUT } else { PollFlags::empty() }, index);
                     }
                     if let Some(fd) = feed.source() {
-                        add(fd, PollFlags::IN, Some(index));
+                        set.add_stream(fd, PollFlags::IN, index);
                     }
                 }
                 Stream::Drain(drain) => {
                     if let Some(fd) = drain.source() {
-                        add(fd, PollFlags::IN, Some(index));
+                        set.add_stream(fd, PollFlags::IN, index);
                     }
-                    drain.targets().for_each(|fd| add(fd, PollFlags::OUT, Some(index)));
+                    drain.targets().for_each(|fd| set.add_stream(fd, PollFlags::OUT, index));
                 }
             }
         }
         if let Some(watch) = watch {
-            watch.pidfds().for_each(|fd| add(fd, PollFlags::IN, None));
+            watch.pidfds().for_each(|fd| set.add_pidfd(fd));
         }
-        let mut looks = looks;
-        loop {
-            let mut left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            if looks > 0 {
-                left = Some(Duration::ZERO);
-            }
-            // A time that the system cannot express is as good as none.
-            let time = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut polls, time.as_ref()) {
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(StreamCall::Poll.failed(errno)),
-                Ok(0) if looks > 0 => {
-                    let is_over = end.is_some_and(|end| end <= Instant::now());
-                    looks = if is_over { 0 } else { looks - 1 };
-                    std::thread::yield_now();
-                }
-                Ok(_) => break,
-            }
-        }
-        let mut ready: Vec<(usize, Ready)> = Vec::with_capacity(owners.len());
-        let mut has_ended = false;
-        let reported = polls.iter().zip(owners).filter(|(poll, _)| !poll.revents().is_empty());
-        for (_, (owner, is_input)) in reported {
-            let Some(index) = owner else {
-                has_ended = true;
-                continue;
-            };
-            if ready.last().is_none_or(|(last, _)| *last != index) {
-                ready.push((index, Ready::default()));
-            }
-            if let Some((_, ready)) = ready.last_mut() {
-                ready.readable |= is_input;
-                ready.writable |= !is_input;
-            }
-        }
-        Ok(WaitOutcome { ready, has_ended, has_waited: looks == 0 })
-    }
-}
-
-/// What a wait has found.
-struct WaitOutcome {
-    /// The streams that are ready, by index.
-    ready: Vec<(usize, Ready)>,
-    /// Whether a child has ended.
-    has_ended: bool,
-    /// Whether the looks before the wait have found nothing.
-    has_waited: bool,
-}
-
-impl WaitOutcome {
-    fn is_nothing(&self) -> bool {
-        self.ready.is_empty() && !self.has_ended
+        set.wait(end, looks)
     }
 }
 
