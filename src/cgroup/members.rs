@@ -1,6 +1,7 @@
 //! The processes of a cgroup and of those in it.
 
 use super::directory::{Visit, read, walk};
+use crate::sys;
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 
@@ -21,12 +22,12 @@ pub(super) fn members(directory: BorrowedFd<'_>) -> Result<Vec<i32>, Errno> {
 
 /// Whether this process is among these.
 pub(super) fn has_this_process(pids: &[i32]) -> bool {
-    pids.contains(&std::process::id().cast_signed())
+    pids.contains(&sys::own_pid().cast_signed())
 }
 
 /// Whether this process is in a cgroup or in one in it.
 pub(super) fn holds_this_process(top: BorrowedFd<'_>) -> Result<bool, Errno> {
-    has_process(top, std::process::id())
+    has_process(top, sys::own_pid())
 }
 
 /// Whether a process is in a cgroup or in one in it.

@@ -64,8 +64,8 @@ impl CopyThreads {
     /// After the ends of all stages: lets the threads move what is left, and waits for them. A thread goes on by itself if a process that a
     /// stage has left behind has its output, and does not read at the moment.
     pub(super) fn finish(&mut self) -> Result<()> {
-        // A filter may refuse the question once. A copy of the process must not wait for threads that it does not have.
-        let is_own = || (0..3).any(|_| self.process == Some(ProcessCopy::current()));
+        // A copy of the process must not wait for threads that it does not have.
+        let is_own = || self.process == Some(ProcessCopy::current());
         if let Some(over) = self.over.take_if(|_| is_own()) {
             // A copy of the process may have the write end, so a close alone is not enough. If a filter refuses the write, the close tells them.
             let _ = retry_on_intr(|| rustix::io::write(&over, &[0]));

@@ -190,7 +190,7 @@ fn parent_death(settings: &Settings<'_>, mode: Mode) -> Result<Option<(Signal, u
     let Some(signal) = settings.linux.parent_death_signal else { return Ok(None) };
     let parent = match mode.start() {
         Start::InPlace => sys::parent().map_err(cannot_tell_ids)?,
-        Start::Copied | Start::Shared => std::process::id(),
+        Start::Copied | Start::Shared => sys::own_pid(),
     };
     Ok(Some((signal, parent)))
 }

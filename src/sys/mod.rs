@@ -27,7 +27,7 @@ pub(crate) use self::environment::environment_variable;
 pub(crate) use self::environment::{environment, has_one_thread};
 pub(crate) use self::errno::last_error;
 pub(crate) use self::file_identity::{FileIdentity, file_identity};
-pub(crate) use self::forks::{ProcessCopy, fork, forks};
+pub(crate) use self::forks::{ProcessCopy, fork, forks, own_pid};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::linux::*;
 pub(crate) use self::pause::{Backoff, pause};

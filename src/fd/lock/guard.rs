@@ -2,6 +2,7 @@
 
 use super::error::{Attempt, LockError, LockFailure};
 use super::hold::Hold;
+use crate::sys;
 use std::fmt;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -76,7 +77,7 @@ pub struct LockGuard<F: AsFd> {
 
 impl<F: AsFd> LockGuard<F> {
     pub(super) fn new(file: F, hold: Hold) -> Self {
-        Self { file: Some(file), hold, owner: std::process::id() }
+        Self { file: Some(file), hold, owner: sys::own_pid() }
     }
 
     /// Releases the lock for all duplicates of the descriptor, and returns the file.
@@ -111,7 +112,7 @@ impl<F: AsFd> LockGuard<F> {
 impl<F: AsFd> Drop for LockGuard<F> {
     fn drop(&mut self) {
         let Some(file) = &self.file else { return };
-        if self.owner != std::process::id() {
+        if self.owner != sys::own_pid() {
             return; // This is a forked child, and the parent needs its lock.
         }
         if let Err(error) = self.hold.release(file.as_fd()) {
