@@ -1,10 +1,10 @@
 //! Measures a part: starts the workers of all states, and measures the cases of all states in turn.
 //!
-//! Each state has a worker process of its own, so that no state influences another. If some cases of a part start threads, they have a second
-//! worker, since a thread changes what the other cases do. The driver measures all states
-//! during the same period, so that a change of the machine's speed affects all of them alike. Only one worker measures
-//! at a time; the other workers wait for a request. If a part has one state only, the driver starts several workers in
-//! this state, because the random memory layout of a process changes the speed of a spawn by about one percent.
+//! Each state has a worker process of its own, so that no state influences another. If some cases of a part start threads,
+//! these cases have a second worker, since a thread changes what the other cases do. The driver measures all states during
+//! the same period, so that a change of the machine's speed affects all of them alike. Only one worker measures at a time;
+//! the other workers wait for a request. If a part has one state only, the driver starts several workers in this state,
+//! because the random memory layout of a process changes the speed of a spawn by about one percent.
 
 use crate::busy::{THREADS, TIMES};
 use crate::cases::{Case, busy_cases, cases, remarks};

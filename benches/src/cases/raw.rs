@@ -115,7 +115,7 @@ pub struct Spawner {
     pub child: RawChild,
     /// The flags of clone3.
     pub flags: u64,
-    /// The pidfd of the last spawn, if the flags include `CLONE_PIDFD` and nobody has taken it.
+    /// The pidfd of the last spawn, if the flags include `CLONE_PIDFD`, until `take_pidfd` takes it; otherwise -1.
     pidfd: c_int,
     /// The stack of the child. `u128` aligns it to 16 bytes, as the calling conventions demand.
     stack: Box<[u128]>,
@@ -213,7 +213,7 @@ impl Spawner {
     /// The pidfd of the last spawn.
     pub fn take_pidfd(&mut self) -> Option<OwnedFd> {
         let number = std::mem::replace(&mut self.pidfd, -1);
-        // SAFETY: the kernel has opened the pidfd for the last spawn, and nobody else has the number.
+        // SAFETY: the kernel has opened the pidfd for the last spawn, and only this value has owned it until now.
         (number >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
     }
 }
