@@ -3,6 +3,10 @@
 use super::usage::Usage;
 use crate::group::ReapMode;
 use crate::sys;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::sys::AfterReap;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 #[cfg(not(target_os = "openbsd"))]
 use rustix::process::Pid;
@@ -175,9 +179,39 @@ pub(super) fn is_refusal(errno: Errno) -> bool {
 }
 
 /// The status of a child that has been reaped elsewhere, if the kernel still knows it.
+///
+/// `waitid(2)` no longer finds a child when the kernel begins to reap it, and the kernel tells the status a moment later. The function
+/// waits for that moment.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn status_after_reap(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
-    sys::status_after_reap(pidfd).map(ExitStatus::from_raw)
+    let mut asked = sys::ask_after_reap(pidfd);
+    // A zombie of another process (the caller may be a forked copy of the parent) may stay one.
+    if matches!(asked, AfterReap::Present { parent } if parent == sys::own_pid()) && wait_for_reaped(pidfd) {
+        asked = sys::ask_after_reap(pidfd);
+    }
+    match asked {
+        AfterReap::Status(status) => Some(ExitStatus::from_raw(status)),
+        AfterReap::Present { .. } | AfterReap::Unknown => None,
+    }
+}
+
+/// Waits until the kernel has reaped a child that has ended. Returns false if the child has not ended, or if the call fails.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn wait_for_reaped(pidfd: BorrowedFd<'_>) -> bool {
+    // The kernel is about to reap the child. The limit is for a filter that makes `waitid` tell that there is no such child.
+    const LIMIT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let poll_for = |events, limit| loop {
+        let mut pidfd = [PollFd::from_borrowed_fd(pidfd, events)];
+        match poll(&mut pidfd, Some(limit)) {
+            Err(Errno::INTR) => {}
+            result => break result.map_or(PollFlags::empty(), |_| pidfd[0].revents()),
+        }
+    };
+    let now = poll_for(PollFlags::IN, &AT_ONCE);
+    // The kernel reports it from Linux 6.9 on, which is older than the call that tells the status.
+    now.contains(PollFlags::HUP)
+        || now.contains(PollFlags::IN) && poll_for(PollFlags::empty(), &LIMIT).contains(PollFlags::HUP)
 }
 
 /// This system forgets a child that has been reaped.

@@ -40,5 +40,5 @@ pub(crate) use self::signal::{
 };
 pub(crate) use self::stream::{append, write_and_take_signal, write_without_signal};
 pub(crate) use self::wait::{
-    signal_by_pidfd, signal_group_by_pidfd, status_after_reap, status_by_pid, wait_by_pid, wait_by_pidfd, wait4,
+    AfterReap, ask_after_reap, signal_by_pidfd, signal_group_by_pidfd, status_by_pid, wait_by_pid, wait_by_pidfd, wait4,
 };

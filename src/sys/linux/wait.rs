@@ -73,22 +73,40 @@ pub(crate) fn wait4(pid: i32, options: c_int) -> Result<Option<(c_int, RawUsage)
 struct PidfdInfo {
     mask: u64,
     cgroup: u64,
-    ids: [u32; 11],
+    pid: u32,
+    thread_group: u32,
+    parent: u32,
+    users_and_groups: [u32; 8],
     exit_code: i32,
 }
 
-/// The wait status of a process that has been reaped, if the kernel still knows it (`PIDFD_GET_INFO`, Linux 6.15).
-pub(crate) fn status_after_reap(pidfd: BorrowedFd<'_>) -> Option<c_int> {
+/// What the kernel tells of a process after `waitid(2)` has not found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterReap {
+    /// The process has been reaped, and had this wait status.
+    Status(c_int),
+    /// The process has not been reaped yet, and has this parent.
+    Present { parent: u32 },
+    /// The kernel does not tell.
+    Unknown,
+}
+
+/// Asks for the wait status of a process that has been reaped (`PIDFD_GET_INFO`, Linux 6.15).
+pub(crate) fn ask_after_reap(pidfd: BorrowedFd<'_>) -> AfterReap {
+    const INFO_PID: u64 = 1;
     const INFO_EXIT: u64 = 1 << 3;
     // `_IOWR(0xFF, 11, struct pidfd_info)`; only powerpc, mips, sparc and alpha have another encoding.
     const GET_INFO: usize = 3 << 30 | size_of::<PidfdInfo>() << 16 | 0xff << 8 | 11;
     if cfg!(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64", target_arch = "riscv64"))) {
-        return None;
+        return AfterReap::Unknown;
     }
     let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
     // SAFETY: the kernel reads and writes one structure, whose size the number of the call has.
-    unsafe { call(libc::SYS_ioctl, [pidfd.as_raw_fd() as usize, GET_INFO, (&raw mut info) as usize]) }.ok()?;
-    (info.mask & INFO_EXIT != 0).then_some(info.exit_code)
+    match unsafe { call(libc::SYS_ioctl, [pidfd.as_raw_fd() as usize, GET_INFO, (&raw mut info) as usize]) } {
+        Ok(_) if info.mask & INFO_EXIT != 0 => AfterReap::Status(info.exit_code),
+        Ok(_) if info.mask & INFO_PID != 0 => AfterReap::Present { parent: info.parent },
+        _ => AfterReap::Unknown,
+    }
 }
 
 /// Sends a signal to the process that a pidfd refers to (Linux 5.1).

@@ -1,7 +1,10 @@
 //! How the stages have ended: which of them have failed, and which one an error names.
 
 use super::{Files, LONG, shell, shell_with, tool, ways};
-use fdspawn::{Failure, Graph, Signal, Stdio, Teardown};
+use crate::own_process;
+use crate::support::table::open_numbers;
+use crate::support::{LAUNCHERS, children, kernel_is_at_least};
+use fdspawn::{Failure, Graph, Launcher, Signal, Stdio, Teardown};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 
@@ -238,5 +241,34 @@ fn stage_that_never_reads_ends_its_writer_when_it_ends() {
         // The shell itself is not killed by SIGPIPE: its yes is.
         assert_eq!(failed(&statuses), [0]);
         assert_eq!(statuses.of(first).code(), Some(7));
+    }
+}
+
+own_process! {
+    fn statuses_are_told_though_the_kernel_reaps_the_stages_itself() {
+        // SAFETY: no other code in this process uses the signal.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+        for launcher in LAUNCHERS {
+            let way = (launcher, true);
+            let is_told = {
+                let mut child = tool(way, &["true"]).spawn().unwrap();
+                let _ = child.wait();
+                // By fork, the pidfd is opened when the child may have been reaped.
+                child.launched_by() == Launcher::Clone && child.pidfd().is_some() && kernel_is_at_least(6, 15)
+            };
+            let before = open_numbers();
+            let mut graph = Graph::pipeline([tool(way, &["true"]), tool(way, &["true"])]);
+            let started = graph.spawn();
+            for result in [graph.status(), started.and_then(|mut running| running.wait())] {
+                match result {
+                    Ok(statuses) => statuses.check().unwrap(),
+                    Err(error) => {
+                        assert!(!is_told, "{error}");
+                        assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
+                    }
+                }
+            }
+            assert_eq!((open_numbers(), children()), (before, 0));
+        }
     }
 }
