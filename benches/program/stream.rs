@@ -37,7 +37,11 @@ mod number {
 /// The largest piece.
 const MOST: usize = 1 << 20;
 
-static mut BUFFER: [u8; MOST] = [0; MOST];
+/// The kernel copies slowly to and from some places in a page, so the buffer begins at a page.
+#[repr(C, align(4096))]
+struct Buffer([u8; MOST]);
+
+static mut BUFFER: Buffer = Buffer([0; MOST]);
 
 /// Gets the address of the arguments' count. The addresses of the arguments follow it, and then a null pointer.
 unsafe extern "C" fn start(stack: *const usize) -> ! {

@@ -4,6 +4,7 @@ use super::failure::{FlowError, StreamCall};
 use super::feed::Ready;
 use super::keep::KeptBytes;
 use super::lines::Lines;
+use super::place::{Piece, is_slow};
 use super::reader::{Behind, Got, MESSAGE, StreamReader};
 use super::writer::{Put, StreamWriter};
 use crate::driven::SetPlace;
@@ -18,6 +19,9 @@ const PIECE: usize = 64 * 1024;
 
 /// The room of the first read: most programs write little.
 const FIRST_PIECE: usize = 8 * 1024;
+
+/// After a read of so many bytes, as many may follow.
+const MUCH: usize = 4096;
 
 /// How much memory a drain touches before the bytes come.
 const MOST_AHEAD: usize = 128 * 1024;
@@ -49,7 +53,9 @@ pub(super) struct Drain<'a> {
     pub(super) sink: Sink<'a>,
     lines: Option<Lines>,
     /// The bytes of the last read, unless the sink got them at once.
-    piece: Vec<u8>,
+    piece: Piece,
+    /// Whether the last read got so many bytes that as many may follow.
+    has_much: bool,
     copies: Vec<CopyTarget>,
     /// How many bytes the last step has read.
     moved: usize,
@@ -78,7 +84,7 @@ pub(super) enum Progress {
 impl<'a> Drain<'a> {
     pub(super) fn new(from: StreamReader, sink: Sink<'a>) -> Self {
         let lines = if let Sink::Lines { longest, .. } = sink { Some(Lines::new(longest)) } else { None };
-        Self { from: Some(from), sink, lines, piece: Vec::new(), copies: Vec::new(), moved: 0 }
+        Self { from: Some(from), sink, lines, piece: Piece::default(), has_much: false, copies: Vec::new(), moved: 0 }
     }
 
     /// Writes to this descriptor, too, what is read from now on.
@@ -86,7 +92,7 @@ impl<'a> Drain<'a> {
         if self.from.is_none() {
             return; // Nothing comes any more, so the copy is at its end.
         }
-        self.copies.push(CopyTarget { to: Some(StreamWriter::new(to)), written: self.piece.len() });
+        self.copies.push(CopyTarget { to: Some(StreamWriter::new(to)), written: self.piece.bytes().len() });
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -95,7 +101,7 @@ impl<'a> Drain<'a> {
 
     /// Whether a descriptor has not got all of what was read.
     fn has_pending(&self) -> bool {
-        self.copies.iter().any(|copy| copy.to.is_some() && copy.written < self.piece.len())
+        self.copies.iter().any(|copy| copy.to.is_some() && copy.written < self.piece.bytes().len())
     }
 
     /// Closes the descriptors. What was read is kept.
@@ -111,7 +117,7 @@ impl<'a> Drain<'a> {
 
     /// The descriptors that the drain waits to write to.
     pub(super) fn targets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let pending = self.copies.iter().filter(|copy| copy.written < self.piece.len());
+        let pending = self.copies.iter().filter(|copy| copy.written < self.piece.bytes().len());
         pending.filter_map(|copy| copy.to.as_ref()).map(AsFd::as_fd)
     }
 
@@ -119,7 +125,7 @@ impl<'a> Drain<'a> {
     pub(super) fn register(&mut self, place: &SetPlace) -> Result<bool, Errno> {
         let reads = !self.has_pending();
         let mut is_ready = self.from.as_mut().map_or(Ok(false), |from| from.register(place, reads))?;
-        let length = self.piece.len();
+        let length = self.piece.bytes().len();
         for copy in &mut self.copies {
             let is_pending = copy.written < length;
             if let Some(to) = &mut copy.to {
@@ -212,29 +218,33 @@ impl<'a> Drain<'a> {
             }
         }
         let most = if has_messages { usize::MAX } else { limit.map_or(most, |limit| limit.min(most)) };
-        // The bytes go where they stay, if they need not go to several places.
+        // The bytes go where they stay, if they need not go to several places, and if that is not a slow place for many bytes.
         let at_once = match &mut self.sink {
             Sink::Keep(kept) if kept.appends() && self.copies.is_empty() => Some(&mut kept.head),
             Sink::Into(bytes) if self.copies.is_empty() => Some(&mut **bytes),
             _ => None,
-        };
-        let is_direct = at_once.is_some();
-        let bytes = at_once.unwrap_or_else(|| {
-            // A stream that has filled the room has much.
-            let room =
-                if self.piece.is_empty() || self.piece.len() < self.piece.capacity() { FIRST_PIECE } else { PIECE };
-            self.piece.clear();
-            self.piece.reserve(room);
-            &mut self.piece
-        });
-        if has_messages {
-            bytes.reserve(MESSAGE);
-        } else {
-            make_room(bytes);
         }
+        .filter(|bytes| !(self.has_much && is_slow(bytes.as_ptr_range().end.addr())));
+        let is_direct = at_once.is_some();
+        let bytes = match at_once {
+            Some(bytes) if has_messages => {
+                bytes.reserve(MESSAGE);
+                bytes
+            }
+            Some(bytes) => {
+                make_room(bytes);
+                bytes
+            }
+            None if has_messages => self.piece.start(MESSAGE),
+            None => self.piece.start(if self.has_much { PIECE } else { FIRST_PIECE }),
+        };
         let before = bytes.len();
         let got = if waits { from.read_waiting(bytes, most) } else { from.read(bytes, most, ready.readable) };
-        self.moved += bytes.len() - before;
+        let length = bytes.len() - before;
+        self.moved += length;
+        if length > 0 {
+            self.has_much = length >= MUCH;
+        }
         match got {
             Ok(Got::Bytes) if is_direct => Ok((Progress::GoOn, true)),
             Ok(Got::Bytes) => self.hand_on(ready.writable).map(|step| (step, true)),
@@ -261,17 +271,17 @@ impl<'a> Drain<'a> {
         self.copies.iter_mut().for_each(|copy| copy.written = 0);
         let step = match &mut self.sink {
             Sink::Keep(kept) => {
-                kept.push(&self.piece);
+                kept.push(self.piece.bytes());
                 Progress::GoOn
             }
             Sink::Into(bytes) => {
-                bytes.extend_from_slice(&self.piece);
+                bytes.extend_from_slice(self.piece.bytes());
                 Progress::GoOn
             }
-            Sink::Chunks(each) => asked(each(&self.piece)),
+            Sink::Chunks(each) => asked(each(self.piece.bytes())),
             Sink::Lines { .. } => {
                 if let Some(lines) = &mut self.lines {
-                    lines.push(&self.piece);
+                    lines.push(self.piece.bytes());
                 }
                 self.give_lines().unwrap_or(Progress::GoOn)
             }
@@ -297,8 +307,8 @@ impl<'a> Drain<'a> {
     /// Writes what the other descriptors have not got.
     fn write_copies(&mut self, writable: bool) -> Result<(), FlowError> {
         for copy in &mut self.copies {
-            while let Some(to) = copy.to.as_mut().filter(|_| copy.written < self.piece.len()) {
-                match to.write(&self.piece[copy.written..], writable) {
+            while let Some(to) = copy.to.as_mut().filter(|_| copy.written < self.piece.bytes().len()) {
+                match to.write(&self.piece.bytes()[copy.written..], writable) {
                     Ok(Put::Bytes(length)) => copy.written += length,
                     Ok(Put::Nothing) => break,
                     Ok(Put::NoReader) => copy.to = None,

@@ -1,6 +1,7 @@
 //! `Feed`: writes bytes to a descriptor, as it takes them.
 
 use super::failure::{FlowError, StreamCall};
+use super::place;
 use super::reader::{Got, StreamReader};
 use super::writer::{Put, StreamWriter};
 use crate::driven::SetPlace;
@@ -31,7 +32,7 @@ pub(super) struct Feed<'a> {
     /// `None` if the feed is done.
     to: Option<StreamWriter>,
     bytes: Cow<'a, [u8]>,
-    /// How many of the bytes have been written.
+    /// How many of the bytes have been written, or come before those of the source.
     written: usize,
     stream: Option<Box<dyn Read + Send + 'a>>,
     from: Option<StreamReader>,
@@ -176,10 +177,11 @@ impl<'a> Feed<'a> {
         if let Some(stream) = &mut self.stream {
             // If the stream panics, the feed holds nothing that has been written already.
             let mut bytes = std::mem::take(&mut self.bytes).into_owned();
+            let start = place::start(&mut bytes, PIECE);
             self.written = 0;
-            bytes.resize(PIECE, 0);
+            bytes.resize(start + PIECE, 0);
             let length = loop {
-                match stream.read(&mut bytes) {
+                match stream.read(&mut bytes[start..]) {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     result => {
                         break result.map_err(|error| {
@@ -188,17 +190,15 @@ impl<'a> Feed<'a> {
                     }
                 }
             };
-            bytes.truncate(length);
-            self.bytes = bytes.into();
+            bytes.truncate(start + length);
+            (self.bytes, self.written) = (bytes.into(), start);
             return Ok(if length == 0 { Got::End } else { Got::Bytes });
         }
         match &mut self.from {
             None => Ok(Got::End),
             Some(from) => {
                 let mut bytes = std::mem::take(&mut self.bytes).into_owned();
-                bytes.clear();
-                bytes.reserve(PIECE);
-                self.written = 0;
+                self.written = place::start(&mut bytes, PIECE);
                 let got = from.read(&mut bytes, PIECE, readable);
                 self.bytes = bytes.into();
                 got.map_err(|errno| StreamCall::Read.failed(errno))

@@ -7,6 +7,7 @@ mod feed;
 mod keep;
 mod lines;
 mod looks;
+mod place;
 mod reader;
 mod run;
 mod stop;

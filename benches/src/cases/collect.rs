@@ -3,7 +3,7 @@
 use super::job::{Job, Spawn};
 use super::library::{command, succeeded};
 use super::transfer::{
-    PIECE, duct_command, end, moved, processkit_command, runtime, std_command, subprocess_command, tokio_command,
+    Buffer, duct_command, end, moved, processkit_command, runtime, std_command, subprocess_command, tokio_command,
 };
 use crate::parts::{SIZE, Work};
 use fdspawn::{Capture, Exchange, Stdio};
@@ -14,13 +14,13 @@ use subprocess::Redirection;
 pub fn raw(job: &Job) -> io::Result<Spawn> {
     let mut command = std_command(job);
     command.stdout(std::process::Stdio::piped());
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = Buffer::new();
     Ok(Box::new(move || {
         let mut child = command.spawn()?;
         let stdout = end(&mut child.stdout)?;
         let mut length = 0;
         loop {
-            match rustix::io::read(&stdout, &mut buffer)? {
+            match rustix::io::read(&stdout, &mut buffer.0)? {
                 0 => break,
                 read => length += read,
             }

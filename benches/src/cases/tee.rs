@@ -1,6 +1,7 @@
 //! The part "tee": all bytes of one stage to two others.
 
 use super::job::{Job, Spawn};
+use super::transfer::Buffer;
 use crate::parts::GRAPH_PIECE;
 use fdspawn::{Command, Graph, Running, Slot, StageId};
 use rustix::pipe::{SpliceFlags, splice, tee};
@@ -50,14 +51,14 @@ pub fn raw(job: &Job) -> io::Result<Spawn> {
 /// A thread of the parent that reads all bytes and writes them to both readers.
 pub fn copy(job: &Job) -> io::Result<Spawn> {
     with_thread(job, |mut from, mut one, mut other| {
-        let mut buffer = vec![0; GRAPH_PIECE];
+        let mut buffer = Buffer::new();
         loop {
-            let length = from.read(&mut buffer)?;
+            let length = from.read(&mut buffer.0)?;
             if length == 0 {
                 return Ok(());
             }
-            one.write_all(&buffer[..length])?;
-            other.write_all(&buffer[..length])?;
+            one.write_all(&buffer.0[..length])?;
+            other.write_all(&buffer.0[..length])?;
         }
     })
 }

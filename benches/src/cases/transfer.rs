@@ -9,6 +9,16 @@ use tokio::runtime::{Builder, Runtime};
 /// How many bytes the raw limit reads or writes at a time.
 pub const PIECE: usize = 64 << 10;
 
+/// What a raw case reads into. The kernel copies slowly to some places in a page, and not to the beginning of one.
+#[repr(align(4096))]
+pub struct Buffer(pub [u8; PIECE]);
+
+impl Buffer {
+    pub fn new() -> Box<Self> {
+        Box::new(Self([0; PIECE]))
+    }
+}
+
 pub fn std_command(job: &Job) -> Command {
     let mut command = Command::new(&job.program);
     command.args(&job.arguments);

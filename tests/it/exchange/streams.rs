@@ -36,6 +36,35 @@ fn standard_streams_slots_and_a_socket_of_one_child_move_at_once() {
     }
 }
 
+/// The library reads into other memory first, if the place of the caller's is slow.
+#[test]
+fn each_byte_comes_wherever_in_a_page_the_memory_begins() {
+    let sent: Vec<u8> = (0..300_001_u32).map(|i| (i % 251) as u8).collect();
+    let step = if exhaustive() { 1 } else { 7 };
+    for before in (0..4200).filter(|before| before % 512 < 40).step_by(step) {
+        let mut memory = Vec::with_capacity(1 << 20); // The C library gives it pages of its own.
+        memory.resize(before, 7);
+        let (mut file, limit) = (tempfile::tempfile().unwrap(), 70_000 + before);
+        let ((from, to), (other_from, other_to)) = (pipe().unwrap(), pipe().unwrap());
+        let mut exchange = Exchange::new();
+        let kept = exchange.drain(from, Keep::AtMost(limit));
+        let into = exchange.drain_into(other_from, &mut memory);
+        exchange.feed(to, &sent[..]);
+        exchange.feed(other_to, &sent[..]);
+        assert_eq!(exchange.run().unwrap(), Stop::Limit(kept));
+        assert_eq!(exchange.bytes(kept), sent[..limit]);
+        exchange.also_to(into, file.try_clone().unwrap());
+        assert_eq!(exchange.keep(kept, Keep::All).run().unwrap(), Stop::Done);
+        assert!(exchange.bytes(kept) == sent[limit..], "{before}");
+        drop(exchange);
+        assert!(memory[..before].iter().all(|byte| *byte == 7) && memory[before..] == sent, "{before}");
+        let mut copied = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut copied).unwrap();
+        assert!(!copied.is_empty() && sent.ends_with(&copied), "{before}");
+    }
+}
+
 #[test]
 fn limits_stop_exactly_there_and_a_higher_one_goes_on() {
     for launcher in LAUNCHERS {
