@@ -37,6 +37,8 @@ pub(super) struct Feed<'a> {
     stream: Option<Box<dyn Read + Send + 'a>>,
     from: Option<StreamReader>,
     ends_socket: bool,
+    /// How many bytes the last step has written.
+    moved: usize,
 }
 
 /// What the last look at the descriptors has found.
@@ -53,7 +55,7 @@ impl<'a> Feed<'a> {
             FlowSource::Stream(stream) => (Some(stream), None),
             FlowSource::Fd(from) => (None, Some(StreamReader::new(from))),
         };
-        Self { to: Some(StreamWriter::new(to)), bytes, written: 0, stream, from, ends_socket: false }
+        Self { to: Some(StreamWriter::new(to)), bytes, written: 0, stream, from, ends_socket: false, moved: 0 }
     }
 
     /// A feed that ends the writing side of its socket at its end: other duplicates of the socket stay open.
@@ -130,12 +132,17 @@ impl<'a> Feed<'a> {
         self.go_on(false, |to, bytes| to.write_waiting(&bytes[..bytes.len().min(PIECE)]))
     }
 
+    /// How many bytes the last step has written, if the next one can write as many without a wait.
+    pub(super) fn moved(&self) -> usize {
+        if self.to.as_ref().is_some_and(StreamWriter::has_nowait) { self.moved } else { 0 }
+    }
+
     fn go_on(
         &mut self,
         readable: bool,
         mut write: impl FnMut(&mut StreamWriter, &[u8]) -> Result<Put, Errno>,
     ) -> Result<bool, FlowError> {
-        let mut has_written = false;
+        self.moved = 0;
         for _ in 0..WRITES {
             if self.to.is_none() {
                 break;
@@ -155,7 +162,7 @@ impl<'a> Feed<'a> {
             match write(to, &self.bytes[self.written..]) {
                 Ok(Put::Bytes(length)) => {
                     self.written += length;
-                    has_written = true;
+                    self.moved += length;
                 }
                 Ok(Put::Nothing) => break,
                 end => {
@@ -169,7 +176,7 @@ impl<'a> Feed<'a> {
         if self.unsent() == 0 && self.stream.is_none() && self.from.is_none() {
             self.close();
         }
-        Ok(has_written)
+        Ok(self.moved > 0)
     }
 
     /// Takes the next bytes from the source, after all that the feed held have been written.

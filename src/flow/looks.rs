@@ -1,10 +1,11 @@
 //! `Looks`: whether a run looks at its streams again before it waits.
 
-/// A step that has read so many bytes may soon find as many again.
+/// A step that has moved so many bytes may soon find as many again, or room for as many.
 const MUCH: usize = 4096;
 
-/// How often a run looks again: for about as long as an idle processor takes to wake up.
-const LOOKS: u32 = 100;
+/// How often a run looks again: for about as long as an idle processor takes to wake up, 30 us. More looks make no transfer faster, and take
+/// more processor time if the other process is slow.
+const LOOKS: u32 = 25;
 
 /// The most waits for which a run does not look after looks in vain.
 const MOST_LEFT_OUT: u32 = 256;
@@ -12,7 +13,7 @@ const MOST_LEFT_OUT: u32 = 256;
 /// Decides how often a run looks at its streams before it waits.
 ///
 /// A wait lets the processor sleep. If the other process goes on a few microseconds later, the wakes of both processors take longer than the
-/// bytes. So after much input the run first looks several times, and lets other threads have the processor between the looks. If nothing
+/// bytes. So after many bytes the run first looks several times, and lets other threads have the processor between the looks. If nothing
 /// comes meanwhile, it leaves the looks out for a while, twice as long each time.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
@@ -24,12 +25,12 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// Takes down how many bytes the last steps have read.
+    /// Takes down how many bytes the last steps have moved.
     pub(super) fn note(&mut self, moved: usize) {
         self.has_much = moved >= MUCH;
     }
 
-    /// Whether the streams have just given much.
+    /// Whether the streams have just given or taken much.
     pub(super) fn has_much(&self) -> bool {
         self.has_much
     }
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_looks_only_after_much_input() {
+    fn run_looks_only_after_many_bytes() {
         let mut looks = Looks::default();
         assert_eq!(looks.before_wait(), 0);
         looks.note(MUCH - 1);

@@ -341,7 +341,9 @@ impl<'a> Flows<'a> {
         let moved = match stream {
             Stream::Feed(feed) if feed.has_source() => return Ok(RunTurn::Nothing),
             Stream::Feed(feed) => {
-                feed.step_waiting().map(|has_written| if has_written { RunTurn::Moved } else { RunTurn::Nothing })
+                let step = feed.step_waiting();
+                self.looks.note(feed.moved());
+                step.map(|has_written| if has_written { RunTurn::Moved } else { RunTurn::Nothing })
             }
             Stream::Drain(drain) if drain.has_copies() || !*is_needed => return Ok(RunTurn::Nothing),
             Stream::Drain(drain) => {
@@ -376,7 +378,11 @@ impl<'a> Flows<'a> {
             let flow = self.flow(index);
             let FlowEntry { stream, is_needed } = &mut self.list[index];
             let turn = match stream {
-                Stream::Feed(feed) => feed.step(ready).map(|()| Progress::GoOn),
+                Stream::Feed(feed) => {
+                    let turn = feed.step(ready);
+                    moved += feed.moved();
+                    turn.map(|()| Progress::GoOn)
+                }
                 Stream::Drain(drain) => {
                     let turn = drain.step(ready);
                     moved += drain.moved();

@@ -60,6 +60,11 @@ impl StreamWriter {
         put(self.call(&bytes[..bytes.len().min(most)], true))
     }
 
+    /// Whether writes can take more than [`ATOMIC`] bytes without a wait, as far as is known.
+    pub(super) fn has_nowait(&self) -> bool {
+        self.has_nowait
+    }
+
     /// Writes, and waits until there is room for all bytes, or a signal handler has run. If other code has made the description non-blocking,
     /// it does not wait.
     pub(super) fn write_waiting(&mut self, bytes: &[u8]) -> Result<Put, Errno> {
