@@ -13,6 +13,8 @@ use rustix::process::Pid;
 use std::os::fd::BorrowedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::time::{Duration, Instant};
 
 /// `__WALL`, which Linux alone has.
 #[cfg(not(target_os = "openbsd"))]
@@ -184,14 +186,19 @@ pub(super) fn is_refusal(errno: Errno) -> bool {
 /// waits for that moment.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn status_after_reap(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
-    let mut asked = sys::ask_after_reap(pidfd);
-    // A zombie of another process (the caller may be a forked copy of the parent) may stay one.
-    if matches!(asked, AfterReap::Present { parent } if parent == sys::own_pid()) && wait_for_reaped(pidfd) {
-        asked = sys::ask_after_reap(pidfd);
-    }
-    match asked {
-        AfterReap::Status(status) => Some(ExitStatus::from_raw(status)),
-        AfterReap::Present { .. } | AfterReap::Unknown => None,
+    let asks_again = match sys::ask_after_reap(pidfd) {
+        AfterReap::Status(status) => return Some(ExitStatus::from_raw(status)),
+        // The kernel looks for the status first and for the process then, and may have reaped the process between the two.
+        AfterReap::Unknown => true,
+        // A zombie of another process (the caller may be a forked copy of the parent) may stay one. So may one that only a wait for all
+        // children finds.
+        AfterReap::Present { parent } => {
+            parent == sys::own_pid() && peek_by_pidfd(pidfd) == Err(Errno::CHILD) && wait_for_reaped(pidfd)
+        }
+    };
+    match asks_again.then(|| sys::ask_after_reap(pidfd)) {
+        Some(AfterReap::Status(status)) => Some(ExitStatus::from_raw(status)),
+        _ => None,
     }
 }
 
@@ -199,19 +206,19 @@ pub(super) fn status_after_reap(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn wait_for_reaped(pidfd: BorrowedFd<'_>) -> bool {
     // The kernel is about to reap the child. The limit is for a filter that makes `waitid` tell that there is no such child.
-    const LIMIT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
-    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let poll_for = |events, limit| loop {
-        let mut pidfd = [PollFd::from_borrowed_fd(pidfd, events)];
-        match poll(&mut pidfd, Some(limit)) {
+    let end = Instant::now() + Duration::from_secs(1);
+    // The kernel reports the reap from Linux 6.9 on, which is older than the call that tells the status.
+    let mut events = PollFlags::IN;
+    loop {
+        let mut polls = [PollFd::from_borrowed_fd(pidfd, events)];
+        let left = if events.is_empty() { end.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+        match poll(&mut polls, Timespec::try_from(left).ok().as_ref()) {
             Err(Errno::INTR) => {}
-            result => break result.map_or(PollFlags::empty(), |_| pidfd[0].revents()),
+            Ok(1) if polls[0].revents().contains(PollFlags::HUP) => return true,
+            Ok(1) if polls[0].revents() == PollFlags::IN => events = PollFlags::empty(),
+            _ => return false,
         }
-    };
-    let now = poll_for(PollFlags::IN, &AT_ONCE);
-    // The kernel reports it from Linux 6.9 on, which is older than the call that tells the status.
-    now.contains(PollFlags::HUP)
-        || now.contains(PollFlags::IN) && poll_for(PollFlags::empty(), &LIMIT).contains(PollFlags::HUP)
+    }
 }
 
 /// This system forgets a child that has been reaped.

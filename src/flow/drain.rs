@@ -104,10 +104,12 @@ impl<'a> Drain<'a> {
         self.copies.iter().any(|copy| copy.to.is_some() && copy.written < self.piece.bytes().len())
     }
 
-    /// Closes the descriptors. What was read is kept.
+    /// Closes the descriptors. What was read is kept. At the end of the stream, the readers of the copies have got all bytes, and wait for
+    /// this.
     pub(super) fn close(&mut self) {
         self.from = None;
         self.copies.clear();
+        self.piece = Piece::default();
     }
 
     /// The descriptor that the drain waits to read from. It does not read while a copy is pending.
@@ -209,10 +211,10 @@ impl<'a> Drain<'a> {
         if let Some(room) = limit.filter(|room| *room == 0 || has_messages) {
             match from.behind_limit(room, ready.readable && !waits) {
                 Behind::Bytes => return Ok((Progress::Limit, false)),
-                Behind::Unknown if room > 0 => {} // The next message is not too long, or there is none.
+                Behind::Message => {}
                 Behind::Unknown => return Ok((Progress::GoOn, false)),
                 Behind::End => {
-                    self.end();
+                    self.close();
                     return Ok((Progress::GoOn, false));
                 }
             }
@@ -250,20 +252,14 @@ impl<'a> Drain<'a> {
             Ok(Got::Bytes) => self.hand_on(ready.writable).map(|step| (step, true)),
             Ok(Got::Nothing) => Ok((Progress::GoOn, false)),
             Ok(Got::End) => {
-                self.end();
+                self.close();
                 Ok((self.give_lines().unwrap_or(Progress::GoOn), false))
             }
             Err(errno) => {
-                self.end();
+                self.close();
                 Err(StreamCall::Read.failed(errno))
             }
         }
-    }
-
-    /// Closes the descriptors at the end of the stream, when all bytes have been written to the copies: their readers wait for the end.
-    fn end(&mut self) {
-        self.from = None;
-        self.copies.clear();
     }
 
     /// Gives the last piece to the sink and to the other descriptors.

@@ -13,7 +13,8 @@ use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// How many bytes a feed takes from a stream or a descriptor at once.
+/// How many bytes a feed takes from a stream or a descriptor at once, and writes at once: as many as a pipe contains. A socket that has
+/// messages refuses one that is longer than its buffer.
 const PIECE: usize = 64 * 1024;
 
 /// How many writes a feed makes before the others have their turn.
@@ -126,10 +127,8 @@ impl<'a> Feed<'a> {
     }
 
     /// Writes what the feed holds, at most [`WRITES`] times, and waits for the reader. Returns whether it has written something.
-    ///
-    /// Each write has as many bytes as a pipe contains. Writes of more are up to 1.3 times as slow, if the two processes take turns.
     pub(super) fn step_waiting(&mut self) -> Result<bool, FlowError> {
-        self.go_on(false, |to, bytes| to.write_waiting(&bytes[..bytes.len().min(PIECE)]))
+        self.go_on(false, |to, bytes| to.write_waiting(bytes))
     }
 
     /// How many bytes the last step has written, if the next one can write as many without a wait.
@@ -159,7 +158,8 @@ impl<'a> Feed<'a> {
                 }
             }
             let Some(to) = &mut self.to else { break };
-            match write(to, &self.bytes[self.written..]) {
+            let rest = &self.bytes[self.written..];
+            match write(to, &rest[..rest.len().min(PIECE)]) {
                 Ok(Put::Bytes(length)) => {
                     self.written += length;
                     self.moved += length;

@@ -124,7 +124,7 @@ impl StreamReader {
         let mut bytes = vec![0_u8; room.min(MESSAGE) + 1];
         match retry_on_intr(|| recv(&self.fd, &mut bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)) {
             Ok((_, 0)) => return Behind::End,
-            Ok((_, length)) => return if length > room { Behind::Bytes } else { Behind::Unknown },
+            Ok((_, length)) => return if length > room { Behind::Bytes } else { Behind::Message },
             Err(Errno::AGAIN) => return Behind::Unknown,
             Err(Errno::CONNRESET) if self.is_local_socket() => return Behind::End,
             Err(_) => {} // It is no socket.
@@ -162,6 +162,8 @@ impl AsFd for StreamReader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Behind {
     Bytes,
+    /// A message that the limit lets through.
+    Message,
     End,
     Unknown,
 }

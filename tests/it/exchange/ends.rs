@@ -145,6 +145,52 @@ fn datagrams_are_read_whole() {
 }
 
 #[test]
+fn message_that_comes_during_the_run_is_behind_the_limit_too() {
+    for length in [5, 6] {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        let mut exchange = Exchange::new();
+        let kept = exchange.drain(ours, Keep::AtMost(5));
+        let stop = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(WHILE);
+                for byte in [1, 2] {
+                    theirs.send(&vec![byte; length]).unwrap();
+                }
+            });
+            exchange.run().unwrap()
+        });
+        assert_eq!(stop, Stop::Limit(kept));
+        assert_eq!(exchange.bytes(kept), [1; 5][..if length > 5 { 0 } else { 5 }]);
+    }
+}
+
+#[test]
+fn feed_to_a_socket_with_messages_sends_all_of_its_bytes() {
+    const LENGTH: usize = 3 << 20;
+    let sent: Vec<u8> = (0..LENGTH as u32).map(|i| (i % 251) as u8).collect();
+    for timeout in [None, Some(LONG)] {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        theirs.set_read_timeout(Some(LONG / 6)).unwrap(); // If the feed fails, the reader does, too.
+        let received = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let (mut received, mut message) = (Vec::new(), vec![0; 1 << 20]);
+                while received.len() < LENGTH {
+                    let length = theirs.recv(&mut message).unwrap();
+                    received.extend_from_slice(&message[..length]);
+                }
+                received
+            });
+            let mut exchange = Exchange::new();
+            exchange.feed(ours, &sent[..]);
+            timeout.map(|timeout| exchange.timeout(timeout));
+            assert_eq!(exchange.run().unwrap(), Stop::Done);
+            reader.join().unwrap()
+        });
+        assert!(received == sent);
+    }
+}
+
+#[test]
 fn error_tells_whether_a_read_or_a_write_has_failed() {
     let (reader, mut writer) = pipe().unwrap();
     writer.write_all(b"text").unwrap();
