@@ -4,6 +4,7 @@ use super::failure::{FlowError, StreamCall};
 use super::feed::Ready;
 use super::keep::KeptBytes;
 use super::lines::Lines;
+use super::looks::MUCH;
 use super::place::{Piece, is_slow};
 use super::reader::{Behind, Got, MESSAGE, StreamReader};
 use super::writer::{Put, StreamWriter};
@@ -19,9 +20,6 @@ const PIECE: usize = 64 * 1024;
 
 /// The room of the first read: most programs write little.
 const FIRST_PIECE: usize = 8 * 1024;
-
-/// After a read of so many bytes, as many may follow.
-const MUCH: usize = 4096;
 
 /// How much memory a drain touches before the bytes come.
 const MOST_AHEAD: usize = 128 * 1024;

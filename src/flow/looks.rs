@@ -1,7 +1,7 @@
-//! `Looks`: whether a run looks at its streams again before it waits.
+//! `Looks`: whether a run, or a thread of a graph, looks at its streams again before it waits.
 
 /// A step that has moved so many bytes may soon find as many again, or room for as many.
-const MUCH: usize = 4096;
+pub(super) const MUCH: usize = 4096;
 
 /// How often a run looks again: for about as long as an idle processor takes to wake up, 30 us. More looks make no transfer faster, and take
 /// more processor time if the other process is slow.
@@ -16,7 +16,7 @@ const MOST_LEFT_OUT: u32 = 256;
 /// bytes. So after many bytes the run first looks several times, and lets other threads have the processor between the looks. If nothing
 /// comes meanwhile, it leaves the looks out for a while, twice as long each time.
 #[derive(Debug, Default)]
-pub(super) struct Looks {
+pub(crate) struct Looks {
     has_much: bool,
     /// How many waits come before the next looks.
     left_out: u32,
@@ -26,17 +26,17 @@ pub(super) struct Looks {
 
 impl Looks {
     /// Takes down how many bytes the last steps have moved.
-    pub(super) fn note(&mut self, moved: usize) {
+    pub(crate) fn note(&mut self, moved: usize) {
         self.has_much = moved >= MUCH;
     }
 
     /// Whether the streams have just given or taken much.
-    pub(super) fn has_much(&self) -> bool {
+    pub(crate) fn has_much(&self) -> bool {
         self.has_much
     }
 
     /// How often to look before the next wait.
-    pub(super) fn before_wait(&mut self) -> u32 {
+    pub(crate) fn before_wait(&mut self) -> u32 {
         if !self.has_much {
             return 0;
         }
@@ -48,7 +48,7 @@ impl Looks {
     }
 
     /// Takes down whether the looks have found something.
-    pub(super) fn found(&mut self, something: bool) {
+    pub(crate) fn found(&mut self, something: bool) {
         self.last = if something { 0 } else { (2 * self.last).clamp(1, MOST_LEFT_OUT) };
         self.left_out = self.last;
     }

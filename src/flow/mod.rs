@@ -20,6 +20,7 @@ pub(crate) use self::failure::{FlowError, StreamCall};
 pub(crate) use self::feed::FlowSource;
 pub use self::keep::Keep;
 pub(crate) use self::keep::KeptBytes;
+pub(crate) use self::looks::Looks;
 pub(crate) use self::run::{Flows, Pace};
 pub use self::stop::{Flow, Stop};
 pub(crate) use self::watch::{NoChildren, Watch};

@@ -1,6 +1,7 @@
 //! `Over`: how a thread of a tee or a spool learns that all stages have ended.
 
-use rustix::event::{PollFd, PollFlags, poll};
+use crate::flow::Looks;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -22,19 +23,21 @@ pub(super) struct Over {
     /// `None` after the thread has been told.
     pipe: Option<Arc<OwnedFd>>,
     sender: Sender<TaskEnd>,
+    looks: Looks,
 }
 
 impl Over {
     pub(super) fn new(pipe: Arc<OwnedFd>, sender: Sender<TaskEnd>) -> Self {
-        Self { pipe: Some(pipe), sender }
+        Self { pipe: Some(pipe), sender, looks: Looks::default() }
     }
 
-    /// Waits for events of the thread's pipes, and for the end of all stages, and returns the reports of the thread's pipes.
-    pub(super) fn poll(&mut self, pipes: Vec<PollFd<'_>>) -> Result<Vec<PollFlags>, Errno> {
+    /// Waits for events of the thread's pipes, and for the end of all stages, and returns the reports of the thread's pipes. The thread has
+    /// moved so many bytes since the last wait.
+    pub(super) fn poll(&mut self, pipes: Vec<PollFd<'_>>, moved: usize) -> Result<Vec<PollFlags>, Errno> {
         let mut polls = pipes;
         let count = polls.len();
         polls.extend(self.pipe.as_ref().map(|pipe| PollFd::new(&**pipe, PollFlags::IN)));
-        retry_on_intr(|| poll(&mut polls, None))?;
+        poll_after_looks(&mut self.looks, &mut polls, moved)?;
         let mut reports: Vec<PollFlags> = polls.iter().map(PollFd::revents).collect();
         let is_over = reports.split_off(count).iter().any(|report| !report.is_empty());
         let is_moving = reports.iter().any(|report| !report.is_empty());
@@ -44,4 +47,22 @@ impl Over {
         }
         Ok(reports)
     }
+}
+
+/// Waits for events. A thread that has just moved much looks several times before: see [`Looks`].
+fn poll_after_looks(looks: &mut Looks, polls: &mut [PollFd<'_>], moved: usize) -> Result<(), Errno> {
+    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    looks.note(moved);
+    let count = looks.before_wait();
+    for _ in 0..count {
+        if retry_on_intr(|| poll(polls, Some(&AT_ONCE)))? > 0 {
+            looks.found(true);
+            return Ok(());
+        }
+        std::thread::yield_now();
+    }
+    if count > 0 {
+        looks.found(false);
+    }
+    retry_on_intr(|| poll(polls, None)).map(drop)
 }

@@ -31,7 +31,7 @@ impl SpoolTask {
 
     /// Moves bytes from the input to memory, and from there to the output.
     pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
-        let (mut is_at_end, mut fruitless) = (false, Fruitless::default());
+        let (mut is_at_end, mut fruitless, mut moved) = (false, Fruitless::default(), 0);
         while !(is_at_end && self.memory.is_empty()) {
             let waits = if self.memory.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
             let mut polls = Vec::with_capacity(3);
@@ -39,13 +39,17 @@ impl SpoolTask {
             if !is_at_end {
                 polls.push(PollFd::new(&self.input, PollFlags::IN));
             }
-            let reports = over.poll(polls)?;
+            let reports = over.poll(polls, moved)?;
+            moved = 0;
             if reports[0].contains(PollFlags::ERR) {
                 return Ok(()); // No process reads any more.
             }
             if !reports[0].is_empty() {
                 match self.memory.drain_to(&self.output) {
-                    Ok(_) => fruitless.reset(),
+                    Ok(length) => {
+                        moved += length;
+                        fruitless.reset();
+                    }
                     Err(Errno::AGAIN) => fruitless.count()?,
                     Err(Errno::PIPE) => return Ok(()),
                     Err(errno) => return Err(errno),
@@ -54,7 +58,10 @@ impl SpoolTask {
             if reports.get(1).is_some_and(|report| !report.is_empty()) {
                 match self.memory.fill_from(&self.input, MOST) {
                     Ok(0) => is_at_end = true,
-                    Ok(_) => fruitless.reset(),
+                    Ok(length) => {
+                        moved += length;
+                        fruitless.reset();
+                    }
                     Err(Errno::AGAIN) => fruitless.count()?,
                     Err(errno) => return Err(errno),
                 }

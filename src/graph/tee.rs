@@ -15,6 +15,8 @@ pub(super) struct TeeTask {
     null: OwnedFd,
     stops_early: bool,
     fruitless: Fruitless,
+    /// How many bytes have been moved since the last wait.
+    moved: usize,
 }
 
 /// One reader of a tee.
@@ -39,7 +41,7 @@ impl TeeTask {
         }
         nothing_yet(retry_on_intr(|| splice(&input, None, &null, None, 1, SpliceFlags::NONBLOCK)))?;
         let outputs = outputs.into_iter().map(|pipe| TeeOutput { pipe, ahead: 0 }).collect();
-        Ok(Self { input, outputs, null, stops_early, fruitless: Fruitless::default() })
+        Ok(Self { input, outputs, null, stops_early, fruitless: Fruitless::default(), moved: 0 })
     }
 
     pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
@@ -83,7 +85,10 @@ impl TeeTask {
             // The input contains these bytes. If a stage has read them, by its own `/dev/stdout`, the call does not wait for others.
             match retry_on_intr(|| splice(&self.input, None, &self.null, None, left, SpliceFlags::NONBLOCK)) {
                 Ok(0) | Err(Errno::AGAIN) => self.fruitless.count()?,
-                Ok(length) => left -= length,
+                Ok(length) => {
+                    left -= length;
+                    self.moved += length;
+                }
                 Err(errno) => return Err(errno),
             }
             (is_empty, is_full) = (false, false);
@@ -106,7 +111,7 @@ impl TeeTask {
         if !is_full {
             polls.push(PollFd::new(&self.input, PollFlags::IN));
         }
-        let reports = over.poll(polls)?;
+        let reports = over.poll(polls, std::mem::take(&mut self.moved))?;
         let count = self.outputs.len();
         let mut has_reader = reports[..count].iter().map(|report| !report.contains(PollFlags::ERR));
         self.outputs.retain(|_| has_reader.next() != Some(false));
