@@ -12,11 +12,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A duplicate of `/dev/null` without close-on-exec, at a number from `lowest` on.
-fn inherited(lowest: i32) -> OwnedFd {
+/// A duplicate of `/dev/null` without close-on-exec, at the number 60. Only a process of its own is sure to have it free: other tests open
+/// more than a hundred descriptors at times.
+fn inherited() -> OwnedFd {
     let null = File::open("/dev/null").unwrap();
     // SAFETY: the new number is this function's own.
-    unsafe { OwnedFd::from_raw_fd(libc::fcntl(null.as_raw_fd(), libc::F_DUPFD, lowest)) }
+    let fd = unsafe { OwnedFd::from_raw_fd(libc::fcntl(null.as_raw_fd(), libc::F_DUPFD, 60)) };
+    assert_eq!(fd.as_raw_fd(), 60);
+    fd
 }
 
 /// A shell that tells which numbers from 3 to 99 are open, each in a line.
@@ -33,9 +36,8 @@ fn numbers(output: &[u8]) -> Vec<i32> {
 }
 
 own_process! {
-    // Other tests open so many descriptors that the number could be one that the shell does not list.
     fn rest_is_inherited_until_the_command_closes_it() {
-        let other = inherited(60);
+        let other = inherited();
         let mut command = lister();
         assert!(numbers(&command.output().unwrap().stdout).contains(&other.as_raw_fd()));
         assert_eq!(numbers(&command.rest(Rest::Close).output().unwrap().stdout), []);
@@ -147,21 +149,22 @@ fn map_is_forgotten_after_a_failed_spawn() {
     assert!(other.fd_map(spent).status().unwrap().success());
 }
 
-#[test]
-fn command_becomes_this_librarys_with_either_launcher() {
-    for launcher in LAUNCHERS {
-        let other = inherited(60);
-        let mut command = lister();
-        command.stdin(File::open("/dev/null").unwrap()).env("A=B", "passed on");
-        let mut command = fdspawn::Command::from(command);
-        command.launcher(launcher).umask(0o77);
-        assert!(numbers(&command.output().unwrap().stdout).contains(&other.as_raw_fd()), "Rest::Inherit stays");
-        assert_eq!(numbers(&command.rest(Rest::Close).output().unwrap().stdout), []);
-        let mut child = command.stdout(fdspawn::Stdio::null()).spawn().unwrap();
-        assert_eq!(child.launched_by(), launcher);
-        let mut native = fdspawn::Command::new("true").launcher(launcher).spawn().unwrap();
-        assert_eq!(child.pidfd().is_some(), native.pidfd().is_some()); // a filter may refuse pidfds
-        assert!(child.wait().unwrap().success() && native.wait().unwrap().success());
+own_process! {
+    fn command_becomes_this_librarys_with_either_launcher() {
+        for launcher in LAUNCHERS {
+            let other = inherited();
+            let mut command = lister();
+            command.stdin(File::open("/dev/null").unwrap()).env("A=B", "passed on");
+            let mut command = fdspawn::Command::from(command);
+            command.launcher(launcher).umask(0o77);
+            assert!(numbers(&command.output().unwrap().stdout).contains(&other.as_raw_fd()), "Rest::Inherit stays");
+            assert_eq!(numbers(&command.rest(Rest::Close).output().unwrap().stdout), []);
+            let mut child = command.stdout(fdspawn::Stdio::null()).spawn().unwrap();
+            assert_eq!(child.launched_by(), launcher);
+            let mut native = fdspawn::Command::new("true").launcher(launcher).spawn().unwrap();
+            assert_eq!(child.pidfd().is_some(), native.pidfd().is_some()); // a filter may refuse pidfds
+            assert!(child.wait().unwrap().success() && native.wait().unwrap().success());
+        }
     }
 }
 
