@@ -15,6 +15,14 @@ pub enum ParentEnd {
 }
 
 impl ParentEnd {
+    fn replaced(self, replace: impl FnOnce(OwnedFd) -> OwnedFd) -> Self {
+        match self {
+            Self::Reader(end) => Self::Reader(replace(end.into()).into()),
+            Self::Writer(end) => Self::Writer(replace(end.into()).into()),
+            Self::Socket(end) => Self::Socket(replace(end.into()).into()),
+        }
+    }
+
     /// What has to be read of an end that no code can take any more: a child that writes to it should neither wait for ever nor get SIGPIPE,
     /// and a child that reads it should find its end. `None` for an end that only writes, which this closes.
     pub(crate) fn into_discarded(self) -> Option<OwnedFd> {
@@ -54,6 +62,15 @@ impl ParentEnds {
             ParentEnd::Socket(end) => end.as_raw_fd(),
         });
         self.stdin.iter().map(AsRawFd::as_raw_fd).chain(readers).chain(slots)
+    }
+
+    /// Replaces each end by what `replace` returns for it, which should be a duplicate.
+    pub(crate) fn replace(&mut self, mut replace: impl FnMut(OwnedFd) -> OwnedFd) {
+        self.stdin = self.stdin.take().map(|end| replace(end.into()).into());
+        self.stdout = self.stdout.take().map(|end| replace(end.into()).into());
+        self.stderr = self.stderr.take().map(|end| replace(end.into()).into());
+        let slots = std::mem::take(&mut self.slots).into_iter();
+        self.slots = slots.map(|(id, end)| (id, end.replaced(&mut replace))).collect();
     }
 
     /// Takes the end of a slot; `None` if there is none, or if it has been taken.

@@ -92,6 +92,11 @@ impl Spawned {
         Self { pidfd: pidfd.map(PidFd::from), ..self }
     }
 
+    /// Replaces the pidfd by what `replace` returns for it, which should be a duplicate.
+    pub(crate) fn replace_pidfd(&mut self, replace: impl FnOnce(OwnedFd) -> OwnedFd) {
+        self.pidfd = self.pidfd.take().map(|pidfd| PidFd::from(replace(pidfd.into())));
+    }
+
     /// Remembers that the child was started as the leader of a process group.
     pub(crate) fn set_group_leader(&mut self) {
         self.leads_group = true;

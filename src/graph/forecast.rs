@@ -4,14 +4,14 @@ use super::copier::Copier;
 use super::graph::Graph;
 use super::layout::launch_order;
 use super::link::{GraphLink, LinkEnd, LinkKind, OutsideEnd};
-use crate::spawn::{Explanation, FreeNumbers};
+use crate::spawn::{Explanation, FreeNumbers, Numbering};
 use std::os::fd::RawFd;
 
 impl Graph<'_> {
     /// The explanation of each stage. The graph is not refused.
     pub(super) fn stage_plans(&self) -> Vec<Explanation> {
-        let mut free = FreeNumbers::default();
-        let links: Vec<[RawFd; 2]> = self.links.iter().map(|link| numbers(link, &mut free)).collect();
+        let (mut free, numbering) = (FreeNumbers::default(), Numbering::of_graph(self.links.len()));
+        let links: Vec<[RawFd; 2]> = self.links.iter().map(|link| numbers(link, &mut free, numbering)).collect();
         take_for_threads(&self.copiers, &mut free);
         let mut plans: Vec<Option<Explanation>> = self.stages.iter().map(|_| None).collect();
         for index in launch_order(self.stages.len(), &self.links, &self.copiers) {
@@ -19,8 +19,16 @@ impl Graph<'_> {
                 let own = link.ends().filter(|(end, _)| end.stage.index == index);
                 own.map(move |(end, side)| (end.fd, if side == LinkEnd::Writer { *writer } else { *reader }))
             });
-            let ends: Vec<(RawFd, RawFd)> = ends.collect();
-            plans[index] = Some(self.stages[index].command.forecast(&ends, &mut free));
+            let mut ends: Vec<(RawFd, RawFd)> = ends.collect();
+            let mut lowered = Vec::new();
+            for (_, number) in &mut ends {
+                if let Some(low) = numbering.forecast_lower(*number, &mut free) {
+                    *number = low;
+                    lowered.push(low);
+                }
+            }
+            plans[index] = Some(self.stages[index].command.forecast(&ends, &mut free, numbering));
+            lowered.into_iter().for_each(|number| free.close(number));
         }
         plans.into_iter().flatten().collect()
     }
@@ -28,8 +36,9 @@ impl Graph<'_> {
 
 /// The numbers of the two ends of a link: of its writers and of its readers; of the first and of the second socket. See `OpenLinks`, which
 /// opens them.
-fn numbers(link: &GraphLink, free: &mut FreeNumbers) -> [RawFd; 2] {
+fn numbers(link: &GraphLink, free: &mut FreeNumbers, numbering: Numbering) -> [RawFd; 2] {
     let (first, second) = free.take_pair();
+    let (first, second) = (numbering.forecast_raise(first, free), numbering.forecast_raise(second, free));
     match (link.kind, link.slot) {
         (LinkKind::Socket, _) | (_, Some(OutsideEnd::Socket(_))) => [first, second],
         (LinkKind::Pipe, _) => [second, first],

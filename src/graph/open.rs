@@ -4,8 +4,8 @@ use super::link::{GraphLink, LinkEnd, LinkKind, OutsideEnd};
 use crate::child::{ParentEnd, ParentEnds};
 use crate::error::{Failure, Problem};
 use crate::fd::standard::lock_stdio_numbers_if_closed;
-use crate::spawn::{NewNumbers, ask_for_capacity, pipe, socket_pair};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use crate::spawn::{NewNumbers, Numbering, ask_for_capacity, pipe, socket_pair};
+use std::os::fd::OwnedFd;
 
 /// The open links of a graph.
 #[derive(Debug, Default)]
@@ -18,16 +18,22 @@ pub(super) struct OpenLinks {
 
 impl OpenLinks {
     /// Opens all links, all with close-on-exec. Also returns the ends of this process.
-    pub(super) fn new(links: &[GraphLink], capacity: Option<usize>) -> Result<(Self, ParentEnds), Problem> {
+    pub(super) fn new(
+        links: &[GraphLink],
+        capacity: Option<usize>,
+        numbering: Numbering,
+    ) -> Result<(Self, ParentEnds), Problem> {
         let _guard = lock_stdio_numbers_if_closed();
         let (mut open, mut own, mut numbers) = (Self::default(), ParentEnds::default(), NewNumbers::default());
         for link in links {
             let (what, opened) = match link.kind {
-                LinkKind::Pipe => ("a pipe", pipe(&mut numbers).map(|(reader, writer)| [writer, reader])),
-                LinkKind::Socket => ("a socket pair", socket_pair(&mut numbers).map(|(one, other)| [one, other])),
+                LinkKind::Pipe => ("a pipe", pipe(&mut numbers)),
+                LinkKind::Socket => ("a socket pair", socket_pair(&mut numbers)),
             };
             let target = link.ends().next().map_or(-1, |(end, _)| end.fd);
-            let [first, second] = opened.map_err(|error| Problem::io(Failure::Open { target, what }, &error))?;
+            let opened = opened.map_err(|error| Problem::io(Failure::Open { target, what }, &error))?;
+            let [one, other] = <[OwnedFd; 2]>::from(opened).map(|end| numbering.raise(end));
+            let [first, second] = if link.kind == LinkKind::Pipe { [other, one] } else { [one, other] };
             if let Some(bytes) = capacity.filter(|_| link.kind == LinkKind::Pipe) {
                 ask_for_capacity(&first, bytes);
             }
@@ -58,10 +64,10 @@ impl OpenLinks {
         self.copy_ends.get_mut(link)?.take()
     }
 
-    /// The number of an end; `None` if only this process has it.
-    pub(super) fn number(&self, link: usize, end: LinkEnd) -> Option<RawFd> {
+    /// An end; `None` if only this process has it.
+    pub(super) fn end(&self, link: usize, end: LinkEnd) -> Option<&OwnedFd> {
         let [writer, reader] = self.ends.get(link)?;
         let end = if end == LinkEnd::Writer { writer } else { reader };
-        end.as_ref().map(AsRawFd::as_raw_fd)
+        end.as_ref()
     }
 }

@@ -9,9 +9,9 @@ use crate::child::{Child, ParentEnds};
 use crate::command::{Command, Environment};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::plan::{OnDrop, Teardown};
-use crate::spawn::{ProgramLooks, StreamDefault};
+use crate::spawn::{Numbering, ProgramLooks, StreamDefault};
 use rustix::process::Signal;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 /// The children of a graph that has been started, in the order of the stages, and the ends of links that this process has.
 pub(super) struct StartedGraph {
@@ -35,7 +35,7 @@ impl Graph<'_> {
         }
         self.warn();
         let failed = |problem: Problem| problem.of(Subject::Graph);
-        let (mut links, ends) = OpenLinks::new(&self.links, self.capacity).map_err(failed)?;
+        let (mut links, ends) = OpenLinks::new(&self.links, self.capacity, prepared.numbering).map_err(failed)?;
         let mut threads = CopyThreads::default();
         // Before the first stage: whether the kernel moves bytes between pipes is known by then.
         let can_copy = threads.start(&self.copiers, |link| links.take_copy_end(link));
@@ -79,12 +79,15 @@ impl Graph<'_> {
     ) -> Result<Child> {
         let on_drop = self.on_drop.clone();
         let linked = Linked::new(&mut self.stages[index].command, prepared.environment.as_ref());
+        let mut lowered = Vec::new();
         for end in &prepared.ends[index] {
-            if let Some(number) = links.number(end.link, end.side) {
-                linked.0.fd_map.add_link(end.target, number);
+            if let Some(source) = links.end(end.link, end.side) {
+                let low = prepared.numbering.lower(source);
+                linked.0.fd_map.add_link(end.target, low.as_ref().unwrap_or(source).as_raw_fd());
+                lowered.extend(low);
             }
         }
-        let child = linked.0.spawn_with_streams(defaults, on_drop);
+        let child = linked.0.spawn_with_streams(defaults, on_drop, prepared.numbering);
         drop(linked);
         child.map_err(|error| of_stage(error, index, &self.stages[index].command))
     }
@@ -110,6 +113,7 @@ struct GraphStart {
     ends: Vec<Vec<StageLinkEnd>>,
     /// This process's environment, if a stage gets it: one copy for all stages.
     environment: Option<Environment>,
+    numbering: Numbering,
 }
 
 /// An end of a link that a stage has.
@@ -127,7 +131,7 @@ impl GraphStart {
         }
         let gets_parents = |stage: &StageCommand<'_>| shares_environment(&stage.command);
         let environment = graph.stages.iter().any(gets_parents).then(Environment::capture);
-        Self { ends, environment }
+        Self { ends, environment, numbering: Numbering::of_graph(graph.links.len()) }
     }
 }
 

@@ -8,6 +8,7 @@ use super::free_numbers::FreeNumbers;
 use super::internal::{ABOVE_HOOKS, first_number};
 use super::lent::{self, Lent, mapped};
 use super::new_fds::ABOVE_STDIO;
+use super::numbering::Numbering;
 use super::resolve::resolve_entries;
 use super::rows::rows;
 use super::strings::{self, PreparedStrings};
@@ -24,8 +25,10 @@ use std::os::fd::{AsRawFd, RawFd};
 struct OpenedNumbers {
     /// Those that it closes when the child has started.
     childs: Vec<RawFd>,
-    /// Those that the caller gets.
-    own: Vec<RawFd>,
+    /// Those that the caller gets for standard streams, in their order.
+    piped: Vec<RawFd>,
+    /// Those that the caller gets for slots.
+    slots: Vec<RawFd>,
     null: Option<RawFd>,
 }
 
@@ -35,13 +38,23 @@ impl Command<'_> {
     ///
     /// It looks at no file: not at the cgroup, whose `memory.oom.group` makes the launcher fork. If an isolated thread is to launch the child,
     /// the numbers are those of this process's table, and not those of the thread's.
-    pub(crate) fn forecast(&self, links: &[(RawFd, RawFd)], free: &mut FreeNumbers) -> Explanation {
-        let outcome = self.try_forecast(links, free);
+    pub(crate) fn forecast(
+        &self,
+        links: &[(RawFd, RawFd)],
+        free: &mut FreeNumbers,
+        numbering: Numbering,
+    ) -> Explanation {
+        let outcome = self.try_forecast(links, free, numbering);
         let outcome = outcome.map_err(|problem| problem.of(Subject::Spawn(self.get_program().to_owned())));
         Explanation { program: Escaped::new(self.get_program()).to_string(), outcome }
     }
 
-    fn try_forecast(&self, links: &[(RawFd, RawFd)], free: &mut FreeNumbers) -> Result<Explained, Problem> {
+    fn try_forecast(
+        &self,
+        links: &[(RawFd, RawFd)],
+        free: &mut FreeNumbers,
+        numbering: Numbering,
+    ) -> Result<Explained, Problem> {
         let missing = self.fd_map.missing | known_missing();
         let method = Method::choose(self.launcher, needs_without_files(self)?, missing)?;
         let mode = Mode { method, handle: true, pidfd: self.pidfd && !missing.contains(Features::PIDFD) };
@@ -57,7 +70,10 @@ impl Command<'_> {
             let leads = self.settings.group.is_some_and(|group| free.note_member(group));
             let mut explained = self.explained(method, mode, rows(&buffers.plan), buffers, None);
             self.correct_group(leads, &mut explained);
-            self.forecast_end(mode, leads, free, &opened);
+            let pidfd = self.forecast_end(mode, leads, free, &opened);
+            for number in opened.own().chain(pidfd) {
+                numbering.forecast_raise(number, free);
+            }
             Ok(explained)
         })
     }
@@ -176,54 +192,56 @@ impl Command<'_> {
             plan.scratch = Some(scratch);
         }
         if self.function.is_some() {
-            plan.closed.extend(plan.scratch.into_iter().chain(errpipe_reader).chain(opened.own.iter().copied()));
+            plan.closed.extend(plan.scratch.into_iter().chain(errpipe_reader).chain(opened.own()));
         }
         lent
     }
 
-    /// What is open after the launch: the parent's ends, and the pidfd.
-    fn forecast_end(&self, mode: Mode, leads: bool, free: &mut FreeNumbers, opened: &OpenedNumbers) {
+    /// What is open after the launch: the parent's ends, and the pidfd, whose number this returns.
+    fn forecast_end(&self, mode: Mode, leads: bool, free: &mut FreeNumbers, opened: &OpenedNumbers) -> Option<RawFd> {
         let std_is_free = (0..=2).any(|number| !matches!(crate::fd::close_on_exec(number), Ok(Some(_))));
         let by_clone = mode.pidfd && matches!(mode.method, Method::Clone { .. }) && !std_is_free;
-        if by_clone {
-            free.take(0); // The child's descriptors are still open.
-        }
+        let mut pidfd = by_clone.then(|| free.take(0)); // The child's descriptors are still open.
         opened.childs.iter().for_each(|&number| free.close(number));
         if mode.pidfd && !by_clone {
-            free.take_above_stdio();
+            pidfd = Some(free.take_above_stdio());
         }
         // The group keeps a duplicate of its leader's pidfd.
         if mode.pidfd && leads {
             free.take(ABOVE_STDIO);
         }
         self.fd_map.moved_numbers().for_each(|number| free.close(number));
+        pidfd
     }
 }
 
 impl OpenedNumbers {
+    /// Those that the caller gets, in the order of `ParentEnds`.
+    fn own(&self) -> impl Iterator<Item = RawFd> {
+        self.piped.iter().chain(&self.slots).copied()
+    }
+
     fn open(&mut self, target: RawFd, kind: &Opened, free: &mut FreeNumbers) -> RawFd {
-        let (childs, own) = match kind {
+        let childs = match kind {
             Opened::Null => return self.null(free),
-            Opened::Data(_) => (free.take_above_stdio(), None),
+            Opened::Data(_) => free.take_above_stdio(),
             Opened::Piped => {
                 let (reader, writer) = free.take_pair();
-                if target == 0 { (reader, Some(writer)) } else { (writer, Some(reader)) }
+                let (childs, own) = if target == 0 { (reader, writer) } else { (writer, reader) };
+                self.piped.push(own);
+                childs
             }
-            Opened::Slot { kind: SlotKind::Reader, .. } => {
-                let (reader, writer) = free.take_pair();
-                (writer, Some(reader))
-            }
-            Opened::Slot { kind: SlotKind::Writer, .. } => {
-                let (reader, writer) = free.take_pair();
-                (reader, Some(writer))
-            }
-            Opened::Slot { kind: SlotKind::Socket, .. } => {
-                let (ours, theirs) = free.take_pair();
-                (theirs, Some(ours))
+            Opened::Slot { kind, .. } => {
+                let (first, second) = free.take_pair();
+                let (childs, own) = match kind {
+                    SlotKind::Reader | SlotKind::Socket => (second, first),
+                    SlotKind::Writer => (first, second),
+                };
+                self.slots.push(own);
+                childs
             }
         };
         self.childs.push(childs);
-        self.own.extend(own);
         childs
     }
 

@@ -7,6 +7,7 @@ use super::foreground::Foreground;
 use super::function::launch_function;
 use super::interpreter;
 use super::lent;
+use super::numbering::Numbering;
 use super::prepare::{image, prepare};
 use super::rows::trace;
 use super::via_isolated;
@@ -62,7 +63,7 @@ impl Command<'_> {
     #[doc(alias = "vfork")]
     pub fn spawn(&mut self) -> Result<Child> {
         let on_drop = self.settings.get().map(|settings| settings.on_drop.clone()).unwrap_or_default();
-        self.spawn_with(&Defaults::INHERIT, on_drop)
+        self.spawn_with(&Defaults::INHERIT, on_drop, Numbering::Lowest)
     }
 
     /// [`Command::spawn`], with pipes for standard output and error, and for standard input if it has input, unless the command connects
@@ -73,27 +74,33 @@ impl Command<'_> {
             return Err(Problem::from(refusal).of(Subject::Spawn(self.get_program().to_owned())));
         }
         let defaults = if has_input { Defaults::EXCHANGE } else { Defaults::OUTPUT };
-        self.spawn_with(&defaults, on_drop)
+        self.spawn_with(&defaults, on_drop, Numbering::Lowest)
     }
 
-    /// [`Command::spawn`], with these standard streams unless the command connects them. `on_drop` replaces the policy of the command.
+    /// [`Command::spawn`], with these standard streams unless the command connects them. `on_drop` replaces the policy of the command, and
+    /// `numbering` says which numbers the parent's ends and the pidfd have.
     pub(crate) fn spawn_with_streams(
         &mut self,
         streams: &[StreamDefault; 3],
         on_drop: Option<OnDrop>,
+        numbering: Numbering,
     ) -> Result<Child> {
         let own = || self.settings.get().map(|settings| settings.on_drop.clone()).unwrap_or_default();
         let on_drop = on_drop.unwrap_or_else(own);
         if let Err(refusal) = check_on_drop(&self.settings, &on_drop) {
             return Err(Problem::from(refusal).of(Subject::Spawn(self.get_program().to_owned())));
         }
-        self.spawn_with(&Defaults::of(streams), on_drop)
+        self.spawn_with(&Defaults::of(streams), on_drop, numbering)
     }
 
-    fn spawn_with(&mut self, defaults: &Defaults, on_drop: OnDrop) -> Result<Child> {
+    fn spawn_with(&mut self, defaults: &Defaults, on_drop: OnDrop, numbering: Numbering) -> Result<Child> {
         let mut place = None;
         self.start(defaults, true, &mut place)?;
-        let Started { process, ends, launcher } = place.expect("the start has put the child there");
+        let Started { mut process, mut ends, launcher } = place.expect("the start has put the child there");
+        if numbering != Numbering::Lowest {
+            ends.replace(|end| numbering.raise(end));
+            process.replace_pidfd(|pidfd| numbering.raise(pidfd));
+        }
         Ok(Child::new(process, ends, launcher, on_drop))
     }
 

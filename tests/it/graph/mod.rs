@@ -9,6 +9,7 @@ mod ends;
 mod explain;
 mod for_all;
 mod functions;
+mod large;
 mod lines;
 mod links;
 mod load;

@@ -20,7 +20,7 @@ fn without_number(step: &str) -> String {
 }
 
 /// The texts of the steps of each launch, in their order.
-fn launched(log: &str) -> Vec<Vec<String>> {
+pub(super) fn launched(log: &str) -> Vec<Vec<String>> {
     let mut launches = Vec::new();
     for line in log.lines().filter(|line| line.contains(" step index=")) {
         let (_, event) = line.split_once(" step index=").unwrap();
@@ -34,7 +34,7 @@ fn launched(log: &str) -> Vec<Vec<String>> {
 }
 
 /// The texts of the steps of each stage, in the order of the launches.
-fn explained(graph: &Graph<'_>) -> Vec<Vec<String>> {
+pub(super) fn explained(graph: &Graph<'_>) -> Vec<Vec<String>> {
     let explanation = graph.explain();
     let text = explanation.to_string();
     let order = text.lines().find_map(|line| line.strip_prefix("order of the launches: ")).unwrap();
