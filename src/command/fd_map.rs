@@ -308,6 +308,11 @@ impl<'fd> FdMap<'fd> {
         self.entries.iter().any(|entry| entry.target == target)
     }
 
+    /// How many descriptors the map connects.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Adds the end of a link of a graph, which is open until [`FdMap::remove_links`].
     pub(crate) fn add_link(&mut self, target: RawFd, number: RawFd) {
         let source = Source::Given(Given::Link(number));

@@ -5,6 +5,7 @@ use super::over::Over;
 use super::spool::{SpoolMemory, SpoolTask};
 use super::tee::TeeTask;
 use crate::fd::standard::dup_above_stdio;
+use crate::spawn::Numbering;
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -35,6 +36,14 @@ impl CopyStore {
                 dup_above_stdio(null.into()).map(Self::Null)
             }
             CopierKind::Spool => SpoolMemory::new().map(Self::Memory),
+        }
+    }
+
+    /// The same store, at the number that the graph's descriptors get.
+    pub(super) fn raised(self, numbering: Numbering) -> Self {
+        match self {
+            Self::Null(null) => Self::Null(numbering.raise_link(null)),
+            Self::Memory(memory) => Self::Memory(memory.raised(numbering)),
         }
     }
 }

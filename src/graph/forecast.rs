@@ -4,15 +4,18 @@ use super::copier::Copier;
 use super::graph::Graph;
 use super::layout::launch_order;
 use super::link::{GraphLink, LinkEnd, LinkKind, OutsideEnd};
+use super::numbers::Numbers;
 use crate::spawn::{Explanation, FreeNumbers, Numbering};
 use std::os::fd::RawFd;
 
 impl Graph<'_> {
     /// The explanation of each stage. The graph is not refused.
     pub(super) fn stage_plans(&self) -> Vec<Explanation> {
-        let (mut free, numbering) = (FreeNumbers::default(), Numbering::of_graph(self.links.len()));
-        let links: Vec<[RawFd; 2]> = self.links.iter().map(|link| numbers(link, &mut free, numbering)).collect();
-        take_for_threads(&self.copiers, &mut free);
+        let (mut free, numbers) = (FreeNumbers::default(), Numbers::new(self));
+        let links: Vec<[RawFd; 2]> =
+            self.links.iter().map(|link| numbers_of(link, &mut free, numbers.numbering)).collect();
+        let lowering = numbers.lowering(links.iter().flatten().copied().max().unwrap_or(0));
+        take_for_threads(&self.copiers, &mut free, numbers.numbering);
         let mut plans: Vec<Option<Explanation>> = self.stages.iter().map(|_| None).collect();
         for index in launch_order(self.stages.len(), &self.links, &self.copiers) {
             let ends = self.links.iter().zip(&links).flat_map(|(link, [writer, reader])| {
@@ -21,13 +24,14 @@ impl Graph<'_> {
             });
             let mut ends: Vec<(RawFd, RawFd)> = ends.collect();
             let mut lowered = Vec::new();
+            let lowers = lowering.of_stage(ends.len());
             for (_, number) in &mut ends {
-                if let Some(low) = numbering.forecast_lower(*number, &mut free) {
+                if let Some(low) = lowers.and_then(|numbering| numbering.forecast_lower(*number, &mut free)) {
                     *number = low;
                     lowered.push(low);
                 }
             }
-            plans[index] = Some(self.stages[index].command.forecast(&ends, &mut free, numbering));
+            plans[index] = Some(self.stages[index].command.forecast(&ends, &mut free, numbers.numbering));
             lowered.into_iter().for_each(|number| free.close(number));
         }
         plans.into_iter().flatten().collect()
@@ -36,9 +40,9 @@ impl Graph<'_> {
 
 /// The numbers of the two ends of a link: of its writers and of its readers; of the first and of the second socket. See `OpenLinks`, which
 /// opens them.
-fn numbers(link: &GraphLink, free: &mut FreeNumbers, numbering: Numbering) -> [RawFd; 2] {
+fn numbers_of(link: &GraphLink, free: &mut FreeNumbers, numbering: Numbering) -> [RawFd; 2] {
     let (first, second) = free.take_pair();
-    let (first, second) = (numbering.forecast_raise(first, free), numbering.forecast_raise(second, free));
+    let (first, second) = (numbering.forecast_raise_link(first, free), numbering.forecast_raise_link(second, free));
     match (link.kind, link.slot) {
         (LinkKind::Socket, _) | (_, Some(OutsideEnd::Socket(_))) => [first, second],
         (LinkKind::Pipe, _) => [second, first],
@@ -46,12 +50,14 @@ fn numbers(link: &GraphLink, free: &mut FreeNumbers, numbering: Numbering) -> [R
 }
 
 /// Takes what the threads of tees and spools have besides their pipes. See `CopyThreads`, which opens it.
-fn take_for_threads(copiers: &[Copier], free: &mut FreeNumbers) {
+fn take_for_threads(copiers: &[Copier], free: &mut FreeNumbers, numbering: Numbering) {
     if !copiers.is_empty() {
-        free.take_pair(); // The pipe that tells them that all stages have ended.
+        let (over, teller) = free.take_pair(); // The pipe that tells them that all stages have ended.
+        [over, teller].into_iter().for_each(|number| _ = numbering.forecast_raise_link(number, free));
     }
     for _ in copiers {
         // The memory of a spool, or `/dev/null` for a tee.
-        free.take_above_stdio();
+        let number = free.take_above_stdio();
+        numbering.forecast_raise_link(number, free);
     }
 }

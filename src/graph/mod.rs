@@ -18,6 +18,7 @@ mod layout;
 mod link;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod moves;
+mod numbers;
 mod open;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod over;

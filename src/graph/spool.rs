@@ -3,6 +3,7 @@
 use super::moves::{Fruitless, MOST, nothing_yet};
 use super::over::Over;
 use crate::fd::standard::dup_above_stdio;
+use crate::spawn::Numbering;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{Errno, retry_on_intr};
@@ -91,6 +92,12 @@ struct SpoolFile {
 impl SpoolMemory {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { files: VecDeque::from([SpoolFile::new()?]) })
+    }
+
+    /// The same memory, at the number that the graph's descriptors get.
+    pub(super) fn raised(self, numbering: Numbering) -> Self {
+        let raised = |file: SpoolFile| SpoolFile { memory: numbering.raise_link(file.memory), ..file };
+        Self { files: self.files.into_iter().map(raised).collect() }
     }
 
     fn is_empty(&self) -> bool {

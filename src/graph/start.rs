@@ -3,13 +3,14 @@
 use super::graph::{Graph, StageCommand};
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
 use super::link::LinkEnd;
+use super::numbers::{Lowering, Numbers};
 use super::open::OpenLinks;
 use super::threads::CopyThreads;
 use crate::child::{Child, ParentEnds};
 use crate::command::{Command, Environment};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::plan::{OnDrop, Teardown};
-use crate::spawn::{Numbering, ProgramLooks, StreamDefault};
+use crate::spawn::{ProgramLooks, StreamDefault};
 use rustix::process::Signal;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -35,15 +36,18 @@ impl Graph<'_> {
         }
         self.warn();
         let failed = |problem: Problem| problem.of(Subject::Graph);
-        let (mut links, ends) = OpenLinks::new(&self.links, self.capacity, prepared.numbering).map_err(failed)?;
+        let (mut links, ends) =
+            OpenLinks::new(&self.links, self.capacity, prepared.numbers.numbering).map_err(failed)?;
+        let lowering = prepared.numbers.lowering(links.highest);
         let mut threads = CopyThreads::default();
         // Before the first stage: whether the kernel moves bytes between pipes is known by then.
-        let can_copy = threads.start(&self.copiers, |link| links.take_copy_end(link));
+        let can_copy = threads.start(&self.copiers, prepared.numbers.numbering, |link| links.take_copy_end(link));
         let count = self.stages.len();
         let mut started = StartedStages { children: (0..count).map(|_| None).collect() };
         let mut launch_all = || {
             for index in launch_order(count, &self.links, &self.copiers) {
-                started.children[index] = Some(self.launch(index, &prepared, &links, &defaults(index, count))?);
+                started.children[index] =
+                    Some(self.launch(index, &prepared, &links, lowering, &defaults(index, count))?);
             }
             Ok(())
         };
@@ -75,19 +79,21 @@ impl Graph<'_> {
         index: usize,
         prepared: &GraphStart,
         links: &OpenLinks,
+        lowering: Lowering,
         defaults: &StreamDefaults,
     ) -> Result<Child> {
         let on_drop = self.on_drop.clone();
         let linked = Linked::new(&mut self.stages[index].command, prepared.environment.as_ref());
+        let lowers = lowering.of_stage(prepared.ends[index].len());
         let mut lowered = Vec::new();
         for end in &prepared.ends[index] {
             if let Some(source) = links.end(end.link, end.side) {
-                let low = prepared.numbering.lower(source);
+                let low = lowers.and_then(|numbering| numbering.lower(source));
                 linked.0.fd_map.add_link(end.target, low.as_ref().unwrap_or(source).as_raw_fd());
                 lowered.extend(low);
             }
         }
-        let child = linked.0.spawn_with_streams(defaults, on_drop, prepared.numbering);
+        let child = linked.0.spawn_with_streams(defaults, on_drop, prepared.numbers.numbering);
         drop(linked);
         child.map_err(|error| of_stage(error, index, &self.stages[index].command))
     }
@@ -113,7 +119,7 @@ struct GraphStart {
     ends: Vec<Vec<StageLinkEnd>>,
     /// This process's environment, if a stage gets it: one copy for all stages.
     environment: Option<Environment>,
-    numbering: Numbering,
+    numbers: Numbers,
 }
 
 /// An end of a link that a stage has.
@@ -131,7 +137,7 @@ impl GraphStart {
         }
         let gets_parents = |stage: &StageCommand<'_>| shares_environment(&stage.command);
         let environment = graph.stages.iter().any(gets_parents).then(Environment::capture);
-        Self { ends, environment, numbering: Numbering::of_graph(graph.links.len()) }
+        Self { ends, environment, numbers: Numbers::new(graph) }
     }
 }
 

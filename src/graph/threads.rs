@@ -5,7 +5,7 @@ use super::copy::{CopyPipes, CopyStore, CopyTask};
 use super::over::{Over, TaskEnd};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::fd::standard::lock_stdio_numbers_if_closed;
-use crate::spawn::{NewNumbers, pipe};
+use crate::spawn::{NewNumbers, Numbering, pipe};
 use crate::sys::{self, ProcessCopy};
 use rustix::io::{Errno, retry_on_intr};
 use std::io;
@@ -39,7 +39,12 @@ struct CopyThread {
 impl CopyThreads {
     /// Starts the threads. `take` takes the end that the library has of a link. After an error, the caller closes all links, and then calls
     /// [`CopyThreads::finish`]: the pipes of the threads that have been started are empty, so that these end at once.
-    pub(super) fn start(&mut self, copiers: &[Copier], mut take: impl FnMut(usize) -> Option<OwnedFd>) -> Result<()> {
+    pub(super) fn start(
+        &mut self,
+        copiers: &[Copier],
+        numbering: Numbering,
+        mut take: impl FnMut(usize) -> Option<OwnedFd>,
+    ) -> Result<()> {
         if copiers.is_empty() {
             return Ok(());
         }
@@ -47,13 +52,13 @@ impl CopyThreads {
         let what = "a descriptor of a tee or a spool";
         let failed = |error: io::Error| Problem::io(Failure::ParentOpen { what }, &error).of(Subject::Graph);
         let (over, teller) = pipe(&mut NewNumbers::default()).map_err(failed)?;
-        let over = Arc::new(over);
-        self.over = Some(teller);
+        let over = Arc::new(numbering.raise_link(over));
+        self.over = Some(numbering.raise_link(teller));
         self.process = Some(ProcessCopy::current());
         for Copier { kind, input, outputs } in copiers {
             let Some(input) = take(*input) else { continue };
             let outputs = outputs.iter().filter_map(|output| take(*output)).collect();
-            let store = CopyStore::open(*kind).map_err(failed)?;
+            let store = CopyStore::open(*kind).map_err(failed)?.raised(numbering);
             let task = CopyTask::new(*kind, CopyPipes { input, outputs }, store).map_err(between)?;
             self.threads
                 .push(CopyThread::start(task, Arc::clone(&over)).map_err(|problem| problem.of(Subject::Graph))?);

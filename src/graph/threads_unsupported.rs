@@ -2,6 +2,7 @@
 
 use super::copier::Copier;
 use crate::error::Result;
+use crate::spawn::Numbering;
 use std::os::fd::OwnedFd;
 
 /// No threads.
@@ -9,7 +10,7 @@ use std::os::fd::OwnedFd;
 pub(super) struct CopyThreads(());
 
 impl CopyThreads {
-    pub(super) fn start(&mut self, _: &[Copier], _: impl FnMut(usize) -> Option<OwnedFd>) -> Result<()> {
+    pub(super) fn start(&mut self, _: &[Copier], _: Numbering, _: impl FnMut(usize) -> Option<OwnedFd>) -> Result<()> {
         Ok(())
     }
 

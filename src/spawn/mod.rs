@@ -39,3 +39,4 @@ pub use self::fork_run::fork_run;
 pub(crate) use self::free_numbers::FreeNumbers;
 pub(crate) use self::new_fds::{NewNumbers, ask_for_capacity, pipe, socket_pair};
 pub(crate) use self::numbering::Numbering;
+pub(crate) use self::resolve::soft_limit;

@@ -1,48 +1,55 @@
-//! `Numbering`: which numbers the descriptors of a graph get in this process.
+//! `Numbering`: which numbers descriptors get that this process keeps while it launches children.
 
 use super::free_numbers::FreeNumbers;
 use super::new_fds::ABOVE_STDIO;
 use super::resolve::soft_limit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-/// The first number of those descriptors that are not the sources of the next launch. Linux copies a table in words of 64 numbers.
+/// The first number that is no source of a launch. Linux copies a table in words of 64 numbers.
 const HIGH: RawFd = 64;
 
-/// From this many links on, [`Numbering::High`] takes less time than [`Numbering::Lowest`]: see the notes of the benchmarks.
-const MANY_LINKS: usize = 64;
+/// The numbers from here to [`HIGH`] stay free for the sources of launches: enough for three pipes and a pidfd.
+const RESERVED: RawFd = HIGH - 8;
 
-/// Which numbers this process gives the links of a graph, and what it keeps of the stages that it has launched.
+/// From this many stages on, [`Numbering::High`] takes less time than [`Numbering::Lowest`]: see the notes of the benchmarks.
+const MANY_STAGES: usize = 64;
+
+/// Which numbers this process gives what it keeps of the children that it has launched, and the links of a graph.
 ///
-/// For each child, the kernel copies the table of descriptors from 0 to the child's highest source ([`Step::UnshareFiles`]), and the child
-/// closes what is not its own. If each source had the lowest free number, the sources of most stages of a large graph would be above all links
-/// and pidfds: for n stages the kernel would copy about n² descriptors.
+/// For a child that starts with the parent's table, the kernel copies the descriptors from 0 to the child's highest source
+/// ([`Step::UnshareFiles`]), and the child closes what is not its own. If each kept descriptor had the lowest free number, the sources of each child would be above the descriptors of
+/// all children before it: for n children the kernel would copy about n² descriptors. For other launchers the numbers make no difference: they
+/// copy the whole table.
 ///
 /// [`Step::UnshareFiles`]: crate::plan::Step::UnshareFiles
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbering {
-    /// The lowest free numbers.
+    /// The lowest free numbers, but none from [`RESERVED`] to [`HIGH`].
     Lowest,
-    /// Numbers from [`HIGH`] on. For its launch a stage gets duplicates of its sources with numbers below.
+    /// Numbers from [`HIGH`] on. For its launch a stage gets duplicates of its links with numbers below.
     High,
 }
 
 impl Numbering {
-    pub(crate) fn of_graph(links: usize) -> Self {
-        if links < MANY_LINKS { Self::Lowest } else { Self::High }
+    pub(crate) fn of_graph(stages: usize) -> Self {
+        if stages < MANY_STAGES { Self::Lowest } else { Self::High }
     }
 
-    /// Moves a new descriptor to the first free number from [`HIGH`] on. It keeps its number if that is high enough, or if the system gives
-    /// none (the limit of descriptors).
+    /// Whether a descriptor that this process keeps should not have this number.
+    pub(super) fn is_reserved(self, number: RawFd) -> bool {
+        let first = if self == Self::Lowest { RESERVED } else { 0 };
+        (first..HIGH).contains(&number)
+    }
+
+    /// Moves a descriptor with a reserved number to the first free number from [`HIGH`] on. It keeps its number if the system gives no other
+    /// one (the limit of descriptors).
     pub(crate) fn raise(self, fd: OwnedFd) -> OwnedFd {
-        if self == Self::Lowest || fd.as_raw_fd() >= HIGH {
-            return fd;
-        }
-        rustix::io::fcntl_dupfd_cloexec(&fd, HIGH).unwrap_or(fd)
+        if self.is_reserved(fd.as_raw_fd()) { rustix::io::fcntl_dupfd_cloexec(&fd, HIGH).unwrap_or(fd) } else { fd }
     }
 
     /// The number that [`Numbering::raise`] gives a descriptor with this number.
     pub(crate) fn forecast_raise(self, number: RawFd, free: &mut FreeNumbers) -> RawFd {
-        if self == Self::Lowest || number >= HIGH {
+        if !self.is_reserved(number) {
             return number;
         }
         let raised = free.take(HIGH);
@@ -51,22 +58,33 @@ impl Numbering {
         number
     }
 
-    /// Duplicates the source of a launch to a number below [`HIGH`]. `None` if it has such a number, or if none is free.
-    pub(crate) fn lower(self, source: &OwnedFd) -> Option<OwnedFd> {
-        if self == Self::Lowest || source.as_raw_fd() < HIGH {
+    /// [`Numbering::raise`], for what a graph opens before the launches. In a small graph that keeps its numbers, since the links are the sources
+    /// of the launches.
+    pub(crate) fn raise_link(self, end: OwnedFd) -> OwnedFd {
+        if self == Self::High { self.raise(end) } else { end }
+    }
+
+    /// The number that [`Numbering::raise_link`] gives an end with this number.
+    pub(crate) fn forecast_raise_link(self, number: RawFd, free: &mut FreeNumbers) -> RawFd {
+        if self == Self::High { self.forecast_raise(number, free) } else { number }
+    }
+
+    /// Duplicates a link for a launch to a number below [`HIGH`]. `None` if it has such a number, or if none is free.
+    pub(crate) fn lower(self, link: &OwnedFd) -> Option<OwnedFd> {
+        if self == Self::Lowest || link.as_raw_fd() < HIGH {
             return None;
         }
-        let lowered = rustix::io::fcntl_dupfd_cloexec(source, ABOVE_STDIO).ok()?;
+        let lowered = rustix::io::fcntl_dupfd_cloexec(link, ABOVE_STDIO).ok()?;
         (lowered.as_raw_fd() < HIGH).then_some(lowered)
     }
 
     /// The number of the duplicate that [`Numbering::lower`] makes of a descriptor with this number.
-    pub(crate) fn forecast_lower(self, source: RawFd, free: &mut FreeNumbers) -> Option<RawFd> {
-        if self == Self::Lowest || source < HIGH {
+    pub(crate) fn forecast_lower(self, link: RawFd, free: &mut FreeNumbers) -> Option<RawFd> {
+        if self == Self::Lowest || link < HIGH {
             return None;
         }
         let lowered = free.take(ABOVE_STDIO);
-        if lowered < HIGH.min(soft_limit()) {
+        if lowered < HIGH {
             return Some(lowered);
         }
         free.close(lowered);
@@ -83,19 +101,31 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_of_few_links_keep_their_numbers() {
-        let numbering = Numbering::of_graph(MANY_LINKS - 1);
+    fn links_of_a_small_graph_keep_their_numbers() {
+        let numbering = Numbering::of_graph(MANY_STAGES - 1);
         let fd = file();
         let number = fd.as_raw_fd();
         assert!(numbering.lower(&fd).is_none());
-        assert_eq!(numbering.raise(fd).as_raw_fd(), number);
+        assert_eq!(numbering.raise_link(fd).as_raw_fd(), number);
         let mut free = FreeNumbers::default();
-        assert_eq!((numbering.forecast_raise(5, &mut free), numbering.forecast_lower(100, &mut free)), (5, None));
+        assert_eq!(numbering.forecast_raise_link(RESERVED, &mut free), RESERVED);
+        assert_eq!(numbering.forecast_lower(100, &mut free), None);
     }
 
     #[test]
-    fn descriptors_of_many_links_are_raised_and_lowered_for_a_launch() {
-        let numbering = Numbering::of_graph(MANY_LINKS);
+    fn kept_descriptors_get_no_reserved_number() {
+        let mut free = FreeNumbers::default();
+        for number in [ABOVE_STDIO, RESERVED - 1, HIGH, HIGH + 1] {
+            assert_eq!(Numbering::Lowest.forecast_raise(number, &mut free), number);
+        }
+        for number in [RESERVED, HIGH - 1] {
+            assert!(Numbering::Lowest.forecast_raise(number, &mut free) >= HIGH);
+        }
+    }
+
+    #[test]
+    fn descriptors_of_many_stages_are_raised_and_lowered_for_a_launch() {
+        let numbering = Numbering::of_graph(MANY_STAGES);
         let raised = numbering.raise(file());
         assert!(raised.as_raw_fd() >= HIGH);
         if let Some(lowered) = numbering.lower(&raised) {

@@ -84,7 +84,7 @@ fn refuse_beyond_limit(plan: &mut Plan) -> Result<(), Refusal> {
 }
 
 /// The soft limit of descriptors (`RLIMIT_NOFILE`).
-pub(super) fn soft_limit() -> RawFd {
+pub(crate) fn soft_limit() -> RawFd {
     sys::soft_limit(sys::OPEN_FILES).and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(RawFd::MAX)
 }
 

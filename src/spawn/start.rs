@@ -22,6 +22,7 @@ use crate::launch::{self, HookList, LaunchError, Method, Mode, Needs};
 use crate::plan::{OnDrop, Teardown};
 use crate::platform::{Features, Launcher};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Output};
 use tracing::level_filters::LevelFilter;
@@ -97,7 +98,8 @@ impl Command<'_> {
         let mut place = None;
         self.start(defaults, true, &mut place)?;
         let Started { mut process, mut ends, launcher } = place.expect("the start has put the child there");
-        if numbering != Numbering::Lowest {
+        let pidfd = process.pidfd().map(|pidfd| pidfd.as_raw_fd());
+        if ends.numbers().chain(pidfd).any(|number| numbering.is_reserved(number)) {
             ends.replace(|end| numbering.raise(end));
             process.replace_pidfd(|pidfd| numbering.raise(pidfd));
         }

@@ -1,20 +1,20 @@
-//! Graphs with so many links that this process keeps their descriptors at numbers from 64 on.
+//! Graphs with so many stages that this process keeps their descriptors at numbers from 64 on.
 
 use super::plans::{explained, launched};
 use super::{Files, LONG, planned, tool, ways};
 use crate::own_process;
 use crate::spawn::tracing_events::logged;
 use crate::support::sources::{close, hard_limit, memory_at, set_limit};
-use crate::support::table::open_numbers;
+use crate::support::table::{close_on_exec, open_numbers};
 use crate::support::ways::isolated;
-use crate::support::{LAUNCHERS, children};
+use crate::support::{LAUNCHERS, children, command, exhaustive};
 use fdspawn::plan::Step;
 use fdspawn::{Capture, Command, Graph, Launcher, Rest, StageId, Stdio};
 use std::io::Read;
 use std::os::fd::{AsRawFd, RawFd};
 
 /// The fewest stages of a line whose descriptors have high numbers.
-const STAGES: usize = 65;
+const STAGES: usize = 64;
 
 /// The first high number.
 const HIGH: RawFd = 64;
@@ -78,7 +78,7 @@ own_process! {
         }
         let small = Graph::pipeline((0..STAGES - 1).map(|_| Command::new("cat")));
         let highest = *highest_sources(&small).iter().max().unwrap();
-        assert!(highest >= 2 * HIGH - 4, "the comparison is one: {highest}");
+        assert!(highest > 2 * HIGH - 10, "the comparison is one: {highest}");
     }
 }
 
@@ -97,9 +97,7 @@ own_process! {
             assert!(opened.iter().all(|&number| number >= HIGH), "{opened:?}");
             let pidfds = if way.1 { STAGES } else { 0 };
             assert_eq!(opened.len(), pidfds + 4, "pidfds, two ends of links, a standard error, and a slot");
-            for &number in &opened {
-                assert_eq!(crate::support::table::close_on_exec(number), Some(true), "{number}");
-            }
+            assert!(opened.iter().all(|&number| close_on_exec(number) == Some(true)), "{opened:?}");
             drop(running.take(input).unwrap());
             assert!(running.take(slot).unwrap().as_raw_fd() >= HIGH);
             let mut text = String::new();
@@ -151,28 +149,82 @@ own_process! {
     }
 }
 
+/// How many pidfds this process has.
+fn pidfds() -> usize {
+    let is_pidfd = |number: &RawFd| {
+        let link = std::fs::read_link(format!("/proc/self/fd/{number}"));
+        link.is_ok_and(|link| link.to_string_lossy().contains("pidfd"))
+    };
+    open_numbers().iter().filter(|number| is_pidfd(number)).count()
+}
+
+/// One stage that writes to many.
+fn fan_out<'fd>(way: (Launcher, bool), count: usize) -> Graph<'fd> {
+    let mut graph = Graph::new();
+    let source = graph.stage(tool(way, &["true"]));
+    for number in (100..).take(count) {
+        let reader = graph.stage(tool(way, &["cat"]));
+        graph.command(reader).stdout(Stdio::null());
+        graph.pipe([source.fd(number)], [reader.stdin()]);
+    }
+    graph
+}
+
 own_process! {
-    fn large_graph_keeps_low_numbers_if_the_limit_allows_no_others() {
-        // 3 numbers are in use. Each stage needs two for its links, and one for its pidfd.
-        let needed = 3 + 2 * (STAGES - 1) + STAGES;
-        for way in ways() {
-            let before = open_numbers();
-            let limits = [needed, needed + 1, needed + 10, needed + 30, needed + 70];
-            for limit in limits {
-                let mut graph = line(way, STAGES);
-                let run = |graph: &mut Graph<'_>| {
-                    let steps = explained(graph);
+    fn no_start_fails_or_lacks_a_pidfd_for_the_sake_of_low_numbers() {
+        let with_stream = |mut graph: Graph<'static>| {
+            let source = graph.stages().next().unwrap();
+            graph.command(source).stderr(Stdio::piped());
+            graph
+        };
+        // In use at the last launch: 0 to 2, two numbers for each link, a pidfd for each stage, and what the launch opens.
+        let of_line = 3 + 2 * (STAGES - 1) + STAGES;
+        for launcher in LAUNCHERS {
+            let way = (launcher, true);
+            tool(way, &["true"]).status().unwrap();
+            let line = || Graph::pipeline((0..STAGES).map(|_| tool(way, &["cat"])));
+            let fan = || fan_out(way, STAGES - 1);
+            // The fork launcher has a pipe during the launch, and opens the pidfd after that.
+            let errpipe = usize::from(launcher == Launcher::Fork);
+            let cases: [(&str, usize, &dyn Fn() -> Graph<'static>); 3] = [
+                ("line", of_line + errpipe, &line),
+                ("one to many", of_line + errpipe, &fan),
+                ("one to many, with a stream", of_line + errpipe + 2, &|| with_stream(fan())),
+            ];
+            for (name, needed, make) in cases {
+                for limit in (needed..needed + 150).step_by(if exhaustive() { 3 } else { 29 }) {
+                    let before = open_numbers();
+                    let mut graph = make();
+                    set_limit(limit as u64, hard_limit());
+                    let steps = explained(&graph);
                     let mut running = None;
                     let log = logged(|| running = Some(graph.spawn()));
-                    let mut running = running.unwrap().unwrap_or_else(|error| panic!("{error}, limit {limit}"));
-                    assert_eq!(steps, launched(&log), "{way:?}, limit {limit}");
-                    running.wait().unwrap().check().unwrap();
-                };
-                set_limit(limit as u64, hard_limit());
-                run(&mut graph);
-                set_limit(hard_limit(), hard_limit());
-                assert_eq!(open_numbers(), before);
+                    set_limit(hard_limit(), hard_limit());
+                    let mut running = running.unwrap().unwrap_or_else(|error| panic!("{name}, {limit}: {error}"));
+                    assert_eq!(pidfds(), STAGES, "{name}, {launcher:?}, limit {limit}");
+                    assert_eq!(steps, launched(&log), "{name}, {launcher:?}, limit {limit}");
+                    let _ = running.wait().unwrap();
+                    drop(running);
+                    assert_eq!(open_numbers(), before);
+                }
             }
         }
+    }
+}
+
+own_process! {
+    fn tees_and_spools_leave_the_low_numbers_to_the_sources() {
+        let mut graph = Graph::new();
+        let mut last = graph.stage(command("cat"));
+        for _ in 0..STAGES {
+            let next = graph.stage(command("cat"));
+            graph.spool(last.stdout(), next.stdin());
+            last = next;
+        }
+        let first = graph.stages().next().unwrap();
+        graph.command(first).stdin(Stdio::data("through all"));
+        let highest: Vec<RawFd> = highest_sources(&graph);
+        assert!(highest.iter().all(|&source| source < HIGH), "{highest:?}");
+        assert_eq!(graph.output().unwrap().check().unwrap().stdout, b"through all");
     }
 }

@@ -15,6 +15,7 @@ mod links;
 mod load;
 pub mod mix;
 mod plans;
+mod random_plans;
 mod refusals;
 mod simulation;
 mod start;

@@ -6,6 +6,7 @@ mod explain;
 mod fork_run;
 mod forked_copy;
 mod functions;
+mod many_children;
 mod parent_table;
 mod programs;
 mod stages;

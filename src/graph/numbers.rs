@@ -1,0 +1,46 @@
+//! Which numbers the descriptors of a graph get in this process, and which of them the launches use.
+
+use super::graph::Graph;
+use crate::spawn::{Numbering, soft_limit};
+use std::os::fd::RawFd;
+
+/// A stage with more ends gets no duplicates of them: not all of them could have low numbers.
+const MOST_LOWERED: usize = 32;
+
+/// How the numbers of a graph's descriptors are chosen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    pub(super) numbering: Numbering,
+    /// How many numbers the launches take besides the links, at most.
+    launches: usize,
+}
+
+/// Whether stages get low duplicates of their ends. The links are open when this is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lowering(Option<Numbering>);
+
+impl Numbers {
+    pub(super) fn new(graph: &Graph<'_>) -> Self {
+        let sources = || graph.stages.iter().map(|stage| stage.command.fd_map.len());
+        // Each stage leaves a pidfd, one stream of a capture, and its own ends open. During a launch there are the child's ends, and what the
+        // library needs itself.
+        let kept: usize = sources().map(|count| count + 2).sum();
+        let during = 2 * sources().max().unwrap_or(0) + MOST_LOWERED + 16;
+        Self { numbering: Numbering::of_graph(graph.stages.len()), launches: kept + during }
+    }
+
+    /// Stages get duplicates if there is room for them below the limit of descriptors: no launch fails, and none goes without a pidfd, for the
+    /// sake of duplicates. `highest` is the highest number of a link.
+    pub(super) fn lowering(&self, highest: RawFd) -> Lowering {
+        let limit = usize::try_from(soft_limit()).unwrap_or(usize::MAX);
+        let end = usize::try_from(highest).unwrap_or(0).saturating_add(self.launches);
+        Lowering((end <= limit).then_some(self.numbering))
+    }
+}
+
+impl Lowering {
+    /// How a stage with this many ends gets low duplicates of them; `None` if it gets none.
+    pub(super) fn of_stage(self, ends: usize) -> Option<Numbering> {
+        self.0.filter(|_| ends <= MOST_LOWERED)
+    }
+}
