@@ -1,6 +1,6 @@
 //! Starts a graph: all stages or none.
 
-use super::graph::{Graph, StageCommand};
+use super::graph::Graph;
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
 use super::link::LinkEnd;
 use super::numbers::{Lowering, Numbers};
@@ -10,7 +10,7 @@ use crate::child::{Child, ParentEnds};
 use crate::command::{Command, Environment};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::plan::{OnDrop, Teardown};
-use crate::spawn::{ProgramLooks, StreamDefault};
+use crate::spawn::{ProgramLooks, StreamDefault, is_in_place};
 use rustix::process::Signal;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -117,7 +117,7 @@ fn of_stage(error: Error, index: usize, command: &Command<'_>) -> Error {
 struct GraphStart {
     /// The ends of links that each stage has.
     ends: Vec<Vec<StageLinkEnd>>,
-    /// This process's environment, if a stage gets it: one copy for all stages.
+    /// One copy of this process's environment for all stages that get it; `None` if none needs a copy.
     environment: Option<Environment>,
     numbers: Numbers,
 }
@@ -135,10 +135,17 @@ impl GraphStart {
         for (link, each) in graph.links.iter().enumerate() {
             each.ends().for_each(|(end, side)| ends[end.stage.index].push(StageLinkEnd { target: end.fd, link, side }));
         }
-        let gets_parents = |stage: &StageCommand<'_>| shares_environment(&stage.command);
-        let environment = graph.stages.iter().any(gets_parents).then(Environment::capture);
+        let environment = needs_environment(graph).then(Environment::capture);
         Self { ends, environment, numbers: Numbers::new(graph) }
     }
+}
+
+/// Whether the stages need a copy of this process's environment. They need none if all of them get it as it is, and nothing can change it
+/// between two launches: the process has one thread, which runs no code of the caller's.
+fn needs_environment(graph: &Graph<'_>) -> bool {
+    let commands = || graph.stages.iter().map(|stage| &stage.command);
+    let in_place = graph.copiers.is_empty() && commands().all(is_in_place);
+    !in_place && commands().any(shares_environment)
 }
 
 /// Whether a stage gets this process's environment from the copy that all stages share. A command with hooks needs the environment of the

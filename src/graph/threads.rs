@@ -21,13 +21,19 @@ const STACK: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(super) struct CopyThreads {
     threads: Vec<CopyThread>,
-    /// The write end of a pipe that tells the threads that all stages have ended. `None` without threads, and after
-    /// [`CopyThreads::finish`].
-    over: Option<OwnedFd>,
+    /// The pipe that tells the threads that all stages have ended. `None` without threads, and after [`CopyThreads::finish`].
+    over: Option<OverPipe>,
     /// The process that has the threads. A forked copy of it has none.
     process: Option<ProcessCopy>,
     /// Why a thread has not moved all bytes.
     failed: Option<Errno>,
+}
+
+#[derive(Debug)]
+struct OverPipe {
+    /// The read end that the threads have, too. Since it is open, a write sends no SIGPIPE though all threads have ended.
+    reader: Arc<OwnedFd>,
+    writer: OwnedFd,
 }
 
 #[derive(Debug)]
@@ -53,7 +59,7 @@ impl CopyThreads {
         let failed = |error: io::Error| Problem::io(Failure::ParentOpen { what }, &error).of(Subject::Graph);
         let (over, teller) = pipe(&mut NewNumbers::default()).map_err(failed)?;
         let over = Arc::new(numbering.raise_link(over));
-        self.over = Some(numbering.raise_link(teller));
+        self.over = Some(OverPipe { reader: Arc::clone(&over), writer: numbering.raise_link(teller) });
         self.process = Some(ProcessCopy::current());
         for Copier { kind, input, outputs } in copiers {
             let Some(input) = take(*input) else { continue };
@@ -73,13 +79,14 @@ impl CopyThreads {
         let is_own = || self.process == Some(ProcessCopy::current());
         if let Some(over) = self.over.take_if(|_| is_own()) {
             // A copy of the process may have the write end, so a close alone is not enough. If a filter refuses the write, the close tells them.
-            let _ = retry_on_intr(|| rustix::io::write(&over, &[0]));
-            drop(over);
+            let _ = retry_on_intr(|| rustix::io::write(&over.writer, &[0]));
+            drop(over.writer);
             for thread in self.threads.drain(..) {
                 if let Err(errno) = thread.finish() {
                     self.failed.get_or_insert(errno);
                 }
             }
+            drop(over.reader);
         }
         self.threads.clear();
         self.failed.map_or(Ok(()), |errno| Err(between(errno)))

@@ -40,3 +40,4 @@ pub(crate) use self::free_numbers::FreeNumbers;
 pub(crate) use self::new_fds::{NewNumbers, ask_for_capacity, pipe, socket_pair};
 pub(crate) use self::numbering::Numbering;
 pub(crate) use self::resolve::soft_limit;
+pub(crate) use self::strings::is_in_place;

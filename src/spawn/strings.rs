@@ -55,7 +55,7 @@ fn build_environment(command: &Command<'_>, block: &mut EnvBlock) -> Result<Chil
 
 /// Whether the child can have this process's environment without a copy. Hooks could change it in the child. A subscriber of `tracing`, or
 /// the caller's type that owns a shared descriptor, could change it after the search of PATH.
-fn is_in_place(command: &Command<'_>) -> bool {
+pub(crate) fn is_in_place(command: &Command<'_>) -> bool {
     command.environment.is_own()
         && command.hooks.is_empty()
         && sys::has_one_thread()

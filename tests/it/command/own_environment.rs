@@ -2,7 +2,7 @@
 
 use crate::support::helper::MARK;
 use crate::support::{self, LAUNCHERS, test_binary};
-use fdspawn::{Command, Environment, Graph};
+use fdspawn::{Command, Environment, Graph, Stdio};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
@@ -50,6 +50,9 @@ cases! {
     subscriber_may_change_the_environment_and_start_a_thread_during_a_spawn: changed_by_a_subscriber;
     owner_of_a_shared_descriptor_may_change_the_environment_and_start_a_thread_during_a_spawn: changed_by_an_owner;
     stages_of_a_graph_have_the_environment_of_its_start: changed_during_the_start_of_a_graph;
+    stages_have_it_too_if_none_of_them_needs_a_copy: lines_of_two;
+    stages_have_it_too_if_one_has_an_owner_and_no_variables: changed_beside_a_stage_without_variables;
+    stages_of_a_tee_have_the_environment_of_its_start: tee;
     exec_passes_on_the_environment_of_the_only_thread: executed;
 }
 
@@ -215,6 +218,55 @@ fn changed_during_the_start_of_a_graph() {
     assert!(COUNT.get() > 0);
     let text = String::from_utf8(output.check().unwrap().stdout).unwrap();
     assert_eq!(text.split_terminator('\0').collect::<Vec<_>>(), GIVEN);
+}
+
+/// What the first stage of a line prints, which is launched last.
+fn printed_by_the_first([mut first, second]: [Command<'_>; 2]) -> String {
+    first.arg("-0");
+    String::from_utf8(Graph::pipeline([first, second]).output().unwrap().check().unwrap().stdout).unwrap()
+}
+
+fn given() -> String {
+    GIVEN.map(|string| format!("{string}\0")).concat()
+}
+
+fn lines_of_two() {
+    for launcher in LAUNCHERS {
+        let [env, cat] = ["/usr/bin/env", "/bin/cat"].map(|program| {
+            move || {
+                let mut command = Command::new(program);
+                command.launcher(launcher);
+                command
+            }
+        });
+        assert_eq!(printed_by_the_first([env(), cat()]), given());
+        let (mut own, mut cleared) = (cat(), cat());
+        own.env("OWN", "value");
+        assert_eq!(printed_by_the_first([env(), own]), given());
+        cleared.env_clear();
+        assert_eq!(printed_by_the_first([env(), cleared]), given());
+    }
+}
+
+fn changed_beside_a_stage_without_variables() {
+    let mut cleared = Command::new("/bin/cat");
+    cleared.env_clear().fd(9, ChangingOwner::new(false));
+    assert_eq!(printed_by_the_first([Command::new("env"), cleared]), given());
+    assert!(COUNT.get() > 0);
+}
+
+fn tee() {
+    let mut graph = Graph::new();
+    let [first, one, other] = ["env", "cat", "cat"].map(|program| graph.stage(Command::new(program)));
+    graph.command(first).arg("-0");
+    graph.tee(first.stdout(), [one.stdin(), other.stdin()]);
+    graph.command(other).stdout(Stdio::null());
+    let slot = graph.reader([one.stdout()]);
+    let mut running = graph.spawn().unwrap();
+    let mut text = String::new();
+    running.take(slot).unwrap().read_to_string(&mut text).unwrap();
+    running.wait().unwrap().check().unwrap();
+    assert_eq!(text, given());
 }
 
 fn executed() {

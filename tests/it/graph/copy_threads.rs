@@ -78,6 +78,25 @@ own_process! {
 }
 
 own_process! {
+    fn wait_after_the_threads_have_ended_sends_no_sigpipe() {
+        // As in a program that has set it, so that a pipe without a reader ends the program.
+        // SAFETY: the process has one test, and no handler.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        for way in ways() {
+            let before = open_numbers();
+            let mut graph = graph(way, tool(way, &["echo", "text"]));
+            let last = graph.stages().last().unwrap();
+            graph.command(last).stdout(fdspawn::Stdio::null());
+            let mut running = graph.spawn().unwrap();
+            copy_threads(0);
+            running.wait().unwrap().check().unwrap();
+            drop(running);
+            assert_eq!(open_numbers(), before);
+        }
+    }
+}
+
+own_process! {
     fn threads_take_no_number_of_a_closed_standard_stream() {
         for way in ways() {
             for closed in [vec![0], vec![1], vec![0, 1, 2]] {
