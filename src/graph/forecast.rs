@@ -4,18 +4,18 @@ use super::copier::Copier;
 use super::graph::Graph;
 use super::layout::launch_order;
 use super::link::{GraphLink, LinkEnd, LinkKind, OutsideEnd};
-use super::numbers::Numbers;
+use super::numbers::GraphNumbers;
 use crate::spawn::{Explanation, FreeNumbers, Numbering};
 use std::os::fd::RawFd;
 
 impl Graph<'_> {
     /// The explanation of each stage. The graph is not refused.
     pub(super) fn stage_plans(&self) -> Vec<Explanation> {
-        let (mut free, numbers) = (FreeNumbers::default(), Numbers::new(self));
+        let (mut free, numbers) = (FreeNumbers::default(), GraphNumbers::new(self));
         let links: Vec<[RawFd; 2]> =
             self.links.iter().map(|link| numbers_of(link, &mut free, numbers.numbering)).collect();
-        let lowering = numbers.lowering(links.iter().flatten().copied().max().unwrap_or(0));
-        take_for_threads(&self.copiers, &mut free, numbers.numbering);
+        let of_threads = take_for_threads(&self.copiers, &mut free, numbers.numbering);
+        let lowering = numbers.lowering(2 * links.len() + of_threads);
         let mut plans: Vec<Option<Explanation>> = self.stages.iter().map(|_| None).collect();
         for index in launch_order(self.stages.len(), &self.links, &self.copiers) {
             let ends = self.links.iter().zip(&links).flat_map(|(link, [writer, reader])| {
@@ -49,15 +49,17 @@ fn numbers_of(link: &GraphLink, free: &mut FreeNumbers, numbering: Numbering) ->
     }
 }
 
-/// Takes what the threads of tees and spools have besides their pipes. See `CopyThreads`, which opens it.
-fn take_for_threads(copiers: &[Copier], free: &mut FreeNumbers, numbering: Numbering) {
-    if !copiers.is_empty() {
-        let (over, teller) = free.take_pair(); // The pipe that tells them that all stages have ended.
-        [over, teller].into_iter().for_each(|number| _ = numbering.forecast_raise_link(number, free));
+/// Takes what the threads of tees and spools have besides their pipes, and returns how many numbers that are. See `CopyThreads`, which opens it.
+fn take_for_threads(copiers: &[Copier], free: &mut FreeNumbers, numbering: Numbering) -> usize {
+    if copiers.is_empty() {
+        return 0;
     }
+    let (over, teller) = free.take_pair(); // The pipe that tells them that all stages have ended.
+    [over, teller].into_iter().for_each(|number| _ = numbering.forecast_raise_link(number, free));
     for _ in copiers {
         // The memory of a spool, or `/dev/null` for a tee.
         let number = free.take_above_stdio();
         numbering.forecast_raise_link(number, free);
     }
+    2 + copiers.len()
 }

@@ -1,25 +1,26 @@
 //! Which numbers the descriptors of a graph get in this process, and which of them the launches use.
 
 use super::graph::Graph;
+use crate::fd::by_number::open_numbers;
+use crate::platform::Features;
 use crate::spawn::{Numbering, soft_limit};
-use std::os::fd::RawFd;
 
 /// A stage with more ends gets no duplicates of them: not all of them could have low numbers.
 const MOST_LOWERED: usize = 32;
 
 /// How the numbers of a graph's descriptors are chosen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Numbers {
+pub(super) struct GraphNumbers {
     pub(super) numbering: Numbering,
     /// How many numbers the launches take besides the links, at most.
     launches: usize,
 }
 
-/// Whether stages get low duplicates of their ends. The links are open when this is known.
+/// Whether stages get low duplicates of their ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lowering(Option<Numbering>);
 
-impl Numbers {
+impl GraphNumbers {
     pub(super) fn new(graph: &Graph<'_>) -> Self {
         let sources = || graph.stages.iter().map(|stage| stage.command.fd_map.len());
         // Each stage leaves a pidfd, one stream of a capture, and its own ends open. During a launch there are the child's ends, and what the
@@ -30,11 +31,16 @@ impl Numbers {
     }
 
     /// Stages get duplicates if there is room for them below the limit of descriptors: no launch fails, and none goes without a pidfd, for the
-    /// sake of duplicates. `highest` is the highest number of a link.
-    pub(super) fn lowering(&self, highest: RawFd) -> Lowering {
+    /// sake of duplicates. `more` is how many descriptors will be opened before the launches.
+    pub(super) fn lowering(&self, more: usize) -> Lowering {
+        if self.numbering == Numbering::Lowest {
+            return Lowering(None);
+        }
+        // A look at each number would take too long. Without a list, stages get no duplicates.
+        let open = open_numbers(Features::SEARCH).map_or(usize::MAX, |numbers| numbers.len());
         let limit = usize::try_from(soft_limit()).unwrap_or(usize::MAX);
-        let end = usize::try_from(highest).unwrap_or(0).saturating_add(self.launches);
-        Lowering((end <= limit).then_some(self.numbering))
+        let has_room = open.saturating_add(more).saturating_add(self.launches) <= limit;
+        Lowering(has_room.then_some(self.numbering))
     }
 }
 

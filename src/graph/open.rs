@@ -5,7 +5,7 @@ use crate::child::{ParentEnd, ParentEnds};
 use crate::error::{Failure, Problem};
 use crate::fd::standard::lock_stdio_numbers_if_closed;
 use crate::spawn::{NewNumbers, Numbering, ask_for_capacity, pipe, socket_pair};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 
 /// The open links of a graph.
 #[derive(Debug, Default)]
@@ -14,8 +14,6 @@ pub(super) struct OpenLinks {
     ends: Vec<[Option<OwnedFd>; 2]>,
     /// For each link, the end of the thread of a tee or a spool.
     copy_ends: Vec<Option<OwnedFd>>,
-    /// The highest number of an end.
-    pub(super) highest: RawFd,
 }
 
 impl OpenLinks {
@@ -35,7 +33,6 @@ impl OpenLinks {
             let target = link.ends().next().map_or(-1, |(end, _)| end.fd);
             let opened = opened.map_err(|error| Problem::io(Failure::Open { target, what }, &error))?;
             let [one, other] = <[OwnedFd; 2]>::from(opened).map(|end| numbering.raise_link(end));
-            open.highest = open.highest.max(one.as_raw_fd()).max(other.as_raw_fd());
             let [first, second] = if link.kind == LinkKind::Pipe { [other, one] } else { [one, other] };
             if let Some(bytes) = capacity.filter(|_| link.kind == LinkKind::Pipe) {
                 ask_for_capacity(&first, bytes);

@@ -3,7 +3,7 @@
 use super::graph::Graph;
 use super::layout::{fork_and_join, launch_order, stage_in_cycle};
 use super::link::LinkEnd;
-use super::numbers::{Lowering, Numbers};
+use super::numbers::{GraphNumbers, Lowering};
 use super::open::OpenLinks;
 use super::threads::CopyThreads;
 use crate::child::{Child, ParentEnds};
@@ -38,10 +38,10 @@ impl Graph<'_> {
         let failed = |problem: Problem| problem.of(Subject::Graph);
         let (mut links, ends) =
             OpenLinks::new(&self.links, self.capacity, prepared.numbers.numbering).map_err(failed)?;
-        let lowering = prepared.numbers.lowering(links.highest);
         let mut threads = CopyThreads::default();
         // Before the first stage: whether the kernel moves bytes between pipes is known by then.
         let can_copy = threads.start(&self.copiers, prepared.numbers.numbering, |link| links.take_copy_end(link));
+        let lowering = prepared.numbers.lowering(0);
         let count = self.stages.len();
         let mut started = StartedStages { children: (0..count).map(|_| None).collect() };
         let mut launch_all = || {
@@ -119,7 +119,7 @@ struct GraphStart {
     ends: Vec<Vec<StageLinkEnd>>,
     /// One copy of this process's environment for all stages that get it; `None` if none needs a copy.
     environment: Option<Environment>,
-    numbers: Numbers,
+    numbers: GraphNumbers,
 }
 
 /// An end of a link that a stage has.
@@ -136,7 +136,7 @@ impl GraphStart {
             each.ends().for_each(|(end, side)| ends[end.stage.index].push(StageLinkEnd { target: end.fd, link, side }));
         }
         let environment = needs_environment(graph).then(Environment::capture);
-        Self { ends, environment, numbers: Numbers::new(graph) }
+        Self { ends, environment, numbers: GraphNumbers::new(graph) }
     }
 }
 

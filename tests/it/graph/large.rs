@@ -191,7 +191,11 @@ own_process! {
                 ("one to many", of_line + errpipe, &fan),
                 ("one to many, with a stream", of_line + errpipe + 2, &|| with_stream(fan())),
             ];
+            // This process has other descriptors, and free numbers between them.
+            let others = || (70..).step_by(2).take(if launcher == Launcher::Clone { 60 } else { 0 });
+            others().for_each(|number| std::mem::forget(memory_at(number, "other", true)));
             for (name, needed, make) in cases {
+                let needed = needed + others().count();
                 for limit in (needed..needed + 150).step_by(if exhaustive() { 3 } else { 29 }) {
                     let before = open_numbers();
                     let mut graph = make();
@@ -208,6 +212,7 @@ own_process! {
                     assert_eq!(open_numbers(), before);
                 }
             }
+            others().for_each(close);
         }
     }
 }
