@@ -86,7 +86,7 @@ impl Files {
             Work::Stages => (self.program(), vec![]),
             // The arguments differ from stage to stage.
             Work::Line | Work::Tee => (self.stream_program(), vec![]),
-            Work::Set => (self.stream_program(), vec!["once".to_owned(), piece, count]),
+            Work::Set | Work::Many => (self.stream_program(), vec!["once".to_owned(), piece, count]),
         };
         let program = match state.search {
             Search::Path => path.clone().into(),

@@ -3,7 +3,7 @@
 
 use super::job::{Job, Spawn};
 use super::{
-    attributes, collect, drop_in, feed, graphs, keep, library, peers, pieces, posix_spawn, raw, set,
+    attributes, collect, drop_in, feed, graphs, keep, library, many, peers, pieces, posix_spawn, raw, set,
     shared_environment, waits,
 };
 use crate::parts::{CaseSet, Work};
@@ -57,6 +57,8 @@ pub const DASH: &str = "dash";
 pub const INHERITING: &str = "fdspawn, Rest::Inherit";
 /// The library under std's names.
 pub const DROP_IN: &str = "fdspawn::process";
+/// The library's set of children, which reads their pipes.
+pub const CHILDREN: &str = "fdspawn, Children";
 /// A thread for each child.
 pub const THREADS: &str = "a thread for each child";
 
@@ -157,6 +159,9 @@ pub fn cases(work: Work, set: CaseSet) -> Vec<Case> {
         Work::Line => graphs::line(),
         Work::Stages => graphs::stages(),
         Work::Tee => graphs::tee(),
+        Work::Many => {
+            vec![case(RAW, many::raw), case(LIBRARY, many::spawn), case(CHILDREN, many::set), case(STD, many::std)]
+        }
         Work::Set => {
             vec![
                 case(RAW, set::raw),
@@ -322,7 +327,15 @@ pub fn remarks(work: Work, set: CaseSet) -> Vec<String> {
                 false => "posix_spawn is left out: this C library has no addclosefrom_np.".to_owned(),
             });
         }
-        Work::Spawn | Work::Collect | Work::Keep | Work::Feed | Work::Set | Work::Line | Work::Stages | Work::Tee => {}
+        Work::Spawn
+        | Work::Collect
+        | Work::Keep
+        | Work::Feed
+        | Work::Set
+        | Work::Many
+        | Work::Line
+        | Work::Stages
+        | Work::Tee => {}
     }
     if work == Work::Mapped {
         remarks.push("At 0 mapped descriptors command-fds is the same as std.".to_owned());
@@ -356,6 +369,12 @@ fn stream_remarks(work: Work) -> Option<&'static [&'static str]> {
         Work::Line => Some(graphs::LINE),
         Work::Stages => Some(graphs::STAGES),
         Work::Tee => Some(graphs::TEE),
+        Work::Many => Some(&[
+            "raw limit: for each child pipe2, clone3 with CLONE_VM, CLONE_VFORK and CLONE_PIDFD, dup2, close_range, execve and \
+             waitid. The kernel copies the whole table of descriptors for each child.",
+            "fdspawn: spawn() for each child, and wait(). fdspawn, Children: Children::capture(), which gives each child a \
+             second pipe, at 2, and reads both. std: spawn() and wait(), without a pidfd.",
+        ]),
         Work::Set => Some(&[
             "raw limit: waitpid(-1) in a loop. It takes the end of any child of the process.",
             "fdspawn: Children, which watches the children before the time begins. std: wait() of one child after the other, in the order of their starts. tokio: wait() in a task for each \

@@ -47,7 +47,7 @@ pub(super) const TEE: Part = Part {
     title: "All bytes of a stage to two others",
     axis: "capacity of the pipes",
     timed: Timed::Stream,
-    seconds: 30,
+    seconds: 27,
     remark: Some(
         "The first stage writes 64 KiB at a time, and the other two read 64 KiB at a time. Each reader counts the bytes, \
          and fails if one is missing. All processes may use two processors. The processor time is that of the parent, \

@@ -56,6 +56,7 @@ pub const PARTS: &[Part] = &[
     transfers::KEEP,
     transfers::FEED,
     children::SET,
+    children::MANY,
     graphs::LINE,
     graphs::STAGES,
     graphs::TEE,

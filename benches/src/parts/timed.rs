@@ -10,6 +10,8 @@ pub enum Timed {
     Transfer,
     /// The end of all children, to the end of the last wait.
     Collection,
+    /// The start of the first child, to the end of the last wait.
+    Children,
     /// The start of the first stage, to the end of the last wait.
     Stages,
     /// The start of stages that move many bytes, to the end of the last wait.
@@ -23,6 +25,7 @@ impl Timed {
             Self::Spawn => "spawn",
             Self::Transfer => "transfer",
             Self::Collection => "wait for all children",
+            Self::Children => "start of all children, and wait for them",
             Self::Stages | Self::Stream => "run of all stages",
         }
     }
@@ -33,7 +36,7 @@ impl Timed {
             Self::Spawn => "spawns",
             Self::Transfer => "transfers",
             Self::Collection => "waits",
-            Self::Stages | Self::Stream => "runs",
+            Self::Children | Self::Stages | Self::Stream => "runs",
         }
     }
 
@@ -41,7 +44,9 @@ impl Timed {
     pub fn unit(self) -> Unit {
         match self {
             Self::Spawn | Self::Stages => Unit { name: "µs", nanoseconds: 1_000 },
-            Self::Transfer | Self::Collection | Self::Stream => Unit { name: "ms", nanoseconds: 1_000_000 },
+            Self::Transfer | Self::Collection | Self::Children | Self::Stream => {
+                Unit { name: "ms", nanoseconds: 1_000_000 }
+            }
         }
     }
 }

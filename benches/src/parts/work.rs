@@ -46,6 +46,8 @@ pub enum Work {
     Tee,
     /// Ends `State::children` children at once, and waits for all of them.
     Set,
+    /// Starts `State::children` children, each with a pipe at 1, ends all of them at once, and waits for all.
+    Many,
 }
 
 impl Work {
