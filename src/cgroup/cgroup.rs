@@ -6,6 +6,7 @@ use super::events::{EMPTY, says, wait_until};
 use super::members::{has_process, holds_this_process};
 use super::remove::{Place, remove, try_remove};
 use crate::error::{Error, Failure, Problem, Result, Subject};
+use crate::fd::kept::keep;
 use crate::sys;
 use rustix::fs::{AtFlags, Mode, mkdirat, unlinkat};
 use rustix::io::Errno;
@@ -134,6 +135,7 @@ impl Cgroup {
                         let _ = unlinkat(&parent, name.as_c_str(), AtFlags::REMOVEDIR); // The open's error counts.
                         directory_problem(&path, errno)
                     })?;
+                    let (directory, parent) = (keep(directory), keep(parent));
                     let made_by = sys::ProcessCopy::current();
                     return Ok(Self(Arc::new(Owned { directory, parent, name, path, made_by })));
                 }

@@ -1,6 +1,7 @@
 //! `Registration`: what a set of events has to tell of a descriptor.
 
 use super::EventSet;
+use crate::fd::kept::keep;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -60,7 +61,7 @@ impl Registration {
         }
         let (duplicate, added) = match place.set.add(fd, interest, place.key) {
             Err(Errno::EXIST) => {
-                let duplicate = rustix::io::fcntl_dupfd_cloexec(fd, 3)?;
+                let duplicate = keep(rustix::io::fcntl_dupfd_cloexec(fd, 3)?);
                 let added = place.set.add(duplicate.as_fd(), interest, place.key);
                 (Some(duplicate), added)
             }

@@ -11,6 +11,7 @@ mod close_all_error;
 mod close_error;
 pub(crate) mod fdinfo;
 mod flags;
+pub(crate) mod kept;
 mod lock;
 pub(crate) mod proc_numbers;
 mod ranges;

@@ -23,9 +23,9 @@ pub(super) struct Lowering(Option<Numbering>);
 impl GraphNumbers {
     pub(super) fn new(graph: &Graph<'_>) -> Self {
         let sources = || graph.stages.iter().map(|stage| stage.command.fd_map.len());
-        // Each stage leaves a pidfd, one stream of a capture, and its own ends open. During a launch there are the child's ends, and what the
-        // library needs itself.
-        let kept: usize = sources().map(|count| count + 2).sum();
+        // Each stage leaves a pidfd open, a duplicate of it for a group, two streams of a capture, and its own ends. During a launch there are the
+        // child's ends, and what the library needs itself.
+        let kept: usize = sources().map(|count| count + 4).sum();
         let during = 2 * sources().max().unwrap_or(0) + MOST_LOWERED + 16;
         Self { numbering: Numbering::of_graph(graph.stages.len()), launches: kept + during }
     }

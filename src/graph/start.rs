@@ -13,6 +13,8 @@ use crate::plan::{OnDrop, Teardown};
 use crate::spawn::{ProgramLooks, StreamDefault, is_in_place};
 use rustix::process::Signal;
 use std::os::fd::{AsRawFd, RawFd};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 /// The children of a graph that has been started, in the order of the stages, and the ends of links that this process has.
 pub(super) struct StartedGraph {
@@ -141,10 +143,10 @@ impl GraphStart {
 }
 
 /// Whether the stages need a copy of this process's environment. They need none if all of them get it as it is, and nothing can change it
-/// between two launches: the process has one thread, which runs no code of the caller's.
+/// between two launches: the process has one thread, which runs no code of the caller's, such as a subscriber that wants warnings.
 fn needs_environment(graph: &Graph<'_>) -> bool {
     let commands = || graph.stages.iter().map(|stage| &stage.command);
-    let in_place = graph.copiers.is_empty() && commands().all(is_in_place);
+    let in_place = graph.copiers.is_empty() && Level::WARN > LevelFilter::current() && commands().all(is_in_place);
     !in_place && commands().any(shares_environment)
 }
 

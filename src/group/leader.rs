@@ -1,6 +1,7 @@
 //! `Leader`: the child that leads a `Group`, and what the library knows of its end.
 
 use super::send::{GroupError, Sent, send};
+use crate::fd::kept::keep;
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::sys;
 use rustix::io::Errno;
@@ -70,5 +71,5 @@ const NO_REAP: i32 = libc::WNOWAIT;
 /// `None` if no number is free. Then the library uses the number of the group.
 fn duplicate(pidfd: BorrowedFd<'_>) -> Option<OwnedFd> {
     let _guard = lock_stdio_numbers();
-    dup_above_stdio(pidfd.try_clone_to_owned().ok()?).ok()
+    dup_above_stdio(pidfd.try_clone_to_owned().ok()?).ok().map(keep)
 }

@@ -208,7 +208,8 @@ impl Command<'_> {
         }
         // The group keeps a duplicate of its leader's pidfd.
         if mode.pidfd && leads {
-            free.take(ABOVE_STDIO);
+            let duplicate = free.take(ABOVE_STDIO);
+            Numbering::Lowest.forecast_raise(duplicate, free);
         }
         self.fd_map.moved_numbers().for_each(|number| free.close(number));
         pidfd

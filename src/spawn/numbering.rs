@@ -1,15 +1,10 @@
-//! `Numbering`: which numbers descriptors get that this process keeps while it launches children.
+//! `Numbering`: which numbers this process gives the links of a graph, and what it keeps of the children that it has spawned.
 
 use super::free_numbers::FreeNumbers;
 use super::new_fds::ABOVE_STDIO;
 use super::resolve::soft_limit;
+use crate::fd::kept::{self, HIGH};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-
-/// The first number that is no source of a launch. Linux copies a table in words of 64 numbers.
-const HIGH: RawFd = 64;
-
-/// The numbers from here to [`HIGH`] stay free for the sources of launches: enough for three pipes and a pidfd.
-const RESERVED: RawFd = HIGH - 8;
 
 /// From this many stages on, [`Numbering::High`] takes less time than [`Numbering::Lowest`]: see the notes of the benchmarks.
 const MANY_STAGES: usize = 64;
@@ -17,14 +12,14 @@ const MANY_STAGES: usize = 64;
 /// Which numbers this process gives what it keeps of the children that it has launched, and the links of a graph.
 ///
 /// For a child that starts with the parent's table, the kernel copies the descriptors from 0 to the child's highest source
-/// ([`Step::UnshareFiles`]), and the child closes what is not its own. If each kept descriptor had the lowest free number, the sources of each child would be above the descriptors of
-/// all children before it: for n children the kernel would copy about n² descriptors. For other launchers the numbers make no difference: they
-/// copy the whole table.
+/// ([`Step::UnshareFiles`]), and the child closes what is not its own. If each kept descriptor had the lowest free number, the sources of each
+/// child would be above the descriptors of all children before it: for n children the kernel would copy about n² descriptors. For other
+/// launchers the numbers make no difference: they copy the whole table.
 ///
 /// [`Step::UnshareFiles`]: crate::plan::Step::UnshareFiles
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbering {
-    /// The lowest free numbers, but none from [`RESERVED`] to [`HIGH`].
+    /// The lowest free numbers, without the few below [`HIGH`] that are reserved for the sources of launches.
     Lowest,
     /// Numbers from [`HIGH`] on. For its launch a stage gets duplicates of its links with numbers below.
     High,
@@ -37,14 +32,13 @@ impl Numbering {
 
     /// Whether a descriptor that this process keeps should not have this number.
     pub(super) fn is_reserved(self, number: RawFd) -> bool {
-        let first = if self == Self::Lowest { RESERVED } else { 0 };
-        (first..HIGH).contains(&number)
+        if self == Self::Lowest { kept::is_reserved(number) } else { number < HIGH }
     }
 
     /// Moves a descriptor with a reserved number to the first free number from [`HIGH`] on. It keeps its number if the system gives no other
     /// one (the limit of descriptors).
     pub(crate) fn raise(self, fd: OwnedFd) -> OwnedFd {
-        if self.is_reserved(fd.as_raw_fd()) { rustix::io::fcntl_dupfd_cloexec(&fd, HIGH).unwrap_or(fd) } else { fd }
+        if self.is_reserved(fd.as_raw_fd()) { kept::raise(fd) } else { fd }
     }
 
     /// The number that [`Numbering::raise`] gives a descriptor with this number.
@@ -108,31 +102,26 @@ mod tests {
         assert!(numbering.lower(&fd).is_none());
         assert_eq!(numbering.raise_link(fd).as_raw_fd(), number);
         let mut free = FreeNumbers::default();
-        assert_eq!(numbering.forecast_raise_link(RESERVED, &mut free), RESERVED);
+        assert_eq!(numbering.forecast_raise_link(HIGH - 1, &mut free), HIGH - 1);
         assert_eq!(numbering.forecast_lower(100, &mut free), None);
     }
 
     #[test]
     fn kept_descriptors_get_no_reserved_number() {
         let mut free = FreeNumbers::default();
-        for number in [ABOVE_STDIO, RESERVED - 1, HIGH, HIGH + 1] {
+        for number in [ABOVE_STDIO, HIGH - 9, HIGH, HIGH + 1] {
             assert_eq!(Numbering::Lowest.forecast_raise(number, &mut free), number);
         }
-        for number in [RESERVED, HIGH - 1] {
+        for number in [HIGH - 8, HIGH - 1] {
             assert!(Numbering::Lowest.forecast_raise(number, &mut free) >= HIGH);
         }
     }
 
     #[test]
-    fn descriptors_of_many_stages_are_raised_and_lowered_for_a_launch() {
+    fn descriptors_of_a_large_graph_have_high_numbers_and_close_on_exec() {
         let numbering = Numbering::of_graph(MANY_STAGES);
-        let raised = numbering.raise(file());
+        let raised = numbering.raise_link(file());
         assert!(raised.as_raw_fd() >= HIGH);
-        if let Some(lowered) = numbering.lower(&raised) {
-            assert!((ABOVE_STDIO..HIGH).contains(&lowered.as_raw_fd()));
-            assert!(numbering.lower(&lowered).is_none(), "it is low");
-            assert!(rustix::io::fcntl_getfd(&lowered).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
-        }
         assert!(rustix::io::fcntl_getfd(&raised).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
         let number = raised.as_raw_fd();
         assert_eq!(numbering.raise(raised).as_raw_fd(), number, "it is high");
@@ -141,12 +130,12 @@ mod tests {
     #[test]
     fn forecast_gives_the_old_number_back_for_the_new_one() {
         let (numbering, mut free) = (Numbering::High, FreeNumbers::default());
+        free.close(ABOVE_STDIO); // Other tests may have it.
         let first = free.take(ABOVE_STDIO);
-        if first < HIGH {
-            let raised = numbering.forecast_raise(first, &mut free);
-            assert!(raised >= HIGH);
-            assert_eq!(numbering.forecast_lower(raised, &mut free), Some(first));
-        }
+        assert_eq!(first, ABOVE_STDIO);
+        let raised = numbering.forecast_raise(first, &mut free);
+        assert!(raised >= HIGH);
+        assert_eq!(numbering.forecast_lower(raised, &mut free), Some(first));
         assert_eq!(numbering.forecast_raise(RawFd::MAX, &mut free), RawFd::MAX);
     }
 }

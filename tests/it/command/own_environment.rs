@@ -1,8 +1,9 @@
 //! The environment of a process with one thread: its children get it without a copy.
 
 use crate::support::helper::MARK;
+use crate::support::seccomp::refuse;
 use crate::support::{self, LAUNCHERS, test_binary};
-use fdspawn::{Command, Environment, Graph, Stdio};
+use fdspawn::{Command, Environment, Graph, Launcher, Stdio};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
@@ -53,6 +54,7 @@ cases! {
     stages_have_it_too_if_none_of_them_needs_a_copy: lines_of_two;
     stages_have_it_too_if_one_has_an_owner_and_no_variables: changed_beside_a_stage_without_variables;
     stages_of_a_tee_have_the_environment_of_its_start: tee;
+    stages_have_one_environment_though_a_warning_changes_it_between_their_launches: warned;
     exec_passes_on_the_environment_of_the_only_thread: executed;
 }
 
@@ -253,6 +255,57 @@ fn changed_beside_a_stage_without_variables() {
     cleared.env_clear().fd(9, ChangingOwner::new(false));
     assert_eq!(printed_by_the_first([Command::new("env"), cleared]), given());
     assert!(COUNT.get() > 0);
+}
+
+/// A subscriber of warnings only, which sets a variable.
+struct Warned;
+
+impl tracing::Subscriber for Warned {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+        Some(tracing::level_filters::LevelFilter::WARN)
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: this process has one thread.
+        unsafe { std::env::set_var("WARNED", "yes") };
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+fn warned() {
+    tracing::subscriber::set_global_default(Warned).unwrap();
+    // The library warns when the first clone is refused, which is after the launch of the second stage by fork.
+    assert!(refuse(&[libc::SYS_clone3], libc::EPERM));
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut graph = Graph::new();
+    let stages = [Launcher::Auto, Launcher::Fork].map(|launcher| {
+        let mut env = Command::new("/usr/bin/env");
+        env.launcher(launcher).stdout(writer.try_clone().unwrap());
+        graph.stage(env)
+    });
+    graph.pipe([stages[0].fd(5)], [stages[1].stdin()]);
+    graph.status().unwrap().check().unwrap();
+    drop((graph, writer));
+    assert!(COUNT.get() > 0, "the library has warned");
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert!([0, 2].contains(&text.matches("WARNED=yes").count()), "{text}");
 }
 
 fn tee() {

@@ -5,7 +5,7 @@ use crate::own_process;
 use crate::support::sources::{close, hard_limit, memory_at, set_limit};
 use crate::support::table::{close_on_exec, open_numbers};
 use crate::support::{LAUNCHERS, children, command};
-use fdspawn::{Capture, Child, Children, Command, Launcher, Stdio};
+use fdspawn::{Capture, Cgroup, Child, Children, Command, Group, Launcher, Stdio};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -48,6 +48,32 @@ own_process! {
                 assert!(child.wait().unwrap().success());
             }
             drop(all);
+            assert_eq!((open_numbers(), children()), (before, started));
+        }
+    }
+}
+
+own_process! {
+    fn groups_and_cgroups_of_many_children_leave_the_low_numbers_to_the_sources() {
+        for launcher in LAUNCHERS {
+            let (before, started) = (open_numbers(), children());
+            let groups: Vec<Group> = (0..=COUNT).map(|_| Group::new()).collect();
+            let start = |group: &Group| {
+                let mut cat = command("cat");
+                cat.launcher(launcher).stdin(Stdio::piped()).stdout(Stdio::piped());
+                // Two descriptors for each cgroup.
+                let cgroup = Cgroup::create().ok();
+                (cat.group(group).spawn().unwrap(), cgroup)
+            };
+            let mut all: Vec<_> = groups[1..].iter().map(start).collect();
+            let log = logged(|| all.push(start(&groups[0])));
+            let found = sources(&log);
+            assert!(found.len() == 2 && found.iter().all(|&source| source < WORD), "{found:?}");
+            for (child, _) in &mut all {
+                drop(child.stdin.take());
+                assert!(child.wait().unwrap().success());
+            }
+            drop((all, groups));
             assert_eq!((open_numbers(), children()), (before, started));
         }
     }
