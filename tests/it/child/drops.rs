@@ -127,7 +127,7 @@ fn setting_changes_after_the_spawn_and_a_detached_child_goes_on() {
         assert!(matches!(error.failure(), Failure::NoGroup), "{error:?}");
         let process = set.process();
         drop(set);
-        assert_eq!(process.try_wait().unwrap().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(process.wait_timeout(LONG).unwrap().unwrap().signal(), Some(libc::SIGKILL));
     }
 }
 
@@ -137,7 +137,7 @@ fn child_that_cannot_be_given_away_is_dropped_as_the_setting_says() {
         let child = helper_by(way, "wait").on_drop(kill()).spawn().unwrap();
         let process = child.process();
         assert!(matches!(child.into_parts().unwrap_err().failure(), Failure::Shared));
-        assert_eq!(process.try_wait().unwrap().unwrap().signal(), Some(libc::SIGKILL), "{way:?}");
+        assert_eq!(process.wait_timeout(LONG).unwrap().unwrap().signal(), Some(libc::SIGKILL), "{way:?}");
         // A child that is given away is the caller's.
         let child = helper_by(way, "wait").on_drop(kill()).spawn().unwrap();
         let (pid, _pidfd) = child.into_parts().unwrap();

@@ -2,6 +2,7 @@
 
 use super::{shell, ways};
 use crate::own_process;
+use crate::support::memory::own_pages;
 use crate::support::running::is_gone;
 use crate::support::seccomp::refuse_to_thread;
 use crate::support::table::open_numbers;
@@ -489,10 +490,6 @@ own_process! {
 
 own_process! {
     fn exchanges_leave_no_memory_and_no_descriptor() {
-        let size = || {
-            let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-            text.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
-        };
         let count = if exhaustive() { 50_000 } else { 5_000 };
         let before = open_numbers();
         let mut pages = 0;
@@ -509,10 +506,10 @@ own_process! {
             }
             assert_eq!(exchange.bytes(flow).len(), 100);
             if round == 1_000 {
-                pages = size();
+                pages = own_pages();
             }
         }
-        assert!(size() <= pages + 64, "{pages} pages have become {}", size());
+        assert!(own_pages() <= pages + 64, "{pages} pages have become {}", own_pages());
         assert_eq!(open_numbers(), before);
     }
 }

@@ -3,17 +3,12 @@
 use super::copiers::{threads, wait_for_threads};
 use super::{LONG, tool, ways};
 use crate::own_process;
+use crate::support::memory::own_pages;
 use crate::support::table::open_numbers;
 use crate::support::tiny::tiny_program;
 use crate::support::{LAUNCHERS, children, exhaustive};
 use fdspawn::{Capture, Command, Graph, Keep, Launcher, OnDrop, Stdio, Stop, Teardown};
 use std::time::Instant;
-
-/// The memory of this process that is in use, in pages.
-fn pages() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).unwrap().parse().unwrap()
-}
 
 own_process! {
     fn line_of_four_moves_any_number_of_bytes_with_the_same_memory() {
@@ -29,17 +24,17 @@ own_process! {
             };
             // Once for the memory that stays, and once to compare.
             Graph::pipeline([tool(way, &["echo"]), cat(), cat(), cat()]).output().unwrap().check().unwrap();
-            let before = pages();
+            let before = own_pages();
             // This process reads the end, and keeps the last bytes alone.
             let captured = line(bytes).capture(&Capture::new().keep(Keep::Last(10))).unwrap();
             assert_eq!((captured.stop, captured.stdout.as_slice()), (Stop::Done, &[0; 10][..]));
             captured.check().unwrap();
-            assert!(pages() < before + 256, "{before} pages have become {}", pages());
+            assert!(own_pages() < before + 256, "{before} pages have become {}", own_pages());
             // The stages alone.
             let mut graph = line(others);
             graph.command(graph.stages().last().unwrap()).stdout(Stdio::null());
             graph.status().unwrap().check().unwrap();
-            assert!(pages() < before + 256, "{before} pages have become {}", pages());
+            assert!(own_pages() < before + 256, "{before} pages have become {}", own_pages());
         }
     }
 }
@@ -49,13 +44,13 @@ own_process! {
         let bytes: u64 = if exhaustive() { 1 << 30 } else { 32 << 20 };
         for way in ways() {
             graph_with_both(way, tool(way, &["echo"])).output().unwrap().check().unwrap();
-            let before = pages();
+            let before = own_pages();
             let mut source = tool(way, &["head", "-c", &bytes.to_string(), "/dev/zero"]);
             source.stdin(Stdio::null());
             let captured = graph_with_both(way, source).capture(&Capture::new().keep(Keep::Last(10))).unwrap();
             assert_eq!(captured.stdout, [0; 10]);
             captured.check().unwrap();
-            assert!(pages() < before + 256, "{before} pages have become {}", pages());
+            assert!(own_pages() < before + 256, "{before} pages have become {}", own_pages());
         }
     }
 }
@@ -92,10 +87,10 @@ own_process! {
                 _ => graph.output().unwrap().check().map(drop).unwrap(),
             }
             if round == count / 4 {
-                first_pages = pages();
+                first_pages = own_pages();
             }
         }
-        assert!(pages() <= first_pages + 64, "{first_pages} pages have become {}", pages());
+        assert!(own_pages() <= first_pages + 64, "{first_pages} pages have become {}", own_pages());
         assert_eq!((open_numbers(), children()), (before, started));
         wait_for_threads(count_before);
     }
@@ -122,10 +117,10 @@ own_process! {
                 _ => fdspawn::block_on(&mut graph.spawn().unwrap()).unwrap().check().unwrap(),
             }
             if round == count / 4 {
-                first_pages = pages();
+                first_pages = own_pages();
             }
         }
-        assert!(pages() <= first_pages + 64, "{first_pages} pages have become {}", pages());
+        assert!(own_pages() <= first_pages + 64, "{first_pages} pages have become {}", own_pages());
         assert_eq!((open_numbers(), children()), (before, started));
         println!("{count} lines in {:?}", start.elapsed());
     }

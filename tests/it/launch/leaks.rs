@@ -2,15 +2,10 @@
 
 use crate::own_process;
 use crate::support;
+use crate::support::memory::own_pages;
 use crate::support::table::Table;
 use crate::support::{LAUNCHERS, children, rounds};
 use fdspawn::Stdio;
-
-/// The process's resident memory, in pages.
-fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).unwrap().parse().unwrap()
-}
 
 own_process! {
     fn thousands_of_spawns_half_of_them_failing_leave_nothing() {
@@ -31,11 +26,11 @@ own_process! {
         };
         // Memory that the process allocates once is allocated in this round.
         round(200);
-        let (table, memory) = (Table::current(), resident());
+        let (table, memory) = (Table::current(), own_pages());
         round(rounds(400, 4800));
         assert_eq!(Table::current(), table);
         assert_eq!(children(), 0);
-        let grown = resident().saturating_sub(memory);
+        let grown = own_pages().saturating_sub(memory);
         assert!(grown < 64, "{grown} pages more than before");
     }
 }
