@@ -5,7 +5,7 @@ use super::graph::Graph;
 use super::layout::launch_order;
 use super::link::{GraphLink, LinkEnd, LinkKind, OutsideEnd};
 use super::numbers::GraphNumbers;
-use crate::spawn::{Explanation, FreeNumbers, Numbering};
+use crate::spawn::{Explanation, FreeNumbers, Numbering, forecast_lower};
 use std::os::fd::RawFd;
 
 impl Graph<'_> {
@@ -24,9 +24,9 @@ impl Graph<'_> {
             });
             let mut ends: Vec<(RawFd, RawFd)> = ends.collect();
             let mut lowered = Vec::new();
-            let lowers = lowering.of_stage(ends.len());
+            let lowers = lowering.is_for(ends.len());
             for (_, number) in &mut ends {
-                if let Some(low) = lowers.and_then(|numbering| numbering.forecast_lower(*number, &mut free)) {
+                if let Some(low) = lowers.then(|| forecast_lower(*number, &mut free)).flatten() {
                     *number = low;
                     lowered.push(low);
                 }

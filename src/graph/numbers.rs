@@ -16,9 +16,11 @@ pub(super) struct GraphNumbers {
     launches: usize,
 }
 
-/// Whether stages get low duplicates of their ends.
+/// Which stages get low duplicates of their ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lowering(Option<Numbering>);
+pub(super) struct Lowering {
+    has_room: bool,
+}
 
 impl GraphNumbers {
     pub(super) fn new(graph: &Graph<'_>) -> Self {
@@ -34,19 +36,19 @@ impl GraphNumbers {
     /// sake of duplicates. `more` is how many descriptors will be opened before the launches.
     pub(super) fn lowering(&self, more: usize) -> Lowering {
         if self.numbering == Numbering::Lowest {
-            return Lowering(None);
+            return Lowering { has_room: false };
         }
         // A look at each number would take too long. Without a list, stages get no duplicates.
         let open = open_numbers(Features::SEARCH).map_or(usize::MAX, |numbers| numbers.len());
         let limit = usize::try_from(soft_limit()).unwrap_or(usize::MAX);
         let has_room = open.saturating_add(more).saturating_add(self.launches) <= limit;
-        Lowering(has_room.then_some(self.numbering))
+        Lowering { has_room }
     }
 }
 
 impl Lowering {
-    /// How a stage with this many ends gets low duplicates of them; `None` if it gets none.
-    pub(super) fn of_stage(self, ends: usize) -> Option<Numbering> {
-        self.0.filter(|_| ends <= MOST_LOWERED)
+    /// Whether a stage with this many ends gets duplicates of them.
+    pub(super) fn is_for(self, ends: usize) -> bool {
+        self.has_room && ends <= MOST_LOWERED
     }
 }

@@ -10,7 +10,7 @@ use crate::child::{Child, ParentEnds};
 use crate::command::{Command, Environment};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::plan::{OnDrop, Teardown};
-use crate::spawn::{ProgramLooks, StreamDefault, is_in_place};
+use crate::spawn::{ProgramLooks, StreamDefault, is_in_place, lower};
 use rustix::process::Signal;
 use std::os::fd::{AsRawFd, RawFd};
 use tracing::Level;
@@ -86,11 +86,11 @@ impl Graph<'_> {
     ) -> Result<Child> {
         let on_drop = self.on_drop.clone();
         let linked = Linked::new(&mut self.stages[index].command, prepared.environment.as_ref());
-        let lowers = lowering.of_stage(prepared.ends[index].len());
+        let lowers = lowering.is_for(prepared.ends[index].len());
         let mut lowered = Vec::new();
         for end in &prepared.ends[index] {
             if let Some(source) = links.end(end.link, end.side) {
-                let low = lowers.and_then(|numbering| numbering.lower(source));
+                let low = lowers.then(|| lower(source)).flatten();
                 linked.0.fd_map.add_link(end.target, low.as_ref().unwrap_or(source).as_raw_fd());
                 lowered.extend(low);
             }

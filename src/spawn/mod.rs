@@ -38,6 +38,6 @@ pub use self::explanation::Explanation;
 pub use self::fork_run::fork_run;
 pub(crate) use self::free_numbers::FreeNumbers;
 pub(crate) use self::new_fds::{NewNumbers, ask_for_capacity, pipe, socket_pair};
-pub(crate) use self::numbering::Numbering;
+pub(crate) use self::numbering::{Numbering, forecast_lower, lower};
 pub(crate) use self::resolve::soft_limit;
 pub(crate) use self::strings::is_in_place;

@@ -62,28 +62,28 @@ impl Numbering {
     pub(crate) fn forecast_raise_link(self, number: RawFd, free: &mut FreeNumbers) -> RawFd {
         if self == Self::High { self.forecast_raise(number, free) } else { number }
     }
+}
 
-    /// Duplicates a link for a launch to a number below [`HIGH`]. `None` if it has such a number, or if none is free.
-    pub(crate) fn lower(self, link: &OwnedFd) -> Option<OwnedFd> {
-        if self == Self::Lowest || link.as_raw_fd() < HIGH {
-            return None;
-        }
-        let lowered = rustix::io::fcntl_dupfd_cloexec(link, ABOVE_STDIO).ok()?;
-        (lowered.as_raw_fd() < HIGH).then_some(lowered)
+/// Duplicates a link for a launch to a number below [`HIGH`]. `None` if it has such a number, or if none is free.
+pub(crate) fn lower(link: &OwnedFd) -> Option<OwnedFd> {
+    if link.as_raw_fd() < HIGH {
+        return None;
     }
+    let lowered = rustix::io::fcntl_dupfd_cloexec(link, ABOVE_STDIO).ok()?;
+    (lowered.as_raw_fd() < HIGH).then_some(lowered)
+}
 
-    /// The number of the duplicate that [`Numbering::lower`] makes of a descriptor with this number.
-    pub(crate) fn forecast_lower(self, link: RawFd, free: &mut FreeNumbers) -> Option<RawFd> {
-        if self == Self::Lowest || link < HIGH {
-            return None;
-        }
-        let lowered = free.take(ABOVE_STDIO);
-        if lowered < HIGH {
-            return Some(lowered);
-        }
-        free.close(lowered);
-        None
+/// The number of the duplicate that [`lower`] makes of a descriptor with this number.
+pub(crate) fn forecast_lower(link: RawFd, free: &mut FreeNumbers) -> Option<RawFd> {
+    if link < HIGH {
+        return None;
     }
+    let lowered = free.take(ABOVE_STDIO);
+    if lowered < HIGH {
+        return Some(lowered);
+    }
+    free.close(lowered);
+    None
 }
 
 #[cfg(test)]
@@ -99,11 +99,9 @@ mod tests {
         let numbering = Numbering::of_graph(MANY_STAGES - 1);
         let fd = file();
         let number = fd.as_raw_fd();
-        assert!(numbering.lower(&fd).is_none());
         assert_eq!(numbering.raise_link(fd).as_raw_fd(), number);
         let mut free = FreeNumbers::default();
         assert_eq!(numbering.forecast_raise_link(HIGH - 1, &mut free), HIGH - 1);
-        assert_eq!(numbering.forecast_lower(100, &mut free), None);
     }
 
     #[test]
@@ -135,7 +133,7 @@ mod tests {
         assert_eq!(first, ABOVE_STDIO);
         let raised = numbering.forecast_raise(first, &mut free);
         assert!(raised >= HIGH);
-        assert_eq!(numbering.forecast_lower(raised, &mut free), Some(first));
+        assert_eq!(forecast_lower(raised, &mut free), Some(first));
         assert_eq!(numbering.forecast_raise(RawFd::MAX, &mut free), RawFd::MAX);
     }
 }

@@ -9,6 +9,7 @@ use fdspawn::{Child, Command, Failure, Group, Launcher, OnDrop, Process, Reach, 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -28,6 +29,14 @@ fn is_reaped(process: &Process) -> bool {
         libc::waitid(libc::P_PID, process.id(), std::ptr::null_mut(), options)
     };
     result == -1
+}
+
+/// The status of a child that a drop has killed, which began at this time. The drop has reaped it, unless the child has taken longer to end than
+/// the drop waits: 100 ms.
+fn status_after_drop(process: &Process, start: Instant) -> ExitStatus {
+    let took = start.elapsed();
+    assert!(is_reaped(process) || took >= Duration::from_millis(100), "{took:?}");
+    process.wait_timeout(LONG).unwrap().unwrap()
 }
 
 #[test]
@@ -125,9 +134,9 @@ fn setting_changes_after_the_spawn_and_a_detached_child_goes_on() {
         set.set_on_drop(kill()).unwrap();
         let error = set.set_on_drop(OnDrop::End(Teardown::kill().reach(Reach::Group))).unwrap_err();
         assert!(matches!(error.failure(), Failure::NoGroup), "{error:?}");
-        let process = set.process();
+        let (process, start) = (set.process(), Instant::now());
         drop(set);
-        assert_eq!(process.wait_timeout(LONG).unwrap().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(status_after_drop(&process, start).signal(), Some(libc::SIGKILL));
     }
 }
 
@@ -135,9 +144,9 @@ fn setting_changes_after_the_spawn_and_a_detached_child_goes_on() {
 fn child_that_cannot_be_given_away_is_dropped_as_the_setting_says() {
     for way in few_ways() {
         let child = helper_by(way, "wait").on_drop(kill()).spawn().unwrap();
-        let process = child.process();
+        let (process, start) = (child.process(), Instant::now());
         assert!(matches!(child.into_parts().unwrap_err().failure(), Failure::Shared));
-        assert_eq!(process.wait_timeout(LONG).unwrap().unwrap().signal(), Some(libc::SIGKILL), "{way:?}");
+        assert_eq!(status_after_drop(&process, start).signal(), Some(libc::SIGKILL), "{way:?}");
         // A child that is given away is the caller's.
         let child = helper_by(way, "wait").on_drop(kill()).spawn().unwrap();
         let (pid, _pidfd) = child.into_parts().unwrap();

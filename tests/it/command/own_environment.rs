@@ -10,6 +10,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tracing::level_filters::LevelFilter;
 use tracing::span;
 
 /// The environment of the process that passes it on. std takes `=` for no variable, and finds the first `A` only.
@@ -104,8 +105,10 @@ fn with_a_second_thread() {
     every_way_prints(&GIVEN);
 }
 
-/// A subscriber that sets a variable and starts a thread at an event of a spawn.
+/// A subscriber that sets variables, and starts a thread, at an event of a spawn.
 struct Changing {
+    /// Which events it gets.
+    level: LevelFilter,
     thread: Arc<AtomicBool>,
 }
 
@@ -114,8 +117,12 @@ thread_local! {
 }
 
 impl tracing::Subscriber for Changing {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= self.level
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -145,7 +152,7 @@ impl tracing::Subscriber for Changing {
 fn changed_by_a_subscriber() {
     let thread = Arc::new(AtomicBool::new(false));
     every_way_prints(&GIVEN); // The library has warned of what this kernel does not have.
-    tracing::subscriber::with_default(Changing { thread: thread.clone() }, || {
+    tracing::subscriber::with_default(Changing { level: LevelFilter::TRACE, thread: thread.clone() }, || {
         for starts in [false, true] {
             thread.store(starts, Ordering::Relaxed);
             for launcher in LAUNCHERS {
@@ -257,39 +264,9 @@ fn changed_beside_a_stage_without_variables() {
     assert!(COUNT.get() > 0);
 }
 
-/// A subscriber of warnings only, which sets a variable.
-struct Warned;
-
-impl tracing::Subscriber for Warned {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
-    }
-
-    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
-        Some(tracing::level_filters::LevelFilter::WARN)
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: this process has one thread.
-        unsafe { std::env::set_var("WARNED", "yes") };
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
 fn warned() {
-    tracing::subscriber::set_global_default(Warned).unwrap();
+    let only_warnings = Changing { level: LevelFilter::WARN, thread: Arc::default() };
+    tracing::subscriber::set_global_default(only_warnings).unwrap();
     // The library warns when the first clone is refused, which is after the launch of the second stage by fork.
     assert!(refuse(&[libc::SYS_clone3], libc::EPERM));
     let (mut reader, writer) = std::io::pipe().unwrap();
@@ -305,7 +282,7 @@ fn warned() {
     assert!(COUNT.get() > 0, "the library has warned");
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
-    assert!([0, 2].contains(&text.matches("WARNED=yes").count()), "{text}");
+    assert!([0, 2].contains(&text.matches("NEW_0_1=value").count()), "{text}");
 }
 
 fn tee() {

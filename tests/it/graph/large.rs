@@ -4,12 +4,14 @@ use super::plans::{explained, launched};
 use super::{Files, LONG, planned, tool, ways};
 use crate::own_process;
 use crate::spawn::tracing_events::logged;
+use crate::support::seccomp::{refuse_if, refuse_to_thread};
 use crate::support::sources::{close, hard_limit, memory_at, set_limit};
 use crate::support::table::{close_on_exec, open_numbers};
 use crate::support::ways::isolated;
 use crate::support::{LAUNCHERS, children, command, exhaustive};
 use fdspawn::plan::Step;
 use fdspawn::{Capture, Command, Graph, Launcher, Rest, StageId, Stdio};
+use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition};
 use std::io::Read;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -214,6 +216,52 @@ own_process! {
                 }
             }
         }
+    }
+}
+
+/// Starts large graphs by each launcher, which have a pidfd for each stage and leave nothing.
+fn starts_of_each_launcher_leave_nothing() {
+    for launcher in LAUNCHERS {
+        let (before, started) = (open_numbers(), children());
+        let mut running = line((launcher, true), STAGES).spawn().unwrap();
+        assert_eq!(pidfds(), STAGES);
+        running.wait().unwrap().check().unwrap();
+        drop(running);
+        let files = Files::new();
+        let script = files.program("script", "#!/no/such/interpreter\n");
+        let first = tool((launcher, true), &[script.to_str().unwrap()]);
+        let stages = std::iter::once(first).chain((1..STAGES).map(|_| planned((launcher, true), &["cat"], &[])));
+        Graph::pipeline(stages).status().unwrap_err();
+        drop(files);
+        assert_eq!((open_numbers(), children()), (before, started), "{launcher:?}");
+    }
+}
+
+own_process! {
+    fn refused_duplicates_of_descriptors_leave_them_where_they_are() {
+        let duplicate = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_DUPFD_CLOEXEC as u64);
+        assert!(refuse_if(libc::SYS_fcntl, [duplicate.unwrap()], libc::EPERM));
+        assert!(std::fs::File::open("/").unwrap().try_clone().is_err(), "it is refused");
+        starts_of_each_launcher_leave_nothing();
+    }
+}
+
+own_process! {
+    fn refused_list_of_descriptors_only_takes_the_duplicates() {
+        let sources = || highest_sources(&Graph::pipeline((0..STAGES).map(|_| Command::new("cat"))));
+        assert!(sources().iter().all(|&source| source < HIGH));
+        let refused = std::thread::spawn(move || {
+            refuse_to_thread(&[libc::SYS_getdents64], libc::EPERM);
+            let highest = sources();
+            for launcher in LAUNCHERS {
+                // The filter is for the stages, too, so that they cannot look at their tables.
+                let line = (0..STAGES).map(|_| tool((launcher, true), &["cat"]));
+                Graph::pipeline(line).status().unwrap().check().unwrap();
+            }
+            highest
+        });
+        assert!(refused.join().unwrap().iter().any(|&source| source >= HIGH));
+        starts_of_each_launcher_leave_nothing();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Random graphs with attributes, sources and links of all kinds: the steps that are launched are those that were explained, and nothing is
 //! left.
 
+use super::copiers::{threads, wait_for_threads};
 use super::plans::{explained, launched};
 use super::tool;
 use crate::own_process;
@@ -12,7 +13,6 @@ use crate::support::{LAUNCHERS, children, exhaustive};
 use fdspawn::{Command, Features, Graph, Group, Launcher, Rest, StageFd, StageId, Stdio, Teardown};
 use std::fs::File;
 use std::os::fd::RawFd;
-use std::time::{Duration, Instant};
 
 /// A stage by any launcher, with attributes and sources.
 fn stage<'a>(random: &mut Random, root: &'a File, lent: &'a File, groups: &'a [Group]) -> Command<'a> {
@@ -136,7 +136,7 @@ own_process! {
             let others = occupied(&mut random);
             others.iter().for_each(|&number| std::mem::forget(memory_at(number, "other", true)));
             let groups: Vec<Group> = (0..random.below(4)).map(|_| Group::new()).collect();
-            let (before, started) = (open_numbers(), children());
+            let (before, started, threads_before) = (open_numbers(), children(), threads());
             let mut graph = graph(&mut random, &root, &lent, &groups);
             let steps = explained(&graph);
             let mut running = None;
@@ -148,11 +148,7 @@ own_process! {
             running.end(&Teardown::kill()).unwrap();
             drop((running, graph));
             drop(groups);
-            // A thread may close its pipes a little later.
-            let end = Instant::now() + Duration::from_secs(10);
-            while open_numbers() != before && Instant::now() < end {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            wait_for_threads(threads_before); // They have the pipes of tees and spools.
             assert_eq!((open_numbers(), children()), (before, started), "round {round}");
             others.into_iter().for_each(close);
             if let Some((number, copy)) = saved {
