@@ -12,6 +12,10 @@ use std::os::fd::AsFd;
 /// descriptors, also `pipe` itself. The function opens only files in `/proc`, and does not touch the pipe. It looks at
 /// every descriptor of every process; for most of them that is one `readlink(2)`.
 ///
+/// While the kernel answers that call for a descriptor, it keeps the description open. If the owner closes the descriptor
+/// in that moment, the effects of a last close (a reader's end of file, the release of a lock) come a few microseconds
+/// after the close. The same is true of each program that looks at descriptors in `/proc`.
+///
 /// Threads may have tables of their own (`unshare(2)` with `CLONE_FILES`), and the function looks at those too. It
 /// finds the threads that share a table by `kcmp(2)`. If the kernel refuses that call, the function looks at each
 /// thread; if two threads of a process then have the same end at the same number, it takes them for one descriptor.

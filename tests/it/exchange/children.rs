@@ -500,7 +500,8 @@ own_process! {
             let flow = exchange.drain(reader, Keep::All);
             if round % 2 == 0 {
                 exchange.timeout(LONG).descriptor().unwrap();
-                assert!(matches!(exchange.step().unwrap(), Poll::Ready(Stop::Done)));
+                // The first step is the last one, unless another test looks at the write end in /proc when it is closed.
+                assert_eq!(fdspawn::block_on(&mut exchange).unwrap(), Stop::Done);
             } else {
                 assert_eq!(exchange.run().unwrap(), Stop::Done);
             }

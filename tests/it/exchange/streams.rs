@@ -2,6 +2,7 @@
 
 use super::{shell, ways};
 use crate::own_process;
+use crate::support::last_close::wait_for_hangup;
 use crate::support::{LAUNCHERS, exhaustive};
 use fdspawn::{Exchange, Failure, Keep, Stdio, Stop};
 use std::io::{BufRead, BufReader, Read, Seek, Write, pipe};
@@ -204,6 +205,7 @@ own_process! {
                 }
                 let (reader, writer) = pipe().unwrap();
                 drop(reader);
+                wait_for_hangup(&writer);
                 let mut exchange = Exchange::new();
                 let feed = exchange.feed(writer, b"text");
                 if !is_alone {

@@ -2,6 +2,7 @@
 
 use crate::own_process;
 use crate::support::forked::status_of;
+use crate::support::last_close::wait_for_hangup;
 use crate::support::seccomp::refuse_to_thread;
 use fdspawn::{Capture, Command, Exchange, Keep, Stdio, Stop};
 use std::fs::File;
@@ -38,6 +39,7 @@ own_process! {
     fn feed_to_a_full_pipe_waits_no_longer_than_the_deadline() {
         without_such_calls(|| {
             let (mut reader, writer) = pipe().unwrap();
+            let probe = writer.try_clone().unwrap();
             let input = vec![b'x'; 1 << 20];
             let mut exchange = Exchange::new();
             let feed = exchange.feed(writer, &input);
@@ -47,6 +49,7 @@ own_process! {
             let mut bytes = vec![0; sent];
             reader.read_exact(&mut bytes).unwrap();
             drop(reader);
+            wait_for_hangup(&probe);
             assert_eq!(exchange.run().unwrap(), Stop::Done, "the pipe has no reader any more, and the write raises no signal");
             assert_eq!(exchange.unsent(feed), input.len() - sent);
         });
@@ -107,6 +110,7 @@ own_process! {
             assert!(captured.stdout == input && captured.stderr == b"err\n" && captured.bytes(slot) == b"slot\n");
             let (ours, theirs) = UnixStream::pair().unwrap();
             drop(theirs);
+            wait_for_hangup(&ours);
             let mut exchange = Exchange::new();
             let (feed, _) = exchange.socket(ours, &input, Keep::All).unwrap();
             assert_eq!(exchange.run().unwrap(), Stop::Done);
@@ -135,6 +139,7 @@ own_process! {
                     for time in [LONG, Duration::MAX] {
                         let (reader, writer) = pipe().unwrap();
                         drop(reader);
+                        wait_for_hangup(&writer);
                         let mut exchange = Exchange::new();
                         exchange.feed(writer, b"text");
                         assert_eq!(exchange.timeout(time).run().unwrap(), Stop::Done);

@@ -3,6 +3,7 @@
 use crate::own_process;
 use crate::support;
 use crate::support::forked::status_of;
+use crate::support::last_close::wait_for_hangup;
 use crate::support::sources::{leaky, memory, memory_at};
 use crate::support::table::Table;
 use crate::support::{Over, helper};
@@ -160,6 +161,7 @@ own_process! {
         // Before the first exec: its probe makes a child that has a copy of the table for a moment.
         let (reader, mut writer) = std::io::pipe().unwrap();
         drop(reader);
+        wait_for_hangup(&writer);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {

@@ -5,6 +5,7 @@ pub mod families;
 pub mod forked;
 pub mod fuse;
 pub mod helper;
+pub mod last_close;
 pub mod memory;
 pub mod mounts;
 pub mod own_process;

@@ -23,14 +23,14 @@ own_process! {
                 drop(guard.into_inner());
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
                 child.end();
-                assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
+                kind.wait_until_free(&target);
 
                 // The parent moves the file into the child.
                 let guard = kind.try_lock(target.open()).unwrap();
                 let child = Running::spawn(helper("wait").launcher(launcher).fd(9, guard.into_inner()).planned());
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
                 child.end();
-                assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
+                kind.wait_until_free(&target);
 
                 // Two children have the file, and the lock ends with the last of them.
                 let guard = kind.try_lock(target.open()).unwrap();
@@ -41,7 +41,7 @@ own_process! {
                     assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
                     child.end();
                 }
-                assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
+                kind.wait_until_free(&target);
             }
         }
     }
@@ -56,7 +56,7 @@ own_process! {
             drop(file);
             assert!(!kind.is_free(&target));
             drop(duplicate);
-            assert!(kind.is_free(&target));
+            kind.wait_until_free(&target);
         }
     }
 }
@@ -72,7 +72,7 @@ own_process! {
                     let child = Running::spawn(helper("wait").launcher(launcher));
                     assert!(!kind.is_free(&target));
                     drop(guard.into_inner());
-                    assert!(kind.is_free(&target), "{launcher:?}, {kind:?}, {careless}");
+                    kind.wait_until_free(&target);
                     child.end();
                 }
             }
@@ -92,7 +92,7 @@ own_process! {
                 drop(guard.into_inner());
                 assert!(!kind.is_free(&target), "{launcher:?}, {kind:?}");
                 child.end();
-                assert!(kind.is_free(&target), "{launcher:?}, {kind:?}");
+                kind.wait_until_free(&target);
             }
         }
     }

@@ -11,6 +11,7 @@ mod waiting;
 use fdspawn::fd::{Lock, LockError, LockGuard, RangeLock, TryLockError, lock, try_lock};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
 
 /// Both kinds of lock, for tests of what is true of both.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,16 @@ impl Kind {
             }
             Err(TryLockError::Held(_)) => false,
             Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Waits until the last duplicate of the description that has the lock is closed: for the moment of its look, another test may have one
+    /// that looks at this process in `/proc`.
+    fn wait_until_free(self, target: &Target) {
+        let start = Instant::now();
+        while !self.is_free(target) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{self:?} is held");
+            std::thread::yield_now();
         }
     }
 }
