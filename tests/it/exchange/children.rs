@@ -375,7 +375,7 @@ fn drive<'a, T>(set: &mut Children<'a, T>, edges: bool) -> Vec<fdspawn::Finished
 #[test]
 fn set_is_driven() {
     for edges in [false, true] {
-        for way in ways() {
+        for way in ways().filter(|way| exhaustive() || way.1 == edges) {
             let mut set = Children::new();
             for tag in 0..30_usize {
                 let script = format!("head -c {} /dev/zero", tag * 10_000);

@@ -162,12 +162,12 @@ fn each_stage_gets_each_signal_once() {
         let files = Files::new();
         let line = (0..3).map(|stage| {
             let script = format!(
-                "trap 'echo term >>\"$0.{stage}\"' TERM; trap 'sleep 0.{stage}; exit 0' INT; while :; do sleep 0.01; done"
+                "trap 'echo term >>\"$0.{stage}\"' TERM; trap 'sleep 0.{stage}; exit 0' USR1; while :; do sleep 0.01; done"
             );
             shell_with(way, &script, &files.path("log"))
         });
         let mut graph = Graph::pipeline(line);
-        let how = Capture::new().timeout(5 * SHORT).end(Teardown::term(3 * SHORT).then(Signal::INT, LONG));
+        let how = Capture::new().timeout(5 * SHORT).end(Teardown::term(3 * SHORT).then(Signal::USR1, LONG));
         let captured = graph.capture(&how).unwrap();
         assert_eq!(captured.stop, Stop::Deadline);
         assert!(captured.statuses.iter().all(|stage| stage.status.success()), "{captured:?}");

@@ -194,7 +194,7 @@ own_process! {
                 ("one to many, with a stream", of_line + errpipe + 2, &|| with_stream(fan())),
             ];
             for (name, needed, make) in cases {
-                for end in (needed..needed + 150).step_by(if exhaustive() { 3 } else { 49 }) {
+                for end in (needed..needed + 150).step_by(if exhaustive() { 3 } else { 101 }) {
                     // The numbers from `end` on are beyond the limit, or by turns in use.
                     let in_use = end % 2 == 0;
                     let others = || (end as RawFd..1000).filter(|_| in_use);

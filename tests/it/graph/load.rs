@@ -98,7 +98,7 @@ own_process! {
 
 own_process! {
     fn thousands_of_lines_leave_nothing() {
-        let count = if exhaustive() { 20_000 } else { 2_000 };
+        let count = if exhaustive() { 20_000 } else { 1_000 };
         let program = tiny_program();
         let program = program.to_str().unwrap();
         let (before, started) = (open_numbers(), children());

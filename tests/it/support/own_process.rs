@@ -2,6 +2,7 @@
 
 use super::seccomp::refuse_to_thread;
 use super::sources::{hard_limit, set_limit};
+use fdspawn::Signal;
 use std::io::Write;
 use std::os::fd::FromRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +31,8 @@ pub fn run(module: &str, name: &str, body: fn()) {
     let output = fdspawn::Command::new(super::test_binary())
         .args([&test, "--exact", "--nocapture", "--test-threads=1"])
         .env(VARIABLE, &test)
+        // What a shell without job control (INT, QUIT), nohup(1) or perf(1) (USR2) ignores would be ignored by the children of the test, too.
+        .signal_default(&[Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1, Signal::USR2])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
