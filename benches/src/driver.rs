@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::protocol::{Reply, Request};
 use crate::results::{Busy, BusyRow, Outcome, PartResult, Row, Times};
 use crate::schedule::{TimeShare, order};
-use crate::statistics::Summary;
+use crate::statistics::{Summary, periods};
 use crate::worker::Worker;
 use std::io;
 use std::time::{Duration, Instant};
@@ -73,12 +73,19 @@ struct Pair {
     worker: usize,
     case: usize,
     share: TimeShare,
-    times: Vec<u64>,
-    /// The processor times of the worker, in nanoseconds, if the part measures them.
-    processor_times: Vec<u64>,
+    blocks: Vec<MeasuredBlock>,
     /// How far the resident memory of the worker grows, in bytes, if the part measures it.
     memory: Option<u64>,
     failed: bool,
+}
+
+/// What the driver has measured in one block.
+#[derive(Clone)]
+struct MeasuredBlock {
+    round: usize,
+    times: Vec<u64>,
+    /// The processor times of the worker, in nanoseconds, if the part measures them.
+    processor_times: Vec<u64>,
 }
 
 impl PartRun {
@@ -111,8 +118,8 @@ impl PartRun {
             self.workers.push(worker);
             self.workers.len() - 1
         };
-        let (share, times, processor_times) = (share.clone(), Vec::new(), Vec::new());
-        let empty = Pair { point, worker, case: 0, share, times, processor_times, memory: None, failed: false };
+        let (share, blocks) = (share.clone(), Vec::new());
+        let empty = Pair { point, worker, case: 0, share, blocks, memory: None, failed: false };
         self.pairs.extend(cases.iter().map(|&case| Pair { case, ..empty.clone() }));
     }
 
@@ -164,13 +171,11 @@ impl PartRun {
         let (block, start) = (pair.share.block(), Instant::now());
         match self.workers[pair.worker].ask(&Request::Measure { case: pair.case, block })? {
             Reply::Times { times, processor_times } => {
-                pair.times.extend(times);
-                pair.processor_times.extend(processor_times);
+                pair.blocks.push(MeasuredBlock { round, times, processor_times });
             }
             Reply::Failed(reason) => {
                 pair.failed = true;
-                pair.times.clear();
-                pair.processor_times.clear();
+                pair.blocks.clear();
                 self.add_remark(index, "failed", &reason);
             }
             Reply::Skipped(reason) => {
@@ -183,19 +188,32 @@ impl PartRun {
         Ok(())
     }
 
-    fn finish(self) -> io::Result<(Outcome, Vec<String>)> {
-        for worker in self.workers {
+    /// The blocks of a case at a point, in the order of their measurement.
+    fn blocks(&self, point: usize, case: usize) -> Vec<&MeasuredBlock> {
+        let pairs = self.pairs.iter().filter(|pair| (pair.point, pair.case) == (point, case));
+        let mut blocks: Vec<_> = pairs.flat_map(|pair| &pair.blocks).collect();
+        blocks.sort_by_key(|block| block.round);
+        blocks
+    }
+
+    fn finish(mut self) -> io::Result<(Outcome, Vec<String>)> {
+        for worker in std::mem::take(&mut self.workers) {
             worker.end()?;
         }
         let count = self.points.len();
+        let all = (0..count).flat_map(|point| (0..self.cases.len()).map(move |case| (point, case)));
+        let counts = all.map(|(point, case)| self.blocks(point, case).len()).filter(|&count| count > 0);
+        let periods = periods(counts.min().unwrap_or(0));
         let empty = |name: &str| Row { case: name.to_owned(), cells: vec![None; count], ..Row::default() };
         let mut rows: Vec<Row> = self.cases.iter().map(|case| empty(case.name)).collect();
         for (case, row) in rows.iter_mut().enumerate() {
             for (point, cell) in row.cells.iter_mut().enumerate() {
-                let pairs = self.pairs.iter().filter(|pair| (pair.point, pair.case) == (point, case));
-                *cell = Summary::of(pairs.clone().flat_map(|pair| pair.times.iter().copied()).collect());
-                let processor_times = pairs.flat_map(|pair| pair.processor_times.iter().copied()).collect();
-                row.processor_times.push(Summary::of(processor_times));
+                let blocks = self.blocks(point, case);
+                let of = |part: fn(&MeasuredBlock) -> &Vec<u64>| -> Option<Summary> {
+                    Summary::of(&blocks.iter().map(|&block| part(block).clone()).collect::<Vec<_>>(), periods)
+                };
+                *cell = of(|block| &block.times);
+                row.processor_times.push(of(|block| &block.processor_times));
             }
             if row.processor_times.iter().all(Option::is_none) {
                 row.processor_times.clear();

@@ -15,7 +15,7 @@ struct Goal {
 }
 
 enum Quantity {
-    /// The median of one case at one point, divided by the median of another case or point of the same run.
+    /// The times of one case at one point, divided by those of another case or point of the same run.
     Ratio { of: CaseAt, to: CaseAt },
     /// The largest of the ratios of two cases at the points of the part.
     LargestRatio { of: &'static str, to: &'static str },
@@ -271,7 +271,7 @@ mod tests {
     }
 
     fn times(points: &[&str], rows: &[(&str, &[Option<u64>])]) -> Outcome {
-        let cell = |median: &Option<u64>| median.and_then(|median| Summary::of(vec![median]));
+        let cell = |median: &Option<u64>| median.and_then(|median| Summary::of(&[vec![median]], 1));
         let row = |(case, medians): &(&str, &[Option<u64>])| Row {
             case: (*case).to_owned(),
             cells: medians.iter().map(cell).collect(),

@@ -74,12 +74,12 @@ fn draw(part: &PartResult, text: &mut String) -> DrawResult {
     let what = format!("median time of a {} in {}, with quartiles", timed.noun(), unit.name);
     match &part.outcome {
         Outcome::Times(times) if times.points.len() == 1 => {
-            let raw = times.row(RAW).and_then(|row| row.cells[0]);
+            let raw = times.row(RAW).and_then(|row| row.cells[0].as_ref());
             let bar = |name: &str, cell: &Summary| Bar {
                 name: name.to_owned(),
                 length: in_unit_of(timed, cell.median),
                 spread: Some((in_unit_of(timed, cell.lower), in_unit_of(timed, cell.upper))),
-                note: match (in_unit(cell.median, unit), unit.name, &raw) {
+                note: match (in_unit(cell.median, unit), unit.name, raw) {
                     (time, unit, Some(raw)) => format!("{time} {unit}, {:.2} times the raw limit", cell.ratio(raw)),
                     (time, unit, None) => format!("{time} {unit}"),
                 },
@@ -200,7 +200,8 @@ fn lines(text: &mut String, title: &str, axis: &str, what: &str, timed: Timed, t
         let colour = colour(&row.case);
         let width = if row.case == LIBRARY { 4 } else { 2 };
         let at = |place: usize, nanoseconds: u64| (place as f64, in_unit_of(timed, nanoseconds));
-        let cells: Vec<_> = row.cells.iter().enumerate().filter_map(|(place, cell)| Some((place, (*cell)?))).collect();
+        let cells: Vec<_> =
+            row.cells.iter().enumerate().filter_map(|(place, cell)| Some((place, cell.as_ref()?))).collect();
         let middle = cells.iter().map(|(place, cell)| at(*place, cell.median));
         chart.draw_series(LineSeries::new(middle.clone(), colour.stroke_width(width)))?;
         chart.draw_series(middle.map(|point| Circle::new(point, 4, colour.filled())))?;
@@ -247,7 +248,8 @@ mod tests {
     use crate::results::{BusyRow, Row};
 
     fn times(points: &[&str]) -> PartResult {
-        let cells = |median: u64| points.iter().map(|_| Summary::of(vec![median, median * 2, median * 3])).collect();
+        let cells =
+            |median: u64| points.iter().map(|_| Summary::of(&[vec![median, median * 2, median * 3]], 1)).collect();
         let row = |case: &str, median| Row { case: case.to_owned(), cells: cells(median), ..Row::default() };
         let rows = vec![row(RAW, 50_000), row("std", 80_000)];
         let points = points.iter().map(|&point| point.to_owned()).collect();

@@ -24,7 +24,9 @@ pub fn markdown(results: &Results) -> String {
          one run: in each round it measured a block of spawns of each case in each state of the parent, in an\n\
          order that differs from round to round. The first spawns of a block are not part of the results. Each\n\
          state of the parent has a process of its own, and a second one for the cases that start threads; if a part\n\
-         has only one state, there are five of each. The parent has one thread and may use one processor, unless a\n\
+         has only one state, there are five of each. The benchmark divides a part into at most 16 periods, and gives\n\
+         the median of their ratios: the ratio of two cases in each period is that of their medians in this period,\n\
+         so that the machine's speed at that time is in both. The parent has one thread and may use one processor, unless a\n\
          part says otherwise. Some parts measure something else than such a spawn, as they say.\n",
     );
     if results.quick {
@@ -94,13 +96,13 @@ fn verdicts(verdicts: &[Verdict]) -> String {
 }
 
 fn one_point(times: &Times, timed: Timed) -> String {
-    let (raw, unit) = (times.row(RAW).and_then(|row| row.cells[0]), timed.unit());
+    let (raw, unit) = (times.row(RAW).and_then(|row| row.cells[0].as_ref()), timed.unit());
     let rows = times.rows.iter().map(|row| match &row.cells[0] {
         Some(cell) => vec![
             row.case.clone(),
             time(cell, unit),
             in_unit(cell.least, unit),
-            ratio(cell, raw.as_ref()),
+            ratio(cell, raw),
             cell.count.to_string(),
         ],
         None => vec![row.case.clone(), String::new(), String::new(), String::new(), "0".to_owned()],
@@ -154,7 +156,7 @@ fn time(cell: &Summary, unit: Unit) -> String {
     format!("{median} ({lower} to {upper})")
 }
 
-/// The ratio of two medians, with at least three digits.
+/// The ratio of two cases, with at least three digits.
 fn ratio(cell: &Summary, base: Option<&Summary>) -> String {
     match base.map(|base| cell.ratio(base)) {
         None => String::new(),
@@ -193,7 +195,7 @@ mod tests {
     use crate::results::BusyRow;
 
     fn cell(median: u64) -> Option<Summary> {
-        Summary::of(vec![median])
+        Summary::of(&[vec![median]], 1)
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Times {
         self.rows.iter().find(|row| row.case == case)
     }
 
-    /// The ratio of the medians of two cases, at each point that has both.
+    /// The ratio of two cases, at each point that has both.
     pub fn ratios(&self, of: &str, to: &str) -> Option<Vec<f64>> {
         let pairs = self.row(of)?.cells.iter().zip(&self.row(to)?.cells);
         let ratios: Vec<f64> = pairs.filter_map(|(of, to)| Some(of.as_ref()?.ratio(to.as_ref()?))).collect();

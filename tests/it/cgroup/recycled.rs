@@ -101,7 +101,7 @@ own_process! {
 fn is_right_under_a_storm(cgroup: &Cgroup) {
     let over = AtomicBool::new(false);
     let procs = std::fs::File::options().write(true).open(cgroup.path().join("cgroup.procs")).unwrap();
-    let end = Instant::now() + Duration::from_millis(crate::support::rounds(500, 2000) as u64);
+    let end = Instant::now() + Duration::from_millis(crate::support::rounds(250, 2000) as u64);
     let signalled = std::thread::scope(|scope| {
         let signals = scope.spawn(|| {
             let mut count = 0;

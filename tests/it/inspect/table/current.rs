@@ -187,7 +187,7 @@ own_process! {
     fn listing_does_not_pass_for_a_closed_standard_stream() {
         let null = stat(File::open("/dev/null").unwrap().as_raw_fd());
         let directory = tempfile::tempdir().unwrap();
-        let outs: Vec<_> = (0..crate::support::rounds(25, 100)).map(|round| directory.path().join(format!("table {round}"))).collect();
+        let outs: Vec<_> = (0..crate::support::rounds(10, 100)).map(|round| directory.path().join(format!("table {round}"))).collect();
         close(0);
         let over = AtomicBool::new(false);
         // No code but the library opens anything until the threads have ended.

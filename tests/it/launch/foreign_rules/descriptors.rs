@@ -86,7 +86,7 @@ own_process! {
                 }
             });
             let _over = Over(&over);
-            for index in 0..600 {
+            for index in 0..crate::support::rounds(200, 600) {
                 let mut command = Way::all()[index % Way::all().len()].launches(command("true"));
                 command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
                 hook(&mut command, || Err(io::Error::from_raw_os_error(libc::EXDEV)));

@@ -18,7 +18,7 @@ own_process! {
                 println!("{:1000}", "a long line");
             }
         });
-        for _ in 0..200 {
+        for _ in 0..crate::support::rounds(80, 200) {
             // SAFETY: printing takes the lock of standard output, which is free in the child, and allocates nothing.
             let child = unsafe {
                 fork_run(&mut FdMap::new(), || {
