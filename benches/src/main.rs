@@ -79,7 +79,7 @@ fn perform(options: &Options) -> io::Result<ExitCode> {
     if let Some(directory) = options.directory() {
         fs::create_dir_all(&directory)?;
         fs::write(directory.join("report.md"), text)?;
-        fs::write(directory.join("results.json"), serde_json::to_string_pretty(&results)? + "\n")?;
+        fs::write(directory.join("results.json"), serde_json::to_string(&results)? + "\n")?;
         for part in &results.parts {
             fs::write(directory.join(report::plot_name(part)), plot::svg(part)?)?;
         }
