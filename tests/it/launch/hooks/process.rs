@@ -57,6 +57,7 @@ fn hook_may_change_the_mask_for_the_program() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("signals");
     let mut command = helper("signals");
+    command.signal_default(&[fdspawn::Signal::USR2]); // perf(1) would leave it ignored.
     // SAFETY: the hook makes system calls only.
     unsafe {
         command.arg(&out).pre_exec(|| {
