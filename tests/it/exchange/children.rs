@@ -492,7 +492,7 @@ own_process! {
     fn exchanges_leave_no_memory_and_no_descriptor() {
         let count = if exhaustive() { 50_000 } else { 5_000 };
         let before = open_numbers();
-        let mut pages = 0;
+        let (mut pages, mut late) = (0, 0);
         for round in 0..count {
             let (reader, writer) = pipe().unwrap();
             let mut exchange = Exchange::new();
@@ -500,8 +500,11 @@ own_process! {
             let flow = exchange.drain(reader, Keep::All);
             if round % 2 == 0 {
                 exchange.timeout(LONG).descriptor().unwrap();
-                // The first step is the last one, unless another test looks at the write end in /proc when it is closed.
-                assert_eq!(fdspawn::block_on(&mut exchange).unwrap(), Stop::Done);
+                let step = exchange.step().unwrap();
+                // The end comes later if another process looks at the write end in /proc while this one closes it.
+                late += u32::from(step.is_pending());
+                let stop = if let Poll::Ready(stop) = step { stop } else { fdspawn::block_on(&mut exchange).unwrap() };
+                assert_eq!(stop, Stop::Done);
             } else {
                 assert_eq!(exchange.run().unwrap(), Stop::Done);
             }
@@ -510,6 +513,7 @@ own_process! {
                 pages = own_pages();
             }
         }
+        assert!(late <= count / 100, "{late} of {count} first steps have left something to do");
         assert!(own_pages() <= pages + 64, "{pages} pages have become {}", own_pages());
         assert_eq!(open_numbers(), before);
     }
