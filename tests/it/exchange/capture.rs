@@ -2,7 +2,6 @@
 
 use super::{shell, ways};
 use crate::own_process;
-use crate::support::memory::own_pages;
 use crate::support::seccomp::refuse;
 use crate::support::{LAUNCHERS, children};
 use fdspawn::plan::Refusal;
@@ -216,27 +215,6 @@ own_process! {
             }
         }
         assert_eq!((count(), children()), (before, 0));
-    }
-}
-
-own_process! {
-    fn memory_of_many_exchanges_is_flat() {
-        let rounds = if crate::support::exhaustive() { 50_000 } else { 2_000 };
-        let mut before = 0;
-        for round in 0..rounds {
-            let (reader, mut writer) = std::io::pipe().unwrap();
-            std::io::Write::write_all(&mut writer, b"text").unwrap();
-            drop(writer);
-            let mut exchange = fdspawn::Exchange::new();
-            let text = exchange.drain(reader, Keep::Ends { first: 2, last: 2 });
-            assert_eq!(exchange.run().unwrap(), Stop::Done);
-            assert_eq!(exchange.bytes(text), b"text");
-            if round == 500 {
-                before = own_pages();
-            }
-        }
-        let after = own_pages();
-        assert!(after < before + 1024, "{before} pages, then {after}");
     }
 }
 

@@ -6,6 +6,7 @@ mod driven;
 mod ends;
 mod fairness;
 mod flags;
+mod leaks;
 mod model;
 mod streams;
 mod waits;
