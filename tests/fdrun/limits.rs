@@ -162,7 +162,7 @@ fn a_process_that_writes_for_ever_does_not_keep_fdrun_after_the_timeout() {
     let program = "sh -c 'yes $(seq -s, 200) & exec sleep 60'";
     let options = ["--lines", "--pipe-from 1", "--capture 1=/dev/null", "--limit 1=1000000000000000"];
     at_once(&options, |options| {
-        let fdrun = format!("fdrun --timeout 0.1 {options} -- {program}");
+        let fdrun = format!("fdrun --timeout 0.05 {options} -- {program}");
         let found = run(&format!("{{ {fdrun} 2>/dev/null; echo $? >&2; }} | cat >/dev/null"));
         assert_eq!(found, outcome(0, "", "124\n"), "{options}");
     });

@@ -222,14 +222,14 @@ fn a_timeout_ends_all_stages_and_leaves_what_they_have_written() {
         (&["--timeout", "0.5"], &stopped, 124),
     ];
     super::timeout::at_once(&cases, |(options, stages, code)| {
-        for tree in [&[][..], &["--tree", "group"]] {
+        super::timeout::at_once(&[&[][..], &["--tree", "group"]], |tree| {
             let mark = Mark::new();
             let args = [*options, tree, *stages].concat();
             let found = marked(&mark, &args).output().unwrap();
             let text = String::from_utf8_lossy(&found.stdout).into_owned();
             assert_eq!((found.status.code(), text.as_str()), (Some(*code), "early\n"), "{args:?}");
             mark.assert_none(&format!("{args:?}"));
-        }
+        });
     });
     assert_eq!(run("fdrun --timeout 60 echo text '|' sh -c 'cat; exit 3'"), outcome(3, "text\n", ""));
 }

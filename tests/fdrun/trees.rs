@@ -87,47 +87,42 @@ fn a_run_that_has_timed_out_leaves_no_process_and_what_it_has_printed() {
 fn what_ignores_the_signal_is_killed_when_the_program_has_ended() {
     // The program ends by the signal, and its child ignores it.
     let script = "sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done' & wait";
-    for option in ["", "--kill-after 60"] {
-        at_once(&TREES, |tree| {
-            let mark = Mark::new();
-            let options = format!("--timeout 1 --tree {tree} {option}");
-            let found = mark.output(&options, script);
-            assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"ready\n"[..]), "{options}");
-            mark.assert_none(&options);
-        });
-    }
+    let cases: Vec<_> =
+        ["", "--kill-after 60"].into_iter().flat_map(|option| TREES.map(|tree| (option, tree))).collect();
+    at_once(&cases, |(option, tree)| {
+        let mark = Mark::new();
+        let options = format!("--timeout 1 --tree {tree} {option}");
+        let found = mark.output(&options, script);
+        assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"ready\n"[..]), "{options}");
+        mark.assert_none(&options);
+    });
 }
 
 #[test]
 fn kill_after_kills_the_tree_of_a_program_that_ignores_the_signal() {
     let script = "trap '' TERM; sleep 60 & while :; do sleep 0.1; done";
-    at_once(&TREES, |tree| {
+    let all = ["--timeout 2 --kill-after 0.3", "--timeout 0.3 --signal KILL"];
+    let cases: Vec<_> = all.into_iter().flat_map(|times| TREES.map(|tree| format!("{times} --tree {tree}"))).collect();
+    at_once(&cases, |options| {
         let mark = Mark::new();
-        let options = format!("--timeout 2 --kill-after 0.3 --tree {tree}");
-        let found = mark.output(&options, script);
+        let found = mark.output(options, script);
         assert_eq!(found.status.code(), Some(137), "{options}");
-        mark.assert_none(&options);
-        let options = format!("--timeout 0.3 --signal KILL --tree {tree}");
-        let found = mark.output(&options, script);
-        assert_eq!(found.status.code(), Some(137), "{options}");
-        mark.assert_none(&options);
+        mark.assert_none(options);
     });
 }
 
 #[test]
 fn jobs_in_groups_of_their_own_are_reached_by_session_and_by_descendants() {
     // A shell with job control puts each job into a new group.
-    for tree in ["session", "descendants"] {
+    let jobs = "set -m; sleep 30 & sleep 30 & echo early; wait";
+    let sessions = "setsid sleep 30 & echo early; wait";
+    at_once(&[("session", jobs), ("descendants", jobs), ("descendants", sessions)], |(tree, script)| {
         let mark = Mark::new();
         let options = format!("--timeout 0.5 --tree {tree}");
-        let found = mark.output(&options, "set -m; sleep 30 & sleep 30 & echo early; wait");
-        assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"early\n"[..]), "{options}");
+        let found = mark.output(&options, script);
+        assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"early\n"[..]), "{options} {script}");
         mark.assert_none(&options);
-    }
-    let mark = Mark::new();
-    let found = mark.output("--timeout 0.5 --tree descendants", "setsid sleep 30 & echo early; wait");
-    assert_eq!((found.status.code(), &*found.stdout), (Some(124), &b"early\n"[..]));
-    mark.assert_none("sessions");
+    });
 }
 
 #[test]
@@ -296,11 +291,12 @@ fn an_interrupt_from_the_terminal_reaches_the_new_group() {
 fn the_terminal_comes_back_after_a_timeout() {
     // The process group of a shell, and the foreground group of its terminal.
     let show = "cut -d' ' -f5,8 /proc/$$/stat";
-    for (program, code) in [
-        ("sh -c \"$SHOW; exec sleep 60\"", "124"),
+    let programs = [
+        "sh -c \"$SHOW; exec sleep 60\"",
         // The program has stopped, as by ^Z. SIGCONT wakes it, so that it takes SIGTERM.
-        ("sh -c \"$SHOW; kill -STOP \\$\\$; exit 7\"", "124"),
-    ] {
+        "sh -c \"$SHOW; kill -STOP \\$\\$; exit 7\"",
+    ];
+    at_once(&programs, |program| {
         let script = format!("\"$FDRUN\" --foreground --tree group --timeout 1 -- {program}; echo $?; {show}");
         let (_master, slave) = terminal();
         let mut tool = Command::new(fdrun());
@@ -311,8 +307,8 @@ fn the_terminal_comes_back_after_a_timeout() {
         let is_foreground = |line: &str| line.split_once(' ').is_some_and(|(own, terminals)| own == terminals);
         let [of_program, status, of_shell] = lines[..] else { panic!("{text}") };
         assert!(is_foreground(of_program) && is_foreground(of_shell) && of_program != of_shell, "{text}");
-        assert_eq!(status, code);
-    }
+        assert_eq!(status, "124", "{program}");
+    });
 }
 
 #[test]
@@ -346,7 +342,8 @@ fn no_process_of_a_cgroup_is_left_whatever_it_has_done() {
     }
     // In a session of its own, without a parent, and without an ear for SIGTERM.
     let script = "(trap '' TERM; setsid sh -c 'sleep 30 & sleep 30' &); sleep 0.3; echo early; sleep 30";
-    for options in ["--timeout 1 --tree cgroup", "--timeout 1 --tree cgroup --kill-after 60", "--tree cgroup"] {
+    let cases = ["--timeout 1 --tree cgroup", "--timeout 1 --tree cgroup --kill-after 60", "--tree cgroup"];
+    at_once(&cases, |options| {
         let mark = Mark::new();
         let script =
             if options.contains("timeout") { script.to_owned() } else { script.replace("early; sleep 30", "early") };
@@ -354,7 +351,7 @@ fn no_process_of_a_cgroup_is_left_whatever_it_has_done() {
         let status = if options.contains("timeout") { 124 } else { 0 };
         assert_eq!((found.status.code(), &*found.stdout), (Some(status), &b"early\n"[..]), "{options}");
         mark.assert_none(options);
-    }
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::support::sources::{hard_limit, leaky, memory, memory_at};
 use crate::support::state::{State, own};
 use crate::support::table::Table;
 use crate::support::ways::{Attribute, WAYS, WAYS_WITH_HOOKS, Way, isolated, output, refused, state, teller};
-use crate::support::{helper, helper::MARK, test_binary};
+use crate::support::{by_turns, helper, helper::MARK, test_binary};
 use fdspawn::plan::Refusal;
 use fdspawn::{Command, Features, Resource, Rest, Rlimit};
 use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition};
@@ -169,8 +169,8 @@ own_process! {
         }
         let all = [Features::empty(), Features::CLOSE_RANGE, Features::CLOSE_RANGE | Features::PROC];
         let _leaky = [leaky(memory("leaky")), memory_at(4000, "leaky", false).into()];
-        for missing in all {
-            for way in WAYS_WITH_HOOKS {
+        for (index, missing) in all.into_iter().enumerate() {
+            for way in by_turns(WAYS_WITH_HOOKS, index) {
                 let mut command = helper("table-on");
                 command.arg("1").missing(missing).rlimit(Resource::Nofile, limit(64, 20_000));
                 // SAFETY: the hook makes system calls only.

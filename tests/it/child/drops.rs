@@ -39,6 +39,16 @@ fn status_after_drop(process: &Process, start: Instant) -> ExitStatus {
     process.wait_timeout(LONG).unwrap().unwrap()
 }
 
+/// Drops a collection of children, which ends each of them.
+fn are_ended_by_the_drop(children: impl AsRef<[Child]>) {
+    let processes: Vec<_> = children.as_ref().iter().map(Child::process).collect();
+    let start = Instant::now();
+    drop(children);
+    for process in processes {
+        assert_eq!(status_after_drop(&process, start).signal(), Some(libc::SIGKILL));
+    }
+}
+
 #[test]
 fn drop_ends_whom_the_teardown_reaches() {
     for way in few_ways() {
@@ -53,9 +63,13 @@ fn drop_ends_whom_the_teardown_reaches() {
                 let start = Instant::now();
                 drop(child);
                 assert!((if grace == NEVER { Duration::ZERO } else { SHORT }..LONG).contains(&start.elapsed()));
-                assert!(is_reaped(&process), "{way:?} {reach:?}");
-                let signal = if grace == NEVER { libc::SIGTERM } else { libc::SIGKILL };
-                assert_eq!(process.try_wait().unwrap().unwrap().signal(), Some(signal));
+                // SIGTERM has no end of its time here; SIGKILL has.
+                if grace == NEVER {
+                    assert!(is_reaped(&process), "{way:?} {reach:?}");
+                    assert_eq!(process.try_wait().unwrap().unwrap().signal(), Some(libc::SIGTERM));
+                } else {
+                    assert_eq!(status_after_drop(&process, start).signal(), Some(libc::SIGKILL), "{way:?} {reach:?}");
+                }
                 if reach != Reach::Process {
                     output.read_to_string(&mut String::new()).unwrap(); // The sleep has ended, too.
                 }
@@ -71,20 +85,18 @@ fn drop_ends_the_child_while_a_panic_unwinds_and_in_another_thread() {
         let mut process = None;
         let panic = catch_unwind(AssertUnwindSafe(|| {
             let child = spawn();
-            process = Some(child.process());
+            process = Some((child.process(), Instant::now()));
             std::panic::resume_unwind(Box::new("the panic"));
         }));
         assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "the panic");
-        assert!(is_reaped(&process.unwrap()));
+        let (process, start) = process.unwrap();
+        assert_eq!(status_after_drop(&process, start).signal(), Some(libc::SIGKILL));
         let child = spawn();
-        let process = child.process();
+        let (process, start) = (child.process(), Instant::now());
         std::thread::spawn(move || drop(child)).join().unwrap();
-        assert!(is_reaped(&process));
+        assert_eq!(status_after_drop(&process, start).signal(), Some(libc::SIGKILL));
         // In a collection, and on the way out of a function with an error.
-        let children: Vec<Child> = (0..3).map(|_| spawn()).collect();
-        let processes: Vec<_> = children.iter().map(Child::process).collect();
-        drop(children);
-        assert!(processes.iter().all(is_reaped));
+        are_ended_by_the_drop((0..3).map(|_| spawn()).collect::<Vec<_>>());
     }
 }
 
@@ -202,10 +214,7 @@ fn copy_of_a_command_has_its_setting() {
     for way in few_ways() {
         let mut command = helper_by(way, "wait");
         command.on_drop(kill());
-        let children = [command.try_clone().unwrap().spawn().unwrap(), command.spawn().unwrap()];
-        let processes = children.each_ref().map(Child::process);
-        drop(children);
-        assert!(processes.iter().all(is_reaped));
+        are_ended_by_the_drop([command.try_clone().unwrap().spawn().unwrap(), command.spawn().unwrap()]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A parent at its limit of descriptors: how it ends children, lets them join a group, and moves their bytes.
 
-use super::{adopt_orphans, ready, shell_by, ways};
+use super::{adopt_orphans, few, ready, shell_by, ways};
 use crate::own_process;
 use crate::support::children;
 use crate::support::sources::{hard_limit, set_limit};
@@ -35,7 +35,7 @@ own_process! {
     fn end_reaches_all_or_sends_nothing() {
         adopt_orphans();
         for way in ways() {
-            for reach in [Reach::Process, Reach::Group, Reach::Session, Reach::Descendants] {
+            for reach in few(&[Reach::Process, Reach::Group, Reach::Session, Reach::Descendants], way) {
                 let mut failures = 0;
                 for room in 0..6 {
                     let (child, output) = ready(shell_by(way, "sleep 60 & echo; wait").setsid(true));

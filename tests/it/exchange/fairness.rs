@@ -2,13 +2,13 @@
 
 use crate::own_process;
 use crate::support::command;
+use crate::support::panics::panic_of;
 use crate::support::table::is_open;
 use fdspawn::{Child, Children, Command, Driven, Exchange, Keep, OnDrop, Stdio, Stop, Teardown, block_on};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -247,7 +247,7 @@ fn lines_after_a_panic_are_given() {
     });
     let mut set = Children::new();
     set.insert_with(child, exchange, ());
-    assert!(catch_unwind(AssertUnwindSafe(|| set.next())).is_err());
+    panic_of(|| set.next());
     assert!(set.next_timeout(4 * WHILE).unwrap().is_none());
     drop(set);
     assert_eq!(lines.len(), 3);

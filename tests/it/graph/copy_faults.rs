@@ -3,10 +3,10 @@
 use super::copiers::{threads, wait_for_threads};
 use super::{Files, LONG, SHORT, shell_with, tool, ways};
 use crate::own_process;
-use crate::support::children;
 use crate::support::seccomp::refuse_to_thread;
 use crate::support::table::open_numbers;
 use crate::support::tools::skip;
+use crate::support::{children, rounds};
 use fdspawn::{Command, Graph, Launcher};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -169,7 +169,7 @@ own_process! {
     fn spool_gives_its_memory_back_while_its_reader_keeps_pace() {
         for way in ways() {
             let mut graph = Graph::new();
-            let bytes = 64 << 20;
+            let bytes = rounds(24, 64) << 20;
             let source = graph.stage(tool(way, &["head", "-c", &bytes.to_string(), "/dev/zero"]));
             // The source waits for a reader that is slower, by the tee.
             let (one, other) = (graph.stage(tool(way, &["cat"])), graph.stage(tool(way, &["cat"])));

@@ -13,7 +13,7 @@ use std::time::Instant;
 own_process! {
     fn line_of_four_moves_any_number_of_bytes_with_the_same_memory() {
         // By the first way all of them, and by the others enough to fill any buffer many times.
-        let [most, others]: [u64; 2] = if exhaustive() { [10 << 30, 512 << 20] } else { [64 << 20; 2] };
+        let [most, others]: [u64; 2] = if exhaustive() { [10 << 30, 512 << 20] } else { [32 << 20; 2] };
         for (index, way) in ways().enumerate() {
             let bytes = if index == 0 { most } else { others };
             let cat = || tool(way, &["cat"]);
@@ -41,7 +41,7 @@ own_process! {
 
 own_process! {
     fn tee_and_spool_move_any_number_of_bytes_with_the_same_memory() {
-        let bytes: u64 = if exhaustive() { 1 << 30 } else { 32 << 20 };
+        let bytes: u64 = if exhaustive() { 1 << 30 } else { 16 << 20 };
         for way in ways() {
             graph_with_both(way, tool(way, &["echo"])).output().unwrap().check().unwrap();
             let before = own_pages();
@@ -67,7 +67,7 @@ fn graph_with_both<'fd>(way: (Launcher, bool), source: Command<'fd>) -> Graph<'f
 
 own_process! {
     fn hundreds_of_tees_and_spools_leave_nothing() {
-        let count = if exhaustive() { 3_000 } else { 100 };
+        let count = if exhaustive() { 3_000 } else { 60 };
         let (before, started, count_before) = (open_numbers(), children(), threads());
         let mut first_pages = 0;
         for round in 0..count {
@@ -98,7 +98,7 @@ own_process! {
 
 own_process! {
     fn thousands_of_lines_leave_nothing() {
-        let count = if exhaustive() { 20_000 } else { 1_000 };
+        let count = if exhaustive() { 20_000 } else { 500 };
         let program = tiny_program();
         let program = program.to_str().unwrap();
         let (before, started) = (open_numbers(), children());

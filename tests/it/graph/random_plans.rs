@@ -125,7 +125,7 @@ own_process! {
             tool((launcher, true), &["true"]).status().unwrap();
         }
         let mut random = Random::new();
-        for round in 0..if exhaustive() { 300 } else { 8 } {
+        for round in 0..if exhaustive() { 300 } else { 5 } {
             let closed = [None, None, Some(0), Some(1), Some(2)][random.below(5)];
             let saved = closed.map(|number| {
                 // SAFETY: the test has the process to itself.

@@ -243,7 +243,7 @@ own_process! {
                 }
             });
             let _over = support::Over(&over);
-            for _ in 0..if exhaustive() { 300 } else { 100 } {
+            for _ in 0..if exhaustive() { 300 } else { 40 } {
                 let strings = printed(&mut with_hook(|| {}));
                 for count in 0..KEPT {
                     let kept = format!("KEPT_{count}=kept");

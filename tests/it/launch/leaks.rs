@@ -25,9 +25,9 @@ own_process! {
             }
         };
         // Memory that the process allocates once is allocated in this round.
-        round(200);
+        round(100);
         let (table, memory) = (Table::current(), own_pages());
-        round(rounds(400, 4800));
+        round(rounds(200, 4800));
         assert_eq!(Table::current(), table);
         assert_eq!(children(), 0);
         let grown = own_pages().saturating_sub(memory);

@@ -1,8 +1,8 @@
 //! How many system calls a spawn makes, counted by strace.
 
-use crate::support::helper;
 use crate::support::tiny::tiny_program;
 use crate::support::tools::has;
+use crate::support::{helper, rounds};
 use std::process::Command;
 
 /// The system calls of one spawn of the tiny program, in parent and child together. `strace -c` does not count
@@ -25,7 +25,8 @@ fn calls_of(mode: &str, what: &str) -> f64 {
         total.split_whitespace().next().unwrap().parse::<f64>().unwrap()
     };
     // The difference of the two counts leaves out the helper's own start.
-    (calls(150) - calls(50)) / 100.0
+    let many = rounds(40, 150) as u32;
+    (calls(many) - calls(10)) / f64::from(many - 10)
 }
 
 #[test]

@@ -68,7 +68,7 @@ own_process! {
         };
         let before = state();
         for missing in [Features::empty(), Features::PROC] {
-            for _ in 0..support::rounds(2, 3) {
+            for _ in 0..support::rounds(1, 3) {
                 let mut command = support::command("/no/such");
                 command.missing(missing).fd(6, Stdio::null()).fd(5, Stdio::same_as(1)).fd(7, Stdio::data("data"));
                 // SAFETY: no other thread of this process uses descriptors.

@@ -9,6 +9,7 @@ pub mod last_close;
 pub mod memory;
 pub mod mounts;
 pub mod own_process;
+pub mod panics;
 pub mod parent_state;
 pub mod random;
 pub mod running;
@@ -25,6 +26,7 @@ pub mod ways;
 use fdspawn::{Command, Launcher, Rest};
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The launchers. Every test of a spawn uses both.
 pub const LAUNCHERS: [Launcher; 2] = [Launcher::Clone, Launcher::Fork];
@@ -72,6 +74,22 @@ pub fn exhaustive() -> bool {
 /// The count of rounds in the plain run, or in that of the whole suite.
 pub fn rounds(plain: usize, whole: usize) -> usize {
     if exhaustive() { whole } else { plain }
+}
+
+/// All of them, or in the plain run the one whose turn it is.
+pub fn by_turns<T>(all: impl IntoIterator<Item = T>, turn: usize) -> Vec<T> {
+    let mut all: Vec<T> = all.into_iter().collect();
+    if exhaustive() { all } else { vec![all.swap_remove(turn % all.len())] }
+}
+
+/// Calls `run` with this time, and with longer times while `run` returns false. A test passes its deadline so, if processes have to do something
+/// before the deadline: on a machine that has much to do, no fixed time is enough.
+pub fn with_longer_times(first: Duration, mut run: impl FnMut(Duration) -> bool) {
+    let mut time = first;
+    while !run(time) {
+        assert!(time < Duration::from_secs(30), "what has to come before the deadline has not come");
+        time *= 4;
+    }
 }
 
 /// Set to `fork` to launch all commands by fork that choose no launcher.

@@ -95,7 +95,7 @@ own_process! {
         let every = EveryKind::new();
         let before = current();
         // A full table is full at any limit, and the whole suite has the highest one.
-        set_limit(if exhaustive() { hard_limit() } else { 1000 }, hard_limit());
+        set_limit(if exhaustive() { hard_limit() } else { 300 }, hard_limit());
         // With no descriptor left, the library can only read links. With one or more, it can read everything.
         for left in [0, 1, 2, 3, 4] {
             let fillers = fill_but(left);

@@ -4,34 +4,19 @@ use super::current;
 use super::every_kind::{EveryKind, open};
 use crate::own_process;
 use crate::support::forked::Forked;
+use crate::support::panics::panic_of;
 use crate::support::sources::memory;
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::inspect::{Difference, Kind};
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The difference that `change` makes. What it returns is still open in the second table.
 fn difference<T>(change: impl FnOnce() -> T) -> Difference {
     let before = current();
     let _kept = change();
     DescriptorTable::diff(&before, &current())
-}
-
-/// The message of the panic with which `f` ends.
-fn panic_of<T>(f: impl FnOnce() -> T) -> String {
-    // The process's own hook would write to standard error, although no test fails.
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let result = catch_unwind(AssertUnwindSafe(f));
-    std::panic::set_hook(hook);
-    match result {
-        Ok(_) => panic!("there was no panic"),
-        Err(panic) => {
-            panic.downcast_ref::<String>().cloned().unwrap_or_else(|| panic.downcast_ref::<&str>().unwrap().to_string())
-        }
-    }
 }
 
 fn set_descriptor_flags(fd: &impl AsRawFd, flags: i32) {
