@@ -4,7 +4,7 @@ use super::{adopt_orphans, made, members, reap_all, waiting};
 use crate::own_process;
 use crate::support::forked::status_of;
 use crate::support::parent_state::ParentState;
-use crate::support::{LAUNCHERS, command, helper};
+use crate::support::{LAUNCHERS, command, helper, rounds};
 use fdspawn::plan::{Refusal, Step};
 use fdspawn::{Cgroup, Command, Failure, Features, Isolated, Launcher};
 use std::os::fd::{AsFd, AsRawFd};
@@ -128,7 +128,7 @@ own_process! {
         assert!(Command::new("true").status().unwrap().success());
         let before = ParentState::now();
         let storm = |launcher| {
-            for _ in 0..40 {
+            for _ in 0..rounds(15, 40) {
                 let own = Cgroup::create_in(outer.path("")).unwrap();
                 let child = waiting(&own);
                 let status = Command::new("true").launcher(launcher).own_cgroup(&shared).status().unwrap();

@@ -5,7 +5,7 @@ use crate::own_process;
 use crate::support::forked::status_of;
 use crate::support::parent_state::ParentState;
 use crate::support::seccomp::refuse;
-use crate::support::{LAUNCHERS, helper, supervised};
+use crate::support::{LAUNCHERS, by_turns, helper, supervised};
 use fdspawn::{Cgroup, CgroupKill, Command, Failure, Isolated, Launcher, Stdio};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -46,8 +46,8 @@ own_process! {
         let Some((_outer, cgroup)) = made() else { return };
         assert!(Command::new("true").status().unwrap().success());
         let before = ParentState::now();
-        for launcher in LAUNCHERS {
-            for (kill, by) in KILLS {
+        for (turn, (kill, by)) in KILLS.into_iter().enumerate() {
+            for launcher in by_turns(LAUNCHERS, turn) {
                 kills_a_bomb(launcher, &cgroup, kill, by);
                 assert_eq!(ParentState::now(), before);
             }

@@ -86,7 +86,7 @@ own_process! {
         const SIGNALS: [Signal; THREADS] = [
             Signal::TERM, Signal::KILL, Signal::HUP, Signal::USR1, Signal::USR2, Signal::INT, Signal::ALARM, Signal::VTALARM,
         ];
-        let rounds = if exhaustive() { 20_000 } else { 400 } / THREADS;
+        let rounds = if exhaustive() { 20_000 } else { 200 } / THREADS;
         let mut bystander = support::command("sleep").arg("600").spawn().unwrap();
         let slots: Vec<Mutex<Option<Process>>> = (0..THREADS).map(|_| Mutex::new(None)).collect();
         let barrier = Barrier::new(THREADS);

@@ -1,6 +1,6 @@
 //! What a child has used: `wait_usage`.
 
-use super::{helper_by, is_told_after_reap, reap_elsewhere, shell_by, ways};
+use super::{few_ways, helper_by, is_told_after_reap, reap_elsewhere, shell_by, ways};
 use crate::own_process;
 use crate::support::forked::status_of;
 use crate::support::tiny::tiny_program;
@@ -39,7 +39,7 @@ own_process! {
         rustix::thread::sched_setaffinity(None, &one).unwrap();
         // The first spawn of a process makes a child that finds out what the system can do.
         ways().for_each(|way| assert!(shell_by(way, "exit").status().unwrap().success()));
-        for way in ways() {
+        for way in few_ways() {
             for script in [COUNT, COPY, "/bin/sh -c 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done'; true"] {
                 let before = of_all_children();
                 let (status, usage) = shell_by(way, script).spawn().unwrap().wait_usage().unwrap();

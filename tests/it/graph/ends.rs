@@ -5,7 +5,7 @@ use crate::own_process;
 use crate::support::running::is_gone;
 use crate::support::seccomp::refuse;
 use crate::support::table::open_numbers;
-use crate::support::{LAUNCHERS, children};
+use crate::support::{LAUNCHERS, children, rounds};
 use fdspawn::{Driven, Failure, Graph, Group, OnDrop, Reach, Signal, StageId, Stdio, Teardown};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Read, Write};
@@ -402,7 +402,7 @@ fn stage_that_other_code_reaps_is_an_error_or_is_told_by_its_pidfd() {
 own_process! {
     fn nothing_is_left_after_ends_of_all_kinds() {
         let (before, started) = (open_numbers(), children());
-        for round in 0..40 {
+        for round in 0..rounds(24, 48) {
             let way = (LAUNCHERS[round % 2], round % 3 != 0);
             let mut graph = Graph::pipeline([tool(way, &["yes"]), tool(way, &["cat"]), tool(way, &["cat"])]);
             let last = graph.stages().last().unwrap();

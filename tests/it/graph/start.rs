@@ -71,7 +71,7 @@ own_process! {
         let files = Files::new();
         let script = files.program("script", "#!/no/such/interpreter\n");
         let text = files.program("text", "echo this is no program for the kernel\n");
-        let count = if exhaustive() { 300 } else { 50 };
+        let count = if exhaustive() { 300 } else { 24 };
         let (before, started) = (open_numbers(), children());
         let start = Instant::now();
         for round in 0..count {

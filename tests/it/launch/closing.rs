@@ -5,7 +5,7 @@ use crate::support;
 use crate::support::mounts::unmount_proc;
 use crate::support::sources::{hard_limit, leaky, memory, memory_at, set_limit};
 use crate::support::table::Table;
-use crate::support::{LAUNCHERS, children, exhaustive, helper, kernel_is_older_than};
+use crate::support::{LAUNCHERS, by_turns, children, exhaustive, helper, kernel_is_older_than};
 use fdspawn::plan::Step;
 use fdspawn::{Command, Failure, Features, Launcher, Rest};
 use std::fs::File;
@@ -47,9 +47,15 @@ const CLOSING: [Features; 6] = [
     Features::CLOSE_RANGE.union(Features::PROC).union(Features::SHARED_TABLE),
 ];
 
-/// What is missing in the tests of this run. A search asks for a million numbers, so the plain run has it once for each launcher.
-fn closing() -> &'static [Features] {
-    if exhaustive() { &CLOSING } else { &CLOSING[..5] }
+/// What is missing in the tests of this run, and the launchers. A search asks for a million numbers, so the plain run has it once for each test, by the
+/// launcher whose turn it is.
+fn closing(turn: usize) -> impl Iterator<Item = (Features, Launcher)> {
+    let missing = if exhaustive() { &CLOSING[..] } else { &CLOSING[..5] };
+    missing.iter().flat_map(move |&missing| {
+        let searches = missing.contains(Features::CLOSE_RANGE | Features::PROC);
+        let launchers = if searches { by_turns(LAUNCHERS, turn) } else { LAUNCHERS.to_vec() };
+        launchers.into_iter().map(move |launcher| (missing, launcher))
+    })
 }
 
 own_process! {
@@ -63,20 +69,18 @@ own_process! {
             .map(|&number| memory_at(number, "other", false))
             .collect();
         for clone3 in [Features::empty(), Features::CLONE3] {
-            for &missing in closing() {
+            for (missing, launcher) in closing(0) {
                 if !clone3.is_empty() && missing.contains(Features::PROC) && !exhaustive() {
                     continue;
                 }
-                for launcher in LAUNCHERS {
-                    let mut command = helper("table");
-                    command.arg(&out).launcher(launcher).missing(missing | clone3).fd(7, &source);
-                    let mut child = command.spawn().unwrap();
-                    assert_eq!(child.launched_by(), launcher);
-                    assert!(child.wait().unwrap().success());
-                    let table = Table::read(&out);
-                    assert_eq!(table.numbers(), [0, 1, 2, 7], "{missing:?}, {launcher:?}");
-                    assert_eq!(table.content(7), Some("source"));
-                }
+                let mut command = helper("table");
+                command.arg(&out).launcher(launcher).missing(missing | clone3).fd(7, &source);
+                let mut child = command.spawn().unwrap();
+                assert_eq!(child.launched_by(), launcher);
+                assert!(child.wait().unwrap().success());
+                let table = Table::read(&out);
+                assert_eq!(table.numbers(), [0, 1, 2, 7], "{missing:?}, {launcher:?}");
+                assert_eq!(table.content(7), Some("source"));
             }
         }
     }
@@ -90,13 +94,11 @@ own_process! {
         // SAFETY: the path is NUL-terminated, and the descriptors are new.
         let _places: Vec<OwnedFd> =
             (0..100).map(|_| unsafe { OwnedFd::from_raw_fd(libc::open(c"/".as_ptr(), libc::O_PATH)) }).collect();
-        for &missing in closing() {
-            for launcher in LAUNCHERS {
-                let mut command = helper("table");
-                command.arg(&out).launcher(launcher).missing(missing);
-                assert!(command.status().unwrap().success());
-                assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{missing:?}, {launcher:?}");
-            }
+        for (missing, launcher) in closing(1) {
+            let mut command = helper("table");
+            command.arg(&out).launcher(launcher).missing(missing);
+            assert!(command.status().unwrap().success());
+            assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{missing:?}, {launcher:?}");
         }
     }
 }
@@ -159,12 +161,10 @@ own_process! {
         let _high = memory_at(3000, "high", false);
         for limit in if exhaustive() { vec![300, 10] } else { vec![10] } {
             set_limit(limit, 400);
-            for launcher in LAUNCHERS {
-                for &missing in closing() {
-                    let mut command = helper("table");
-                    assert!(command.arg(&out).launcher(launcher).missing(missing).status().unwrap().success());
-                    assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{missing:?}");
-                }
+            for (missing, launcher) in closing(1) {
+                let mut command = helper("table");
+                assert!(command.arg(&out).launcher(launcher).missing(missing).status().unwrap().success());
+                assert_eq!(Table::read(&out).numbers(), [0, 1, 2], "{missing:?}");
             }
         }
     }
@@ -181,8 +181,9 @@ own_process! {
         let _other = leaky(memory("other"));
         // Without /proc and `close_range` the child searches, whatever else is missing.
         let missing = if exhaustive() { &CLOSING[..] } else { &CLOSING[..3] };
-        for launcher in LAUNCHERS {
-            for &missing in missing {
+        for &missing in missing {
+            let turn = usize::from(!missing.contains(Features::CLOSE_RANGE));
+            for launcher in by_turns(LAUNCHERS, turn) {
                 let mut command = helper("table");
                 command.arg(&out).launcher(launcher).missing(missing);
                 assert!(command.fd(7, &source).status().unwrap().success());

@@ -199,7 +199,7 @@ own_process! {
                 for missing in [Features::empty(), Features::CLONE3] {
                     let mut command = support::command(&tiny);
                     command.launcher(launcher).missing(missing);
-                    for _ in 0..rounds(150, 1000) {
+                    for _ in 0..rounds(60, 1000) {
                         let status = command.status().unwrap();
                         assert!(status.success(), "{launcher:?}, {missing:?}: {status}");
                     }

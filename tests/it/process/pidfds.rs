@@ -81,7 +81,7 @@ own_process! {
     fn status_of_a_child_that_the_kernel_reaps_during_a_look_is_told() {
         // SAFETY: no other code in this process uses the signal.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-        for _ in 0..rounds(300, 10_000) {
+        for _ in 0..rounds(120, 10_000) {
             let child = Command::new("true").create_pidfd(true).spawn().unwrap();
             let pidfd = child.into_pidfd().unwrap();
             let ended = loop {

@@ -4,7 +4,7 @@ use super::tracing_events::logged;
 use crate::own_process;
 use crate::support::sources::{close, hard_limit, memory_at, set_limit};
 use crate::support::table::{close_on_exec, open_numbers};
-use crate::support::{LAUNCHERS, children, command};
+use crate::support::{LAUNCHERS, by_turns, children, command};
 use fdspawn::{Capture, Cgroup, Child, Children, Command, Group, Launcher, Stdio};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -31,7 +31,7 @@ fn spawn(launcher: Launcher) -> Child {
 
 own_process! {
     fn sources_of_a_spawn_have_low_numbers_however_many_children_there_are() {
-        for launcher in LAUNCHERS {
+        for launcher in by_turns(LAUNCHERS, 0) {
             let (before, started) = (open_numbers(), children());
             let mut all: Vec<Child> = (0..COUNT).map(|_| spawn(launcher)).collect();
             let log = logged(|| all.push(spawn(launcher)));
@@ -55,7 +55,7 @@ own_process! {
 
 own_process! {
     fn groups_and_cgroups_of_many_children_leave_the_low_numbers_to_the_sources() {
-        for launcher in LAUNCHERS {
+        for launcher in by_turns(LAUNCHERS, 1) {
             let (before, started) = (open_numbers(), children());
             let groups: Vec<Group> = (0..=COUNT).map(|_| Group::new()).collect();
             let start = |group: &Group| {

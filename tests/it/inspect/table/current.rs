@@ -7,7 +7,7 @@ use crate::support::forked::Forked;
 use crate::support::sources::{close, memory, memory_at};
 use crate::support::table::{Table, open_numbers};
 use crate::support::tools::skip;
-use crate::support::{Over, helper};
+use crate::support::{Over, helper, rounds};
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::inspect::Kind;
 use std::fs::File;
@@ -140,7 +140,7 @@ own_process! {
                 }
             });
             let _over = Over(&over);
-            for round in 0..200 {
+            for round in 0..rounds(60, 200) {
                 let table = if round % 2 == 0 { current() } else { DescriptorTable::of(std::process::id()).unwrap() };
                 for memory in &kept {
                     assert_eq!(*entry(&table, memory).kind(), memory_kind("source"));

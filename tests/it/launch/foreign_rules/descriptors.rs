@@ -122,9 +122,9 @@ own_process! {
                 }
             }
         };
-        round(40);
+        round(20);
         let before = (Table::current(), mappings());
-        round(crate::support::rounds(120, 500));
+        round(crate::support::rounds(60, 500));
         assert_eq!((Table::current(), mappings()), before);
         assert!(has_no_child());
     }

@@ -28,7 +28,7 @@ fn hook_may_execute_a_program_of_its_own() {
 
 #[test]
 fn hook_that_executes_its_own_program_is_a_child_like_any_other_however_often() {
-    for _ in 0..300 {
+    for _ in 0..support::rounds(100, 300) {
         let mut command = support::command("/no/such");
         // SAFETY: the hook makes a system call only.
         unsafe {
