@@ -53,9 +53,10 @@ by_all_means! {
     private_table_is_marked, private_table_is_marked_by_the_list, private_table_is_marked_by_a_search: unshares_and_marks;
 }
 
-/// All of them, or two of them in the plain run: each search asks for a million numbers.
+/// All of them, or in the plain run two of them, and one if there is no /proc: each search asks for a million numbers.
 fn some<T>(all: &[T]) -> &[T] {
-    if exhaustive() { all } else { &all[..2] }
+    let searches = !std::path::Path::new("/proc/self").exists();
+    if exhaustive() { all } else { &all[..if searches { 1 } else { 2 }] }
 }
 
 fn closes_all_from() {
