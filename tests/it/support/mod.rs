@@ -166,7 +166,8 @@ pub fn kernel_is_at_least(major: u32, minor: u32) -> bool {
     (numbers.next().unwrap(), numbers.next().unwrap()) >= (major, minor)
 }
 
-/// How many processes have this one as their parent, zombies included.
+/// How many processes have this one as their parent, zombies included. Those that the kernel is reaping itself, since this process ignores SIGCHLD,
+/// are none: a wait already says that there is no such child.
 pub fn children() -> usize {
     let me = std::process::id().to_string();
     let stats = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
@@ -174,5 +175,9 @@ pub fn children() -> usize {
         std::fs::read_to_string(path).ok()
     });
     // pid (name) state parent ...; the name may have spaces and parentheses.
-    stats.filter(|stat| stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some(&me)).count()
+    let is_child = |stat: &String| {
+        let mut rest = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        rest.next() != Some("X") && rest.next() == Some(&me)
+    };
+    stats.filter(is_child).count()
 }
