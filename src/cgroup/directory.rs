@@ -1,6 +1,6 @@
 //! The directory of a cgroup, by descriptors: its files, and the cgroups in it.
 
-use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
+use crate::fd::standard::{lock_stdio_numbers, open_above_stdio};
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, fstatfs, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -52,7 +52,7 @@ pub(super) fn write(directory: BorrowedFd<'_>, file: &str, text: &str) -> Result
 
 /// Opens a file, with a number above 2 and close-on-exec.
 pub(super) fn open(directory: BorrowedFd<'_>, file: impl Arg, flags: OFlags) -> Result<OwnedFd, Errno> {
-    above_stdio(|| openat(directory, file, flags | OFlags::CLOEXEC, Mode::empty()))
+    open_above_stdio(|| openat(directory, file, flags | OFlags::CLOEXEC, Mode::empty()))
 }
 
 /// Opens a directory that is no symbolic link, with a number above 2 and close-on-exec.
@@ -63,13 +63,6 @@ pub(super) fn open_directory(directory: BorrowedFd<'_>, name: &CStr) -> Result<O
 /// Opens the directory at a path, with a number above 2 and close-on-exec.
 pub(super) fn open_path(path: &Path) -> Result<OwnedFd, Errno> {
     open(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY)
-}
-
-/// Makes a descriptor, and moves it to a number above 2. If a standard stream is closed, the new descriptor has its number for a moment, so
-/// this holds the lock of these numbers.
-pub(super) fn above_stdio(make: impl FnOnce() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
-    let _guard = lock_stdio_numbers();
-    dup_above_stdio(make()?).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
 /// A place on a [`walk`].

@@ -1,9 +1,10 @@
 //! Sends a signal to all processes of a cgroup and of those in it, and to no other process.
 
 use super::cgroup::Cgroup;
-use super::directory::{Visit, above_stdio, walk};
+use super::directory::{Visit, walk};
 use super::members::{has_this_process, members};
 use crate::error::{Failure, Problem, Result};
+use crate::fd::standard::open_above_stdio;
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -117,7 +118,7 @@ impl Signalled {
         for pids in members(directory)?.chunks(AT_A_TIME) {
             let mut opened = Vec::with_capacity(pids.len());
             for &pid in pids.iter().filter(|&&pid| !has_this_process(&[pid])) {
-                match above_stdio(|| sys::open_pidfd(pid)) {
+                match open_above_stdio(|| sys::open_pidfd(pid)) {
                     Ok(pidfd) => opened.push((pid, Some(pidfd))),
                     Err(Errno::SRCH) => {} // It has ended.
                     Err(Errno::NOSYS | Errno::PERM) if pidfds == Pidfds::Optional => opened.push((pid, None)),

@@ -1,5 +1,7 @@
 //! `EventSet` on Linux: `epoll(7)`, and `timerfd_create(2)` for times.
 
+use crate::fd::kept::keep;
+use crate::fd::standard::open_above_stdio;
 use crate::sys;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFlags, Timespec, epoll};
@@ -22,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl EventSet {
     pub(crate) fn new() -> Result<Self, Errno> {
-        Ok(Self { fd: epoll::create(epoll::CreateFlags::CLOEXEC)?, forks: sys::forks() })
+        Ok(Self { fd: keep(open_above_stdio(|| epoll::create(epoll::CreateFlags::CLOEXEC))?), forks: sys::forks() })
     }
 
     /// The descriptor; an error in a forked copy of the process that has made the set.
@@ -94,7 +96,8 @@ pub(super) struct Timer(OwnedFd);
 impl Timer {
     /// Makes a timer that does not run.
     pub(super) fn new(set: &EventSet, key: usize) -> Result<Self, Errno> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = keep(open_above_stdio(|| timerfd_create(TimerfdClockId::Monotonic, flags))?);
         set.add(timer.as_fd(), PollFlags::IN, key)?;
         Ok(Self(timer))
     }

@@ -1,5 +1,7 @@
 //! `EventSet` where the system has no `epoll(7)`: `kqueue(2)`.
 
+use crate::fd::kept::keep;
+use crate::fd::standard::open_above_stdio;
 use crate::sys::{self, kevent};
 use rustix::event::PollFlags;
 use rustix::event::kqueue::{Event, EventFilter, EventFlags, kqueue};
@@ -18,7 +20,7 @@ pub(crate) struct EventSet {
 
 impl EventSet {
     pub(crate) fn new() -> Result<Self, Errno> {
-        let set = kqueue()?;
+        let set = keep(open_above_stdio(kqueue)?);
         rustix::io::fcntl_setfd(&set, rustix::io::FdFlags::CLOEXEC)?;
         Ok(Self { fd: set, forks: sys::forks() })
     }

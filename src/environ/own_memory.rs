@@ -1,6 +1,6 @@
 //! Reads the environment from this process's memory, through the kernel.
 
-use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
+use crate::fd::standard::open_above_stdio;
 use crate::sys;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, pread, retry_on_intr};
@@ -116,12 +116,11 @@ impl OwnMemory {
 
 /// Opens the file of this process's memory. The number is above those of the standard streams.
 fn open_memory() -> Result<OwnedFd, Errno> {
-    let _guard = lock_stdio_numbers();
-    let file = open("/proc/thread-self/mem", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    if !sys::is_in_proc(file.as_raw_fd()) {
-        return Err(Errno::NOENT); // Another file system is mounted there.
-    }
-    dup_above_stdio(file).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    open_above_stdio(|| {
+        let file = open("/proc/thread-self/mem", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        // Else another file system is mounted there.
+        if sys::is_in_proc(file.as_raw_fd()) { Ok(file) } else { Err(Errno::NOENT) }
+    })
 }
 
 fn read_file(file: &OwnedFd, address: usize, buffer: &mut [u8]) -> Result<usize, Errno> {

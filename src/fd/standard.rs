@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "a handler of forks is registered with libc")]
 
 use super::flags::close_on_exec;
+use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -93,6 +94,13 @@ extern "C" fn after_fork() {
 pub(crate) fn lock_stdio_numbers_if_closed() -> Option<StdioNumbers> {
     let guard = lock_stdio_numbers();
     (0..=2).any(|number| !matches!(close_on_exec(number), Ok(Some(_)))).then_some(guard)
+}
+
+/// Opens a descriptor, with a number above 2. If a standard stream is closed, the descriptor has its number for a moment, so the function holds
+/// the lock of these numbers.
+pub(crate) fn open_above_stdio(open: impl FnOnce() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+    let _guard = lock_stdio_numbers();
+    dup_above_stdio(open()?).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
 /// Moves a descriptor that has the number 0, 1 or 2 to a higher number. If a standard stream is closed, a new descriptor

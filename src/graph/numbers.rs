@@ -2,6 +2,7 @@
 
 use super::graph::Graph;
 use crate::fd::by_number::open_numbers;
+use crate::fd::standard::lock_stdio_numbers_if_closed;
 use crate::platform::Features;
 use crate::spawn::{Numbering, soft_limit};
 
@@ -38,6 +39,8 @@ impl GraphNumbers {
         if self.numbering == Numbering::Lowest {
             return Lowering { has_room: false };
         }
+        // If 0, 1 or 2 is closed, the list has its number for a moment.
+        let _guard = lock_stdio_numbers_if_closed();
         // A look at each number would take too long. Without a list, stages get no duplicates.
         let open = open_numbers(Features::SEARCH).map_or(usize::MAX, |numbers| numbers.len());
         let limit = usize::try_from(soft_limit()).unwrap_or(usize::MAX);

@@ -1,15 +1,18 @@
-//! `Over`: how a thread of a tee or a spool learns that all stages have ended.
+//! `Over`: how a thread of a tee or a spool learns that all stages have been launched, and that all have ended.
 
 use crate::flow::Looks;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 /// What a thread tells the running graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TaskEnd {
+pub(super) enum CopyEvent {
+    /// The thread has started.
+    Started,
     /// The thread ends.
     Ended(Result<(), Errno>),
     /// All stages have ended, and a process that is no stage has a pipe of the thread and does not use it at the moment. The thread goes on:
@@ -17,18 +20,24 @@ pub(super) enum TaskEnd {
     Held,
 }
 
-/// The read end of the pipe that tells a thread that all stages have ended.
+/// What a thread has of the graph.
 #[derive(Debug)]
 pub(super) struct Over {
-    /// `None` after the thread has been told.
+    /// The read end of the pipe that tells the thread that all stages have ended. `None` after the thread has been told.
     pipe: Option<Arc<OwnedFd>>,
-    sender: Sender<TaskEnd>,
+    sender: Sender<CopyEvent>,
+    is_started: Arc<AtomicBool>,
     looks: Looks,
 }
 
 impl Over {
-    pub(super) fn new(pipe: Arc<OwnedFd>, sender: Sender<TaskEnd>) -> Self {
-        Self { pipe: Some(pipe), sender, looks: Looks::default() }
+    pub(super) fn new(pipe: Arc<OwnedFd>, sender: Sender<CopyEvent>, is_started: Arc<AtomicBool>) -> Self {
+        Self { pipe: Some(pipe), sender, is_started, looks: Looks::default() }
+    }
+
+    /// Whether all stages have been launched. Before that, a descriptor that the thread opened would take the number of one of a launch.
+    pub(super) fn is_started(&self) -> bool {
+        self.is_started.load(Ordering::Acquire)
     }
 
     /// Waits for events of the thread's pipes, and for the end of all stages, and returns the reports of the thread's pipes. The thread has
@@ -43,7 +52,7 @@ impl Over {
         let is_moving = reports.iter().any(|report| !report.is_empty());
         if is_over && !is_moving {
             self.pipe = None;
-            let _ = self.sender.send(TaskEnd::Held); // The running graph may have been dropped.
+            let _ = self.sender.send(CopyEvent::Held); // The running graph may have been dropped.
         }
         Ok(reports)
     }

@@ -2,7 +2,7 @@
 
 use super::moves::{Fruitless, MOST, nothing_yet};
 use super::over::Over;
-use crate::fd::standard::dup_above_stdio;
+use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::spawn::Numbering;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -25,7 +25,7 @@ pub(super) struct SpoolTask {
 
 impl SpoolTask {
     pub(super) fn new(input: OwnedFd, output: OwnedFd, mut memory: SpoolMemory) -> Result<Self, Errno> {
-        nothing_yet(memory.fill_from(&input, 1))?;
+        nothing_yet(memory.fill_from(&input, 1, false))?;
         nothing_yet(memory.drain_to(&output))?;
         Ok(Self { input, output, memory })
     }
@@ -57,7 +57,7 @@ impl SpoolTask {
                 }
             }
             if reports.get(1).is_some_and(|report| !report.is_empty()) {
-                match self.memory.fill_from(&self.input, MOST) {
+                match self.memory.fill_from(&self.input, MOST, over.is_started()) {
                     Ok(0) => is_at_end = true,
                     Ok(length) => {
                         moved += length;
@@ -104,16 +104,16 @@ impl SpoolMemory {
         self.files.iter().all(|file| file.read == file.written)
     }
 
-    /// Adds bytes from a pipe.
-    fn fill_from(&mut self, input: impl AsFd, most: usize) -> Result<usize, Errno> {
-        if self.files.len() == 1 && self.files[0].read >= NEW_FILE {
+    /// Adds bytes from a pipe. `may_open` says whether it may open another file.
+    fn fill_from(&mut self, input: impl AsFd, most: usize, may_open: bool) -> Result<usize, Errno> {
+        if may_open && self.files.len() == 1 && self.files[0].read >= NEW_FILE {
             // If the process has too many descriptors, the first file goes on to grow.
-            self.files.extend(SpoolFile::new().ok());
+            self.files.extend(SpoolFile::next().ok());
         }
         let filled = self.last()?.fill_from(&input, most);
         // The process may have a limit for the size of a file (RLIMIT_FSIZE).
         if filled == Err(Errno::FBIG) && self.last()?.written > 0 {
-            self.files.push_back(SpoolFile::new().map_err(|_| Errno::FBIG)?);
+            self.files.push_back(SpoolFile::next().map_err(|_| Errno::FBIG)?);
             return self.last()?.fill_from(&input, most);
         }
         filled
@@ -136,6 +136,7 @@ impl SpoolMemory {
 }
 
 impl SpoolFile {
+    /// The caller has the lock of 0 to 2, if one of them is closed.
     fn new() -> io::Result<Self> {
         let (name, flags) = ("fdspawn spool", MemfdFlags::CLOEXEC);
         let memory = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
@@ -143,6 +144,12 @@ impl SpoolFile {
             result => result,
         };
         Ok(Self { memory: dup_above_stdio(memory?)?, written: 0, read: 0 })
+    }
+
+    /// A file that a thread opens later.
+    fn next() -> io::Result<Self> {
+        let _guard = lock_stdio_numbers();
+        Self::new()
     }
 
     fn fill_from(&mut self, input: impl AsFd, most: usize) -> Result<usize, Errno> {

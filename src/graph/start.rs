@@ -61,6 +61,7 @@ impl Graph<'_> {
             }
             return Err(error);
         }
+        threads.note_start();
         // From here on only the stages, and the caller's slots, have ends.
         drop(links);
         Ok(StartedGraph { children: started.into_children(), ends, threads })

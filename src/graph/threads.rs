@@ -2,7 +2,7 @@
 
 use super::copier::Copier;
 use super::copy::{CopyPipes, CopyStore, CopyTask};
-use super::over::{Over, TaskEnd};
+use super::over::{CopyEvent, Over};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::fd::standard::lock_stdio_numbers_if_closed;
 use crate::spawn::{NewNumbers, Numbering, pipe};
@@ -11,6 +11,7 @@ use rustix::io::{Errno, retry_on_intr};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{Builder, JoinHandle};
 
@@ -25,6 +26,8 @@ pub(super) struct CopyThreads {
     over: Option<OverPipe>,
     /// The process that has the threads. A forked copy of it has none.
     process: Option<ProcessCopy>,
+    /// Whether all stages have been launched.
+    is_started: Arc<AtomicBool>,
     /// Why a thread has not moved all bytes.
     failed: Option<Errno>,
 }
@@ -39,12 +42,13 @@ struct OverPipe {
 #[derive(Debug)]
 struct CopyThread {
     handle: JoinHandle<()>,
-    end: Receiver<TaskEnd>,
+    events: Receiver<CopyEvent>,
 }
 
 impl CopyThreads {
-    /// Starts the threads. `take` takes the end that the library has of a link. After an error, the caller closes all links, and then calls
-    /// [`CopyThreads::finish`]: the pipes of the threads that have been started are empty, so that these end at once.
+    /// Starts the threads, and waits until all of them run. `take` takes the end that the library has of a link. After an error, the caller
+    /// closes all links, and then calls [`CopyThreads::finish`]: the pipes of the threads that have been started are empty, so that these end at
+    /// once.
     pub(super) fn start(
         &mut self,
         copiers: &[Copier],
@@ -61,15 +65,23 @@ impl CopyThreads {
         let over = Arc::new(numbering.raise_link(over));
         self.over = Some(OverPipe { reader: Arc::clone(&over), writer: numbering.raise_link(teller) });
         self.process = Some(ProcessCopy::current());
-        for Copier { kind, input, outputs } in copiers {
-            let Some(input) = take(*input) else { continue };
-            let outputs = outputs.iter().filter_map(|output| take(*output)).collect();
-            let store = CopyStore::open(*kind).map_err(failed)?.raised(numbering);
-            let task = CopyTask::new(*kind, CopyPipes { input, outputs }, store).map_err(between)?;
-            self.threads
-                .push(CopyThread::start(task, Arc::clone(&over)).map_err(|problem| problem.of(Subject::Graph))?);
+        let tasks = copiers.iter().filter_map(|Copier { kind, input, outputs }| {
+            let (input, outputs) = (take(*input)?, outputs.iter().filter_map(|output| take(*output)).collect());
+            Some(CopyStore::open(*kind).map_err(failed).and_then(|store| {
+                CopyTask::new(*kind, CopyPipes { input, outputs }, store.raised(numbering)).map_err(between)
+            }))
+        });
+        // No thread starts before all descriptors are open.
+        for task in tasks.collect::<Result<Vec<_>>>()? {
+            let thread = CopyThread::start(task, Arc::clone(&over), Arc::clone(&self.is_started));
+            self.threads.push(thread.map_err(|problem| problem.of(Subject::Graph))?);
         }
-        Ok(())
+        self.threads.iter().try_for_each(CopyThread::wait_until_started).map_err(between)
+    }
+
+    /// Tells the threads that all stages have been launched.
+    pub(super) fn note_start(&self) {
+        self.is_started.store(true, Ordering::Release);
     }
 
     /// After the ends of all stages: lets the threads move what is left, and waits for them. A thread goes on by itself if a process that a
@@ -98,8 +110,8 @@ fn between(errno: Errno) -> Error {
 }
 
 impl CopyThread {
-    fn start(task: CopyTask, over: Arc<OwnedFd>) -> std::result::Result<Self, Problem> {
-        let (sender, end) = channel();
+    fn start(task: CopyTask, over: Arc<OwnedFd>, is_started: Arc<AtomicBool>) -> std::result::Result<Self, Problem> {
+        let (sender, events) = channel();
         // The thread starts with this mask, so that no signal handler of the program ever runs in it.
         let mask = sys::signal_mask().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
         sys::block_programs_signals().map_err(|errno| Problem::system(Failure::SignalMask, errno))?;
@@ -107,21 +119,32 @@ impl CopyThread {
             // Once more, since libc ignores an error of the call that gives a new thread its mask. A write to a pipe without a reader
             // must not end the process.
             let blocked = sys::block_programs_signals();
-            let mut over = Over::new(over, sender.clone());
+            let _ = sender.send(CopyEvent::Started); // The start of the graph may have failed.
+            let mut over = Over::new(over, sender.clone(), is_started);
             let result = blocked.and_then(|()| task.run(&mut over));
-            let _ = sender.send(TaskEnd::Ended(result)); // The running graph may have been dropped.
+            let _ = sender.send(CopyEvent::Ended(result)); // The running graph may have been dropped.
         };
         let handle = Builder::new().name("fdspawn copy".to_owned()).stack_size(STACK).spawn(run);
         let _ = (0..3).find(|_| sys::set_signal_mask(&mask).is_ok());
-        Ok(Self { handle: handle.map_err(|error| Problem::io(Failure::Thread, &error))?, end })
+        Ok(Self { handle: handle.map_err(|error| Problem::io(Failure::Thread, &error))?, events })
+    }
+
+    /// Waits until the thread has started. Its message takes memory, so that libc has chosen the thread's heap by then. For the heap of about
+    /// the eighth thread of a process, glibc reads the number of processors from a file. During the launches that file would take a number that
+    /// a stage gets by [`Graph::explain`](super::Graph::explain), or that of a closed standard stream.
+    fn wait_until_started(&self) -> std::result::Result<(), Errno> {
+        self.events.recv().map(drop).map_err(|_| Errno::CANCELED) // The thread has panicked.
     }
 
     /// Waits until the thread has ended, or waits for a process that is no stage.
     fn finish(self) -> std::result::Result<(), Errno> {
-        let result = match self.end.recv() {
-            Ok(TaskEnd::Held) => return Ok(()), // The thread goes on.
-            Ok(TaskEnd::Ended(result)) => result,
-            Err(_) => Err(Errno::CANCELED), // The thread has panicked.
+        let result = loop {
+            match self.events.recv() {
+                Ok(CopyEvent::Started) => {} // The start of the graph failed before it waited for this thread.
+                Ok(CopyEvent::Held) => return Ok(()), // The thread goes on.
+                Ok(CopyEvent::Ended(result)) => break result,
+                Err(_) => break Err(Errno::CANCELED), // The thread has panicked.
+            }
         };
         let _ = self.handle.join(); // A panic has been told.
         result

@@ -14,6 +14,8 @@ impl CopyThreads {
         Ok(())
     }
 
+    pub(super) fn note_start(&self) {}
+
     pub(super) fn finish(&mut self) -> Result<()> {
         Ok(())
     }

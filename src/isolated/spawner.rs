@@ -3,7 +3,7 @@
 use super::job::Job;
 use super::worker::{self, Caller};
 use crate::error::{Failure, Problem, Result, Subject};
-use crate::fd::standard::{StdioNumbers, lock_stdio_numbers};
+use crate::fd::standard::{StdioNumbers, lock_stdio_numbers, lock_stdio_numbers_if_closed};
 use crate::sys::{self, ProcessCopy};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -84,10 +84,9 @@ impl Isolated {
 
     fn start() -> std::result::Result<Self, Problem> {
         let what = "a pair of sockets";
-        let (caller, theirs) = {
-            let _guard = lock_stdio_numbers();
-            worker::pair().map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?
-        };
+        // Until the thread has its own table, libc may open a file in the process's: glibc does so for the heap of about the eighth thread.
+        let guard = lock_stdio_numbers_if_closed();
+        let (caller, theirs) = worker::pair().map_err(|error| Problem::io(Failure::ParentOpen { what }, &error))?;
         let number = theirs.as_raw_fd();
         let slot = caller.slot();
         // glibc changes the signal mask while it starts a thread, and ignores an error of the call that restores the
@@ -97,6 +96,7 @@ impl Isolated {
         let _ = (0..3).find(|_| sys::set_signal_mask(&mask).is_ok());
         let thread = thread.map_err(|error| Problem::io(Failure::Thread, &error))?;
         let started = caller.wait_for_start();
+        drop(guard);
         drop(theirs); // The thread has its own copies.
         let isolated = Self { caller: Mutex::new(caller), thread: Some(thread), process: ProcessCopy::current() };
         started.map_err(|errno| Problem::system(Failure::PrivateTable, errno))?;

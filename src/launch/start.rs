@@ -14,7 +14,7 @@ use super::unreleased::look_at;
 use super::vfork::{CloneOptions, clone_child};
 use crate::child::Spawned;
 use crate::error::{Failure, Problem};
-use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
+use crate::fd::standard::open_above_stdio;
 use crate::platform::{Features, Launcher};
 use crate::sys;
 use rustix::io::Errno;
@@ -126,8 +126,7 @@ pub(crate) fn with_pidfd(process: Spawned, wanted: bool) -> Spawned {
 
 /// Opens a pidfd for a child that exists already. `None` if the system has no pidfds or no number is free.
 fn open_pidfd(process: &Spawned) -> Option<OwnedFd> {
-    let _guard = lock_stdio_numbers();
-    let pidfd = dup_above_stdio(sys::open_pidfd(process.id().cast_signed()).ok()?).ok()?;
+    let pidfd = open_above_stdio(|| sys::open_pidfd(process.id().cast_signed())).ok()?;
     // If SIGCHLD is ignored, the kernel reaps children itself, and may have given the pid to another process.
     process.is_referred_to_by(&pidfd).then_some(pidfd)
 }

@@ -6,6 +6,7 @@ use super::proc_file::{open_directory, read_start};
 use super::stat::{has_no_descriptors, shows_pids_of};
 use super::thread_table::ThreadTable;
 use crate::fd::proc_numbers::{is_in_proc, proc_numbers};
+use crate::fd::standard::lock_stdio_numbers_if_closed;
 use crate::inspect::access::Access;
 use crate::sys;
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -18,6 +19,7 @@ use std::os::unix::ffi::OsStringExt;
 
 /// Finds the holders of the pipe that a descriptor of the calling thread refers to.
 pub(super) fn search(fd: BorrowedFd<'_>) -> io::Result<PipeHolders> {
+    let _guard = lock_stdio_numbers_if_closed();
     let proc = openat(CWD, "/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     if !is_in_proc(&proc) {
         return Err(io::Error::new(io::ErrorKind::NotFound, "/proc is not mounted, which tells who holds a pipe"));

@@ -1,13 +1,16 @@
 //! Tees and spools whose calls are refused or meet limits, and the memory of spools.
 
 use super::copiers::{threads, wait_for_threads};
+use super::plans::{explained, launched};
 use super::{Files, LONG, SHORT, shell_with, tool, ways};
 use crate::own_process;
+use crate::spawn::tracing_events::logged;
 use crate::support::seccomp::refuse_to_thread;
 use crate::support::table::open_numbers;
 use crate::support::tools::skip;
 use crate::support::{children, rounds};
 use fdspawn::{Command, Graph, Launcher};
+use std::ffi::CString;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -193,6 +196,41 @@ own_process! {
             }
             running.wait_timeout(LONG).unwrap().unwrap().check().unwrap();
             assert!(most < 8 << 20, "{most} bytes of memory for a stream of {bytes}");
+        }
+    }
+}
+
+own_process! {
+    fn spool_opens_no_file_before_all_stages_are_launched() {
+        for way in ways() {
+            let files = Files::new();
+            let all = CString::new(files.path("all").to_str().unwrap()).unwrap();
+            const SOURCE: &str = "seq 300000; while ! test -e \"$0\"; do sleep 0.01; done; seq 10000; : >\"${0%part}all\"";
+            let mut graph = Graph::new();
+            // A spool gets another file after a mebibyte. A third one could have the number of the first.
+            let source = graph.stage(shell_with(way, SOURCE, &files.path("part")));
+            let reader = graph.stage(shell_with(way, "head -c 1500000 >/dev/null; : >\"$0\"; exec cat >/dev/null", &files.path("part")));
+            graph.spool(source.stdout(), reader.stdin());
+            let mut command = tool((Launcher::Auto, false), &["true"]); // A pidfd would take the number of the first file.
+            // SAFETY: access(2) and poll(2) may be called in a child of a process with threads.
+            unsafe {
+                command.pre_exec(move || {
+                    while libc::access(all.as_ptr(), libc::F_OK) != 0 {
+                        libc::poll(std::ptr::null_mut(), 0, 1);
+                    }
+                    Ok(())
+                })
+            };
+            graph.stage(command);
+            let mut command = tool(way, &["true"]);
+            let _ = command.writer(200); // The child has the lower end of the pipe.
+            graph.stage(command);
+            let steps = explained(&graph);
+            let mut running = None;
+            let log = logged(|| running = Some(graph.spawn()));
+            let statuses = running.unwrap().unwrap().wait_timeout(LONG).unwrap();
+            assert_eq!(steps, launched(&log));
+            statuses.unwrap().check().unwrap();
         }
     }
 }

@@ -1,25 +1,34 @@
 //! The threads of tees and spools beside the program: its signals, its standard streams, its copies, its drops, and what stages leave behind.
 
 use super::copiers::{graph, threads, wait_for_threads};
+use super::plans::{explained, launched};
 use super::{Files, LONG, SHORT, shell, shell_with, tool, ways};
 use crate::own_process;
-use crate::support::children;
+use crate::spawn::tracing_events::logged;
 use crate::support::forked::status_of;
 use crate::support::sources::close;
 use crate::support::table::{is_open, open_numbers};
-use fdspawn::{Graph, OnDrop, Running, Signal, Teardown};
+use crate::support::tools::has;
+use crate::support::{children, test_binary};
+use fdspawn::{Command, Graph, OnDrop, Running, Signal, Teardown};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-/// What the kernel says of each thread of a tee or a spool, once there are so many of them.
+/// What the kernel says of each thread of a tee or a spool.
+fn named_threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let texts = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).ok());
+    texts.filter(|text| text.starts_with("Name:\tfdspawn copy\n")).collect()
+}
+
+/// [`named_threads`], once there are so many of them.
 fn copy_threads(count: usize) -> Vec<String> {
     let start = Instant::now();
     loop {
-        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-        let texts = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).ok());
-        let found: Vec<String> = texts.filter(|text| text.starts_with("Name:\tfdspawn copy\n")).collect();
+        let found = named_threads();
         if found.len() == count {
             return found;
         }
@@ -39,6 +48,96 @@ fn running_graph(way: (fdspawn::Launcher, bool)) -> (Running, std::io::PipeWrite
     let mut running = graph.spawn().unwrap();
     let input = running.take(input).unwrap();
     (running, input)
+}
+
+/// A log that notes how many threads of tees and spools there were at the first step of the first launch.
+#[derive(Clone, Default)]
+struct ThreadsAtFirstStep(Arc<OnceLock<usize>>);
+
+impl Write for ThreadsAtFirstStep {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        if String::from_utf8_lossy(line).contains(" step index=0 ") {
+            self.0.get_or_init(|| named_threads().len());
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+own_process! {
+    fn stages_are_launched_when_the_threads_have_started() {
+        // libc may open a file in the start of a thread, which would take a number of the launches. With one processor, a thread that is not
+        // waited for starts when the caller sleeps.
+        let mut one = rustix::thread::CpuSet::new();
+        one.set(rustix::thread::sched_getcpu());
+        rustix::thread::sched_setaffinity(None, &one).unwrap();
+        for way in ways() {
+            let mut graph = Graph::new();
+            for _ in 0..4 {
+                let [source, first, second] = [(); 3].map(|()| graph.stage(tool(way, &["true"])));
+                graph.tee(source.stdout(), [first.stdin(), second.stdin()]);
+            }
+            let log = ThreadsAtFirstStep::default();
+            let writer = log.clone();
+            let builder = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
+            let subscriber = builder.with_writer(move || writer.clone()).finish();
+            let running = tracing::subscriber::with_default(subscriber, || graph.spawn());
+            assert_eq!(log.0.get(), Some(&4));
+            running.unwrap().wait_timeout(LONG).unwrap().unwrap().check().unwrap();
+            copy_threads(0);
+        }
+    }
+}
+
+/// A graph with so many tees that libc reads the number of processors when their threads start.
+fn launch_as_explained() {
+    for way in ways() {
+        let mut graph = Graph::new();
+        for _ in 0..12 {
+            let [source, first, second] = [(); 3].map(|()| graph.stage(tool(way, &["true"])));
+            graph.tee(source.stdout(), [first.fd(5), second.fd(5)]);
+        }
+        let steps = explained(&graph);
+        let mut running = None;
+        let log = logged(|| running = Some(graph.spawn()));
+        let statuses = running.unwrap().unwrap().wait_timeout(LONG).unwrap();
+        assert_eq!(steps, launched(&log));
+        statuses.unwrap().check().unwrap();
+        copy_threads(0);
+    }
+}
+
+own_process! {
+    fn graph_with_many_threads_is_launched_as_it_was_explained() {
+        launch_as_explained();
+    }
+}
+
+own_process! {
+    fn graph_with_many_threads_is_launched_as_it_was_explained_without_standard_input() {
+        close(0);
+        launch_as_explained();
+    }
+}
+
+/// The tests above, with a file of libc that stays open for longer.
+#[test]
+fn file_that_libc_opens_for_a_thread_takes_no_number_of_a_launch() {
+    if !has("strace") {
+        return;
+    }
+    for end in ["", "_without_standard_input"] {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-P", "/sys/devices/system/cpu/online", "-e", "trace=openat"]);
+        strace.args(["-e", "inject=openat:delay_exit=20000"]).arg(test_binary()).arg("--exact");
+        strace.arg(format!("graph::copy_threads::graph_with_many_threads_is_launched_as_it_was_explained{end}"));
+        let output = strace.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
 }
 
 own_process! {

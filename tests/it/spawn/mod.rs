@@ -1,5 +1,6 @@
 //! From a `Command` to a `Child`: `spawn`, `status`, `output`, `exec`, `explain` and `fork_run`.
 
+pub mod beside;
 mod errors;
 mod exec;
 mod explain;

@@ -1,16 +1,15 @@
 //! Which table a listing shows, and that the listing leaves no trace of itself in it.
 
-use super::every_kind::stat;
 use super::{current, entry, numbers};
 use crate::own_process;
+use crate::spawn::beside::children_have_null_beside;
 use crate::support::forked::Forked;
 use crate::support::sources::{close, memory, memory_at};
-use crate::support::table::{Table, open_numbers};
+use crate::support::table::open_numbers;
 use crate::support::tools::skip;
-use crate::support::{Over, helper, rounds};
+use crate::support::{Over, rounds};
 use fdspawn::inspect::DescriptorTable;
 use fdspawn::inspect::Kind;
-use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
@@ -185,34 +184,7 @@ own_process! {
 
 own_process! {
     fn listing_does_not_pass_for_a_closed_standard_stream() {
-        let null = stat(File::open("/dev/null").unwrap().as_raw_fd());
-        let directory = tempfile::tempdir().unwrap();
-        let outs: Vec<_> = (0..crate::support::rounds(10, 100)).map(|round| directory.path().join(format!("table {round}"))).collect();
-        close(0);
-        let over = AtomicBool::new(false);
-        // No code but the library opens anything until the threads have ended.
-        std::thread::scope(|scope| {
-            for own in [true, false] {
-                let over = &over;
-                scope.spawn(move || {
-                    while !over.load(Ordering::Relaxed) {
-                        if own {
-                            current();
-                        } else {
-                            DescriptorTable::of(std::process::id()).unwrap();
-                        }
-                    }
-                });
-            }
-            let _over = Over(&over);
-            for out in &outs {
-                assert!(helper("table").arg(out).status().unwrap().success());
-            }
-        });
-        for out in &outs {
-            let table = Table::read(out);
-            assert_eq!(table.0[0].number, 0);
-            assert_eq!(table.0[0].file, (null.st_dev, null.st_ino), "the child's standard input");
-        }
+        let (own, of_process) = (|| drop(current()), || drop(DescriptorTable::of(std::process::id()).unwrap()));
+        children_have_null_beside(&[&own, &of_process]);
     }
 }

@@ -1,0 +1,127 @@
+//! Spawns while a standard stream is closed, and other threads call what opens descriptors: for a moment those may have its number.
+
+use crate::own_process;
+use crate::support::sources::close;
+use crate::support::table::{Table, is_open};
+use crate::support::{LAUNCHERS, Over, command, helper, rounds};
+use fdspawn::inspect::pipe_holders;
+use fdspawn::{Children, Command, Driven, Exchange, Graph, Isolated, block_on};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// [`Driven`] with any output.
+trait IsDriven {
+    /// The number of the descriptor.
+    fn number(&mut self) -> RawFd;
+}
+
+impl<D: Driven> IsDriven for D {
+    fn number(&mut self) -> RawFd {
+        self.descriptor().unwrap().as_raw_fd()
+    }
+}
+
+/// Closes 0, lets other threads make these calls again and again, and spawns children that inherit 0: each of them has `/dev/null` there. No other
+/// code may open a descriptor meanwhile.
+pub fn children_have_null_beside(calls: &[&(dyn Fn() + Sync)]) {
+    let null = std::fs::metadata("/dev/null").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let outs: Vec<_> = (0..rounds(30, 100)).map(|round| directory.path().join(format!("table {round}"))).collect();
+    close(0);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for call in calls {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    call();
+                }
+            });
+        }
+        let _over = Over(&over);
+        for (round, out) in outs.iter().enumerate() {
+            let launcher = LAUNCHERS[round % LAUNCHERS.len()];
+            assert!(helper("table").launcher(launcher).arg(out).status().unwrap().success());
+        }
+    });
+    for out in &outs {
+        let table = Table::read(out);
+        assert_eq!(table.0[0].number, 0);
+        assert_eq!(table.0[0].file, (null.dev(), null.ino()), "the child's standard input");
+    }
+}
+
+own_process! {
+    fn search_for_the_holders_of_a_pipe_does_not_pass_for_a_closed_standard_stream() {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        children_have_null_beside(&[&|| drop(pipe_holders(&reader).unwrap())]);
+    }
+}
+
+own_process! {
+    fn sets_of_events_do_not_pass_for_a_closed_standard_stream() {
+        let process = || {
+            let child = command("true").pidfd(false).spawn().unwrap();
+            assert!(block_on(&mut child.process()).unwrap().success());
+        };
+        let children = || {
+            let mut set = Children::new();
+            set.insert(command("true").pidfd(false).spawn().unwrap(), ());
+            set.descriptor().unwrap();
+            assert!(set.next().unwrap().is_some());
+        };
+        children_have_null_beside(&[&process, &children]);
+    }
+}
+
+own_process! {
+    fn spools_do_not_pass_for_a_closed_standard_stream() {
+        let spool = || {
+            // Each mebibyte goes to another file.
+            let mut graph = Graph::new();
+            let [source, reader] = [["seq", "300000"], ["tail", "-n1"]].map(|words| graph.stage(Command::from(words)));
+            graph.spool(source.stdout(), reader.stdin());
+            assert_eq!(graph.output().unwrap().check().unwrap().stdout, b"300000\n");
+        };
+        children_have_null_beside(&[&spool]);
+    }
+}
+
+own_process! {
+    fn large_graphs_do_not_pass_for_a_closed_standard_stream() {
+        // A graph with so many stages asks for a list of this process's descriptors.
+        children_have_null_beside(&[&|| drop(Graph::pipeline((0..70).map(|_| command("true"))).explain())]);
+    }
+}
+
+own_process! {
+    fn start_of_an_isolated_thread_does_not_pass_for_a_closed_standard_stream() {
+        children_have_null_beside(&[&|| drop(Isolated::new().unwrap())]);
+    }
+}
+
+own_process! {
+    fn no_set_of_events_keeps_the_number_of_a_closed_standard_stream() {
+        (0..3).for_each(close);
+        for launcher in LAUNCHERS {
+            // Without a pidfd there is a timer, too.
+            for pidfd in [true, false] {
+                let child = command("sleep").arg("60").launcher(launcher).pidfd(pidfd).spawn().unwrap();
+                let mut process = child.process();
+                let mut exchange = Exchange::new();
+                exchange.child(&child, Duration::ZERO).timeout(Duration::from_secs(60));
+                child.kill().unwrap();
+                let mut set = Children::new();
+                set.insert(child, ());
+                let sets: [&mut dyn IsDriven; 3] = [&mut process, &mut exchange, &mut set];
+                for driven in sets {
+                    assert!(driven.number() > 2);
+                }
+                assert!((0..3).all(|number| !is_open(number)));
+                assert!(command("true").launcher(launcher).status().unwrap().success(), "a child that inherits 0 to 2");
+            }
+        }
+    }
+}
