@@ -139,7 +139,7 @@ impl Tree {
         let start = Instant::now();
         loop {
             let count = self.held.len();
-            let are_at_rest = self.are_all(Held::is_at_rest) && self.root.is_at_rest();
+            let are_at_rest = self.are_at_rest();
             self.find_more(start + search)?;
             let is_complete = self.held.len() == count && (are_at_rest || start.elapsed() >= STOP);
             if is_complete || start.elapsed() >= search {
@@ -149,20 +149,22 @@ impl Tree {
         }
     }
 
+    /// Whether the root and all processes that were found are stopped, or have ended.
+    fn are_at_rest(&self) -> bool {
+        let _guard = lock_stdio_numbers_if_closed();
+        self.held.iter().chain([&self.root]).all(Held::is_at_rest)
+    }
+
     /// Whether no process of the tree runs any more.
     pub(super) fn is_empty(&mut self) -> Result<bool, Errno> {
         self.find_more(Instant::now())?;
-        Ok(self.are_all(Held::has_ended))
-    }
-
-    fn are_all(&self, state: impl Fn(&Held) -> bool) -> bool {
-        let _guard = lock_stdio_numbers_if_closed();
-        self.held.iter().all(state)
+        Ok(self.have_ended())
     }
 
     /// Whether all processes that were found have ended.
     pub(super) fn have_ended(&self) -> bool {
-        self.are_all(Held::has_ended)
+        let _guard = lock_stdio_numbers_if_closed();
+        self.held.iter().all(Held::has_ended)
     }
 
     pub(super) fn find_more(&mut self, deadline: Instant) -> Result<(), Errno> {

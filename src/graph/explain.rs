@@ -8,7 +8,8 @@ use std::fmt::Write;
 
 impl Graph<'_> {
     /// Shows the stages, their links and the order of the launches, and for each stage the plan that [`Graph::spawn`] would make, with its links:
-    /// the targets, the renumbering, the closes and all other steps. It opens and starts nothing.
+    /// the targets, the renumbering, the closes and all other steps. It starts nothing, and opens nothing but, with 64 stages or more, the list of
+    /// this process's descriptors.
     ///
     /// The numbers of the links, and of all else that the library would open, are those that a start would get now: the kernel gives the lowest
     /// free ones. With 64 stages or more the numbers are mostly those of the duplicates that each stage gets for its launch. A start that comes

@@ -1,4 +1,5 @@
-//! The plan of each stage before the start, with the numbers that its links would get. Nothing here opens a descriptor.
+//! The plan of each stage before the start, with the numbers that its links would get. Nothing here opens a descriptor,
+//! but for the list of those that are open (`GraphNumbers::lowering`).
 
 use super::copier::Copier;
 use super::graph::Graph;

@@ -196,7 +196,8 @@ impl<'fd> Graph<'fd> {
     /// A graph whose branches come together again needs one: else the stage that reads them can wait for one branch while the other one waits
     /// for the stage. [`Graph::explain`] names such branches.
     ///
-    /// A thread of the library moves the bytes, as for [`Graph::tee`]. It has at most twice the memory of what is not read, and a little more.
+    /// A thread of the library moves the bytes, as for [`Graph::tee`]. It has at most twice the memory of what is not read, and a little more;
+    /// before all stages are launched, as much as has been written.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn spool(&mut self, from: StageFd, to: StageFd) -> &mut Self {
         self.copier(CopierKind::Spool, from, [to])

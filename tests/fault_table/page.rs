@@ -16,9 +16,10 @@ pub const WRITE: &str = "FDSPAWN_WRITE_FAULT_TABLE";
 const HEAD: &str = include_str!("head.md");
 const TAIL: &str = include_str!("libc.md");
 
-/// The calls with which a parent finds in /proc whether its child has executed a program, beside those that all entrances make.
+/// The calls with which a parent finds out whether a slow child is stopped, and in /proc whether it has executed a program, beside those that all
+/// entrances make.
 const LOOK_IN_PROC: [i64; 5] =
-    [libc::SYS_getsid, libc::SYS_openat, libc::SYS_readlink, libc::SYS_read, libc::SYS_statx];
+    [libc::SYS_waitid, libc::SYS_openat, libc::SYS_readlink, libc::SYS_read, libc::SYS_statx];
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fault-table.md")
@@ -64,7 +65,7 @@ pub fn has_rows_of(table: &Table) {
     }
     // With debug assertions, std makes calls of its own.
     if !cfg!(debug_assertions) {
-        let has_looked = rows.contains_key("setpgid") && table.counts.contains_key(&libc::SYS_getsid);
+        let has_looked = rows.contains_key("setpgid") && table.counts.contains_key(&libc::SYS_readlink);
         let missing: Vec<String> = table
             .counts
             .keys()

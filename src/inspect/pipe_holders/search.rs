@@ -2,14 +2,13 @@
 
 use super::holders::{PipeHolder, PipeHolders, Unreadable};
 use super::pipe::Pipe;
-use super::proc_file::{open_directory, read_start};
+use super::proc_file::{open, open_directory, read_start};
 use super::stat::{has_no_descriptors, shows_pids_of};
 use super::thread_table::ThreadTable;
 use crate::fd::proc_numbers::{is_in_proc, proc_numbers};
-use crate::fd::standard::lock_stdio_numbers_if_closed;
 use crate::inspect::access::Access;
 use crate::sys;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, OFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 use std::ffi::OsString;
@@ -19,8 +18,7 @@ use std::os::unix::ffi::OsStringExt;
 
 /// Finds the holders of the pipe that a descriptor of the calling thread refers to.
 pub(super) fn search(fd: BorrowedFd<'_>) -> io::Result<PipeHolders> {
-    let _guard = lock_stdio_numbers_if_closed();
-    let proc = openat(CWD, "/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let proc = open_directory(CWD, "/proc")?;
     if !is_in_proc(&proc) {
         return Err(io::Error::new(io::ErrorKind::NotFound, "/proc is not mounted, which tells who holds a pipe"));
     }
@@ -65,8 +63,7 @@ struct FoundEnd {
 impl Search {
     /// Searches all tables of a process. If the process ends during the search, this is no error.
     fn search_process(&mut self, proc: &OwnedFd, pid: i32) -> Result<(), Errno> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let process = openat(proc, DecInt::new(pid), flags, Mode::empty());
+        let process = open(proc, DecInt::new(pid), OFlags::PATH | OFlags::DIRECTORY);
         let mut found = Vec::new();
         let result =
             process.as_ref().map_err(|errno| *errno).and_then(|process| self.search_threads(process, pid, &mut found));

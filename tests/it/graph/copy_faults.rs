@@ -202,7 +202,8 @@ own_process! {
 
 own_process! {
     fn spool_opens_no_file_before_all_stages_are_launched() {
-        for way in ways() {
+        for (way, limit) in ways().flat_map(|way| [(way, libc::RLIM_INFINITY), (way, 100_000)]) {
+            limit_file_size(limit);
             let files = Files::new();
             let all = CString::new(files.path("all").to_str().unwrap()).unwrap();
             const SOURCE: &str = "seq 300000; while ! test -e \"$0\"; do sleep 0.01; done; seq 10000; : >\"${0%part}all\"";
@@ -215,8 +216,11 @@ own_process! {
             // SAFETY: access(2) and poll(2) may be called in a child of a process with threads.
             unsafe {
                 command.pre_exec(move || {
-                    while libc::access(all.as_ptr(), libc::F_OK) != 0 {
+                    // With a limit the spool is full until all stages are launched.
+                    let mut left = if limit == libc::RLIM_INFINITY { u32::MAX } else { 100 };
+                    while libc::access(all.as_ptr(), libc::F_OK) != 0 && left > 0 {
                         libc::poll(std::ptr::null_mut(), 0, 1);
+                        left -= 1;
                     }
                     Ok(())
                 })

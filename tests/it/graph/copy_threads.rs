@@ -5,12 +5,12 @@ use super::plans::{explained, launched};
 use super::{Files, LONG, SHORT, shell, shell_with, tool, ways};
 use crate::own_process;
 use crate::spawn::tracing_events::logged;
+use crate::support::children;
 use crate::support::forked::status_of;
+use crate::support::own_process::passes_under_strace;
 use crate::support::sources::close;
 use crate::support::table::{is_open, open_numbers};
-use crate::support::tools::has;
-use crate::support::{children, test_binary};
-use fdspawn::{Command, Graph, OnDrop, Running, Signal, Teardown};
+use fdspawn::{Graph, OnDrop, Running, Signal, Teardown};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::mpsc::channel;
@@ -126,17 +126,10 @@ own_process! {
 /// The tests above, with a file of libc that stays open for longer.
 #[test]
 fn file_that_libc_opens_for_a_thread_takes_no_number_of_a_launch() {
-    if !has("strace") {
-        return;
-    }
+    let slow = ["-P", "/sys/devices/system/cpu/online", "-e", "trace=openat", "-e", "inject=openat:delay_exit=20000"];
+    let test = "graph::copy_threads::graph_with_many_threads_is_launched_as_it_was_explained";
     for end in ["", "_without_standard_input"] {
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-P", "/sys/devices/system/cpu/online", "-e", "trace=openat"]);
-        strace.args(["-e", "inject=openat:delay_exit=20000"]).arg(test_binary()).arg("--exact");
-        strace.arg(format!("graph::copy_threads::graph_with_many_threads_is_launched_as_it_was_explained{end}"));
-        let output = strace.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        passes_under_strace(&slow, &format!("{test}{end}"));
     }
 }
 

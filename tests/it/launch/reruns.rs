@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 
 /// Tests of many launches, and those that look into every process of the machine. Each also runs by itself, in every
 /// run of the suite.
-const HEAVY: [&str; 37] = [
+const HEAVY: [&str; 38] = [
     "attributes::",
     "child::changes::",
     "child::drops::",
@@ -48,6 +48,7 @@ const HEAVY: [&str; 37] = [
     "plan::closed_streams::",
     "plan::maps::",
     "plan::renumbering::",
+    "spawn::beside::",
     "spawn::exec::failed_execs_do_no_harm",
     "spawn::exec::failure_with_any_target_leaves",
     "spawn::fork_run::",
@@ -57,7 +58,7 @@ const HEAVY: [&str; 37] = [
 
 /// Tests that no filter is for: they count calls or take time, they need what the filter refuses, or they are not about
 /// spawns and install filters of their own.
-const NOT_UNDER_A_FILTER: [&str; 27] = [
+const NOT_UNDER_A_FILTER: [&str; 28] = [
     "fd::",
     "inspect::",
     "isolated::",
@@ -77,6 +78,7 @@ const NOT_UNDER_A_FILTER: [&str; 27] = [
     "exchange::",
     "graph::",
     "maps_of_five_targets",
+    "spawn::beside::",
     "spawn::many_children::",                     // Each child has a pidfd there.
     "writing_a_program_and_executing_it_at_once", // Only a shared table prevents that race.
     "missing_feature_is_warned_of_once",
@@ -237,7 +239,7 @@ own_process! {
 }
 
 /// Tests that show nothing more when the suite runs by another way of launching.
-const NOT_BY_ANOTHER_LAUNCHER: [&str; 21] = [
+const NOT_BY_ANOTHER_LAUNCHER: [&str; 22] = [
     // These tests are reruns themselves.
     "launch::reruns::suite_",
     // These tests are not about launches, or launch in one way only.
@@ -268,6 +270,7 @@ const NOT_BY_ANOTHER_LAUNCHER: [&str; 21] = [
     "child::trees::",
     "exchange::",
     "graph::",
+    "spawn::beside::",
 ];
 
 #[test]

@@ -1,11 +1,12 @@
 //! Spawns while a standard stream is closed, and other threads call what opens descriptors: for a moment those may have its number.
 
 use crate::own_process;
+use crate::support::own_process::passes_under_strace;
 use crate::support::sources::close;
 use crate::support::table::{Table, is_open};
 use crate::support::{LAUNCHERS, Over, command, helper, rounds};
 use fdspawn::inspect::pipe_holders;
-use fdspawn::{Children, Command, Driven, Exchange, Graph, Isolated, block_on};
+use fdspawn::{Children, Command, Driven, Exchange, Graph, Isolated, Reach, Teardown, block_on};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,7 @@ impl<D: Driven> IsDriven for D {
 pub fn children_have_null_beside(calls: &[&(dyn Fn() + Sync)]) {
     let null = std::fs::metadata("/dev/null").unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let outs: Vec<_> = (0..rounds(30, 100)).map(|round| directory.path().join(format!("table {round}"))).collect();
+    let outs: Vec<_> = (0..rounds(30, 300)).map(|round| directory.path().join(format!("table {round}"))).collect();
     close(0);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -80,10 +81,11 @@ own_process! {
     fn spools_do_not_pass_for_a_closed_standard_stream() {
         let spool = || {
             // Each mebibyte goes to another file.
-            let mut graph = Graph::new();
-            let [source, reader] = [["seq", "300000"], ["tail", "-n1"]].map(|words| graph.stage(Command::from(words)));
+            let (mut graph, count) = (Graph::new(), "20000000");
+            let source = graph.stage(Command::from(["head", "-c", count, "/dev/zero"]));
+            let reader = graph.stage(Command::from(["wc", "-c"]));
             graph.spool(source.stdout(), reader.stdin());
-            assert_eq!(graph.output().unwrap().check().unwrap().stdout, b"300000\n");
+            assert_eq!(graph.output().unwrap().check().unwrap().stdout, format!("{count}\n").as_bytes());
         };
         children_have_null_beside(&[&spool]);
     }
@@ -97,8 +99,29 @@ own_process! {
 }
 
 own_process! {
-    fn start_of_an_isolated_thread_does_not_pass_for_a_closed_standard_stream() {
-        children_have_null_beside(&[&|| drop(Isolated::new().unwrap())]);
+    fn starts_of_isolated_threads_do_not_pass_for_a_closed_standard_stream() {
+        children_have_null_beside(&[&|| drop((0..12).map(|_| Isolated::new().unwrap()).collect::<Vec<_>>())]);
+    }
+}
+
+own_process! {
+    fn ends_of_descendants_do_not_pass_for_a_closed_standard_stream() {
+        let end = || {
+            let child = command("sleep").arg("60").spawn().unwrap();
+            child.end(&Teardown::kill().reach(Reach::Descendants)).unwrap();
+        };
+        children_have_null_beside(&[&end]);
+    }
+}
+
+/// The tests above, with files that stay open for longer.
+#[test]
+fn slow_files_do_not_pass_for_a_closed_standard_stream() {
+    let processors =
+        ["-P", "/sys/devices/system/cpu/online", "-e", "trace=openat", "-e", "inject=openat:delay_exit=50000"];
+    let spool = ["-e", "trace=memfd_create", "-e", "inject=memfd_create:delay_exit=1000"];
+    for (name, options) in [("starts_of_isolated_threads", &processors[..]), ("spools", &spool)] {
+        passes_under_strace(options, &format!("spawn::beside::{name}_do_not_pass_for_a_closed_standard_stream"));
     }
 }
 

@@ -71,3 +71,16 @@ fn run_here(body: fn()) -> ! {
     // SAFETY: the process ends here, without libtest's report.
     unsafe { libc::_exit(if result.is_ok() { 0 } else { 101 }) }
 }
+
+/// Runs a test under strace with these options. It has to pass.
+pub fn passes_under_strace(options: &[&str], test: &str) {
+    if !super::tools::has("strace") {
+        return;
+    }
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null"]).args(options).arg(super::test_binary()).args(["--exact", test]);
+    strace.env_remove(super::EXHAUSTIVE); // strace takes long enough.
+    let output = strace.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
