@@ -1,10 +1,9 @@
 //! Tees and spools whose calls are refused or meet limits, and the memory of spools.
 
 use super::copiers::{threads, wait_for_threads};
-use super::plans::{explained, launched};
+use super::plans::run_as_explained;
 use super::{Files, LONG, SHORT, shell_with, tool, ways};
 use crate::own_process;
-use crate::spawn::tracing_events::logged;
 use crate::support::seccomp::refuse_to_thread;
 use crate::support::table::open_numbers;
 use crate::support::tools::skip;
@@ -229,12 +228,7 @@ own_process! {
             let mut command = tool(way, &["true"]);
             let _ = command.writer(200); // The child has the lower end of the pipe.
             graph.stage(command);
-            let steps = explained(&graph);
-            let mut running = None;
-            let log = logged(|| running = Some(graph.spawn()));
-            let statuses = running.unwrap().unwrap().wait_timeout(LONG).unwrap();
-            assert_eq!(steps, launched(&log));
-            statuses.unwrap().check().unwrap();
+            run_as_explained(&mut graph);
         }
     }
 }

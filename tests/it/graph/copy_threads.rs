@@ -1,10 +1,9 @@
 //! The threads of tees and spools beside the program: its signals, its standard streams, its copies, its drops, and what stages leave behind.
 
 use super::copiers::{graph, threads, wait_for_threads};
-use super::plans::{explained, launched};
+use super::plans::run_as_explained;
 use super::{Files, LONG, SHORT, shell, shell_with, tool, ways};
 use crate::own_process;
-use crate::spawn::tracing_events::logged;
 use crate::support::children;
 use crate::support::forked::status_of;
 use crate::support::own_process::passes_under_strace;
@@ -100,12 +99,7 @@ fn launch_as_explained() {
             let [source, first, second] = [(); 3].map(|()| graph.stage(tool(way, &["true"])));
             graph.tee(source.stdout(), [first.fd(5), second.fd(5)]);
         }
-        let steps = explained(&graph);
-        let mut running = None;
-        let log = logged(|| running = Some(graph.spawn()));
-        let statuses = running.unwrap().unwrap().wait_timeout(LONG).unwrap();
-        assert_eq!(steps, launched(&log));
-        statuses.unwrap().check().unwrap();
+        run_as_explained(&mut graph);
         copy_threads(0);
     }
 }

@@ -1,7 +1,7 @@
 //! The plan of each stage, as it is explained before the start: compared with the steps that are launched, and with the tables that the
 //! stages find.
 
-use super::{planned, tool, ways};
+use super::{LONG, planned, tool, ways};
 use crate::own_process;
 use crate::spawn::tracing_events::logged;
 use crate::support::sources::{close, memory_at};
@@ -47,6 +47,16 @@ pub(super) fn explained(graph: &Graph<'_>) -> Vec<Vec<String>> {
         steps.lines().skip(1).map(|line| without_number(&line[10..])).collect()
     };
     order.split(", ").map(steps).collect()
+}
+
+/// Starts the graph, and waits until it has ended. The steps that are launched have to be those that were explained.
+pub(super) fn run_as_explained(graph: &mut Graph<'_>) {
+    let steps = explained(graph);
+    let mut running = None;
+    let log = logged(|| running = Some(graph.spawn()));
+    let statuses = running.unwrap().unwrap().wait_timeout(LONG).unwrap();
+    assert_eq!(steps, launched(&log));
+    statuses.unwrap().check().unwrap();
 }
 
 /// Makes graphs with links, slots and sources of all kinds.
