@@ -13,9 +13,9 @@ impl Graph<'_> {
     ///
     /// The numbers of the links, and of all else that the library would open, are those that a start would get now: the kernel gives the lowest
     /// free ones. With 64 stages or more the numbers are mostly those of the duplicates that each stage gets for its launch. A start that comes
-    /// later, or beside other threads that open descriptors, may get others. For a command with a cgroup, the explanation does not look whether the
-    /// cgroup makes the launcher fork (`memory.oom.group`). For one with an [`Isolated`](crate::Isolated), the numbers are those of this
-    /// process's table.
+    /// later, or beside other threads that open descriptors, may get others, and so may one with a spool that meets a limit for the size of a file
+    /// (`RLIMIT_FSIZE`). For a command with a cgroup, the explanation does not look whether the cgroup makes the launcher fork
+    /// (`memory.oom.group`). For one with an [`Isolated`](crate::Isolated), the numbers are those of this process's table.
     ///
     /// ```
     /// use fdspawn::{Command, Graph};

@@ -196,8 +196,9 @@ impl<'fd> Graph<'fd> {
     /// A graph whose branches come together again needs one: else the stage that reads them can wait for one branch while the other one waits
     /// for the stage. [`Graph::explain`] names such branches.
     ///
-    /// A thread of the library moves the bytes, as for [`Graph::tee`]. It has at most twice the memory of what is not read, and a little more;
-    /// before all stages are launched, as much as has been written.
+    /// A thread of the library moves the bytes, as for [`Graph::tee`]. It has at most twice the memory of what is not read, and a little more.
+    /// What it moves while other stages are launched stays in memory until it moves more. If the process has a limit for the size of a file
+    /// (`RLIMIT_FSIZE`), it takes several files.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn spool(&mut self, from: StageFd, to: StageFd) -> &mut Self {
         self.copier(CopierKind::Spool, from, [to])

@@ -40,17 +40,6 @@ impl Over {
         self.is_started.load(Ordering::Acquire)
     }
 
-    /// Waits until all stages have been launched, or the start has failed. The bytes of the thread wait meanwhile.
-    pub(super) fn wait_for_start(&self) -> Result<(), Errno> {
-        const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-        while let Some(pipe) = self.pipe.as_ref().filter(|_| !self.is_started()) {
-            if retry_on_intr(|| poll(&mut [PollFd::new(&**pipe, PollFlags::IN)], Some(&LOOK_AGAIN)))? > 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// Waits for events of the thread's pipes, and for the end of all stages, and returns the reports of the thread's pipes. The thread has
     /// moved so many bytes since the last wait.
     pub(super) fn poll(&mut self, pipes: Vec<PollFd<'_>>, moved: usize) -> Result<Vec<PollFlags>, Errno> {

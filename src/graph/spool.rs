@@ -33,7 +33,6 @@ impl SpoolTask {
     /// Moves bytes from the input to memory, and from there to the output.
     pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
         let (mut is_at_end, mut fruitless, mut moved) = (false, Fruitless::default(), 0);
-        let mut may_open = false;
         while !(is_at_end && self.memory.is_empty()) {
             let waits = if self.memory.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
             let mut polls = Vec::with_capacity(3);
@@ -51,6 +50,9 @@ impl SpoolTask {
                     Ok(length) => {
                         moved += length;
                         fruitless.reset();
+                        if over.is_started() && !is_at_end {
+                            self.memory.give_back();
+                        }
                     }
                     Err(Errno::AGAIN) => fruitless.count()?,
                     Err(Errno::PIPE) => return Ok(()),
@@ -58,19 +60,13 @@ impl SpoolTask {
                 }
             }
             if reports.get(1).is_some_and(|report| !report.is_empty()) {
-                may_open |= over.is_started();
-                match self.memory.fill_from(&self.input, MOST, may_open) {
+                match self.memory.fill_from(&self.input, MOST, over.is_started()) {
                     Ok(0) => is_at_end = true,
                     Ok(length) => {
                         moved += length;
                         fruitless.reset();
                     }
                     Err(Errno::AGAIN) => fruitless.count()?,
-                    // The process has a limit for the size of a file.
-                    Err(Errno::FBIG) if !may_open => {
-                        over.wait_for_start()?;
-                        may_open = true;
-                    }
                     Err(errno) => return Err(errno),
                 }
             }
@@ -80,7 +76,7 @@ impl SpoolTask {
 }
 
 /// Files in memory, each of which is read to its end and then closed. There is mostly one, and the thread writes to a new one when it has
-/// read a part of the first: then it has at most twice the memory of what is not read. While stages are launched it opens none.
+/// read a part of the first: then it has at most twice the memory of what is not read. While stages are launched, the first one grows.
 ///
 /// No part of a file is given back before all of it is read: a pipe that has been filled by `splice(2)` refers to the pages of the file, and
 /// `fallocate(2)` with `FALLOC_FL_PUNCH_HOLE` clears them if they are a part of a huge page. The close of a file clears nothing.
@@ -111,7 +107,7 @@ impl SpoolMemory {
         self.files.iter().all(|file| file.read == file.written)
     }
 
-    /// Adds bytes from a pipe. `may_open` says whether it may open another file. If not, EFBIG can say that it needs one.
+    /// Adds bytes from a pipe. `may_open` says whether it may open another file though the last one can grow.
     fn fill_from(&mut self, input: impl AsFd, most: usize, may_open: bool) -> Result<usize, Errno> {
         if may_open && self.files.len() == 1 && self.files[0].read >= NEW_FILE {
             // If the process has too many descriptors, the first file goes on to grow.
@@ -119,11 +115,22 @@ impl SpoolMemory {
         }
         let filled = self.last()?.fill_from(&input, most);
         // The process may have a limit for the size of a file (RLIMIT_FSIZE).
-        if filled == Err(Errno::FBIG) && may_open && self.last()?.written > 0 {
+        if filled == Err(Errno::FBIG) && self.last()?.written > 0 {
             self.files.push_back(SpoolFile::next().map_err(|_| Errno::FBIG)?);
             return self.last()?.fill_from(&input, most);
         }
         filled
+    }
+
+    /// Gives the memory of a file back if all of it has been read.
+    fn give_back(&mut self) {
+        let is_read = |file: &SpoolFile| file.read >= NEW_FILE && file.read == file.written;
+        if self.files.len() == 1 && self.files.iter().all(is_read) {
+            // If the process has too many descriptors, the file stays.
+            if let Ok(next) = SpoolFile::next() {
+                self.files = VecDeque::from([next]);
+            }
+        }
     }
 
     fn last(&mut self) -> Result<&mut SpoolFile, Errno> {

@@ -16,10 +16,11 @@ pub const WRITE: &str = "FDSPAWN_WRITE_FAULT_TABLE";
 const HEAD: &str = include_str!("head.md");
 const TAIL: &str = include_str!("libc.md");
 
-/// The calls with which a parent finds out whether a slow child is stopped, and in /proc whether it has executed a program, beside those that all
-/// entrances make.
-const LOOK_IN_PROC: [i64; 5] =
-    [libc::SYS_waitid, libc::SYS_openat, libc::SYS_readlink, libc::SYS_read, libc::SYS_statx];
+/// The calls with which a parent asks whether a slow child is stopped, has ended, or has a session of its own.
+const LOOK_AT_CHILD: [i64; 2] = [libc::SYS_waitid, libc::SYS_getsid];
+
+/// The calls with which a parent finds in /proc whether its child has executed a program, beside those that all entrances make.
+const LOOK_IN_PROC: [i64; 4] = [libc::SYS_openat, libc::SYS_readlink, libc::SYS_read, libc::SYS_statx];
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fault-table.md")
@@ -65,7 +66,8 @@ pub fn has_rows_of(table: &Table) {
     }
     // With debug assertions, std makes calls of its own.
     if !cfg!(debug_assertions) {
-        let has_looked = rows.contains_key("setpgid") && table.counts.contains_key(&libc::SYS_readlink);
+        let may_look = rows.contains_key("setpgid");
+        let has_looked_in_proc = may_look && table.counts.contains_key(&libc::SYS_readlink);
         let missing: Vec<String> = table
             .counts
             .keys()
@@ -73,8 +75,9 @@ pub fn has_rows_of(table: &Table) {
             .filter(|call| ![libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_sched_yield].contains(call))
             // So it is with a thread that waits for another one.
             .filter(|call| **call != libc::SYS_futex || !table.entrance.has_thread())
-            // A parent asks with `setpgid(2)` whether its child has executed a program. It looks in /proc if the child takes long.
-            .filter(|call| !LOOK_IN_PROC.contains(call) || !has_looked)
+            // A parent asks with `setpgid(2)` whether its child has executed a program. It asks more, also in /proc, if the child takes long.
+            .filter(|call| !LOOK_AT_CHILD.contains(call) || !may_look)
+            .filter(|call| !LOOK_IN_PROC.contains(call) || !has_looked_in_proc)
             // If one stream is left when the others are at their ends, the library reads it by another call than before.
             .filter(|call| **call != libc::SYS_read || !rows.contains_key("preadv2"))
             .map(|call| calls::name(*call))

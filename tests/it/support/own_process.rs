@@ -77,10 +77,10 @@ pub fn passes_under_strace(options: &[&str], test: &str) {
     if !super::tools::has("strace") {
         return;
     }
-    let mut strace = std::process::Command::new("strace");
+    let mut strace = fdspawn::Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null"]).args(options).arg(super::test_binary()).args(["--exact", test]);
     strace.env_remove(super::EXHAUSTIVE); // strace takes long enough.
     let output = strace.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
