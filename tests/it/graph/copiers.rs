@@ -5,10 +5,11 @@ use crate::own_process;
 use crate::support::children;
 use crate::support::sources::{close, hard_limit, set_limit};
 use crate::support::table::open_numbers;
+use crate::support::threads::{threads, wait_for_threads};
 use fdspawn::{Command, Failure, Graph, Launcher};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -21,19 +22,6 @@ pub fn graph<'fd>(way: (Launcher, bool), source: Command<'fd>) -> Graph<'fd> {
     graph.tee(source.stdout(), [one.stdin(), other.stdin()]).pipe([one.stdout()], [join.fd(5)]);
     graph.spool(other.stdout(), join.stdin());
     graph
-}
-
-/// Waits until this process has as many threads as before. The kernel lists a thread that was joined for a moment.
-pub fn wait_for_threads(count: usize) {
-    let start = Instant::now();
-    while std::fs::read_dir("/proc/self/task").unwrap().count() != count {
-        assert!(start.elapsed() < LONG, "a thread is left");
-        std::thread::yield_now();
-    }
-}
-
-pub fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
 #[test]

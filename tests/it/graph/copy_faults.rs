@@ -1,11 +1,11 @@
 //! Tees and spools whose calls are refused or meet limits, and the memory of spools.
 
-use super::copiers::{threads, wait_for_threads};
 use super::plans::run_as_explained;
 use super::{Files, LONG, SHORT, shell_with, tool, ways};
 use crate::own_process;
 use crate::support::seccomp::refuse_to_thread;
 use crate::support::table::open_numbers;
+use crate::support::threads::{threads, wait_for_threads};
 use crate::support::tools::skip;
 use crate::support::{children, rounds};
 use fdspawn::{Command, Graph, Launcher};

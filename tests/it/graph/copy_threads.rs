@@ -1,6 +1,6 @@
 //! The threads of tees and spools beside the program: its signals, its standard streams, its copies, its drops, and what stages leave behind.
 
-use super::copiers::{graph, threads, wait_for_threads};
+use super::copiers::graph;
 use super::plans::run_as_explained;
 use super::{Files, LONG, SHORT, shell, shell_with, tool, ways};
 use crate::own_process;
@@ -9,6 +9,7 @@ use crate::support::forked::status_of;
 use crate::support::own_process::passes_under_strace;
 use crate::support::sources::close;
 use crate::support::table::{is_open, open_numbers};
+use crate::support::threads::{threads, wait_for_threads};
 use fdspawn::{Graph, OnDrop, Running, Signal, Teardown};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;

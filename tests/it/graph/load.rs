@@ -1,10 +1,10 @@
 //! Many bytes and many lines: memory, descriptors and processes stay as they are.
 
-use super::copiers::{threads, wait_for_threads};
 use super::{LONG, tool, ways};
 use crate::own_process;
 use crate::support::memory::own_pages;
 use crate::support::table::open_numbers;
+use crate::support::threads::{threads, wait_for_threads};
 use crate::support::tiny::tiny_program;
 use crate::support::{LAUNCHERS, children, exhaustive};
 use fdspawn::{Capture, Command, Graph, Keep, Launcher, OnDrop, Stdio, Stop, Teardown};

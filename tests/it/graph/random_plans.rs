@@ -1,7 +1,6 @@
 //! Random graphs with attributes, sources and links of all kinds: the steps that are launched are those that were explained, and nothing is
 //! left.
 
-use super::copiers::{threads, wait_for_threads};
 use super::plans::{explained, launched};
 use super::tool;
 use crate::own_process;
@@ -9,6 +8,7 @@ use crate::spawn::tracing_events::logged;
 use crate::support::random::Random;
 use crate::support::sources::{close, memory_at};
 use crate::support::table::{close_on_exec, open_numbers};
+use crate::support::threads::{threads, wait_for_threads};
 use crate::support::{LAUNCHERS, children, exhaustive};
 use fdspawn::{Command, Features, Graph, Group, Launcher, Rest, StageFd, StageId, Stdio, Teardown};
 use std::fs::File;

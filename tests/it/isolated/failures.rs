@@ -1,10 +1,10 @@
 //! Spawns through an `Isolated` that fail, and what they leave behind.
 
-use super::threads;
 use crate::own_process;
 use crate::support::seccomp::{refuse, refuse_to_thread};
 use crate::support::sources::{memory, memory_at, set_limit};
 use crate::support::table::Table;
+use crate::support::threads::{threads, wait_for_threads};
 use crate::support::{LAUNCHERS, children};
 use fdspawn::plan::Refusal;
 use fdspawn::{Command, Failure, Isolated, Launcher, Rest, Stdio};
@@ -43,7 +43,8 @@ own_process! {
         unsafe { command.pre_exec(|| Err(std::io::ErrorKind::TimedOut.into())) };
         let error = command.isolated(&isolated).spawn().unwrap_err();
         assert!(matches!(error.failure(), Failure::Hook { index: 0, message: Some(_) }), "{error}");
-        assert_eq!((Table::current(), threads()), before);
+        wait_for_threads(before.1);
+        assert_eq!(Table::current(), before.0);
         assert_eq!(children(), 0);
         assert!(Command::new("true").isolated(&isolated).status().unwrap().success());
     }
@@ -113,7 +114,8 @@ own_process! {
             assert_eq!(error.raw_os_error(), Some(libc::EPERM));
             let text = "cannot start an isolated spawner: cannot give its thread a descriptor table of its own: Operation not permitted";
             assert_eq!(error.to_string(), text);
-            assert_eq!((Table::current(), threads()), before);
+            wait_for_threads(before.1);
+            assert_eq!(Table::current(), before.0);
         }
     }
 }
@@ -207,7 +209,8 @@ own_process! {
             set_limit(64, 20_000);
             act();
             set_limit(20_000, 20_000);
-            assert_eq!((Table::current(), threads()), before);
+            wait_for_threads(before.1);
+            assert_eq!(Table::current(), before.0);
             assert_eq!(children(), 0);
         };
         leaves_nothing(&mut || {

@@ -4,8 +4,3 @@ mod children;
 mod failures;
 mod shared;
 mod thread;
-
-/// How many threads this process has.
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
-}

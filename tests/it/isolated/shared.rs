@@ -1,9 +1,9 @@
 //! An `Isolated` that commands share.
 
-use super::threads;
 use crate::own_process;
 use crate::support::LAUNCHERS;
 use crate::support::table::Table;
+use crate::support::threads::{threads, wait_for_threads};
 use fdspawn::{Command, Isolated, Stdio};
 use std::sync::Arc;
 
@@ -35,9 +35,7 @@ own_process! {
         for thread in threads_of_commands {
             thread.join().unwrap();
         }
-        while threads() > before {
-            std::thread::yield_now(); // A joined thread may be in /proc for a moment.
-        }
+        wait_for_threads(before);
     }
 }
 

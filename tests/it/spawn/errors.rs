@@ -4,6 +4,7 @@ use crate::own_process;
 use crate::support;
 use crate::support::sources::{hard_limit, memory, memory_at, program, set_limit};
 use crate::support::table::Table;
+use crate::support::threads::threads;
 use crate::support::tools::skip;
 use crate::support::{LAUNCHERS, Planned, children, helper};
 use fdspawn::plan::{Refusal, Step};
@@ -119,7 +120,6 @@ own_process! {
             unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, 0, &raw mut mask, 8) };
             mask
         };
-        let threads = || fs::read_dir("/proc/self/task").unwrap().count();
         let (table, blocked, running) = (Table::current(), mask(), threads());
         for launcher in LAUNCHERS {
             for _ in 0..3 {

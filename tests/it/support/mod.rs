@@ -19,6 +19,7 @@ pub mod state;
 pub mod supervised;
 pub mod table;
 pub mod terminal;
+pub mod threads;
 pub mod tiny;
 pub mod tools;
 pub mod ways;
