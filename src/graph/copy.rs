@@ -1,7 +1,7 @@
 //! What the threads of tees and spools have: pipes, and a place for what they take out of their inputs.
 
 use super::copier::CopierKind;
-use super::over::Over;
+use super::progress::GraphProgress;
 use super::spool::{SpoolMemory, SpoolTask};
 use super::tee::TeeTask;
 use crate::fd::standard::dup_above_stdio;
@@ -48,7 +48,7 @@ impl CopyStore {
     }
 }
 
-/// The work of one thread. All waits are in `poll(2)`, together with [`Over`].
+/// The work of one thread. All waits are in `poll(2)`, together with [`GraphProgress`].
 #[derive(Debug)]
 pub(super) enum CopyTask {
     Tee(TeeTask),
@@ -75,10 +75,10 @@ impl CopyTask {
     }
 
     /// Moves bytes until the input is at its end, or until no process has a read end of an output.
-    pub(super) fn run(self, over: &mut Over) -> Result<(), Errno> {
+    pub(super) fn run(self, progress: &mut GraphProgress) -> Result<(), Errno> {
         match self {
-            Self::Tee(tee) => tee.run(over),
-            Self::Spool(spool) => spool.run(over),
+            Self::Tee(tee) => tee.run(progress),
+            Self::Spool(spool) => spool.run(progress),
         }
     }
 }

@@ -21,7 +21,7 @@ mod moves;
 mod numbers;
 mod open;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod over;
+mod progress;
 mod running;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod spool;

@@ -1,7 +1,7 @@
 //! `SpoolTask`: keeps what a reader has not read yet in memory, without a limit (`splice(2)`).
 
 use super::moves::{Fruitless, MOST, nothing_yet};
-use super::over::Over;
+use super::progress::GraphProgress;
 use crate::fd::standard::{dup_above_stdio, lock_stdio_numbers};
 use crate::spawn::Numbering;
 use rustix::event::{PollFd, PollFlags};
@@ -31,7 +31,7 @@ impl SpoolTask {
     }
 
     /// Moves bytes from the input to memory, and from there to the output.
-    pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
+    pub(super) fn run(mut self, progress: &mut GraphProgress) -> Result<(), Errno> {
         let (mut is_at_end, mut fruitless, mut moved) = (false, Fruitless::default(), 0);
         while !(is_at_end && self.memory.is_empty()) {
             let waits = if self.memory.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
@@ -40,7 +40,7 @@ impl SpoolTask {
             if !is_at_end {
                 polls.push(PollFd::new(&self.input, PollFlags::IN));
             }
-            let reports = over.poll(polls, moved)?;
+            let reports = progress.poll(polls, moved)?;
             moved = 0;
             if reports[0].contains(PollFlags::ERR) {
                 return Ok(()); // No process reads any more.
@@ -50,7 +50,7 @@ impl SpoolTask {
                     Ok(length) => {
                         moved += length;
                         fruitless.reset();
-                        if over.is_started() && !is_at_end {
+                        if progress.is_started() && !is_at_end {
                             self.memory.give_back();
                         }
                     }
@@ -60,7 +60,7 @@ impl SpoolTask {
                 }
             }
             if reports.get(1).is_some_and(|report| !report.is_empty()) {
-                match self.memory.fill_from(&self.input, MOST, over.is_started()) {
+                match self.memory.fill_from(&self.input, MOST, progress.is_started()) {
                     Ok(0) => is_at_end = true,
                     Ok(length) => {
                         moved += length;

@@ -1,7 +1,7 @@
 //! `TeeTask`: gives several readers the same bytes (`tee(2)`, `splice(2)`).
 
 use super::moves::{Fruitless, MOST, nothing_yet};
-use super::over::Over;
+use super::progress::GraphProgress;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{SpliceFlags, splice, tee};
@@ -44,13 +44,13 @@ impl TeeTask {
         Ok(Self { input, outputs, null, stops_early, fruitless: Fruitless::default(), moved: 0 })
     }
 
-    pub(super) fn run(mut self, over: &mut Over) -> Result<(), Errno> {
-        while self.turn(over)? == CopyTurn::GoOn {}
+    pub(super) fn run(mut self, progress: &mut GraphProgress) -> Result<(), Errno> {
+        while self.turn(progress)? == CopyTurn::GoOn {}
         Ok(())
     }
 
     /// Gives the outputs what the input contains, as far as they have room. Then it takes out of the input what all outputs have.
-    fn turn(&mut self, over: &mut Over) -> Result<CopyTurn, Errno> {
+    fn turn(&mut self, progress: &mut GraphProgress) -> Result<CopyTurn, Errno> {
         let (mut is_empty, mut is_full) = (false, false);
         let mut index = 0;
         while index < self.outputs.len() {
@@ -97,11 +97,11 @@ impl TeeTask {
             return Ok(CopyTurn::GoOn);
         }
         self.fruitless.count()?;
-        self.wait(is_full, over)
+        self.wait(is_full, progress)
     }
 
     /// Waits until the input has bytes, or an output that has none ahead has room, or a reader has ended.
-    fn wait(&mut self, is_full: bool, over: &mut Over) -> Result<CopyTurn, Errno> {
+    fn wait(&mut self, is_full: bool, progress: &mut GraphProgress) -> Result<CopyTurn, Errno> {
         let mut polls = Vec::with_capacity(self.outputs.len() + 2);
         for output in &self.outputs {
             let waits = is_full && output.ahead == 0;
@@ -111,7 +111,7 @@ impl TeeTask {
         if !is_full {
             polls.push(PollFd::new(&self.input, PollFlags::IN));
         }
-        let reports = over.poll(polls, std::mem::take(&mut self.moved))?;
+        let reports = progress.poll(polls, std::mem::take(&mut self.moved))?;
         let count = self.outputs.len();
         let mut has_reader = reports[..count].iter().map(|report| !report.contains(PollFlags::ERR));
         self.outputs.retain(|_| has_reader.next() != Some(false));

@@ -2,7 +2,7 @@
 
 use super::copier::Copier;
 use super::copy::{CopyPipes, CopyStore, CopyTask};
-use super::over::{CopyEvent, Over};
+use super::progress::{CopyEvent, GraphProgress};
 use crate::error::{Error, Failure, Problem, Result, Subject};
 use crate::fd::standard::lock_stdio_numbers_if_closed;
 use crate::spawn::{NewNumbers, Numbering, pipe};
@@ -120,8 +120,8 @@ impl CopyThread {
             // must not end the process.
             let blocked = sys::block_programs_signals();
             let _ = sender.send(CopyEvent::Started); // The start of the graph may have failed.
-            let mut over = Over::new(over, sender.clone(), is_started);
-            let result = blocked.and_then(|()| task.run(&mut over));
+            let mut progress = GraphProgress::new(over, sender.clone(), is_started);
+            let result = blocked.and_then(|()| task.run(&mut progress));
             let _ = sender.send(CopyEvent::Ended(result)); // The running graph may have been dropped.
         };
         let handle = Builder::new().name("fdspawn copy".to_owned()).stack_size(STACK).spawn(run);

@@ -1,4 +1,4 @@
-//! `Over`: how a thread of a tee or a spool learns that all stages have been launched, and that all have ended.
+//! `GraphProgress`: how a thread of a tee or a spool learns that all stages have been launched, and that all have ended.
 
 use crate::flow::Looks;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,9 +20,9 @@ pub(super) enum CopyEvent {
     Held,
 }
 
-/// What a thread has of the graph.
+/// How far the graph is, for a thread: whether all stages have been launched, and whether all have ended.
 #[derive(Debug)]
-pub(super) struct Over {
+pub(super) struct GraphProgress {
     /// The read end of the pipe that tells the thread that all stages have ended. `None` after the thread has been told.
     pipe: Option<Arc<OwnedFd>>,
     sender: Sender<CopyEvent>,
@@ -30,7 +30,7 @@ pub(super) struct Over {
     looks: Looks,
 }
 
-impl Over {
+impl GraphProgress {
     pub(super) fn new(pipe: Arc<OwnedFd>, sender: Sender<CopyEvent>, is_started: Arc<AtomicBool>) -> Self {
         Self { pipe: Some(pipe), sender, is_started, looks: Looks::default() }
     }
