@@ -2,12 +2,13 @@
 
 use crate::own_process;
 use crate::support::own_process::passes_under_strace;
-use crate::support::sources::close;
+use crate::support::sources::{close, set_limit};
 use crate::support::table::{Table, is_open};
 use crate::support::{LAUNCHERS, Over, command, helper, rounds};
 use fdspawn::inspect::pipe_holders;
 use fdspawn::{Children, Command, Driven, Exchange, Graph, Isolated, Reach, Teardown, block_on};
-use std::os::fd::{AsRawFd, RawFd};
+use std::fs::File;
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -145,6 +146,25 @@ own_process! {
                 assert!((0..3).all(|number| !is_open(number)));
                 assert!(command("true").launcher(launcher).status().unwrap().success(), "a child that inherits 0 to 2");
             }
+        }
+    }
+}
+
+own_process! {
+    fn full_table_is_an_error_and_leaves_the_number_of_a_standard_stream_closed() {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        for launcher in LAUNCHERS {
+            let child = command("sleep").arg("60").launcher(launcher).spawn().unwrap();
+            set_limit(64, 20_000);
+            let full: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            close(0);
+            // The kernel has 0 for the new descriptor, and there is no other number to move it to.
+            let errors = [child.process().descriptor().unwrap_err().raw_os_error(), pipe_holders(&reader).unwrap_err().raw_os_error()];
+            assert_eq!((errors, is_open(0)), ([Some(libc::EMFILE); 2], false));
+            drop(full);
+            set_limit(20_000, 20_000);
+            assert_eq!(File::open("/dev/null").unwrap().into_raw_fd(), 0);
+            child.kill().unwrap();
         }
     }
 }
